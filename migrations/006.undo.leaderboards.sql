@@ -1,0 +1,2 @@
+ALTER TABLE scores DROP CONSTRAINT scores_leaderboard_id_fkey;
+DROP TABLE leaderboards;

@@ -1,0 +1,16 @@
+CREATE TABLE actions (
+  id              text COLLATE "C" PRIMARY KEY,
+  title           text NOT NULL,
+  points_min      bigint NOT NULL,
+  points_max      bigint NOT NULL,
+  issuer          text NOT NULL CHECK (issuer IN ('player', 'server')),
+  min_duration_ms integer NOT NULL CHECK (min_duration_ms >= 0),
+  created_at      timestamptz(3) NOT NULL DEFAULT now(),
+  CHECK (points_min <= points_max)
+);
+
+CREATE TABLE action_leaderboards (
+  action_id      text COLLATE "C" NOT NULL REFERENCES actions,
+  leaderboard_id text COLLATE "C" NOT NULL REFERENCES leaderboards,
+  PRIMARY KEY (action_id, leaderboard_id)
+);

@@ -1,0 +1,2 @@
+DROP TABLE action_leaderboards;
+DROP TABLE actions;

@@ -1,0 +1,165 @@
+import jwt from '@fastify/jwt';
+import { type Static, Type } from '@sinclair/typebox';
+import { TypeCompiler } from '@sinclair/typebox/compiler';
+import type { FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import type { Session } from '../schemas/session.js';
+import { Role, type User } from '../schemas/user.js';
+import type { AppConfig } from '../src/config.js';
+import { errorCode } from '../src/database.js';
+import { Problem } from '../src/errors.js';
+import { type ServiceAccount, ServiceAccounts } from '../src/identity/service-accounts.js';
+import { type OpenSession, Sessions } from '../src/identity/sessions.js';
+import { Users } from '../src/identity/users.js';
+import { idPattern } from '../src/ids.js';
+
+const ISSUER = 'scoreboard-api';
+const AUDIENCE = 'scoreboard-api';
+
+/** A user of a session, or a service account, which has none. */
+const Claims = Type.Union([
+  Type.Object({
+    sub: Type.String({ pattern: idPattern('usr') }),
+    sid: Type.String({ pattern: idPattern('ses') }),
+    role: Role,
+  }),
+  Type.Object({ sub: Type.String({ pattern: idPattern('svc') }), role: Role }),
+]);
+type Claims = Static<typeof Claims>;
+
+/** Who asks. */
+export interface Caller {
+  readonly id: string;
+  readonly role: Role;
+  /** Null for a service account. */
+  readonly sessionId: string | null;
+}
+
+declare module '@fastify/jwt' {
+  interface FastifyJWT {
+    payload: Claims;
+    user: Caller;
+  }
+  interface JWT {
+    /** Verifies with JWT_SECRET_PREVIOUS, where there is one. */
+    previous?: JWT;
+  }
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    users: Users;
+    sessions: Sessions;
+    serviceAccounts: ServiceAccounts;
+    /** Lets a request pass if it has a good access token, and sets `request.user`. For `onRequest`. */
+    authenticate(request: FastifyRequest): Promise<void>;
+    /** Then lets it pass only if the caller has one of these roles. */
+    requireRole(...roles: Role[]): (request: FastifyRequest) => Promise<void>;
+    /** Then lets it pass only if the caller is a user. */
+    requireUser(request: FastifyRequest): Promise<void>;
+    /** Opens a session for a user whose identity is established. */
+    openSession(user: User): Promise<Session>;
+    /** @throws Problem `refresh-token-invalid`, `refresh-token-reused` */
+    refreshSession(refreshToken: string): Promise<Session>;
+    /** An access token for a service account, and for how many seconds it is good. */
+    signServiceToken(account: ServiceAccount): { token: string; expiresIn: number };
+  }
+}
+
+/** Who calls: access tokens, sessions, users. */
+export default fp<{ config: AppConfig }>(
+  async (app, { config }) => {
+    const { pool } = app.pg;
+    const verify = {
+      algorithms: ['HS256' as const],
+      allowedIss: ISSUER,
+      allowedAud: AUDIENCE,
+      requiredClaims: ['iss', 'aud', 'sub', 'iat', 'exp'],
+      checkTyp: 'JWT',
+      cache: 10_000,
+      cacheTTL: 60_000,
+    };
+    await app.register(jwt, { secret: config.JWT_SECRET, verify });
+    if (config.JWT_SECRET_PREVIOUS !== undefined) {
+      await app.register(jwt, { secret: config.JWT_SECRET_PREVIOUS, verify, namespace: 'previous' });
+    }
+    const claims = TypeCompiler.Compile(Claims);
+    const users = new Users(pool);
+    const sessions = new Sessions({
+      pool,
+      lifetime: config.REFRESH_TOKEN_TTL,
+      accessTokenLifetime: config.JWT_EXPIRY,
+    });
+    app.changes.listen({
+      onChange: (change) => {
+        if (change.type === 'session-revoked') sessions.remember(change.sessionId);
+      },
+      onResync: () => {
+        sessions.load().catch((error: unknown) => app.log.error({ err: error }, 'Database error'));
+      },
+    });
+    await sessions.load();
+
+    /** The claims of a token that one of our secrets has signed. Whatever is wrong with it, fast-jwt throws. */
+    const verified = (token: string): unknown => {
+      try {
+        return app.jwt.verify(token);
+      } catch (error) {
+        if (errorCode(error) !== 'FAST_JWT_INVALID_SIGNATURE' || app.jwt.previous === undefined) throw error;
+        return app.jwt.previous.verify(token);
+      }
+    };
+
+    const sign = (payload: Claims, expiresIn: number): string =>
+      app.jwt.sign(payload, { algorithm: 'HS256', iss: ISSUER, aud: AUDIENCE, expiresIn });
+
+    const sessionBody = (user: User, { sessionId, refreshToken, expiresAt }: OpenSession): Session => {
+      const refreshExpiresIn = Math.max(1, Math.floor((expiresAt - Date.now()) / 1000));
+      // An access token never outlives its session.
+      const expiresIn = Math.min(config.JWT_EXPIRY, refreshExpiresIn);
+      return {
+        user,
+        accessToken: sign({ sub: user.id, sid: sessionId, role: user.role }, expiresIn),
+        tokenType: 'Bearer',
+        expiresIn,
+        refreshToken,
+        refreshExpiresIn,
+      };
+    };
+
+    app.decorate('users', users);
+    app.decorate('sessions', sessions);
+    app.decorate('serviceAccounts', new ServiceAccounts(pool));
+    app.decorate('openSession', async (user: User) => sessionBody(user, await sessions.open(user.id)));
+    app.decorate('refreshSession', async (refreshToken: string) => {
+      const session = await sessions.refresh(refreshToken);
+      return sessionBody(await users.get(session.userId), session);
+    });
+    app.decorate('signServiceToken', ({ id, role }: ServiceAccount) => {
+      return { token: sign({ sub: id, role }, config.JWT_EXPIRY), expiresIn: config.JWT_EXPIRY };
+    });
+    app.decorate('authenticate', async (request: FastifyRequest) => {
+      const [, token] = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(request.headers.authorization ?? '') ?? [];
+      if (token === undefined) throw unauthenticated('Send an access token as "Authorization: Bearer …".');
+      let payload: unknown;
+      try {
+        payload = verified(token);
+      } catch (error) {
+        throw unauthenticated('The access token is not valid, or has expired.', error);
+      }
+      if (!claims.Check(payload)) throw unauthenticated('The access token is not valid, or has expired.');
+      const sessionId = 'sid' in payload ? payload.sid : null;
+      if (sessionId !== null && sessions.isRevoked(sessionId)) throw unauthenticated('The session is over.');
+      request.user = { id: payload.sub, role: payload.role, sessionId };
+    });
+    app.decorate('requireRole', (...roles: Role[]) => async (request: FastifyRequest) => {
+      if (!roles.includes(request.user.role)) throw new Problem('forbidden', `This needs the role ${roles.join(' or ')}.`);
+    });
+    app.decorate('requireUser', async (request: FastifyRequest) => {
+      if (request.user.sessionId === null) throw new Problem('forbidden', 'A service account is not a user.');
+    });
+  },
+  { name: 'auth', dependencies: ['db', 'change-feed'], fastify: '5.x' },
+);
+
+const unauthenticated = (detail: string, cause?: unknown) => new Problem('unauthenticated', detail, { cause });

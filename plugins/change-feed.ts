@@ -1,0 +1,22 @@
+import fp from 'fastify-plugin';
+import { ChangeFeed } from '../src/changes/change-feed.js';
+import type { AppConfig } from '../src/config.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    changes: ChangeFeed;
+  }
+}
+
+/** Hears what other instances have changed. Connected before anything is read that changes would keep current. */
+export default fp<{ config: AppConfig }>(
+  async (app, { config }) => {
+    const changes = new ChangeFeed(config.DATABASE_URL, (error) =>
+      app.log.error({ err: error }, 'Database error: changes of other instances are not heard'),
+    );
+    app.decorate('changes', changes);
+    app.addHook('onClose', () => changes.close());
+    await changes.start();
+  },
+  { name: 'change-feed', dependencies: ['db'], fastify: '5.x' },
+);

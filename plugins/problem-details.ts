@@ -1,0 +1,62 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { isDatabaseUnavailable } from '../src/database.js';
+import { Problem, type ProblemCode, problemDocument } from '../src/errors.js';
+
+/** Faults that Fastify finds before a route does, by status. */
+const CLIENT_FAULTS: Record<number, ProblemCode> = {
+  400: 'malformed-json',
+  404: 'not-found',
+  413: 'payload-too-large',
+  414: 'validation-failed',
+  415: 'unsupported-media-type',
+  431: 'validation-failed',
+};
+
+/** Turns whatever was thrown into a problem. What is not the caller's fault tells the caller nothing. */
+export function asProblem(error: FastifyError | Error): Problem {
+  if (error instanceof Problem) return error;
+  if ('validation' in error && error.validation !== undefined) {
+    const where = error.validationContext ?? 'request';
+    const errors = error.validation.map(({ instancePath, message, params, keyword }) => ({
+      path: `${where === 'body' ? '' : `/${where}`}${instancePath}` || '/',
+      message:
+        keyword === 'additionalProperties'
+          ? `must not have the property "${String(params['additionalProperty'])}"`
+          : (message ?? 'is wrong'),
+    }));
+    const [first] = errors;
+    return new Problem('validation-failed', first ? `${first.path} ${first.message}` : 'The request is not valid.', {
+      errors,
+    });
+  }
+  if (isDatabaseUnavailable(error)) {
+    return new Problem('service-unavailable', 'The database does not answer just now. Try again.', { cause: error });
+  }
+  const code = 'statusCode' in error && error.statusCode !== undefined ? CLIENT_FAULTS[error.statusCode] : undefined;
+  if (code !== undefined) return new Problem(code, error.message, { cause: error });
+  return new Problem('internal-error', 'It was logged with the request id. Nothing is half done.', { cause: error });
+}
+
+/** Answers a request with a problem. */
+export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { statusCode, retryAfter } = problem;
+  if (statusCode === 401) reply.header('www-authenticate', 'Bearer');
+  if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
+  const [instance = '/'] = request.url.split('?');
+  return reply
+    .code(statusCode)
+    .type('application/problem+json')
+    .send(problemDocument(problem, instance, request.id));
+}
+
+export default fp(
+  async (app) => {
+    app.setErrorHandler<FastifyError>((error, request, reply) => {
+      const problem = asProblem(error);
+      if (problem.statusCode >= 500) request.log.error({ err: problem.cause ?? problem }, problem.message);
+      return sendProblem(problem, request, reply);
+    });
+  },
+  { name: 'problem-details', fastify: '5.x' },
+);

@@ -1,0 +1,53 @@
+import rateLimit from '@fastify/rate-limit';
+import type { FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import type { AppConfig } from '../src/config.js';
+import { Problem } from '../src/errors.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Route options that replace the limit on reads by another. */
+    limits: {
+      /** Logins and the like, for each address. */
+      readonly auth: FastifyContextConfig;
+      /** A player's own scores. Game servers are trusted. */
+      readonly scores: FastifyContextConfig;
+      /** For what probes the service. */
+      readonly none: FastifyContextConfig;
+    };
+  }
+}
+
+/** How often somebody may ask. Counted for each address, unless a route says otherwise; for unknown routes too. */
+export default fp<{ config: AppConfig }>(
+  async (app, { config }) => {
+    await app.register(rateLimit, {
+      max: config.RATE_LIMIT_READ,
+      timeWindow: config.RATE_LIMIT_WINDOW_MS,
+      cache: 50_000,
+      errorResponseBuilder: (_request, { max, ttl }) => {
+        const retryAfter = Math.max(1, Math.ceil(ttl / 1000));
+        return new Problem('rate-limited', `Only ${max} of these are allowed in a while. Try again in ${retryAfter} s.`, {
+          retryAfter,
+        });
+      },
+    });
+    app.decorate('limits', {
+      auth: { rateLimit: { max: config.RATE_LIMIT_AUTH, groupId: 'auth' } },
+      scores: {
+        rateLimit: {
+          max: config.RATE_LIMIT_SCORE_UPDATE,
+          // After authentication, which is onRequest, and before the body is read.
+          hook: 'preParsing',
+          keyGenerator: (request: FastifyRequest) => request.user.id,
+          allowList: (request: FastifyRequest) => request.user.role === 'server',
+        },
+      },
+      none: { rateLimit: false },
+    });
+    app.setNotFoundHandler({ preHandler: app.rateLimit() }, async (request) => {
+      throw new Problem('not-found', `There is no ${request.method} ${request.url.split('?')[0]}.`);
+    });
+  },
+  { name: 'rate-limit', dependencies: ['problem-details'], fastify: '5.x' },
+);

@@ -1,0 +1,30 @@
+import fp from 'fastify-plugin';
+import { FastifySSEPlugin } from 'fastify-sse-v2';
+import type { AppConfig } from '../src/config.js';
+import { Hub } from '../src/live/hub.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    hub: Hub;
+  }
+}
+
+/** The live streams. They end before the server closes, which would wait for them for ever. */
+export default fp<{ config: AppConfig }>(
+  async (app, { config }) => {
+    await app.register(FastifySSEPlugin, { retryDelay: false });
+    const hub = new Hub({
+      source: app.leaderboards,
+      flushIntervalMs: config.SSE_FLUSH_INTERVAL_MS,
+      pingIntervalMs: config.SSE_PING_INTERVAL,
+      stallTimeoutMs: config.SSE_STALL_TIMEOUT_MS,
+      maxStreams: config.SSE_MAX_CONNECTIONS,
+      maxStreamsPerAddress: config.SSE_MAX_CONNECTIONS_PER_IP,
+      onError: (error) => app.log.error({ err: error }, 'Database error: a live board could not be read'),
+    });
+    app.leaderboards.onChange((leaderboardId) => hub.boardChanged(leaderboardId));
+    app.decorate('hub', hub);
+    app.addHook('preClose', async () => hub.close());
+  },
+  { name: 'sse-broadcaster', dependencies: ['leaderboard'], fastify: '5.x' },
+);

@@ -1,0 +1,58 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Action, ActionDefinition, ActionParams } from '../schemas/action.js';
+import { ref } from '../schemas/common.js';
+import { Leaderboard, LeaderboardParams, LeaderboardRules } from '../schemas/leaderboard.js';
+import { BODY_FAULTS, invalid, problemResponses } from '../src/errors.js';
+
+const common = { tags: ['Admin'], security: [{ bearer: [] }] };
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addHook('onRequest', app.authenticate);
+  app.addHook('onRequest', app.requireRole('admin'));
+
+  app.put(
+    '/v1/admin/leaderboards/:id',
+    {
+      schema: {
+        ...common,
+        summary: 'Create or replace a leaderboard',
+        description: 'Once it has entries, `sort` and `operator` stay as they are. Other instances follow within a second.',
+        params: LeaderboardParams,
+        body: LeaderboardRules,
+        response: {
+          200: ref(Leaderboard),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'leaderboard-in-use'),
+        },
+      },
+    },
+    async (request) => {
+      const { id } = request.params;
+      await app.catalog.putLeaderboard({ id, ...request.body });
+      return { ...app.catalog.leaderboard(id), entries: await app.leaderboards.total(id) };
+    },
+  );
+
+  app.put(
+    '/v1/admin/actions/:id',
+    {
+      schema: {
+        ...common,
+        summary: 'Create or replace an action',
+        params: ActionParams,
+        body: ActionDefinition,
+        response: { 200: ref(Action), ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden') },
+      },
+    },
+    async (request) => {
+      const action = { id: request.params.id, ...request.body };
+      if (action.points.min > action.points.max) throw invalid('/points', 'must have a min that is not above its max');
+      if (action.minDurationMs >= app.actionToken.lifetime * 1000) {
+        throw invalid('/minDurationMs', `must be less than the ${app.actionToken.lifetime} s that a token is good for`);
+      }
+      await app.catalog.putAction(action);
+      return action;
+    },
+  );
+};
+
+export default routes;

@@ -1,0 +1,156 @@
+import { type FastifyPluginAsyncTypebox, Type, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { ref } from '../schemas/common.js';
+import {
+  ClientCredentials,
+  GuestRequest,
+  LoginRequest,
+  RefreshRequest,
+  Registration,
+  ServiceToken,
+  Session,
+} from '../schemas/session.js';
+import { BODY_FAULTS, Problem, problemResponses } from '../src/errors.js';
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  // Tokens must not stay in any cache. RFC 6749, section 5.1.
+  app.addHook('onSend', async (_request, reply) => {
+    reply.header('cache-control', 'no-store');
+  });
+
+  app.post(
+    '/v1/auth/guest',
+    {
+      config: app.limits.auth,
+      schema: {
+        summary: 'Play at once, as a guest',
+        description: 'One call and a player can play. The account can be given a username and a password later.',
+        tags: ['Auth'],
+        security: [],
+        body: GuestRequest,
+        response: { 201: ref(Session), ...problemResponses(...BODY_FAULTS) },
+      },
+    },
+    async (request, reply) => {
+      const user = await app.users.createGuest(request.body.displayName);
+      return reply.code(201).send(await app.openSession(user));
+    },
+  );
+
+  app.post(
+    '/v1/auth/register',
+    {
+      config: app.limits.auth,
+      schema: {
+        summary: 'Make an account',
+        tags: ['Auth'],
+        security: [],
+        body: Registration,
+        response: { 201: ref(Session), ...problemResponses(...BODY_FAULTS, 'username-taken') },
+      },
+    },
+    async (request, reply) => {
+      const { displayName, ...credentials } = request.body;
+      const user = await app.users.register(credentials, displayName);
+      return reply.code(201).send(await app.openSession(user));
+    },
+  );
+
+  app.post(
+    '/v1/auth/login',
+    {
+      config: app.limits.auth,
+      schema: {
+        summary: 'Log in with a password',
+        tags: ['Auth'],
+        security: [],
+        body: LoginRequest,
+        response: { 200: ref(Session), ...problemResponses(...BODY_FAULTS, 'invalid-credentials') },
+      },
+    },
+    async (request) => {
+      const user = await app.users.authenticate(request.body);
+      if (user === null) throw new Problem('invalid-credentials', 'Unknown username or wrong password.');
+      return app.openSession(user);
+    },
+  );
+
+  app.post(
+    '/v1/auth/refresh',
+    {
+      config: app.limits.auth,
+      schema: {
+        summary: 'Exchange a refresh token for a new session',
+        description: 'The refresh token is rotated at each use. Using one twice revokes the whole session.',
+        tags: ['Auth'],
+        security: [],
+        body: RefreshRequest,
+        response: {
+          200: ref(Session),
+          ...problemResponses(...BODY_FAULTS, 'refresh-token-invalid', 'refresh-token-reused'),
+        },
+      },
+    },
+    async (request) => app.refreshSession(request.body.refreshToken),
+  );
+
+  app.post(
+    '/v1/auth/logout',
+    {
+      onRequest: [app.authenticate, app.requireUser],
+      schema: {
+        summary: 'Log out',
+        description: 'The session and its access tokens stop working at once, on every instance.',
+        tags: ['Auth'],
+        security: [{ bearer: [] }],
+        response: {
+          204: Type.Null({ description: 'The session is over.' }),
+          ...problemResponses('unauthenticated', 'forbidden'),
+        },
+      },
+    },
+    async (request, reply) => {
+      if (request.user.sessionId !== null) await app.sessions.revoke(request.user.sessionId);
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.register(async (oauth) => {
+    oauth.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, async (_request: unknown, body: unknown) =>
+      Object.fromEntries(new URLSearchParams(String(body))),
+    );
+    oauth.withTypeProvider<TypeBoxTypeProvider>().post(
+      '/v1/auth/token',
+      {
+        config: app.limits.auth,
+        schema: {
+          summary: 'Get an access token for a service account',
+          description: 'The OAuth 2.0 client-credentials grant, RFC 6749 section 4.4.',
+          tags: ['Auth'],
+          security: [{ basic: [] }, {}],
+          consumes: ['application/x-www-form-urlencoded', 'application/json'],
+          body: ClientCredentials,
+          response: { 200: ref(ServiceToken), ...problemResponses(...BODY_FAULTS, 'invalid-credentials') },
+        },
+      },
+      async (request) => {
+        const { client_id, client_secret } = request.body;
+        const [id, secret] = basicCredentials(request.headers.authorization) ?? [client_id, client_secret];
+        const account = id && secret ? await app.serviceAccounts.authenticate(id, secret) : null;
+        if (account === null) throw new Problem('invalid-credentials', 'Unknown service account or wrong secret.');
+        const { token, expiresIn } = app.signServiceToken(account);
+        return { access_token: token, token_type: 'Bearer' as const, expires_in: expiresIn };
+      },
+    );
+  });
+};
+
+/** RFC 6749, section 2.3.1: both parts are form-encoded before they are joined. */
+function basicCredentials(header: string | undefined): [id: string, secret: string] | undefined {
+  const [, encoded] = /^Basic +([\w+/]+=*)$/i.exec(header ?? '') ?? [];
+  if (encoded === undefined) return undefined;
+  const [, id, secret] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
+  const decode = (text: string) => new URLSearchParams(`x=${text}`).get('x') ?? '';
+  return id === undefined || secret === undefined ? undefined : [decode(id), decode(secret)];
+}
+
+export default routes;

@@ -1,0 +1,46 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { ref } from '../schemas/common.js';
+import { Health, Liveness } from '../schemas/service.js';
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get(
+    '/health',
+    {
+      config: app.limits.none,
+      schema: {
+        summary: 'Is everything there that the service needs?',
+        tags: ['Service'],
+        security: [],
+        response: {
+          200: { ...ref(Health), description: 'Everything is there.' },
+          503: { ...ref(Health), description: 'Something is missing, or the service is shutting down.' },
+        },
+      },
+    },
+    async (_request, reply) => {
+      const database = await app.databaseAnswers();
+      const ok = database && !app.draining;
+      reply.code(ok ? 200 : 503).header('cache-control', 'no-store');
+      return {
+        status: ok ? ('ok' as const) : ('degraded' as const),
+        checks: { database: database ? ('ok' as const) : ('error' as const), redis: 'disabled' as const },
+      };
+    },
+  );
+
+  app.get(
+    '/health/live',
+    {
+      config: app.limits.none,
+      schema: {
+        summary: 'Does the process live?',
+        tags: ['Service'],
+        security: [],
+        response: { 200: ref(Liveness) },
+      },
+    },
+    async () => ({ status: 'ok' as const }),
+  );
+};
+
+export default routes;

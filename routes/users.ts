@@ -1,0 +1,192 @@
+import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox';
+import { ref } from '../schemas/common.js';
+import { Session } from '../schemas/session.js';
+import {
+  Credentials,
+  HistoryQuery,
+  NewUser,
+  PublicUser,
+  Renaming,
+  ScoreEvents,
+  User,
+  UserParams,
+} from '../schemas/user.js';
+import { BODY_FAULTS, problemResponses } from '../src/errors.js';
+
+const security = [{ bearer: [] }];
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const user = { onRequest: [app.authenticate, app.requireUser] };
+  const gameServer = { onRequest: [app.authenticate, app.requireRole('server', 'admin')] };
+
+  app.get(
+    '/v1/users/me',
+    {
+      ...user,
+      schema: {
+        summary: 'Who am I?',
+        tags: ['Users'],
+        security,
+        response: { 200: ref(User), ...problemResponses('unauthenticated', 'forbidden', 'not-found') },
+      },
+    },
+    (request) => app.users.get(request.user.id),
+  );
+
+  app.patch(
+    '/v1/users/me',
+    {
+      ...user,
+      schema: {
+        summary: 'Change my display name',
+        tags: ['Users'],
+        security,
+        body: Renaming,
+        response: {
+          200: ref(User),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found'),
+        },
+      },
+    },
+    async (request) => {
+      const renamed = await app.users.rename(request.user.id, request.body.displayName);
+      app.leaderboards.rename(renamed.id);
+      return renamed;
+    },
+  );
+
+  app.post(
+    '/v1/users/me/credentials',
+    {
+      ...user,
+      config: app.limits.auth,
+      schema: {
+        summary: 'Turn my guest account into a full one',
+        description: 'A guest gets a username and a password, and keeps its scores.',
+        tags: ['Users'],
+        security,
+        body: Credentials,
+        response: {
+          200: ref(User),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found', 'username-taken'),
+        },
+      },
+    },
+    (request) => app.users.addCredentials(request.user.id, request.body),
+  );
+
+  app.delete(
+    '/v1/users/me',
+    {
+      ...user,
+      schema: {
+        summary: 'Erase me',
+        description: 'Erases personal data, ends all sessions and leaves every board.',
+        tags: ['Users'],
+        security,
+        response: {
+          204: Type.Null({ description: 'You are forgotten.' }),
+          ...problemResponses('unauthenticated', 'forbidden'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.user;
+      await app.users.erase(id);
+      await app.leaderboards.erase(id);
+      await app.sessions.revokeAll(id);
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.get(
+    '/v1/users/me/events',
+    {
+      ...user,
+      schema: {
+        summary: 'My score history, newest first',
+        tags: ['Users'],
+        security,
+        querystring: HistoryQuery,
+        response: {
+          200: ref(ScoreEvents),
+          ...problemResponses('validation-failed', 'unauthenticated', 'forbidden'),
+        },
+      },
+    },
+    async (request) => {
+      const { limit, cursor } = request.query;
+      const userId = request.user.id;
+      const before = cursor === undefined ? null : app.cursors.historyCursor(cursor, userId).eventId;
+      const events = await app.users.history(userId, limit + 1, before);
+      const items = events.slice(0, limit);
+      const last = events.length > limit ? items.at(-1) : undefined;
+      return { items, nextCursor: last ? app.cursors.encode({ userId, eventId: last.eventId }) : null };
+    },
+  );
+
+  app.post(
+    '/v1/users',
+    {
+      ...gameServer,
+      schema: {
+        summary: 'Bring your own player',
+        description: 'Makes a user, or answers with the one that has this `externalId`.',
+        tags: ['Users'],
+        security,
+        body: NewUser,
+        response: {
+          200: { description: 'There was one with this `externalId`.', ...ref(User) },
+          201: ref(User),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { displayName, externalId } = request.body;
+      const { user: found, created } = await app.users.provision(displayName, externalId);
+      return reply.code(created ? 201 : 200).send(found);
+    },
+  );
+
+  app.post(
+    '/v1/users/:id/sessions',
+    {
+      ...gameServer,
+      schema: {
+        summary: 'Open a session for a player you have logged in yourself',
+        tags: ['Users'],
+        security,
+        params: UserParams,
+        response: {
+          201: ref(Session),
+          ...problemResponses('validation-failed', 'unauthenticated', 'forbidden', 'not-found'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const found = await app.users.get(request.params.id);
+      reply.header('cache-control', 'no-store');
+      return reply.code(201).send(await app.openSession(found));
+    },
+  );
+
+  app.get(
+    '/v1/users/:id',
+    {
+      schema: {
+        summary: 'Who is this?',
+        tags: ['Users'],
+        security: [],
+        params: UserParams,
+        response: { 200: ref(PublicUser), ...problemResponses('validation-failed', 'not-found') },
+      },
+    },
+    async (request) => {
+      const { id, displayName, createdAt } = await app.users.get(request.params.id);
+      return { id, displayName, createdAt };
+    },
+  );
+};
+
+export default routes;

@@ -1,0 +1,68 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { ActionId, LeaderboardId, List, Points, PointsRange, ref, Time, Title, TokenId, UserId } from './common.js';
+
+const ActionRules = {
+  title: Title,
+  points: PointsRange,
+  leaderboards: Type.Array(LeaderboardId, { minItems: 1, maxItems: 16, uniqueItems: true }),
+  issuer: Type.Union([Type.Literal('player'), Type.Literal('server')], {
+    description: 'Who may ask for its tokens: a player for itself, or only a trusted game server.',
+  }),
+  minDurationMs: Type.Integer({
+    minimum: 0,
+    maximum: 86_400_000,
+    description: 'How long the action takes at the least: a token cannot be used sooner.',
+  }),
+};
+const EXAMPLE = {
+  title: 'Finish a level',
+  points: { min: 1, max: 100 },
+  leaderboards: ['global'],
+  issuer: 'player',
+  minDurationMs: 1000,
+};
+
+export const Action = Type.Object(
+  { id: ActionId, ...ActionRules },
+  { $id: 'Action', examples: [{ id: 'finish-level', ...EXAMPLE }] },
+);
+export type Action = Static<typeof Action>;
+export const Actions = List(ref(Action), { $id: 'Actions' });
+export const ActionParams = Type.Object({ id: ActionId });
+export const ActionDefinition = Type.Object(ActionRules, { additionalProperties: false, examples: [EXAMPLE] });
+
+export const ActionTokenRequest = Type.Object(
+  {
+    action: ActionId,
+    userId: Type.Optional({ ...UserId, description: 'For whom. Only for role `server`, which must name somebody.' }),
+    points: Type.Optional({ ...Points, description: 'Exactly how many. Only for role `server`.' }),
+  },
+  { additionalProperties: false, examples: [{ action: 'collect-coin' }] },
+);
+
+export const ActionToken = Type.Object(
+  {
+    actionToken: Type.String(),
+    tokenId: TokenId,
+    action: ActionId,
+    userId: UserId,
+    points: PointsRange,
+    notBefore: Time,
+    expiresAt: Time,
+  },
+  {
+    $id: 'ActionToken',
+    examples: [
+      {
+        actionToken: 'eyJhbGciOiJIUzI1NiIsInR5cCI6ImFjdGlvbitqd3QifQ.eyJpc3MiOiJzY29yZWJvYXJkLWFwaSJ9.c2lnbmF0dXJl',
+        tokenId: 'tok_01kcx7fz9pe1cb2rr1n9h2kq5x',
+        action: 'collect-coin',
+        userId: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
+        points: { min: 10, max: 10 },
+        notBefore: '2026-06-11T19:09:00.000Z',
+        expiresAt: '2026-06-11T19:14:00.000Z',
+      },
+    ],
+  },
+);
+export type ActionToken = Static<typeof ActionToken>;

@@ -1,0 +1,47 @@
+import { type ObjectOptions, type Static, type TSchema, Type } from '@sinclair/typebox';
+
+/** A reference to a schema that has an `$id`, so that the OpenAPI document names it once. */
+export const ref = <T extends TSchema & { $id?: string }>(schema: T) =>
+  Type.Unsafe<Static<T>>({ $ref: `${schema.$id}#` });
+
+/** A TypeID: a prefix and 128 bits in Crockford's base32. */
+const Id = (prefix: string, what: string, example: string) =>
+  Type.String({ pattern: `^${prefix}_[0-7][0-9a-hjkmnp-tv-z]{25}$`, description: what, examples: [example] });
+
+export const UserId = Id('usr', 'A user.', 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb');
+export const EventId = Id('evt', 'A score event.', 'evt_01kcx7g2c4f9f8r8w5w3v0y6hd');
+export const TokenId = Id('tok', 'An action token.', 'tok_01kcx7fz9pe1cb2rr1n9h2kq5x');
+
+const SLUG = '^[a-z0-9][a-z0-9-]{0,62}$';
+export const LeaderboardId = Type.String({ pattern: SLUG, description: 'A leaderboard.', examples: ['global'] });
+export const ActionId = Type.String({ pattern: SLUG, description: 'An action.', examples: ['collect-coin'] });
+export const Title = Type.String({
+  minLength: 1,
+  maxLength: 100,
+  pattern: '^[^\\p{Cc}\\p{Cs}]+$',
+  description: 'A name for people.',
+});
+
+/** Points and scores: every integer that JSON carries exactly. */
+export const Points = Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
+export const PointsRange = Type.Object(
+  { min: Points, max: Points },
+  { additionalProperties: false, description: 'Lowest and highest points, both allowed.' },
+);
+export type PointsRange = Static<typeof PointsRange>;
+
+export const Time = Type.String({
+  format: 'date-time',
+  description: 'RFC 3339, UTC, with milliseconds.',
+  examples: ['2026-06-11T19:09:00.000Z'],
+});
+
+export const Cursor = Type.String({ minLength: 1, maxLength: 512, description: 'The `nextCursor` of the page before.' });
+export const Limit = (fallback: number) =>
+  Type.Integer({ minimum: 1, maximum: 100, default: fallback, description: 'How many items, at most.' });
+
+export const NextCursor = Type.Union([Type.String(), Type.Null()]);
+
+/** A list: `nextCursor` asks for what comes after, null says that this is the end. */
+export const List = <T extends TSchema>(item: T, options: ObjectOptions) =>
+  Type.Object({ items: Type.Array(item), nextCursor: NextCursor }, options);

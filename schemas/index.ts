@@ -1,0 +1,30 @@
+import { Action, Actions, ActionToken } from './action.js';
+import { Entries, Entry, EntryDetails, FriendEntries, Leaderboard, Leaderboards } from './leaderboard.js';
+import { ProblemDocument } from './problem.js';
+import { Receipt } from './score.js';
+import { Health, Liveness } from './service.js';
+import { ServiceToken, Session } from './session.js';
+import { PublicUser, ScoreEvent, ScoreEvents, User } from './user.js';
+
+/** The schemas that have a name in the OpenAPI document, those that others refer to first. */
+export const NAMED_SCHEMAS = [
+  ProblemDocument,
+  User,
+  PublicUser,
+  Session,
+  ServiceToken,
+  ScoreEvent,
+  ScoreEvents,
+  Action,
+  Actions,
+  ActionToken,
+  Receipt,
+  Leaderboard,
+  Leaderboards,
+  Entry,
+  Entries,
+  EntryDetails,
+  FriendEntries,
+  Health,
+  Liveness,
+];

@@ -1,0 +1,115 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { Cursor, LeaderboardId, Limit, List, NextCursor, Points, ref, Time, Title, UserId } from './common.js';
+
+const Rules = {
+  title: Title,
+  sort: Type.Union([Type.Literal('desc'), Type.Literal('asc')], { description: 'Which scores stand on top.' }),
+  operator: Type.Union([Type.Literal('increment'), Type.Literal('best'), Type.Literal('latest')], {
+    description: 'What points do to a score: add up, count if better, or replace it.',
+  }),
+};
+const RULES = { title: 'Global', sort: 'desc', operator: 'increment' };
+
+export const Leaderboard = Type.Object(
+  { id: LeaderboardId, ...Rules, season: Type.Integer(), entries: Type.Integer({ description: 'How many there are.' }) },
+  { $id: 'Leaderboard', examples: [{ id: 'global', ...RULES, season: 1, entries: 2048 }] },
+);
+export type Leaderboard = Static<typeof Leaderboard>;
+export const Leaderboards = List(ref(Leaderboard), { $id: 'Leaderboards' });
+export const LeaderboardRules = Type.Object(Rules, { additionalProperties: false, examples: [RULES] });
+export const LeaderboardParams = Type.Object({ id: LeaderboardId });
+export const EntryParams = Type.Object({ id: LeaderboardId, userId: UserId });
+
+const EntryFields = {
+  rank: Type.Integer({ minimum: 1 }),
+  userId: UserId,
+  displayName: Type.String(),
+  score: Points,
+  achievedAt: Time,
+};
+const ENTRY = {
+  rank: 1,
+  userId: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
+  displayName: 'Ada',
+  score: 1230,
+  achievedAt: '2026-06-11T19:09:00.000Z',
+};
+
+export const Entry = Type.Object(EntryFields, {
+  $id: 'Entry',
+  description: 'Ranks are unique: of equal scores the one reached first stands higher, then the smaller user id.',
+  examples: [ENTRY],
+});
+export type Entry = Static<typeof Entry>;
+
+const State = {
+  leaderboard: LeaderboardId,
+  season: Type.Integer(),
+  version: Type.Integer({ description: 'Grows with every change, as long as the `ETag` begins alike.' }),
+  total: Type.Integer({ description: 'Entries on the whole board.' }),
+};
+const STATE = { leaderboard: 'global', season: 1, version: 7, total: 2048 };
+
+export const Entries = Type.Object(
+  { ...State, items: Type.Array(ref(Entry)), nextCursor: NextCursor },
+  { $id: 'Entries', examples: [{ ...STATE, items: [ENTRY], nextCursor: null }] },
+);
+export type Entries = Static<typeof Entries>;
+
+export const EntryDetails = Type.Object(
+  {
+    ...EntryFields,
+    total: State.total,
+    percentile: Type.Number({ description: 'The share of entries that this one stands above or at, in per cent.' }),
+    pointsToNextRank: Type.Union([Type.Integer(), Type.Null()], {
+      description: 'How many points better the score must be to overtake the entry just above. Null for the first.',
+    }),
+  },
+  {
+    $id: 'EntryDetails',
+    examples: [{ ...ENTRY, rank: 2, total: 2048, percentile: 99.95, pointsToNextRank: 21 }],
+  },
+);
+export type EntryDetails = Static<typeof EntryDetails>;
+
+export const FriendEntries = Type.Object(
+  {
+    ...State,
+    items: Type.Array(
+      Type.Object({ ...EntryFields, position: Type.Integer({ minimum: 1, description: 'Place in this list.' }) }),
+    ),
+    nextCursor: NextCursor,
+  },
+  { $id: 'FriendEntries', examples: [{ ...STATE, items: [{ ...ENTRY, rank: 12, position: 1 }], nextCursor: null }] },
+);
+export type FriendEntries = Static<typeof FriendEntries>;
+
+export const EntriesQuery = Type.Object(
+  { limit: Limit(10), cursor: Type.Optional(Cursor) },
+  { additionalProperties: false },
+);
+export const AroundQuery = Type.Object(
+  {
+    radius: Type.Integer({ minimum: 0, maximum: 50, default: 5, description: 'Entries on each side, at most.' }),
+  },
+  { additionalProperties: false },
+);
+/** Up to 100 ids of 30 characters and the commas between them. */
+export const FriendsQuery = Type.Object(
+  {
+    userIds: Type.String({
+      minLength: 1,
+      maxLength: 3_099,
+      description: 'Up to 100 user ids, with commas between them.',
+      examples: ['usr_01kcx7f0w3e5tt9m6d7kq2x1zb,usr_01kcx7f9fye7n8e6c2p3rj4t5v'],
+    }),
+  },
+  { additionalProperties: false },
+);
+export const StreamQuery = Type.Object(
+  {
+    limit: Limit(10),
+    user: Type.Optional({ ...UserId, description: 'Also send `rank` events for this user.' }),
+  },
+  { additionalProperties: false },
+);

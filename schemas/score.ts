@@ -1,0 +1,58 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { ActionId, EventId, LeaderboardId, Points, Time, UserId } from './common.js';
+
+/** In bytes of its JSON text; checked by the route, a schema cannot. */
+export const MAX_METADATA_BYTES = 2_048;
+
+export const ScoreSubmission = Type.Object(
+  {
+    actionToken: Type.String({ minLength: 1, maxLength: 8_192 }),
+    points: Type.Optional({ ...Points, description: 'Needed where the token leaves a range; must lie in it.' }),
+    metadata: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), {
+        description: 'A JSON object of up to 2 KiB, kept with the event.',
+      }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    examples: [{ actionToken: 'eyJhbGciOiJIUzI1NiIsInR5cCI6ImFjdGlvbitqd3QifQ…', metadata: { level: 7 } }],
+  },
+);
+
+const Rank = Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]);
+
+export const Receipt = Type.Object(
+  {
+    eventId: EventId,
+    userId: UserId,
+    action: ActionId,
+    points: Points,
+    acceptedAt: Time,
+    leaderboards: Type.Array(
+      Type.Object({
+        id: LeaderboardId,
+        season: Type.Integer(),
+        score: Points,
+        previousScore: Type.Union([Points, Type.Null()], { description: 'Null if this made the entry.' }),
+        rank: Type.Unsafe<Static<typeof Rank>>({ ...Rank, description: 'Null while the ranking is being rebuilt.' }),
+        previousRank: Rank,
+      }),
+    ),
+  },
+  {
+    $id: 'Receipt',
+    description: 'The points are on disk.',
+    examples: [
+      {
+        eventId: 'evt_01kcx7g2c4f9f8r8w5w3v0y6hd',
+        userId: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
+        action: 'collect-coin',
+        points: 10,
+        acceptedAt: '2026-06-11T19:09:00.000Z',
+        leaderboards: [{ id: 'global', season: 1, score: 30, previousScore: 20, rank: 4, previousRank: 6 }],
+      },
+    ],
+  },
+);
+export type Receipt = Static<typeof Receipt>;

@@ -1,0 +1,109 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { ActionId, Cursor, EventId, Limit, List, Points, ref, Time, UserId } from './common.js';
+
+/** Looked at more closely by identity/display-name.ts: length in visible characters, no control or bidi characters. */
+export const DisplayName = Type.String({
+  minLength: 1,
+  maxLength: 128,
+  description: 'A name to show: 1 to 32 visible characters. Stored in Unicode form NFC.',
+  examples: ['Ada'],
+});
+export const Username = Type.String({
+  pattern: '^[A-Za-z0-9_.-]{3,32}$',
+  description: 'Unique without regard to case.',
+  examples: ['ada.l'],
+});
+export const Password = Type.String({
+  minLength: 8,
+  maxLength: 256,
+  description: '8 to 256 characters.',
+  examples: ['correct horse battery staple'],
+});
+const ExternalId = Type.String({
+  minLength: 1,
+  maxLength: 128,
+  pattern: '^[^\\p{Cc}\\p{Cs}]+$',
+  description: "The user's id in your own system.",
+  examples: ['player-4711'],
+});
+
+export const Role = Type.Union([Type.Literal('player'), Type.Literal('server'), Type.Literal('admin')]);
+export type Role = Static<typeof Role>;
+
+export const User = Type.Object(
+  {
+    id: UserId,
+    displayName: Type.String(),
+    username: Type.Union([Type.String(), Type.Null()], { description: 'Null for a guest.' }),
+    role: Role,
+    createdAt: Time,
+  },
+  {
+    $id: 'User',
+    examples: [
+      {
+        id: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
+        displayName: 'Ada',
+        username: null,
+        role: 'player',
+        createdAt: '2026-06-11T19:00:00.000Z',
+      },
+    ],
+  },
+);
+export type User = Static<typeof User>;
+
+export const PublicUser = Type.Object(
+  { id: UserId, displayName: Type.String(), createdAt: Time },
+  {
+    $id: 'PublicUser',
+    examples: [
+      { id: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb', displayName: 'Ada', createdAt: '2026-06-11T19:00:00.000Z' },
+    ],
+  },
+);
+export type PublicUser = Static<typeof PublicUser>;
+
+export const UserParams = Type.Object({ id: UserId });
+
+export const Credentials = Type.Object(
+  { username: Username, password: Password },
+  { additionalProperties: false, examples: [{ username: 'ada.l', password: 'correct horse battery staple' }] },
+);
+export const Renaming = Type.Object(
+  { displayName: DisplayName },
+  { additionalProperties: false, examples: [{ displayName: 'Countess Ada' }] },
+);
+export const NewUser = Type.Object(
+  { displayName: DisplayName, externalId: Type.Optional(ExternalId) },
+  { additionalProperties: false, examples: [{ displayName: 'Ada', externalId: 'player-4711' }] },
+);
+
+export const ScoreEvent = Type.Object(
+  {
+    eventId: EventId,
+    action: ActionId,
+    points: Points,
+    metadata: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
+    acceptedAt: Time,
+  },
+  {
+    $id: 'ScoreEvent',
+    examples: [
+      {
+        eventId: 'evt_01kcx7g2c4f9f8r8w5w3v0y6hd',
+        action: 'collect-coin',
+        points: 10,
+        metadata: null,
+        acceptedAt: '2026-06-11T19:09:00.000Z',
+      },
+    ],
+  },
+);
+export type ScoreEvent = Static<typeof ScoreEvent>;
+
+export const ScoreEvents = List(ref(ScoreEvent), { $id: 'ScoreEvents' });
+export const HistoryQuery = Type.Object(
+  { limit: Limit(20), cursor: Type.Optional(Cursor) },
+  { additionalProperties: false },
+);

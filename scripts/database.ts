@@ -1,0 +1,28 @@
+import { resolve } from 'node:path';
+import { STATE_DIRECTORY } from '../src/config.js';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/embedded-postgres.js';
+import { StartError } from '../src/start-error.js';
+
+/** The database that the service in this folder uses: DATABASE_URL, or the development default. */
+export async function withDatabase<T>(work: (url: string) => Promise<T>): Promise<T> {
+  const url = process.env['DATABASE_URL'];
+  const database: EmbeddedPostgres = url
+    ? { url, stop: async () => {} }
+    : await startEmbeddedPostgres({ directory: resolve(STATE_DIRECTORY, 'postgres') });
+  try {
+    return await work(database.url);
+  } finally {
+    await database.stop();
+  }
+}
+
+/** Runs a command line; a fault that the caller can mend is one line, without a stack. */
+export async function main(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof StartError) console.error(error.message);
+    else console.error(error);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,20 @@
+import { migrate } from '../src/migrate.js';
+import { StartError } from '../src/start-error.js';
+import { main, withDatabase } from './database.js';
+
+await main(async () => {
+  const [target, ...rest] = process.argv.slice(2);
+  if (rest.length > 0 || (target !== undefined && !/^\d+$/.test(target))) {
+    throw new StartError(
+      'Usage: npm run migrate [-- <version>]   (the newest by default; 0 undoes everything)',
+    );
+  }
+  const { from, to } = await withDatabase((url) =>
+    migrate(url, target === undefined ? undefined : Number(target)),
+  );
+  console.log(
+    from === to
+      ? `The schema is at version ${to} already.`
+      : `The schema went from version ${from} to ${to}.`,
+  );
+});

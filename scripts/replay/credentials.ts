@@ -1,0 +1,88 @@
+import { createHmac } from 'node:crypto';
+import { AUDIENCE, ISSUER, signActionToken } from '../../src/action-token/token.js';
+import { readDevelopmentSecrets } from '../../src/config.js';
+import { newId } from '../../src/ids.js';
+import { ReplayError } from './replay-error.js';
+
+/** Names the game server that the replay plays. */
+const GAME_SERVER = newId('svc');
+
+/** In seconds: enough to be posted again for as long as the replay retries. */
+const ACTION_TOKEN_LIFETIME = 60;
+/** How far the clock of the service may be behind this one, in seconds, without a goal being too early. */
+const CLOCK_SKEW = 60;
+
+/** How the game server proves who it is: by signing its own access tokens, or as a service account. */
+export type Identity =
+  | { readonly jwtSecret: string }
+  | { readonly clientId: string; readonly clientSecret: string };
+
+export interface Credentials {
+  readonly identity: Identity;
+  readonly actionTokenSecret: string;
+}
+
+/**
+ * What the environment gives, else the secrets that `npm start` made in this folder.
+ * @throws ReplayError if there is neither.
+ */
+export function findCredentials(environment: Record<string, string | undefined>): Credentials {
+  const { JWT_SECRET, ACTION_TOKEN_SECRET, SCOREBOARD_CLIENT_ID, SCOREBOARD_CLIENT_SECRET } = environment;
+  return {
+    identity:
+      SCOREBOARD_CLIENT_ID && SCOREBOARD_CLIENT_SECRET
+        ? { clientId: SCOREBOARD_CLIENT_ID, clientSecret: SCOREBOARD_CLIENT_SECRET }
+        : { jwtSecret: JWT_SECRET || generatedSecret('JWT_SECRET') },
+    actionTokenSecret: ACTION_TOKEN_SECRET || generatedSecret('ACTION_TOKEN_SECRET'),
+  };
+}
+
+function generatedSecret(name: 'JWT_SECRET' | 'ACTION_TOKEN_SECRET'): string {
+  try {
+    return readDevelopmentSecrets()[name];
+  } catch (cause) {
+    throw new ReplayError(
+      `There is no ${name} here: run this in the folder where \`npm start\` runs, or set ${name} as the service has it.`,
+      { cause },
+    );
+  }
+}
+
+/** An access token for role `server`, good for an hour. */
+export function signAccessToken(secret: string): string {
+  const iat = now();
+  const claims = {
+    iss: 'scoreboard-api',
+    aud: 'scoreboard-api',
+    sub: GAME_SERVER,
+    role: 'server',
+    iat,
+    exp: iat + 3600,
+  };
+  const encoded = [{ alg: 'HS256', typ: 'JWT' }, claims].map((part) =>
+    Buffer.from(JSON.stringify(part)).toString('base64url'),
+  );
+  const content = encoded.join('.');
+  return `${content}.${createHmac('sha256', secret).update(content).digest('base64url')}`;
+}
+
+/** The voucher for one goal: one point of this action for this user. */
+export function issueActionToken(userId: string, action: string, secret: string): string {
+  const iat = now();
+  return signActionToken(
+    {
+      iss: ISSUER,
+      aud: AUDIENCE,
+      sub: userId,
+      jti: newId('tok'),
+      act: action,
+      pts: [1, 1],
+      iat,
+      nbf: iat - CLOCK_SKEW,
+      exp: iat + ACTION_TOKEN_LIFETIME,
+    },
+    secret,
+  );
+}
+
+const now = () => Math.floor(Date.now() / 1000);

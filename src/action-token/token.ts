@@ -1,0 +1,103 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { type Static, Type } from '@sinclair/typebox';
+import { TypeCompiler } from '@sinclair/typebox/compiler';
+import { idPattern } from '../ids.js';
+
+export const ISSUER = 'scoreboard-api';
+export const AUDIENCE = 'scoreboard-action';
+
+/** How far the clock of a game server that mints on its own may be ahead, in seconds. */
+const CLOCK_SKEW = 60;
+/** Longer than any token that this format can make; spares the hash over a large piece of garbage. */
+const MAX_LENGTH = 2_048;
+
+const Points = Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
+/** A NumericDate of RFC 7519, in seconds; fractions are allowed. 253402300800 is the year 10,000. */
+const Time = Type.Number({ minimum: 0, maximum: 253_402_300_800 });
+
+const ActionTokenClaims = Type.Object({
+  iss: Type.Literal(ISSUER),
+  aud: Type.Literal(AUDIENCE),
+  /** The player. */
+  sub: Type.String({ pattern: idPattern('usr') }),
+  /** What can be consumed once. */
+  jti: Type.String({ pattern: idPattern('tok') }),
+  act: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' }),
+  /** Lowest and highest points, both allowed. */
+  pts: Type.Tuple([Points, Points]),
+  iat: Time,
+  nbf: Time,
+  exp: Time,
+});
+
+/** What an action token says. Times are in seconds since the epoch. */
+export type ActionTokenClaims = Static<typeof ActionTokenClaims>;
+
+export type Verification =
+  | { readonly result: 'valid' | 'expired' | 'premature'; readonly claims: ActionTokenClaims }
+  | { readonly result: 'invalid'; readonly reason: string };
+
+// RFC 8725: the header is compared as a whole. No algorithm, key or critical extension is ever taken from the token.
+const Header = Type.Object(
+  { alg: Type.Literal('HS256'), typ: Type.Literal('action+jwt') },
+  { additionalProperties: false },
+);
+const HEADER = Buffer.from(JSON.stringify({ alg: 'HS256', typ: 'action+jwt' })).toString('base64url');
+
+const header = TypeCompiler.Compile(Header);
+const claimsSchema = TypeCompiler.Compile(ActionTokenClaims);
+
+const hmac = (input: string, secret: string): Buffer => createHmac('sha256', secret).update(input).digest();
+
+/** Signs an action token: a JWT, HS256, of type `action+jwt`. A game server that holds the secret does the same. */
+export function signActionToken(claims: ActionTokenClaims, secret: string): string {
+  const input = `${HEADER}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
+  return `${input}.${hmac(input, secret).toString('base64url')}`;
+}
+
+/**
+ * Checks an action token against the secrets that are in force (the newest first). No I/O: whether it was consumed is for
+ * the ledger to say.
+ * @param maxLifetime the longest allowed time from `iat` to `exp`, in seconds
+ * @param now seconds since the epoch
+ */
+export function verifyActionToken(
+  token: string,
+  secrets: readonly string[],
+  maxLifetime: number,
+  now = Date.now() / 1000,
+): Verification {
+  const invalid = (reason: string): Verification => ({ result: 'invalid', reason });
+  if (token.length > MAX_LENGTH) return invalid('it is too long');
+  const [head, body, signature, ...rest] = token.split('.');
+  if (head === undefined || body === undefined || signature === undefined || rest.length > 0) {
+    return invalid('it is not a JWT');
+  }
+  const given = Buffer.from(signature, 'base64url');
+  const input = token.slice(0, head.length + 1 + body.length);
+  const signed = secrets.some((secret) => {
+    const expected = hmac(input, secret);
+    return given.length === expected.length && timingSafeEqual(given, expected);
+  });
+  if (!signed) return invalid('its signature is wrong');
+  if (head !== HEADER && !header.Check(parse(head))) return invalid('its header is not {"alg":"HS256","typ":"action+jwt"}');
+  const claims = parse(body);
+  if (!claimsSchema.Check(claims)) {
+    const path = claimsSchema.Errors(claims).First()?.path.slice(1) ?? '';
+    return invalid(`its claim "${path}" is missing or wrong`);
+  }
+  const [min, max] = claims.pts;
+  if (min > max) return invalid('its claim "pts" is not [min, max]');
+  if (claims.iat > now + CLOCK_SKEW) return invalid('it was issued in the future');
+  if (claims.exp - claims.iat > maxLifetime) return invalid(`it is valid for more than ${maxLifetime} s`);
+  if (claims.exp <= now) return { result: 'expired', claims };
+  return { result: claims.nbf > now ? 'premature' : 'valid', claims };
+}
+
+function parse(part: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}

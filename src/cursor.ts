@@ -1,0 +1,64 @@
+import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import { invalid } from './errors.js';
+
+const MAC_BYTES = 12;
+
+/** Where a page of a board ended, and of which board. */
+const EntryCursor = Type.Object({
+  leaderboard: Type.String(),
+  season: Type.Integer(),
+  userId: Type.String(),
+  score: Type.Integer(),
+  achievedAt: Type.Integer(),
+});
+export type EntryCursor = Static<typeof EntryCursor>;
+
+/** Where a page of somebody's score history ended. */
+const HistoryCursor = Type.Object({ userId: Type.String(), eventId: Type.String() });
+export type HistoryCursor = Static<typeof HistoryCursor>;
+
+/**
+ * Cursors are opaque to callers: what they hold is signed, so a forged one is recognised rather than obeyed, and it works
+ * on every instance that has the same secret.
+ */
+export class Cursors {
+  readonly #key: Buffer;
+
+  constructor(secret: string) {
+    this.#key = Buffer.from(hkdfSync('sha256', secret, '', 'scoreboard-api cursors', 32));
+  }
+
+  encode(content: EntryCursor | HistoryCursor): string {
+    const json = Buffer.from(JSON.stringify(content));
+    return Buffer.concat([this.#mac(json), json]).toString('base64url');
+  }
+
+  /** @throws Problem `validation-failed` if the cursor is not one of ours, or of another list; so does `historyCursor` */
+  entryCursor(cursor: string, leaderboard: string, season: number): EntryCursor {
+    const content = this.#decode(EntryCursor, cursor);
+    if (content?.leaderboard !== leaderboard || content.season !== season) throw forged();
+    return content;
+  }
+
+  historyCursor(cursor: string, userId: string): HistoryCursor {
+    const content = this.#decode(HistoryCursor, cursor);
+    if (content?.userId !== userId) throw forged();
+    return content;
+  }
+
+  #decode<T extends TSchema>(schema: T, cursor: string): Static<T> | undefined {
+    const bytes = Buffer.from(cursor, 'base64url');
+    const json = bytes.subarray(MAC_BYTES);
+    if (bytes.length <= MAC_BYTES || !timingSafeEqual(bytes.subarray(0, MAC_BYTES), this.#mac(json))) return undefined;
+    const content: unknown = JSON.parse(json.toString());
+    return Value.Check(schema, content) ? content : undefined;
+  }
+
+  #mac(json: Buffer): Buffer {
+    return createHmac('sha256', this.#key).update(json).digest().subarray(0, MAC_BYTES);
+  }
+}
+
+const forged = () => invalid('/cursor', 'is not a cursor of this list');

@@ -1,0 +1,72 @@
+import pg from 'pg';
+
+/** SQLSTATEs that the code tells apart. Source: PostgreSQL manual, appendix A. */
+export const SQLSTATE = {
+  uniqueViolation: '23505',
+  foreignKeyViolation: '23503',
+  checkViolation: '23514',
+  notNullViolation: '23502',
+  serializationFailure: '40001',
+  deadlockDetected: '40P01',
+  queryCanceled: '57014',
+} as const;
+
+/** `08` connection, `53` resources, `57P` operator intervention, `25006` a standby that is not (yet) primary. */
+const UNAVAILABLE_SQLSTATE = /^(08...|53...|57P..|25006)$/;
+const UNAVAILABLE_SYSTEM = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|ENET|ENOENT)/;
+/** node-postgres gives these faults no code. */
+const UNAVAILABLE_MESSAGE = /timeout|connection (was )?terminated|not queryable|ended|Cannot use a pool/i;
+
+/** The code of a database error: a SQLSTATE, or a system error such as ECONNREFUSED. */
+export function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** Which constraint a row has broken, if the error is of that kind. */
+export function brokenConstraint(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError ? error.constraint : undefined;
+}
+
+/** Whether the database could not be asked, or not in time: worth another try, and a 503 to the caller. */
+export function isDatabaseUnavailable(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.some(isDatabaseUnavailable);
+  if (!(error instanceof Error)) return false;
+  const code = errorCode(error);
+  if (code === undefined) return UNAVAILABLE_MESSAGE.test(error.message);
+  return code === SQLSTATE.queryCanceled || UNAVAILABLE_SQLSTATE.test(code) || UNAVAILABLE_SYSTEM.test(code);
+}
+
+const INT8 = 20;
+const TIMESTAMPTZ = 1184;
+
+/** Row parsers: bigint as number (every bigint here is within ±2^53), timestamps as milliseconds since the epoch. */
+export const types = {
+  getTypeParser(id: number, format?: 'text' | 'binary') {
+    if (format !== 'binary' && id === INT8) return Number;
+    if (format !== 'binary' && id === TIMESTAMPTZ) return parseTimestamp;
+    return pg.types.getTypeParser(id, format);
+  },
+};
+
+const parseTimestamp = (text: string): number => new Date(text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00')).getTime();
+
+/** What a query needs: a pool, or a client inside a transaction. */
+export type Queryable = Pick<pg.ClientBase, 'query'>;
+
+/**
+ * Runs `work` in a transaction on a connection of its own. If anything goes wrong, the connection is closed rather
+ * than handed back: after a failed COMMIT nobody knows what state it is in.
+ */
+export async function transact<T>(pool: pg.Pool, work: (client: Queryable) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN');
+    const result = await work(client);
+    await client.query('COMMIT');
+    client.release();
+    return result;
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+}

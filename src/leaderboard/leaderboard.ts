@@ -1,0 +1,65 @@
+import type { Sort, Standing, VersionedStanding } from './rank-index.js';
+
+export type { Sort, Standing, VersionedStanding } from './rank-index.js';
+
+/** A standing with its place on the board, from 1. */
+export interface RankedStanding extends Standing {
+  readonly rank: number;
+}
+
+/** Part of a board, in its order. */
+export interface Page {
+  readonly total: number;
+  readonly standings: RankedStanding[];
+}
+
+/** One user's place. */
+export interface Placement {
+  readonly total: number;
+  readonly standing: RankedStanding;
+  /** The entry just above, or null for the first. */
+  readonly above: Standing | null;
+}
+
+export interface RankChange {
+  readonly previousRank: number | null;
+  readonly rank: number | null;
+}
+
+/** Which board, and which of its seasons. */
+export interface BoardKey {
+  readonly id: string;
+  readonly season: number;
+  readonly sort: Sort;
+}
+
+/** Reads of one board. The order is the same everywhere: score, then `achievedAt`, then user id. */
+export interface LeaderboardReader {
+  /** Up to `limit` entries from the top, or after a position (which need not be on the board any more). */
+  page(limit: number, after?: Standing): Promise<Page>;
+  /** Where a user stands, or null if it has no entry. */
+  placement(userId: string): Promise<Placement | null>;
+  /** The user with up to `radius` entries on each side, or null if it has no entry. */
+  around(userId: string, radius: number): Promise<Page | null>;
+  /** Those of the users who have an entry, in the board's order. */
+  many(userIds: readonly string[]): Promise<Page>;
+}
+
+/** A projection of one board: quick reads, kept current by what the ledger has committed. */
+export interface Leaderboard extends LeaderboardReader {
+  readonly key: BoardKey;
+  /** False while entries may be missing; then a read must go to PostgreSQL. */
+  readonly ready: boolean;
+  /** Changes at each rebuild. Versions of different epochs cannot be compared. */
+  readonly epoch: string;
+  /** Grows with every change. */
+  readonly version: number;
+  /** Takes over standings that are committed. Repeats and disorder do no harm. Ranks are null while not ready. */
+  apply(changes: readonly VersionedStanding[]): Promise<RankChange[]>;
+  /** Takes an erased user off the board for good. */
+  erase(userId: string): Promise<void>;
+  /** Something that reads show besides standings has changed (a display name). */
+  touch(): void;
+  /** Reads every entry from PostgreSQL again, into a new epoch. */
+  rebuild(): Promise<void>;
+}

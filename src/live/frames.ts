@@ -1,0 +1,101 @@
+import type { Entry } from '../../schemas/leaderboard.js';
+import type { BoardState, OwnStanding } from './board-source.js';
+
+/*
+ * The wire format of the live stream. A frame is one whole server-sent event as a Buffer, ready for any socket.
+ * Its data is JSON on one line: JSON escapes \r and \n, the only line ends of the format, so nothing that a player
+ * writes into a display name can start a field of its own.
+ */
+
+/** What there is to say on one topic at one moment: two events with the same data. */
+export interface Frames {
+  /** For a stream that has shown nothing of the topic yet. */
+  readonly first: Buffer;
+  /** For a stream that shows an older state. */
+  readonly next: Buffer;
+}
+
+export class BoardFrames implements Frames {
+  #snapshot: Buffer | undefined;
+  #leaderboard: Buffer | undefined;
+
+  /** @param items the entries to show, as JSON joined by commas */
+  constructor(
+    private readonly state: BoardState,
+    private readonly items: string,
+  ) {}
+
+  get first(): Buffer {
+    this.#snapshot ??= this.#event('snapshot');
+    return this.#snapshot;
+  }
+
+  get next(): Buffer {
+    this.#leaderboard ??= this.#event('leaderboard');
+    return this.#leaderboard;
+  }
+
+  /** A new version alone is no news: most changes of a board happen below what a client shows. */
+  equals(other: BoardFrames): boolean {
+    const { season, total } = this.state;
+    return season === other.state.season && total === other.state.total && this.items === other.items;
+  }
+
+  #event(name: string): Buffer {
+    const { epoch, leaderboard, season, version, total } = this.state;
+    const head = JSON.stringify({ leaderboard, season, version, total }).slice(0, -1);
+    return Buffer.from(`id: ${epoch}-${version}\nevent: ${name}\ndata: ${head},"items":[${this.items}]}\n\n`);
+  }
+}
+
+/** Without an id: that is the board's version. */
+export class RankFrames implements Frames {
+  #rank: Buffer | undefined;
+
+  constructor(
+    private readonly userId: string,
+    private readonly standing: OwnStanding,
+  ) {}
+
+  get first(): Buffer {
+    return this.next;
+  }
+
+  get next(): Buffer {
+    const { rank, score, total } = this.standing;
+    const data = { userId: this.userId, rank, score, total };
+    this.#rank ??= Buffer.from(`event: rank\ndata: ${json(data)}\n\n`);
+    return this.#rank;
+  }
+
+  /** A new total alone is no news: the board's own event tells it, and it would cost a frame of its own a user. */
+  equals(other: RankFrames): boolean {
+    return this.standing.rank === other.standing.rank && this.standing.score === other.standing.score;
+  }
+}
+
+export const pingFrame = Buffer.from(': ping\n\n');
+
+const RETRY_FROM_MS = 1000;
+const RETRY_TO_MS = 4000;
+
+/** How long to wait before reconnecting: another time for each client, or all would come back at once. */
+export function retryFrame(): Buffer {
+  const delayMs = RETRY_FROM_MS + Math.round(Math.random() * (RETRY_TO_MS - RETRY_FROM_MS));
+  return Buffer.from(`retry: ${delayMs}\n\n`);
+}
+
+/** An entry as it stands in `items`; built once a tick and shared by all limits. */
+export function entryJson(entry: Entry): string {
+  return json(entry);
+}
+
+/** Some readers in the field also split lines at these three, against the standard. */
+const otherLineEnds = /[\u0085\u2028\u2029]/g;
+
+function json(value: object): string {
+  return JSON.stringify(value).replace(
+    otherLineEnds,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}

@@ -1,0 +1,116 @@
+import type { ServerResponse } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type Frames, pingFrame, retryFrame } from './frames.js';
+
+export type StreamEnd = 'client' | 'stalled' | 'shutdown' | 'error';
+
+/** What a stream shows; see Topic. */
+export interface Shown {
+  readonly revision: number;
+  readonly frames: Frames | null;
+}
+
+const MAX_BUFFERED_BYTES = 64 * 1024;
+
+/**
+ * One client's connection. It keeps no queue, only which revision of each topic it has shown; whenever it may write,
+ * it writes the newest frame of each topic that has moved on since.
+ *
+ * - *opening*: the headers are out and `retry:` is written; the source has not answered yet for its board.
+ * - *live*: the snapshot has been written. Each tick of the board calls `catchUp()`.
+ * - *stalled*: more than 64 KiB were waiting in the process when it was about to write. Nothing more is written, so
+ *   the client costs at most that and one frame. When the socket has drained, *live* again and caught up, which may
+ *   be sooner than a flush interval after the last event. When it does not drain in time, the socket is destroyed.
+ * - *ended*: by the client, the stall, an error of the response or the shutdown of the hub, whichever is first.
+ *   `onEnd` is called exactly once, and nothing is written afterwards.
+ */
+export class Stream {
+  #topics: readonly Shown[] = [];
+  readonly #shownRevisions: number[] = [];
+  #stall: NodeJS.Timeout | undefined;
+  #ended = false;
+
+  constructor(
+    private readonly response: ServerResponse,
+    private readonly stallTimeoutMs: number,
+    private readonly onEnd: (reason: StreamEnd) => void,
+  ) {}
+
+  /** @param topics in the order in which they are to be shown */
+  open(topics: readonly Shown[]): void {
+    this.#topics = topics;
+    const { response } = this;
+    response.on('close', () => this.#end('client'));
+    // Stays on after the end: an 'error' without a listener would take the process down.
+    response.on('error', () => this.#abort('error'));
+    response.on('drain', () => this.#drained());
+    if (response.destroyed || response.writableEnded) {
+      this.#end('client');
+      return;
+    }
+    this.#write(retryFrame());
+    this.catchUp();
+  }
+
+  /** Writes what is newer than what the client has been shown; nothing if there is nothing, or no room. */
+  catchUp(): void {
+    for (const [i, { revision, frames }] of this.#topics.entries()) {
+      // Nothing goes out before the snapshot.
+      if (frames === null) return;
+      const shown = this.#shownRevisions[i] ?? 0;
+      if (shown === revision) continue;
+      if (!this.#write(shown === 0 ? frames.first : frames.next)) return;
+      this.#shownRevisions[i] = revision;
+    }
+  }
+
+  ping(): void {
+    this.#write(pingFrame);
+  }
+
+  /** The end at shutdown. Whether the client reads it or not, the server's own close() then drops the connection. */
+  close(): void {
+    if (this.#ended) return;
+    this.#end('shutdown');
+    this.response.end(retryFrame());
+  }
+
+  #write(frame: Buffer): boolean {
+    if (this.#ended || this.#stall !== undefined) return false;
+    if (this.response.writableLength > MAX_BUFFERED_BYTES) {
+      this.#stall = setTimeout(() => this.#abort('stalled'), this.stallTimeoutMs).unref();
+      return false;
+    }
+    this.response.write(frame);
+    return true;
+  }
+
+  #drained(): void {
+    clearTimeout(this.#stall);
+    this.#stall = undefined;
+    this.catchUp();
+  }
+
+  #abort(reason: StreamEnd): void {
+    this.#end(reason);
+    this.response.destroy();
+  }
+
+  #end(reason: StreamEnd): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#stall);
+    this.onEnd(reason);
+  }
+}
+
+const STREAMS_A_TURN = 256;
+
+/** Visits them all, a slice each turn of the event loop: thousands of writes at a time would hold it up for long. */
+export async function eachStream(streams: Iterable<Stream>, visit: (stream: Stream) => void): Promise<void> {
+  let visited = 0;
+  for (const stream of streams) {
+    visit(stream);
+    if (++visited % STREAMS_A_TURN === 0) await nextTurn();
+  }
+}

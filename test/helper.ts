@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import type { Test } from 'tap';
+import { buildApp } from '../src/app.js';
+import { type AppConfig, loadConfig } from '../src/config.js';
+
+/** Given by scripts/test.ts: the maintenance database of a server that is there for the tests alone. */
+const SERVER = process.env['TEST_POSTGRES_URL'] ?? '';
+export const JWT_SECRET = 'a secret for access tokens, only for tests';
+export const ACTION_TOKEN_SECRET = 'a secret for action tokens, only for tests';
+
+async function onServer<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
+  if (SERVER === '') throw new Error('Run tests with "npm test -- test/some.test.ts": they need its database.');
+  const client = new pg.Client(SERVER);
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** A database of its own for one test, migrated unless `template` says otherwise; dropped when the test ends. */
+export async function buildTestDatabase(t: Test, template = 'scoreboard_template'): Promise<string> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`;
+  await onServer((client) => client.query(`CREATE DATABASE ${name} TEMPLATE ${template}`));
+  t.teardown(() => onServer((client) => client.query(`DROP DATABASE ${name} WITH (FORCE)`)));
+  const url = new URL(SERVER);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+/** A config like that of a fresh checkout, with limits that tests do not run into. */
+export function testConfig(databaseUrl: string, overrides: Partial<AppConfig> = {}): AppConfig {
+  const variables = {
+    NODE_ENV: 'test',
+    HOST: '127.0.0.1',
+    PORT: '0',
+    LOG_LEVEL: 'silent',
+    JWT_SECRET,
+    ACTION_TOKEN_SECRET,
+    RATE_LIMIT_SCORE_UPDATE: '1000000',
+    RATE_LIMIT_AUTH: '1000000',
+    RATE_LIMIT_READ: '1000000',
+    REFRESH_TOKEN_TTL: '30d',
+  };
+  return { ...loadConfig(variables), DATABASE_URL: databaseUrl, ...overrides };
+}
+
+export type TestApp = Awaited<ReturnType<typeof startApp>>;
+
+/** The service, really listening, on a database of its own. Everything ends with the test. */
+export async function buildTestApp(t: Test, overrides: Partial<AppConfig> = {}): Promise<TestApp> {
+  return startApp(t, testConfig(overrides.DATABASE_URL ?? (await buildTestDatabase(t)), overrides));
+}
+
+async function startApp(t: Test, config: AppConfig) {
+  const app = await buildApp(config);
+  t.teardown(() => app.close());
+  const url = await app.listen({ host: '127.0.0.1', port: 0 });
+  return { app, url, config };
+}

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import t from 'tap';
+import { BoardFrames, entryJson, RankFrames, retryFrame } from '../../src/live/frames.js';
+
+const anyText = fc.oneof(
+  fc.string({ unit: 'binary' }),
+  fc.string({
+    unit: fc.constantFrom('\n', '\r', '\u2028', '\u2029', '\u0085', '\0', ':', 'data', '\ud800', '"'),
+  }),
+);
+const anyLineEnd = /\r\n|[\n\r\u2028\u2029\u0085\v\f]/;
+
+const entry = fc.record(
+  {
+    rank: fc.nat(),
+    userId: anyText,
+    displayName: anyText,
+    score: fc.maxSafeInteger(),
+    achievedAt: fc.constant('2026-06-11T19:00:00.000Z'),
+  },
+  { noNullPrototype: true },
+);
+
+t.test('whatever a name contains, a frame is one event whose one line of data says the same', async () => {
+  fc.assert(
+    fc.property(fc.array(entry, { maxLength: 5 }), (items) => {
+      const state = { leaderboard: 'global', season: 2, version: 7, total: 9, items };
+      const frames = new BoardFrames({ epoch: 'e1', ...state }, items.map(entryJson).join(','));
+      const expected = { snapshot: frames.first, leaderboard: frames.next };
+      for (const [event, frame] of Object.entries(expected)) {
+        const [id, name, data, ...rest] = frame.toString().split(anyLineEnd);
+        assert.deepEqual([id, name, ...rest], ['id: e1-7', `event: ${event}`, '', '']);
+        assert.deepEqual(JSON.parse(data?.replace(/^data: /, '') ?? ''), state);
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+t.test('the same holds for a rank', async () => {
+  fc.assert(
+    fc.property(anyText, fc.option(fc.nat()), (userId, rank) => {
+      const frame = new RankFrames(userId, { rank, score: rank, total: 3 }).first;
+      const [name, data, ...rest] = frame.toString().split(anyLineEnd);
+      assert.deepEqual([name, ...rest], ['event: rank', '', '']);
+      assert.deepEqual(JSON.parse(data?.replace(/^data: /, '') ?? ''), {
+        userId,
+        rank,
+        score: rank,
+        total: 3,
+      });
+    }),
+    { numRuns: 200 },
+  );
+});
+
+t.test('frames are built once, whoever asks', async (t) => {
+  const state = { epoch: 'e1', leaderboard: 'global', season: 1, version: 1, total: 0, items: [] };
+  const frames = new BoardFrames(state, '');
+  t.equal(frames.first, frames.first);
+  t.equal(frames.next, frames.next);
+});
+
+t.test('the delay before a reconnect is spread over one to four seconds', async (t) => {
+  const delays = Array.from({ length: 500 }, () => Number(/^retry: (\d+)\n\n$/.exec(`${retryFrame()}`)?.[1]));
+  t.ok(delays.every((ms) => ms >= 1000 && ms <= 4000));
+  t.ok(Math.max(...delays) - Math.min(...delays) > 2000);
+});

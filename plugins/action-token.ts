@@ -28,7 +28,10 @@ declare module 'fastify' {
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const { ACTION_TOKEN_SECRET, ACTION_TOKEN_SECRET_PREVIOUS, ACTION_TOKEN_TTL } = config;
-    const secrets = [ACTION_TOKEN_SECRET, ...(ACTION_TOKEN_SECRET_PREVIOUS ? [ACTION_TOKEN_SECRET_PREVIOUS] : [])];
+    const secrets = [
+      ACTION_TOKEN_SECRET,
+      ...(ACTION_TOKEN_SECRET_PREVIOUS ? [ACTION_TOKEN_SECRET_PREVIOUS] : []),
+    ];
     app.decorate('actionToken', {
       issue(action: Action, userId: string, points: PointsRange): ActionToken {
         const now = Date.now();

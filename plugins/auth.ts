@@ -153,7 +153,8 @@ export default fp<{ config: AppConfig }>(
       request.user = { id: payload.sub, role: payload.role, sessionId };
     });
     app.decorate('requireRole', (...roles: Role[]) => async (request: FastifyRequest) => {
-      if (!roles.includes(request.user.role)) throw new Problem('forbidden', `This needs the role ${roles.join(' or ')}.`);
+      if (!roles.includes(request.user.role))
+        throw new Problem('forbidden', `This needs the role ${roles.join(' or ')}.`);
     });
     app.decorate('requireUser', async (request: FastifyRequest) => {
       if (request.user.sessionId === null) throw new Problem('forbidden', 'A service account is not a user.');
@@ -162,4 +163,5 @@ export default fp<{ config: AppConfig }>(
   { name: 'auth', dependencies: ['db', 'change-feed'], fastify: '5.x' },
 );
 
-const unauthenticated = (detail: string, cause?: unknown) => new Problem('unauthenticated', detail, { cause });
+const unauthenticated = (detail: string, cause?: unknown) =>
+  new Problem('unauthenticated', detail, { cause });

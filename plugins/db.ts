@@ -37,12 +37,18 @@ export default fp<{ config: AppConfig }>(
     // Without listeners an ended connection, idle or in use, would take the process with it.
     pool.on('error', (error) => app.log.error({ err: error }, 'Database error'));
     pool.on('connect', (client) => {
-      client.on('error', (error) => app.log.debug({ err: error }, 'A database connection was lost while in use'));
+      client.on('error', (error) =>
+        app.log.debug({ err: error }, 'A database connection was lost while in use'),
+      );
     });
 
     let check: Promise<boolean> | undefined;
     app.decorate('databaseAnswers', () => {
-      check ??= answers().finally(() => setTimeout(() => { check = undefined; }, CHECK_LASTS_MS).unref());
+      check ??= answers().finally(() =>
+        setTimeout(() => {
+          check = undefined;
+        }, CHECK_LASTS_MS).unref(),
+      );
       return check;
     });
     const answers = async (): Promise<boolean> => {

@@ -18,7 +18,10 @@ export default fp(
     });
     app.addHook('onRequest', async (request) => {
       if (draining && request.routeOptions.url !== '/health') {
-        throw new Problem('service-unavailable', 'The service is shutting down. Another instance will answer.');
+        throw new Problem(
+          'service-unavailable',
+          'The service is shutting down. Another instance will answer.',
+        );
       }
     });
   },

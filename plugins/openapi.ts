@@ -39,7 +39,9 @@ export default fp(
           },
         },
       },
-      refResolver: { buildLocalReference: (json, _base, _fragment, i) => (json['$id'] ? String(json['$id']) : `def-${i}`) },
+      refResolver: {
+        buildLocalReference: (json, _base, _fragment, i) => (json['$id'] ? String(json['$id']) : `def-${i}`),
+      },
     });
     await app.register(swaggerUi, { routePrefix: '/docs', uiConfig: { persistAuthorization: true } });
     app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());

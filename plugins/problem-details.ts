@@ -26,16 +26,25 @@ export function asProblem(error: FastifyError | Error): Problem {
           : (message ?? 'is wrong'),
     }));
     const [first] = errors;
-    return new Problem('validation-failed', first ? `${first.path} ${first.message}` : 'The request is not valid.', {
-      errors,
-    });
+    return new Problem(
+      'validation-failed',
+      first ? `${first.path} ${first.message}` : 'The request is not valid.',
+      {
+        errors,
+      },
+    );
   }
   if (isDatabaseUnavailable(error)) {
-    return new Problem('service-unavailable', 'The database does not answer just now. Try again.', { cause: error });
+    return new Problem('service-unavailable', 'The database does not answer just now. Try again.', {
+      cause: error,
+    });
   }
-  const code = 'statusCode' in error && error.statusCode !== undefined ? CLIENT_FAULTS[error.statusCode] : undefined;
+  const code =
+    'statusCode' in error && error.statusCode !== undefined ? CLIENT_FAULTS[error.statusCode] : undefined;
   if (code !== undefined) return new Problem(code, error.message, { cause: error });
-  return new Problem('internal-error', 'It was logged with the request id. Nothing is half done.', { cause: error });
+  return new Problem('internal-error', 'It was logged with the request id. Nothing is half done.', {
+    cause: error,
+  });
 }
 
 /** Answers a request with a problem. */

@@ -27,9 +27,13 @@ export default fp<{ config: AppConfig }>(
       cache: 50_000,
       errorResponseBuilder: (_request, { max, ttl }) => {
         const retryAfter = Math.max(1, Math.ceil(ttl / 1000));
-        return new Problem('rate-limited', `Only ${max} of these are allowed in a while. Try again in ${retryAfter} s.`, {
-          retryAfter,
-        });
+        return new Problem(
+          'rate-limited',
+          `Only ${max} of these are allowed in a while. Try again in ${retryAfter} s.`,
+          {
+            retryAfter,
+          },
+        );
       },
     });
     app.decorate('limits', {

@@ -16,7 +16,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         ...common,
         summary: 'Create or replace a leaderboard',
-        description: 'Once it has entries, `sort` and `operator` stay as they are. Other instances follow within a second.',
+        description:
+          'Once it has entries, `sort` and `operator` stay as they are. Other instances follow within a second.',
         params: LeaderboardParams,
         body: LeaderboardRules,
         response: {
@@ -45,9 +46,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const action = { id: request.params.id, ...request.body };
-      if (action.points.min > action.points.max) throw invalid('/points', 'must have a min that is not above its max');
+      if (action.points.min > action.points.max)
+        throw invalid('/points', 'must have a min that is not above its max');
       if (action.minDurationMs >= app.actionToken.lifetime * 1000) {
-        throw invalid('/minDurationMs', `must be less than the ${app.actionToken.lifetime} s that a token is good for`);
+        throw invalid(
+          '/minDurationMs',
+          `must be less than the ${app.actionToken.lifetime} s that a token is good for`,
+        );
       }
       await app.catalog.putAction(action);
       return action;

@@ -1,4 +1,8 @@
-import { type FastifyPluginAsyncTypebox, Type, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import {
+  type FastifyPluginAsyncTypebox,
+  Type,
+  type TypeBoxTypeProvider,
+} from '@fastify/type-provider-typebox';
 import { ref } from '../schemas/common.js';
 import {
   ClientCredentials,
@@ -23,7 +27,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       config: app.limits.auth,
       schema: {
         summary: 'Play at once, as a guest',
-        description: 'One call and a player can play. The account can be given a username and a password later.',
+        description:
+          'One call and a player can play. The account can be given a username and a password later.',
         tags: ['Auth'],
         security: [],
         body: GuestRequest,
@@ -115,8 +120,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   );
 
   app.register(async (oauth) => {
-    oauth.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, async (_request: unknown, body: unknown) =>
-      Object.fromEntries(new URLSearchParams(String(body))),
+    oauth.addContentTypeParser(
+      'application/x-www-form-urlencoded',
+      { parseAs: 'string' },
+      async (_request: unknown, body: unknown) => Object.fromEntries(new URLSearchParams(String(body))),
     );
     oauth.withTypeProvider<TypeBoxTypeProvider>().post(
       '/v1/auth/token',
@@ -136,7 +143,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         const { client_id, client_secret } = request.body;
         const [id, secret] = basicCredentials(request.headers.authorization) ?? [client_id, client_secret];
         const account = id && secret ? await app.serviceAccounts.authenticate(id, secret) : null;
-        if (account === null) throw new Problem('invalid-credentials', 'Unknown service account or wrong secret.');
+        if (account === null)
+          throw new Problem('invalid-credentials', 'Unknown service account or wrong secret.');
         const { token, expiresIn } = app.signServiceToken(account);
         return { access_token: token, token_type: 'Bearer' as const, expires_in: expiresIn };
       },

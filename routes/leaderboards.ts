@@ -30,7 +30,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get(
     '/v1/leaderboards',
-    { schema: { ...common, summary: 'All leaderboards', response: { 200: ref(Leaderboards), ...problemResponses() } } },
+    {
+      schema: {
+        ...common,
+        summary: 'All leaderboards',
+        response: { 200: ref(Leaderboards), ...problemResponses() },
+      },
+    },
     async () => ({
       items: await Promise.all(app.catalog.leaderboards.map(({ id }) => describe(id))),
       nextCursor: null,
@@ -95,7 +101,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         ...common,
         summary: 'A list of friends',
-        description: 'Those of the users who have an entry, each with its global rank and its position in this list.',
+        description:
+          'Those of the users who have an entry, each with its global rank and its position in this list.',
         params: LeaderboardParams,
         querystring: FriendsQuery,
         response: { 200: ref(FriendEntries), ...problemResponses('validation-failed', 'not-found') },
@@ -103,12 +110,17 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const userIds = request.query.userIds.split(',');
-      if (userIds.length > MAX_FRIENDS) throw invalid('/querystring/userIds', `must not name more than ${MAX_FRIENDS} users`);
+      if (userIds.length > MAX_FRIENDS)
+        throw invalid('/querystring/userIds', `must not name more than ${MAX_FRIENDS} users`);
       if (!userIds.every((userId) => USER_ID.test(userId))) {
         throw invalid('/querystring/userIds', 'must be user ids with commas between them');
       }
       const { epoch: _, ...state } = await app.leaderboards.many(request.params.id, userIds);
-      return { ...state, items: state.items.map((entry, i) => ({ ...entry, position: i + 1 })), nextCursor: null };
+      return {
+        ...state,
+        items: state.items.map((entry, i) => ({ ...entry, position: i + 1 })),
+        nextCursor: null,
+      };
     },
   );
 

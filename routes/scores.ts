@@ -4,7 +4,6 @@ import { ref } from '../schemas/common.js';
 import { MAX_METADATA_BYTES, Receipt, ScoreSubmission } from '../schemas/score.js';
 import type { ActionTokenClaims } from '../src/action-token/token.js';
 import { BODY_FAULTS, invalid, Problem, problemResponses } from '../src/errors.js';
-import { replayProblem } from '../src/ledger/score-ledger.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
@@ -81,15 +80,18 @@ async function acceptedClaims(
   const { claims, result } = verification;
   checkUser(claims.sub);
   if (app.catalog.action(claims.act) === undefined) {
-    throw new Problem('action-token-invalid', `The action token is not valid: there is no action "${claims.act}".`);
+    throw new Problem(
+      'action-token-invalid',
+      `The action token is not valid: there is no action "${claims.act}".`,
+    );
   }
   if (result === 'premature') {
     throw new Problem('action-token-premature', `The action can be finished from ${when(claims.nbf)} on.`);
   }
   if (result === 'expired') {
     // Who lost the answer, and asks only now, still learns that it was counted.
-    const consumed = (await app.ledger.consumed([claims.jti])).get(claims.jti);
-    if (consumed !== undefined) throw replayProblem(claims.sub, consumed);
+    const replay = await app.ledger.replay(claims.jti, claims.sub);
+    if (replay !== null) throw replay;
     throw new Problem('action-token-expired', `The action token was good until ${when(claims.exp)}.`);
   }
   return claims;
@@ -103,7 +105,10 @@ function pointsOf({ pts: [min, max] }: ActionTokenClaims, given: number | undefi
     throw invalid('/points', `is missing: the action token allows ${min} to ${max}`);
   }
   if (given < min || given > max) {
-    throw new Problem('points-out-of-range', `The action token allows ${min === max ? min : `${min} to ${max}`} points.`);
+    throw new Problem(
+      'points-out-of-range',
+      `The action token allows ${min === max ? min : `${min} to ${max}`} points.`,
+    );
   }
   return given;
 }

@@ -18,7 +18,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         summary: 'The ranking, live',
         description:
-          'Server-sent events: a `snapshot`, then a `leaderboard` event at each change of what you asked for; with `user`, also a `rank` event when that user\'s own standing changes. Every event carries the whole state, so a client that reconnects has missed nothing.',
+          "Server-sent events: a `snapshot`, then a `leaderboard` event at each change of what you asked for; with `user`, also a `rank` event when that user's own standing changes. Every event carries the whole state, so a client that reconnects has missed nothing.",
         tags: ['Leaderboards'],
         security: [],
         params: LeaderboardParams,

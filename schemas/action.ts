@@ -1,5 +1,16 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { ActionId, LeaderboardId, List, Points, PointsRange, ref, Time, Title, TokenId, UserId } from './common.js';
+import {
+  ActionId,
+  LeaderboardId,
+  List,
+  Points,
+  PointsRange,
+  ref,
+  Time,
+  Title,
+  TokenId,
+  UserId,
+} from './common.js';
 
 const ActionRules = {
   title: Title,
@@ -29,12 +40,18 @@ export const Action = Type.Object(
 export type Action = Static<typeof Action>;
 export const Actions = List(ref(Action), { $id: 'Actions' });
 export const ActionParams = Type.Object({ id: ActionId });
-export const ActionDefinition = Type.Object(ActionRules, { additionalProperties: false, examples: [EXAMPLE] });
+export const ActionDefinition = Type.Object(ActionRules, {
+  additionalProperties: false,
+  examples: [EXAMPLE],
+});
 
 export const ActionTokenRequest = Type.Object(
   {
     action: ActionId,
-    userId: Type.Optional({ ...UserId, description: 'For whom. Only for role `server`, which must name somebody.' }),
+    userId: Type.Optional({
+      ...UserId,
+      description: 'For whom. Only for role `server`, which must name somebody.',
+    }),
     points: Type.Optional({ ...Points, description: 'Exactly how many. Only for role `server`.' }),
   },
   { additionalProperties: false, examples: [{ action: 'collect-coin' }] },
@@ -54,7 +71,8 @@ export const ActionToken = Type.Object(
     $id: 'ActionToken',
     examples: [
       {
-        actionToken: 'eyJhbGciOiJIUzI1NiIsInR5cCI6ImFjdGlvbitqd3QifQ.eyJpc3MiOiJzY29yZWJvYXJkLWFwaSJ9.c2lnbmF0dXJl',
+        actionToken:
+          'eyJhbGciOiJIUzI1NiIsInR5cCI6ImFjdGlvbitqd3QifQ.eyJpc3MiOiJzY29yZWJvYXJkLWFwaSJ9.c2lnbmF0dXJl',
         tokenId: 'tok_01kcx7fz9pe1cb2rr1n9h2kq5x',
         action: 'collect-coin',
         userId: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',

@@ -13,7 +13,11 @@ export const EventId = Id('evt', 'A score event.', 'evt_01kcx7g2c4f9f8r8w5w3v0y6
 export const TokenId = Id('tok', 'An action token.', 'tok_01kcx7fz9pe1cb2rr1n9h2kq5x');
 
 const SLUG = '^[a-z0-9][a-z0-9-]{0,62}$';
-export const LeaderboardId = Type.String({ pattern: SLUG, description: 'A leaderboard.', examples: ['global'] });
+export const LeaderboardId = Type.String({
+  pattern: SLUG,
+  description: 'A leaderboard.',
+  examples: ['global'],
+});
 export const ActionId = Type.String({ pattern: SLUG, description: 'An action.', examples: ['collect-coin'] });
 export const Title = Type.String({
   minLength: 1,
@@ -36,7 +40,11 @@ export const Time = Type.String({
   examples: ['2026-06-11T19:09:00.000Z'],
 });
 
-export const Cursor = Type.String({ minLength: 1, maxLength: 512, description: 'The `nextCursor` of the page before.' });
+export const Cursor = Type.String({
+  minLength: 1,
+  maxLength: 512,
+  description: 'The `nextCursor` of the page before.',
+});
 export const Limit = (fallback: number) =>
   Type.Integer({ minimum: 1, maximum: 100, default: fallback, description: 'How many items, at most.' });
 

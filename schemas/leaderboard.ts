@@ -1,9 +1,22 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { Cursor, LeaderboardId, Limit, List, NextCursor, Points, ref, Time, Title, UserId } from './common.js';
+import {
+  Cursor,
+  LeaderboardId,
+  Limit,
+  List,
+  NextCursor,
+  Points,
+  ref,
+  Time,
+  Title,
+  UserId,
+} from './common.js';
 
 const Rules = {
   title: Title,
-  sort: Type.Union([Type.Literal('desc'), Type.Literal('asc')], { description: 'Which scores stand on top.' }),
+  sort: Type.Union([Type.Literal('desc'), Type.Literal('asc')], {
+    description: 'Which scores stand on top.',
+  }),
   operator: Type.Union([Type.Literal('increment'), Type.Literal('best'), Type.Literal('latest')], {
     description: 'What points do to a score: add up, count if better, or replace it.',
   }),
@@ -11,7 +24,12 @@ const Rules = {
 const RULES = { title: 'Global', sort: 'desc', operator: 'increment' };
 
 export const Leaderboard = Type.Object(
-  { id: LeaderboardId, ...Rules, season: Type.Integer(), entries: Type.Integer({ description: 'How many there are.' }) },
+  {
+    id: LeaderboardId,
+    ...Rules,
+    season: Type.Integer(),
+    entries: Type.Integer({ description: 'How many there are.' }),
+  },
   { $id: 'Leaderboard', examples: [{ id: 'global', ...RULES, season: 1, entries: 2048 }] },
 );
 export type Leaderboard = Static<typeof Leaderboard>;
@@ -37,7 +55,8 @@ const ENTRY = {
 
 export const Entry = Type.Object(EntryFields, {
   $id: 'Entry',
-  description: 'Ranks are unique: of equal scores the one reached first stands higher, then the smaller user id.',
+  description:
+    'Ranks are unique: of equal scores the one reached first stands higher, then the smaller user id.',
   examples: [ENTRY],
 });
 export type Entry = Static<typeof Entry>;
@@ -60,9 +79,12 @@ export const EntryDetails = Type.Object(
   {
     ...EntryFields,
     total: State.total,
-    percentile: Type.Number({ description: 'The share of entries that this one stands above or at, in per cent.' }),
+    percentile: Type.Number({
+      description: 'The share of entries that this one stands above or at, in per cent.',
+    }),
     pointsToNextRank: Type.Union([Type.Integer(), Type.Null()], {
-      description: 'How many points better the score must be to overtake the entry just above. Null for the first.',
+      description:
+        'How many points better the score must be to overtake the entry just above. Null for the first.',
     }),
   },
   {
@@ -76,11 +98,17 @@ export const FriendEntries = Type.Object(
   {
     ...State,
     items: Type.Array(
-      Type.Object({ ...EntryFields, position: Type.Integer({ minimum: 1, description: 'Place in this list.' }) }),
+      Type.Object({
+        ...EntryFields,
+        position: Type.Integer({ minimum: 1, description: 'Place in this list.' }),
+      }),
     ),
     nextCursor: NextCursor,
   },
-  { $id: 'FriendEntries', examples: [{ ...STATE, items: [{ ...ENTRY, rank: 12, position: 1 }], nextCursor: null }] },
+  {
+    $id: 'FriendEntries',
+    examples: [{ ...STATE, items: [{ ...ENTRY, rank: 12, position: 1 }], nextCursor: null }],
+  },
 );
 export type FriendEntries = Static<typeof FriendEntries>;
 
@@ -90,7 +118,12 @@ export const EntriesQuery = Type.Object(
 );
 export const AroundQuery = Type.Object(
   {
-    radius: Type.Integer({ minimum: 0, maximum: 50, default: 5, description: 'Entries on each side, at most.' }),
+    radius: Type.Integer({
+      minimum: 0,
+      maximum: 50,
+      default: 5,
+      description: 'Entries on each side, at most.',
+    }),
   },
   { additionalProperties: false },
 );

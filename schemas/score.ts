@@ -7,7 +7,10 @@ export const MAX_METADATA_BYTES = 2_048;
 export const ScoreSubmission = Type.Object(
   {
     actionToken: Type.String({ minLength: 1, maxLength: 8_192 }),
-    points: Type.Optional({ ...Points, description: 'Needed where the token leaves a range; must lie in it.' }),
+    points: Type.Optional({
+      ...Points,
+      description: 'Needed where the token leaves a range; must lie in it.',
+    }),
     metadata: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {
         description: 'A JSON object of up to 2 KiB, kept with the event.',
@@ -35,7 +38,10 @@ export const Receipt = Type.Object(
         season: Type.Integer(),
         score: Points,
         previousScore: Type.Union([Points, Type.Null()], { description: 'Null if this made the entry.' }),
-        rank: Type.Unsafe<Static<typeof Rank>>({ ...Rank, description: 'Null while the ranking is being rebuilt.' }),
+        rank: Type.Unsafe<Static<typeof Rank>>({
+          ...Rank,
+          description: 'Null while the ranking is being rebuilt.',
+        }),
         previousRank: Rank,
       }),
     ),

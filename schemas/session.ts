@@ -49,7 +49,10 @@ export const Registration = Type.Object(
 /** Any text may be tried: what cannot be right is answered like what is not. */
 export const LoginRequest = Type.Object(
   { username: Type.String({ maxLength: 256 }), password: Type.String({ maxLength: 256 }) },
-  { additionalProperties: false, examples: [{ username: 'ada.l', password: 'correct horse battery staple' }] },
+  {
+    additionalProperties: false,
+    examples: [{ username: 'ada.l', password: 'correct horse battery staple' }],
+  },
 );
 export const RefreshRequest = Type.Object(
   { refreshToken: Type.String({ minLength: 1, maxLength: 512 }) },
@@ -62,7 +65,9 @@ export const ClientCredentials = Type.Object(
     grant_type: Type.Literal('client_credentials'),
     client_id: Type.Optional(Type.String({ maxLength: 64 })),
     client_secret: Type.Optional(Type.String({ maxLength: 256 })),
-    scope: Type.Optional(Type.String({ maxLength: 256, description: 'Ignored: the role of the account decides.' })),
+    scope: Type.Optional(
+      Type.String({ maxLength: 256, description: 'Ignored: the role of the account decides.' }),
+    ),
   },
   {
     additionalProperties: false,

@@ -68,7 +68,10 @@ export const UserParams = Type.Object({ id: UserId });
 
 export const Credentials = Type.Object(
   { username: Username, password: Password },
-  { additionalProperties: false, examples: [{ username: 'ada.l', password: 'correct horse battery staple' }] },
+  {
+    additionalProperties: false,
+    examples: [{ username: 'ada.l', password: 'correct horse battery staple' }],
+  },
 );
 export const Renaming = Type.Object(
   { displayName: DisplayName },

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import fastify, { type FastifyServerOptions } from 'fastify';
+import fastify, { type FastifyServerOptions, LogController } from 'fastify';
 import actionToken from '../plugins/action-token.js';
 import auth from '../plugins/auth.js';
 import catalog from '../plugins/catalog.js';
@@ -70,7 +70,7 @@ const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 function serverOptions(config: AppConfig): FastifyServerOptions {
   return {
     logger: loggerOptions(config),
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: 72_000,
@@ -90,7 +90,8 @@ function serverOptions(config: AppConfig): FastifyServerOptions {
 /** Answers what is not HTTP, so that no request exists that a plugin could answer. */
 function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  const detail = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'The request came too slowly.' : 'This is not HTTP/1.1.';
+  const detail =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'The request came too slowly.' : 'This is not HTTP/1.1.';
   const problem = new Problem('validation-failed', detail);
   const body = JSON.stringify(problemDocument(problem, '/', randomUUID()));
   const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`;

@@ -11,9 +11,11 @@ import { StartError } from './start-error.js';
 export const STATE_DIRECTORY = '.scoreboard';
 
 const Secret = Type.String({ minLength: 32 });
-const Duration = (fallback: string) => Type.String({ pattern: '^[1-9][0-9]{0,8}(s|m|h|d)?$', default: fallback });
+const Duration = (fallback: string) =>
+  Type.String({ pattern: '^[1-9][0-9]{0,8}(s|m|h|d)?$', default: fallback });
 const Count = (fallback: number, minimum = 1) => Type.Integer({ minimum, default: fallback });
-const Milliseconds = (fallback: number) => Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1, default: fallback });
+const Milliseconds = (fallback: number) =>
+  Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1, default: fallback });
 
 /** Every variable that the service reads, as it stands in the environment. */
 const Environment = Type.Object({
@@ -46,7 +48,10 @@ const Environment = Type.Object({
 
 /** The environment, read and checked. Durations are in seconds, unless the name says milliseconds. */
 export interface Config
-  extends Omit<Static<typeof Environment>, 'JWT_EXPIRY' | 'REFRESH_TOKEN_TTL' | 'TRUST_PROXY' | 'REDIS_MODE'> {
+  extends Omit<
+    Static<typeof Environment>,
+    'JWT_EXPIRY' | 'REFRESH_TOKEN_TTL' | 'TRUST_PROXY' | 'REDIS_MODE'
+  > {
   readonly production: boolean;
   readonly JWT_EXPIRY: number;
   readonly REFRESH_TOKEN_TTL: number;
@@ -72,7 +77,9 @@ export function loadConfig(variables: Variables, stateDirectory = STATE_DIRECTOR
   const faults = [...(production ? productionFaults(given) : []), ...sharedFaults(complete)];
   const environment = readEnvironment(complete, faults);
   if (environment === undefined || faults.length > 0) {
-    throw new StartError(`The environment is not usable:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+    throw new StartError(
+      `The environment is not usable:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`,
+    );
   }
   const { REDIS_MODE: _, ...rest } = environment;
   return {
@@ -106,7 +113,9 @@ const SchemaFaults = Type.Object({
 function schemaFaults(error: unknown): string[] {
   if (!Value.Check(SchemaFaults, error)) throw error;
   return error.errors.map(({ instancePath, message, params }) =>
-    params.missingProperty === undefined ? `${instancePath.slice(1)} ${message}` : `${params.missingProperty} is missing`,
+    params.missingProperty === undefined
+      ? `${instancePath.slice(1)} ${message}`
+      : `${params.missingProperty} is missing`,
   );
 }
 
@@ -168,9 +177,12 @@ function developmentSecrets(given: Variables, directory: string): Variables {
     }
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) {
-      throw new StartError(`Cannot write ${file}: ${String(error)}. Free some space or mend the folder's permissions.`, {
-        cause: error,
-      });
+      throw new StartError(
+        `Cannot write ${file}: ${String(error)}. Free some space or mend the folder's permissions.`,
+        {
+          cause: error,
+        },
+      );
     }
   }
   return readDevelopmentSecrets(directory);
@@ -185,8 +197,11 @@ export function readDevelopmentSecrets(directory = STATE_DIRECTORY): Static<type
   try {
     return Value.Parse(DevelopmentSecrets, JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
-    throw new StartError(`Cannot read the secrets in ${file}. Delete that file to have new ones made at the next start.`, {
-      cause: error,
-    });
+    throw new StartError(
+      `Cannot read the secrets in ${file}. Delete that file to have new ones made at the next start.`,
+      {
+        cause: error,
+      },
+    );
   }
 }

@@ -51,7 +51,8 @@ export class Cursors {
   #decode<T extends TSchema>(schema: T, cursor: string): Static<T> | undefined {
     const bytes = Buffer.from(cursor, 'base64url');
     const json = bytes.subarray(MAC_BYTES);
-    if (bytes.length <= MAC_BYTES || !timingSafeEqual(bytes.subarray(0, MAC_BYTES), this.#mac(json))) return undefined;
+    if (bytes.length <= MAC_BYTES || !timingSafeEqual(bytes.subarray(0, MAC_BYTES), this.#mac(json)))
+      return undefined;
     const content: unknown = JSON.parse(json.toString());
     return Value.Check(schema, content) ? content : undefined;
   }

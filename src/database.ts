@@ -48,7 +48,8 @@ export const types = {
   },
 };
 
-const parseTimestamp = (text: string): number => new Date(text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00')).getTime();
+const parseTimestamp = (text: string): number =>
+  new Date(text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00')).getTime();
 
 /** What a query needs: a pool, or a client inside a transaction. */
 export type Queryable = Pick<pg.ClientBase, 'query'>;

@@ -125,12 +125,14 @@ export function startFault(report: string, directory: string): StartError {
       `No space left on device: the database in ${directory} needs 100 MB of free disk; make room and start again`,
     );
   }
-  const isNew = !fs.existsSync(join(directory, 'data'));
-  if (isNew || /permission denied|not permitted|wrong ownership|^E[A-Z]+: /i.test(report)) {
+  if (/permission denied|not permitted|wrong ownership/i.test(report)) {
     return new StartError(
-      `Cannot use ${directory} for the database (${cause}): ` +
+      `No permission for the database in ${directory} (${cause}): ` +
         'start as the user who owns that folder, or set DATABASE_URL',
     );
+  }
+  if (!fs.existsSync(join(directory, 'data'))) {
+    return new StartError(`No database can be made in ${directory} (${cause}): set DATABASE_URL`);
   }
   const stamp = new Date().toISOString().replace(/\D/g, '').slice(0, 14);
   return new StartError(

@@ -95,9 +95,12 @@ const rootRefused = (why: string) =>
       'start as an ordinary user, or set DATABASE_URL',
   );
 
-/** As another user, but with root's way through private folders, so that a checkout under /root works too. */
+/**
+ * As another user, but with root's way through private folders, so that a checkout under /root works too.
+ * Without the secure bit access(2), which initdb asks about its neighbours, takes no notice of that capability.
+ */
 const asUser = ({ uid, gid }: User) => [
-  ...[`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'],
+  ...[`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', '--securebits=+no_setuid_fixup'],
   ...['--inh-caps=-all,+dac_override', '--ambient-caps=-all,+dac_override'],
 ];
 

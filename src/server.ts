@@ -46,13 +46,19 @@ function explained(error: unknown, { HOST, PORT }: Config): unknown {
   const code = errorCode(error) ?? '';
   const reason = error instanceof Error ? error.message : String(error);
   if (code === 'EADDRINUSE') {
-    return new StartError(`Port ${PORT} is in use. Stop the program that has it, or set PORT to another one.`);
+    return new StartError(
+      `Port ${PORT} is in use. Stop the program that has it, or set PORT to another one.`,
+    );
   }
   if (code === 'EACCES' || code === 'EADDRNOTAVAIL') {
-    return new StartError(`Cannot listen on ${HOST}:${PORT} (${code}). Set HOST and PORT to what this machine allows.`);
+    return new StartError(
+      `Cannot listen on ${HOST}:${PORT} (${code}). Set HOST and PORT to what this machine allows.`,
+    );
   }
   if (REFUSED_BY_DATABASE.test(code)) {
-    return new StartError(`PostgreSQL refuses DATABASE_URL: ${reason}. Mend its user, password or database name.`);
+    return new StartError(
+      `PostgreSQL refuses DATABASE_URL: ${reason}. Mend its user, password or database name.`,
+    );
   }
   if (isDatabaseUnavailable(error)) {
     return new StartError(

@@ -10,7 +10,8 @@ export const JWT_SECRET = 'a secret for access tokens, only for tests';
 export const ACTION_TOKEN_SECRET = 'a secret for action tokens, only for tests';
 
 async function onServer<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
-  if (SERVER === '') throw new Error('Run tests with "npm test -- test/some.test.ts": they need its database.');
+  if (SERVER === '')
+    throw new Error('Run tests with "npm test -- test/some.test.ts": they need its database.');
   const client = new pg.Client(SERVER);
   await client.connect();
   try {

@@ -37,7 +37,7 @@ function displayName({ name }: Player): string {
 }
 
 export interface Playback {
-  readonly service: Service;
+  readonly service: Pick<Service, 'postScore'>;
   readonly screen: Screen;
   readonly signal: AbortSignal;
   readonly leaderboard: string;

@@ -105,7 +105,7 @@ export class Service {
     for (let pause = 100; ; pause = Math.min(2 * pause, 4_000)) {
       const answer = await this.#attempt(request);
       if (answer !== undefined && !TRANSIENT.includes(answer.status)) return answer;
-      const wait = answer?.retryAfter ?? pause;
+      const wait = Math.max(answer?.retryAfter ?? 0, pause);
       if (performance.now() + wait > giveUp) {
         const last = answer === undefined ? 'no answer' : describe(answer);
         throw new ReplayError(
@@ -155,14 +155,15 @@ export class Service {
     if (code === 'invalid-credentials') {
       return 'The service does not know this SCOREBOARD_CLIENT_ID with this SCOREBOARD_CLIENT_SECRET.';
     }
-    if (code === 'unauthenticated') return secretDiffers('JWT_SECRET');
-    if (code === 'action-token-invalid') return secretDiffers('ACTION_TOKEN_SECRET');
+    if (code === 'unauthenticated') return secretDiffers('JWT_SECRET', answer);
+    if (code === 'action-token-invalid') return secretDiffers('ACTION_TOKEN_SECRET', answer);
     return `The service refused: ${describe(answer)}.`;
   }
 }
 
-const secretDiffers = (name: string) =>
-  `The service does not accept what ${name} signed: run this in the folder where \`npm start\` runs, or set ${name} as the service has it.`;
+function secretDiffers(name: string, answer: Answer): string {
+  return `The service does not accept what ${name} signed (${describe(answer)}): run this in the folder where \`npm start\` runs, or set ${name} as the service has it.`;
+}
 
 function describe({ status, body }: Answer): string {
   return Value.Check(Problem, body)

@@ -80,7 +80,8 @@ export function verifyActionToken(
     return given.length === expected.length && timingSafeEqual(given, expected);
   });
   if (!signed) return invalid('its signature is wrong');
-  if (head !== HEADER && !header.Check(parse(head))) return invalid('its header is not {"alg":"HS256","typ":"action+jwt"}');
+  if (head !== HEADER && !header.Check(parse(head)))
+    return invalid('its header is not {"alg":"HS256","typ":"action+jwt"}');
   const claims = parse(body);
   if (!claimsSchema.Check(claims)) {
     const path = claimsSchema.Errors(claims).First()?.path.slice(1) ?? '';

@@ -115,7 +115,9 @@ export class Catalog {
       );
       const [known] = rows;
       if (known !== undefined && (known.sort !== board.sort || known.operator !== board.operator)) {
-        const entries = await client.query('SELECT FROM scores WHERE leaderboard_id = $1 LIMIT 1', [board.id]);
+        const entries = await client.query('SELECT FROM scores WHERE leaderboard_id = $1 LIMIT 1', [
+          board.id,
+        ]);
         if (entries.rowCount !== 0) {
           throw new Problem(
             'leaderboard-in-use',

@@ -45,7 +45,9 @@ export class ChangeFeed {
     });
     client.on('notification', ({ payload }) => this.#hear(payload));
     client.on('error', (error) => this.#lost(client, error));
-    client.on('end', () => this.#lost(client, new Error('The connection that listens for changes has ended')));
+    client.on('end', () =>
+      this.#lost(client, new Error('The connection that listens for changes has ended')),
+    );
     try {
       await client.connect();
       await client.query(`LISTEN ${CHANGES_CHANNEL}`);
@@ -69,8 +71,8 @@ export class ChangeFeed {
 
   #hear(payload: string | undefined): void {
     const change = payload === undefined ? null : parseChange(payload);
-    if (change === null) return this.#onError(new Error(`Not a change: ${payload?.slice(0, 200)}`));
-    for (const listener of this.#listeners) listener.onChange?.(change);
+    if (change === null) this.#onError(new Error(`Not a change: ${payload?.slice(0, 200)}`));
+    else for (const listener of this.#listeners) listener.onChange?.(change);
   }
 
   #lost(client: pg.Client, error: unknown): void {

@@ -35,7 +35,6 @@ export function parseChange(payload: string): Change | null {
   }
 }
 
-
 /** Announces a change when the transaction of `client` commits. */
 export async function announce(
   client: { query(text: string, values: unknown[]): Promise<unknown> },

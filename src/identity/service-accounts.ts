@@ -27,12 +27,10 @@ export class ServiceAccounts {
     const id = newId('svc');
     const secret = randomBytes(32).toString('base64url');
     try {
-      await this.#database.query('INSERT INTO service_accounts (id, name, role, secret_hash) VALUES ($1, $2, $3, $4)', [
-        id,
-        name,
-        role,
-        hash(secret),
-      ]);
+      await this.#database.query(
+        'INSERT INTO service_accounts (id, name, role, secret_hash) VALUES ($1, $2, $3, $4)',
+        [id, name, role, hash(secret)],
+      );
     } catch (error) {
       if (brokenConstraint(error) !== 'service_accounts_name_key') throw error;
       throw new StartError(`There is a service account "${name}" already. Choose another name.`);

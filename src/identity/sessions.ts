@@ -33,9 +33,11 @@ RETURNING user_id AS "userId", expires_at AS "expiresAt"`;
 const ROTATED_BEFORE = `
 SELECT FROM sessions WHERE id = $1 AND family_hash = $2 AND secret_hash <> $3 AND expires_at > now()`;
 const REVOKE = 'UPDATE sessions SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL';
-const REVOKE_ALL = 'UPDATE sessions SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL RETURNING id';
+const REVOKE_ALL =
+  'UPDATE sessions SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL RETURNING id';
 const REVOKED = "SELECT id FROM sessions WHERE revoked_at > now() - $1 * interval '1 second'";
-const PURGE = 'DELETE FROM sessions WHERE ctid = ANY (ARRAY(SELECT ctid FROM sessions WHERE expires_at < now() LIMIT $1))';
+const PURGE =
+  'DELETE FROM sessions WHERE ctid = ANY (ARRAY(SELECT ctid FROM sessions WHERE expires_at < now() LIMIT $1))';
 
 const TOKEN = new RegExp(`^(${idPattern('ses').slice(5, -1)})\\.([\\w-]{22})\\.([\\w-]{43})$`);
 
@@ -90,11 +92,15 @@ export class Sessions {
       hash(next),
     ]);
     const [session] = rotated.rows;
-    if (session !== undefined) return { sessionId, refreshToken: tokenOf(sessionId, family, next), ...session };
+    if (session !== undefined)
+      return { sessionId, refreshToken: tokenOf(sessionId, family, next), ...session };
     const before = await this.#options.pool.query(ROTATED_BEFORE, proof);
     if (before.rowCount === 0) throw invalidToken();
     await this.revoke(sessionId);
-    throw new Problem('refresh-token-reused', 'This refresh token was used before. The session is over: log in again.');
+    throw new Problem(
+      'refresh-token-reused',
+      'This refresh token was used before. The session is over: log in again.',
+    );
   }
 
   /** Ends a session and its access tokens, at once and on every instance. */
@@ -131,7 +137,9 @@ export class Sessions {
 
   /** Reads which sessions were revoked lately: at the start, and after announcements may have been missed. */
   async load(): Promise<void> {
-    const { rows } = await this.#options.pool.query<{ id: string }>(REVOKED, [this.#options.accessTokenLifetime]);
+    const { rows } = await this.#options.pool.query<{ id: string }>(REVOKED, [
+      this.#options.accessTokenLifetime,
+    ]);
     for (const { id } of rows) this.remember(id);
   }
 
@@ -141,6 +149,7 @@ export class Sessions {
   }
 }
 
-const tokenOf = (sessionId: string, family: string, secret: string) => `${sessionId.slice(4)}.${family}.${secret}`;
+const tokenOf = (sessionId: string, family: string, secret: string) =>
+  `${sessionId.slice(4)}.${family}.${secret}`;
 
 const invalidToken = () => new Problem('refresh-token-invalid', 'This refresh token is unknown or expired.');

@@ -43,7 +43,9 @@ export class Users {
     );
     const [created] = rows;
     if (created !== undefined) return { user: created, created: true };
-    const known = await this.#pool.query<User>(`SELECT ${USER} FROM users WHERE external_id = $1`, [externalId]);
+    const known = await this.#pool.query<User>(`SELECT ${USER} FROM users WHERE external_id = $1`, [
+      externalId,
+    ]);
     const [user] = known.rows;
     // Erased between the two statements: its external id is free again.
     return user === undefined ? this.provision(name, externalId) : { user, created: false };
@@ -65,7 +67,10 @@ export class Users {
 
   /** @throws Problem `not-found` if there is none, or it was erased */
   async get(id: string): Promise<User> {
-    const { rows } = await this.#pool.query<User>(`SELECT ${USER} FROM users WHERE id = $1 AND erased_at IS NULL`, [id]);
+    const { rows } = await this.#pool.query<User>(
+      `SELECT ${USER} FROM users WHERE id = $1 AND erased_at IS NULL`,
+      [id],
+    );
     return one(rows, id);
   }
 
@@ -113,7 +118,10 @@ export class Users {
          WHERE s.leaderboard_id = l.id AND s.season = past AND s.user_id = $1`,
         [id],
       );
-      await client.query('UPDATE score_events SET metadata = NULL WHERE user_id = $1 AND metadata IS NOT NULL', [id]);
+      await client.query(
+        'UPDATE score_events SET metadata = NULL WHERE user_id = $1 AND metadata IS NOT NULL',
+        [id],
+      );
       await announce(client, { type: 'user-erased', userId: id });
     });
   }
@@ -152,7 +160,8 @@ function one([user]: User[], id: string): User {
   return user;
 }
 
-const alreadyRegistered = () => new Problem('forbidden', 'This account has a username and a password already.');
+const alreadyRegistered = () =>
+  new Problem('forbidden', 'This account has a username and a password already.');
 
 async function uniqueUsername(username: string, write: Promise<User>): Promise<User> {
   try {

@@ -19,9 +19,9 @@ export interface VersionedStanding extends Standing {
 /**
  * The order of one board in memory: by score, then by who reached it first, then by user id.
  *
- * Each operation takes O(log n), and no single one is long, because nothing is ever copied as a whole. All numbers are
- * in typed arrays, which the garbage collector does not look through. An entry takes about 80 bytes: 40 for its row
- * (user-slots.ts), 12 to 23 for the way to it from the user id (slot-table.ts) and 12 in a block of the order
+ * Each operation takes O(log n), and growing never copies or rehashes all entries, so none pauses for long. They are
+ * numbers in typed arrays, which the garbage collector does not look through. An entry takes about 80 bytes: 40 for
+ * its row (user-slots.ts), 12 to 23 for the way to it from the user id (slot-table.ts) and 12 in a block of the order
  * (ranked-slots.ts), which is two thirds full on average and a quarter at worst.
  *
  * Reads of typed arrays end in `?? 0` or `?? NaN` for the type checker's sake: the indices are always in range, and
@@ -33,7 +33,7 @@ export class RankIndex {
   /** The order inside is ascending: on a descending board keys are negated scores. */
   readonly #sign: 1 | -1;
 
-  /** Blocks of 512 are the fastest; tests use small ones. */
+  /** Blocks of 512 measured best; tests use small ones. */
   constructor(sort: Sort, blockCapacity = 512) {
     this.#order = new RankedSlots(this.#users, blockCapacity);
     this.#sign = sort === 'asc' ? 1 : -1;
@@ -44,7 +44,10 @@ export class RankIndex {
     return this.#order.size;
   }
 
-  /** Sets a user's standing, unless a version at least as new is known: repeats and disorder do no harm. True if applied. */
+  /**
+   * Sets a user's standing, unless a version at least as new is known: repeats and disorder do no harm.
+   * True if it was applied. A malformed id (TypeError) or number (RangeError) is refused and changes nothing.
+   */
   apply(change: VersionedStanding): boolean {
     const key = this.#keyOf(change);
     let slot = this.#users.find(change.userId);
@@ -84,7 +87,7 @@ export class RankIndex {
     return this.#order.slice(Math.max(start, 0), start + count).map((slot) => this.#standing(slot));
   }
 
-  /** How many stand at or before this position, whether or not anyone stands at it: the page after it begins there. */
+  /** How many stand at or before a position, which may be empty: where the page after it begins. Throws as `apply`. */
   countThrough(position: Standing): number {
     this.#users.setId(SOUGHT, position.userId);
     this.#users.set(SOUGHT, this.#keyOf(position), position.achievedAt, 0);

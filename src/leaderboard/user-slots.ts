@@ -31,7 +31,7 @@ export class UserSlots {
 
   /** The user's slot, or NO_SLOT. */
   find(userId: string): number {
-    if (!readIdWords('usr', userId, this.#words(SOUGHT), ID)) return NO_SLOT;
+    if (!readIdWords('usr', userId, this.#words(SOUGHT), wordOf(SOUGHT))) return NO_SLOT;
     return this.#table.find(this.#hash(SOUGHT), this.#isSought);
   }
 

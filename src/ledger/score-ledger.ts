@@ -36,7 +36,7 @@ export interface RecordedScore {
 }
 
 /** What a token was counted as. */
-export interface ConsumedToken {
+interface ConsumedToken {
   readonly tokenId: string;
   readonly eventId: string;
   readonly userId: string;
@@ -122,18 +122,30 @@ export class ScoreLedger {
    * would leave ±(2^53 − 1)), or `service-unavailable`: then it may or may not have counted, and trying again is safe
    */
   record(submission: Submission): Promise<RecordedScore> {
-    if (this.#draining) return Promise.reject(new Problem('service-unavailable', 'The service is shutting down.'));
+    if (this.#draining)
+      return Promise.reject(new Problem('service-unavailable', 'The service is shutting down.'));
     if (this.#waiting.length >= MAX_WAITING) {
       return Promise.reject(new Problem('service-unavailable', 'Too many scores are waiting to be written.'));
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ ...submission, eventId: newId('evt'), arrivedAt: performance.now(), resolve, reject });
+      this.#waiting.push({
+        ...submission,
+        eventId: newId('evt'),
+        arrivedAt: performance.now(),
+        resolve,
+        reject,
+      });
       this.#schedule();
     });
   }
 
-  /** What a token was counted as, if it was. */
-  async consumed(tokenIds: readonly string[]): Promise<Map<string, ConsumedToken>> {
+  /** The answer to a token that was counted before, or null if it was not. */
+  async replay(tokenId: string, userId: string): Promise<Problem | null> {
+    const token = (await this.#consumed([tokenId])).get(tokenId);
+    return token === undefined ? null : replayProblem(userId, token);
+  }
+
+  async #consumed(tokenIds: readonly string[]): Promise<Map<string, ConsumedToken>> {
     const { rows } = await this.#options.pool.query<ConsumedToken>({
       name: 'consumed-tokens',
       text: CONSUMED_TOKENS,
@@ -188,7 +200,9 @@ export class ScoreLedger {
       const overdue = performance.now() - PATIENCE_MS;
       const [due, late] = partition(batch, ({ arrivedAt }) => arrivedAt > overdue);
       for (const pending of late) {
-        pending.reject(new Problem('service-unavailable', 'The score could not be written in time. Try again.'));
+        pending.reject(
+          new Problem('service-unavailable', 'The score could not be written in time. Try again.'),
+        );
       }
       if (due.length === 0) return;
       batch = due;
@@ -208,7 +222,9 @@ export class ScoreLedger {
     const [alone, ...others] = batch;
     if (alone !== undefined && others.length === 0) {
       if (brokenConstraint(error) !== 'scores_score_check') throw error;
-      return alone.reject(new Problem('points-out-of-range', 'The score would leave the range of exact integers.'));
+      return alone.reject(
+        new Problem('points-out-of-range', 'The score would leave the range of exact integers.'),
+      );
     }
     const half = batch.length >> 1;
     await this.#write(batch.slice(0, half));
@@ -258,17 +274,22 @@ export class ScoreLedger {
 
   /** Tells our own events, from a try whose answer was lost, from tokens that something else has consumed. */
   async #judgeReplays(replayed: Pending[], recorded: Map<Pending, Recorded>, refused: Map<Pending, Problem>) {
-    const tokens = await this.consumed(replayed.map(({ tokenId }) => tokenId));
+    const tokens = await this.#consumed(replayed.map(({ tokenId }) => tokenId));
     const own = replayed.filter(({ tokenId, eventId }) => tokens.get(tokenId)?.eventId === eventId);
     const standings = new Map<string, Standing[]>();
     if (own.length > 0) {
-      const { rows } = await this.#options.pool.query<StandingRow>(RECORDED_EVENTS, [own.map(({ eventId }) => eventId)]);
+      const { rows } = await this.#options.pool.query<StandingRow>(RECORDED_EVENTS, [
+        own.map(({ eventId }) => eventId),
+      ]);
       for (const { eventId, ...standing } of rows) getOrMake(standings, eventId, () => []).push(standing);
     }
     for (const pending of replayed) {
       const token = tokens.get(pending.tokenId);
       if (token?.eventId === pending.eventId) {
-        recorded.set(pending, { acceptedAt: token.acceptedAt, standings: standings.get(pending.eventId) ?? [] });
+        recorded.set(pending, {
+          acceptedAt: token.acceptedAt,
+          standings: standings.get(pending.eventId) ?? [],
+        });
       } else {
         refused.set(pending, replayProblem(pending.userId, token));
       }
@@ -289,10 +310,12 @@ export class ScoreLedger {
     const ranksInOrder = ranks.values();
     const results = new Map<Pending, RecordedScore>();
     for (const [pending, { acceptedAt, standings }] of recorded) {
-      const leaderboards = standings.map(({ leaderboardId: id, season, score, previousScore }): BoardResult => {
-        const { rank = null, previousRank = null } = ranksInOrder.next().value ?? {};
-        return { id, season, score, previousScore, rank, previousRank };
-      });
+      const leaderboards = standings.map(
+        ({ leaderboardId: id, season, score, previousScore }): BoardResult => {
+          const { rank = null, previousRank = null } = ranksInOrder.next().value ?? {};
+          return { id, season, score, previousScore, rank, previousRank };
+        },
+      );
       results.set(pending, { eventId: pending.eventId, acceptedAt, leaderboards });
     }
     return results;
@@ -300,7 +323,7 @@ export class ScoreLedger {
 }
 
 /** The answer to a token that was counted before; to the user it was counted for it says as what. */
-export function replayProblem(userId: string, token: ConsumedToken | undefined): Problem {
+function replayProblem(userId: string, token: ConsumedToken | undefined): Problem {
   return new Problem(
     'action-token-replayed',
     'This action token was used before; it counts once.',

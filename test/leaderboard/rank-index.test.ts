@@ -177,6 +177,18 @@ t.test('thousands of users who come, move, go and come back are all in their pla
   }
 });
 
+t.test('users who come and go leave no memory behind, nor do ids that are refused', async (t) => {
+  const index = new RankIndex('desc');
+  const before = process.memoryUsage().arrayBuffers;
+  for (let i = 0; i < 50_000; i++) {
+    const change = { userId: newId('usr'), score: i, achievedAt: i, version: 1 };
+    index.apply(change);
+    index.remove(change.userId);
+    assert.throws(() => index.apply({ ...change, userId: 'usr_nobody' }));
+  }
+  t.ok(process.memoryUsage().arrayBuffers - before < 500_000);
+});
+
 t.test('a score of −0 is level with 0 and reads as 0', async (t) => {
   for (const sort of SORTS) {
     const index = new RankIndex(sort);

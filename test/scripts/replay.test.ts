@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
+import { play } from '../../scripts/replay/play.js';
 import { Screen } from '../../scripts/replay/screen.js';
 import { buildTestApp } from '../helper.js';
 
@@ -246,18 +247,41 @@ t.test('a service account can stand in for JWT_SECRET', async (t) => {
   const { ACTION_TOKEN_SECRET } = secrets;
   const account = { ACTION_TOKEN_SECRET, SCOREBOARD_CLIENT_ID: id, SCOREBOARD_CLIENT_SECRET: secret };
   const file = cup(t, ['Ana 1', 'Bea 2', 'Bea 3']);
-  const { code, stderr } = await replay([file, '--url', url], account, t.testdirName);
+  const args = [file, '--url', url, '--speed', '1e9'];
+  const { code, stderr } = await replay(args, account, t.testdirName);
   t.equal(stderr, '');
   t.equal(code, 0);
   t.same(await standings(url), ['Bea: 2', 'Ana: 1']);
 
-  const wrong = await replay(
-    [file, '--url', url],
-    { ...account, SCOREBOARD_CLIENT_SECRET: 'guess' },
-    t.testdirName,
-  );
+  const wrong = await replay(args, { ...account, SCOREBOARD_CLIENT_SECRET: 'guess' }, t.testdirName);
   t.equal(wrong.code, 1);
   t.match(wrong.stderr, /does not know this SCOREBOARD_CLIENT_ID with this SCOREBOARD_CLIENT_SECRET/);
+});
+
+t.test('goals come at their time, and never two in one millisecond', async (t) => {
+  const player = { name: 'Ana', team: 'Peru' };
+  const goals = Array.from({ length: 20 }, (_, index) => ({
+    player,
+    at: index < 10 ? 0 : 60_000,
+    stoppage: 0,
+  }));
+  const moments: number[] = [];
+  const postScore = async () => {
+    moments.push(Date.now());
+    return new Map();
+  };
+  await play(goals, {
+    service: { postScore },
+    screen: new Screen({ write: () => {} }),
+    signal: new AbortController().signal,
+    leaderboard: 'global',
+    speed: 300,
+    userIds: new Map([[player, 'usr_ana']]),
+    issue: () => 'token',
+  });
+  t.equal(new Set(moments).size, 20);
+  const [first = 0, eleventh = 0] = [moments[0], moments[10]];
+  t.ok(eleventh - first >= 199, 'a minute is 200 ms at 300 times the speed of life');
 });
 
 t.test('a terminal shows a bar that is drawn in place and never wraps', async (t) => {

@@ -1,0 +1,85 @@
+/**
+ * The arrows of the house run one way: server -> app -> plugins, routes -> src/<domain> -> schemas.
+ * scripts/ and test/ may import anything.
+ */
+const FASTIFY = '^node_modules/(fastify|fastify-[^/]+|@fastify/[^/]+)/';
+const WIRING = '^src/(app|server)\\.ts$';
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    {
+      name: 'schemas-import-only-typebox',
+      comment: 'schemas/ is the bottom: the shapes of the API, which the client takes too.',
+      severity: 'error',
+      from: { path: '^schemas/' },
+      to: { pathNot: ['^schemas/', '^node_modules/@sinclair/typebox/'] },
+    },
+    {
+      name: 'domain-knows-no-http',
+      comment: 'src/<domain>/ holds rules and queries, and can be read and tested without Fastify.',
+      severity: 'error',
+      from: { path: '^src/[^/]+/' },
+      to: { path: [FASTIFY, '^(plugins|routes)/', WIRING] },
+    },
+    {
+      name: 'plugins-meet-as-decorators',
+      comment: 'Plugins never import one another: they name each other in `dependencies` of fp().',
+      severity: 'error',
+      from: { path: '^plugins/' },
+      to: { path: '^plugins/' },
+    },
+    {
+      name: 'routes-import-schemas-errors-and-types',
+      comment: 'What a route does, it does through decorators. Of src/ it takes errors.ts, and types.',
+      severity: 'error',
+      from: { path: '^routes/' },
+      to: { path: '^(src|plugins)/', pathNot: '^src/errors\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'routes-know-no-store',
+      severity: 'error',
+      from: { path: '^routes/' },
+      to: { path: '^node_modules/(@types/)?(pg|ioredis|prom-client)/' },
+    },
+    {
+      name: 'only-app-wires',
+      comment: 'app.ts is the contents page: nothing else imports plugins and routes.',
+      severity: 'error',
+      from: { path: '^(src|plugins|routes|schemas|client)/', pathNot: WIRING },
+      to: { path: '^(plugins|routes)/' },
+    },
+    {
+      name: 'only-app-runs-fastify',
+      comment: 'The files beside app.ts may know types of Fastify, no more.',
+      severity: 'error',
+      from: { path: '^src/[^/]+\\.ts$', pathNot: WIRING },
+      to: { path: [FASTIFY, WIRING], dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'client-takes-types-only',
+      severity: 'error',
+      from: { path: '^client/' },
+      to: { path: '^(src|plugins|routes|schemas)/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'no-dead-ends',
+      comment: 'An import that does not resolve would slip past every rule above.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: '^node_modules/' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+  },
+};

@@ -1,0 +1,116 @@
+-- The schema after all migrations. Made by "npm run docs"; changes belong in migrations/.
+
+CREATE TABLE action_leaderboards (
+  action_id text COLLATE "C" NOT NULL,
+  leaderboard_id text COLLATE "C" NOT NULL,
+  CONSTRAINT action_leaderboards_pkey PRIMARY KEY (action_id, leaderboard_id),
+  CONSTRAINT action_leaderboards_action_id_fkey FOREIGN KEY (action_id) REFERENCES actions(id),
+  CONSTRAINT action_leaderboards_leaderboard_id_fkey FOREIGN KEY (leaderboard_id) REFERENCES leaderboards(id)
+);
+
+CREATE TABLE actions (
+  id text COLLATE "C" NOT NULL,
+  title text NOT NULL,
+  points_min bigint NOT NULL,
+  points_max bigint NOT NULL,
+  issuer text NOT NULL,
+  min_duration_ms integer NOT NULL,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT actions_pkey PRIMARY KEY (id),
+  CONSTRAINT actions_check CHECK ((points_min <= points_max)),
+  CONSTRAINT actions_issuer_check CHECK ((issuer = ANY (ARRAY['player'::text, 'server'::text]))),
+  CONSTRAINT actions_min_duration_ms_check CHECK ((min_duration_ms >= 0))
+);
+
+CREATE TABLE consumed_tokens (
+  token_id text COLLATE "C" NOT NULL,
+  event_id text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  accepted_at timestamp(3) with time zone NOT NULL,
+  expires_at timestamp(3) with time zone NOT NULL,
+  CONSTRAINT consumed_tokens_pkey PRIMARY KEY (token_id)
+);
+CREATE INDEX consumed_tokens_expires_idx ON consumed_tokens USING brin (expires_at);
+
+CREATE TABLE leaderboards (
+  id text COLLATE "C" NOT NULL,
+  title text NOT NULL,
+  sort text NOT NULL,
+  operator text NOT NULL,
+  season integer NOT NULL DEFAULT 1,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT leaderboards_pkey PRIMARY KEY (id),
+  CONSTRAINT leaderboards_operator_check CHECK ((operator = ANY (ARRAY['increment'::text, 'best'::text, 'latest'::text]))),
+  CONSTRAINT leaderboards_sort_check CHECK ((sort = ANY (ARRAY['desc'::text, 'asc'::text])))
+);
+
+CREATE TABLE score_events (
+  id text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  action_id text COLLATE "C" NOT NULL,
+  token_id text COLLATE "C" NOT NULL,
+  points bigint NOT NULL,
+  metadata json,
+  accepted_at timestamp(3) with time zone NOT NULL,
+  CONSTRAINT score_events_pkey PRIMARY KEY (id)
+);
+CREATE INDEX score_events_user_idx ON score_events USING btree (user_id, id DESC);
+
+CREATE TABLE scores (
+  leaderboard_id text COLLATE "C" NOT NULL,
+  season integer NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  score bigint NOT NULL,
+  sort_key bigint NOT NULL,
+  achieved_at timestamp(3) with time zone NOT NULL,
+  version bigint NOT NULL,
+  CONSTRAINT scores_pkey PRIMARY KEY (leaderboard_id, season, user_id),
+  CONSTRAINT scores_score_check CHECK (((score >= '-9007199254740991'::bigint) AND (score <= '9007199254740991'::bigint))),
+  CONSTRAINT scores_leaderboard_id_fkey FOREIGN KEY (leaderboard_id) REFERENCES leaderboards(id),
+  CONSTRAINT scores_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE INDEX scores_ranking_idx ON scores USING btree (leaderboard_id, season, sort_key, achieved_at, user_id);
+
+CREATE TABLE service_accounts (
+  id text COLLATE "C" NOT NULL,
+  name text NOT NULL,
+  role text NOT NULL,
+  secret_hash bytea NOT NULL,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT service_accounts_pkey PRIMARY KEY (id),
+  CONSTRAINT service_accounts_name_key UNIQUE (name),
+  CONSTRAINT service_accounts_role_check CHECK ((role = ANY (ARRAY['server'::text, 'admin'::text])))
+);
+
+CREATE TABLE sessions (
+  id text COLLATE "C" NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  family_hash bytea NOT NULL,
+  secret_hash bytea NOT NULL,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  refreshed_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  expires_at timestamp(3) with time zone NOT NULL,
+  revoked_at timestamp(3) with time zone,
+  CONSTRAINT sessions_pkey PRIMARY KEY (id),
+  CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE INDEX sessions_expires_idx ON sessions USING btree (expires_at);
+CREATE INDEX sessions_revoked_idx ON sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
+CREATE INDEX sessions_user_idx ON sessions USING btree (user_id);
+
+CREATE TABLE users (
+  id text COLLATE "C" NOT NULL,
+  display_name text NOT NULL,
+  username text,
+  password_hash text,
+  external_id text,
+  role text NOT NULL DEFAULT 'player'::text,
+  banned_at timestamp(3) with time zone,
+  erased_at timestamp(3) with time zone,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT users_pkey PRIMARY KEY (id),
+  CONSTRAINT users_check CHECK (((username IS NULL) = (password_hash IS NULL))),
+  CONSTRAINT users_external_id_key UNIQUE (external_id),
+  CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['player'::text, 'server'::text, 'admin'::text])))
+);
+CREATE UNIQUE INDEX users_username_key ON users USING btree (lower(username));

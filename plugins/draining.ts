@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import fp from 'fastify-plugin';
 import { Problem } from '../src/errors.js';
 
@@ -8,21 +9,37 @@ declare module 'fastify' {
   }
 }
 
+/** What is not answered by then, because its client sends or reads too slowly, is cut off. */
+const GRACE_MS = 10_000;
+
 /** While the service shuts down it finishes what is under way and refuses what is new. */
 export default fp(
   async (app) => {
     let draining = false;
     app.decorate('draining', { getter: () => draining });
+    // Node closes idle connections by itself, but one that never sent a request counts as busy, for ever.
+    const unused = new Set<Socket>();
+    app.server.on('connection', (socket: Socket) => {
+      unused.add(socket);
+      socket.once('close', () => unused.delete(socket));
+    });
+    app.server.on('request', ({ socket }) => unused.delete(socket));
     app.addHook('preClose', async () => {
       draining = true;
+      for (const socket of unused) socket.destroy();
+      setTimeout(() => app.server.closeAllConnections(), GRACE_MS).unref();
     });
     app.addHook('onRequest', async (request) => {
-      if (draining && request.routeOptions.url !== '/health') {
+      if (draining && !request.routeOptions.url?.startsWith('/health')) {
         throw new Problem(
           'service-unavailable',
           'The service is shutting down. Another instance will answer.',
         );
       }
+    });
+    // Else a connection whose request was under way would be kept open after its answer.
+    app.addHook('onSend', async (_request, reply) => {
+      if (draining) reply.header('connection', 'close');
     });
   },
   { name: 'draining', dependencies: ['problem-details'], fastify: '5.x' },

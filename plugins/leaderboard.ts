@@ -15,6 +15,9 @@ declare module 'fastify' {
   }
 }
 
+/** How long after a commit was announced its answer may still be on its way to the ledger, unless it is lost. */
+const ANSWERED_WITHIN_MS = 500;
+
 /** The rankings, kept current by this instance's ledger and by what others announce. */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
@@ -33,8 +36,7 @@ export default fp<{ config: AppConfig }>(
       onChange: (change) => {
         if (change.type === 'user-renamed') leaderboards.rename(change.userId);
         if (change.type === 'user-erased') leaderboards.erase(change.userId).catch(failed);
-        // What this instance wrote, its ledger has applied already.
-        if (change.type !== 'scores' || change.instance === instance) return;
+        if (change.type !== 'scores') return;
         const { leaderboard: leaderboardId, season } = change;
         const changes = change.entries.map(([userId, score, achievedAt, version]) => ({
           leaderboardId,
@@ -44,7 +46,11 @@ export default fp<{ config: AppConfig }>(
           achievedAt,
           version,
         }));
-        leaderboards.apply(changes).catch(failed);
+        const apply = () => void leaderboards.apply(changes).catch(failed);
+        // What this instance wrote, its ledger applies itself as soon as it has the answer. Later it does no harm, and it
+        // is news if the answer never came.
+        if (change.instance === instance) setTimeout(apply, ANSWERED_WITHIN_MS).unref();
+        else apply();
       },
       onResync: () => {
         names.forgetAll();
@@ -56,7 +62,7 @@ export default fp<{ config: AppConfig }>(
     leaderboards.follow();
     app.decorate('instance', instance);
     app.decorate('leaderboards', leaderboards);
-    app.decorate('cursors', new Cursors(config.JWT_SECRET));
+    app.decorate('cursors', new Cursors(config.JWT_SECRET, config.JWT_SECRET_PREVIOUS));
   },
   { name: 'leaderboard', dependencies: ['db', 'change-feed', 'catalog'], fastify: '5.x' },
 );

@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { isDatabaseUnavailable } from '../src/database.js';
+import { errorCode, isDatabaseUnavailable } from '../src/database.js';
 import { Problem, type ProblemCode, problemDocument } from '../src/errors.js';
 
 /** Faults that Fastify finds before a route does, by status. */
@@ -39,6 +39,8 @@ export function asProblem(error: FastifyError | Error): Problem {
       cause: error,
     });
   }
+  if (errorCode(error) === 'FST_ERR_BAD_URL')
+    return new Problem('validation-failed', error.message, { cause: error });
   const code =
     'statusCode' in error && error.statusCode !== undefined ? CLIENT_FAULTS[error.statusCode] : undefined;
   if (code !== undefined) return new Problem(code, error.message, { cause: error });
@@ -53,10 +55,14 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
   if (statusCode === 401) reply.header('www-authenticate', 'Bearer');
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
   const [instance = '/'] = request.url.split('?');
-  return reply
-    .code(statusCode)
-    .type('application/problem+json')
-    .send(problemDocument(problem, instance, request.id));
+  return (
+    reply
+      .code(statusCode)
+      // Where there is no route, there were no hooks.
+      .header('x-request-id', request.id)
+      .type('application/problem+json')
+      .send(problemDocument(problem, instance, request.id))
+  );
 }
 
 export default fp(

@@ -1,11 +1,17 @@
 import fp from 'fastify-plugin';
+import { Problem } from '../src/errors.js';
 
 /** Every response says which request it answers. */
 export default fp(
   async (app) => {
     app.addHook('onRequest', async (request, reply) => {
       reply.header('x-request-id', request.id);
+      if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
+        throw new Problem('validation-failed', 'HTTP/1.1 asks for a Host header.');
+      }
     });
+    // Node would answer 417 by itself, without a request id. RFC 9110 lets us ignore what we do not know.
+    app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   },
-  { name: 'request-id', fastify: '5.x' },
+  { name: 'request-id', dependencies: ['problem-details'], fastify: '5.x' },
 );

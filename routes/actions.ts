@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Actions, ActionToken, ActionTokenRequest } from '../schemas/action.js';
-import { ref } from '../schemas/common.js';
+import { answer } from '../schemas/common.js';
 import { BODY_FAULTS, invalid, Problem, problemResponses } from '../src/errors.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
@@ -11,7 +11,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'What can be scored',
         tags: ['Actions'],
         security: [],
-        response: { 200: ref(Actions), ...problemResponses() },
+        response: { 200: answer(Actions), ...problemResponses() },
       },
     },
     async () => ({ items: app.catalog.actions, nextCursor: null }),
@@ -29,7 +29,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         security: [{ bearer: [] }],
         body: ActionTokenRequest,
         response: {
-          201: ref(ActionToken),
+          201: answer(ActionToken),
           ...problemResponses(
             ...BODY_FAULTS,
             'unauthenticated',

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Action, ActionDefinition, ActionParams } from '../schemas/action.js';
-import { ref } from '../schemas/common.js';
+import { answer } from '../schemas/common.js';
 import { Leaderboard, LeaderboardParams, LeaderboardRules } from '../schemas/leaderboard.js';
 import { BODY_FAULTS, invalid, problemResponses } from '../src/errors.js';
 
@@ -21,7 +21,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         params: LeaderboardParams,
         body: LeaderboardRules,
         response: {
-          200: ref(Leaderboard),
+          200: answer(Leaderboard),
           ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'leaderboard-in-use'),
         },
       },
@@ -41,7 +41,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'Create or replace an action',
         params: ActionParams,
         body: ActionDefinition,
-        response: { 200: ref(Action), ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden') },
+        response: {
+          200: answer(Action),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden'),
+        },
       },
     },
     async (request) => {

@@ -3,7 +3,7 @@ import {
   Type,
   type TypeBoxTypeProvider,
 } from '@fastify/type-provider-typebox';
-import { ref } from '../schemas/common.js';
+import { answer } from '../schemas/common.js';
 import {
   ClientCredentials,
   GuestRequest,
@@ -13,7 +13,7 @@ import {
   ServiceToken,
   Session,
 } from '../schemas/session.js';
-import { BODY_FAULTS, Problem, problemResponses } from '../src/errors.js';
+import { BODY_FAULTS, Problem, problemResponses, UNREAD_BODY_FAULTS } from '../src/errors.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   // Tokens must not stay in any cache. RFC 6749, section 5.1.
@@ -25,6 +25,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     '/v1/auth/guest',
     {
       config: app.limits.auth,
+      // Who has nothing to say need not send "{}".
+      preValidation: async (request) => {
+        request.body ??= {};
+      },
       schema: {
         summary: 'Play at once, as a guest',
         description:
@@ -32,7 +36,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['Auth'],
         security: [],
         body: GuestRequest,
-        response: { 201: ref(Session), ...problemResponses(...BODY_FAULTS) },
+        response: { 201: answer(Session), ...problemResponses(...BODY_FAULTS) },
       },
     },
     async (request, reply) => {
@@ -50,7 +54,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['Auth'],
         security: [],
         body: Registration,
-        response: { 201: ref(Session), ...problemResponses(...BODY_FAULTS, 'username-taken') },
+        response: { 201: answer(Session), ...problemResponses(...BODY_FAULTS, 'username-taken') },
       },
     },
     async (request, reply) => {
@@ -69,7 +73,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['Auth'],
         security: [],
         body: LoginRequest,
-        response: { 200: ref(Session), ...problemResponses(...BODY_FAULTS, 'invalid-credentials') },
+        response: { 200: answer(Session), ...problemResponses(...BODY_FAULTS, 'invalid-credentials') },
       },
     },
     async (request) => {
@@ -90,7 +94,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         security: [],
         body: RefreshRequest,
         response: {
-          200: ref(Session),
+          200: answer(Session),
           ...problemResponses(...BODY_FAULTS, 'refresh-token-invalid', 'refresh-token-reused'),
         },
       },
@@ -109,7 +113,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         security: [{ bearer: [] }],
         response: {
           204: Type.Null({ description: 'The session is over.' }),
-          ...problemResponses('unauthenticated', 'forbidden'),
+          ...problemResponses(...UNREAD_BODY_FAULTS, 'unauthenticated', 'forbidden'),
         },
       },
     },
@@ -136,7 +140,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           security: [{ basic: [] }, {}],
           consumes: ['application/x-www-form-urlencoded', 'application/json'],
           body: ClientCredentials,
-          response: { 200: ref(ServiceToken), ...problemResponses(...BODY_FAULTS, 'invalid-credentials') },
+          response: { 200: answer(ServiceToken), ...problemResponses(...BODY_FAULTS, 'invalid-credentials') },
         },
       },
       async (request) => {

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ref, UserId } from '../schemas/common.js';
+import { answer, UserId } from '../schemas/common.js';
 import {
   AroundQuery,
   Entries,
@@ -34,7 +34,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         ...common,
         summary: 'All leaderboards',
-        response: { 200: ref(Leaderboards), ...problemResponses() },
+        response: { 200: answer(Leaderboards), ...problemResponses() },
       },
     },
     async () => ({
@@ -50,7 +50,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...common,
         summary: 'One leaderboard',
         params: LeaderboardParams,
-        response: { 200: ref(Leaderboard), ...problemResponses('validation-failed', 'not-found') },
+        response: { 200: answer(Leaderboard), ...problemResponses('validation-failed', 'not-found') },
       },
     },
     (request) => describe(request.params.id),
@@ -66,7 +66,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         params: LeaderboardParams,
         querystring: EntriesQuery,
         response: {
-          200: ref(Entries),
+          200: answer(Entries),
           304: { type: 'null', description: 'Nothing has changed.' },
           ...problemResponses('validation-failed', 'not-found'),
         },
@@ -105,7 +105,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           'Those of the users who have an entry, each with its global rank and its position in this list.',
         params: LeaderboardParams,
         querystring: FriendsQuery,
-        response: { 200: ref(FriendEntries), ...problemResponses('validation-failed', 'not-found') },
+        response: { 200: answer(FriendEntries), ...problemResponses('validation-failed', 'not-found') },
       },
     },
     async (request) => {
@@ -131,7 +131,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...common,
         summary: 'Where one user stands',
         params: EntryParams,
-        response: { 200: ref(EntryDetails), ...problemResponses('validation-failed', 'not-found') },
+        response: { 200: answer(EntryDetails), ...problemResponses('validation-failed', 'not-found') },
       },
     },
     async (request): Promise<EntryDetails> => {
@@ -157,7 +157,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'The neighbours of one user',
         params: EntryParams,
         querystring: AroundQuery,
-        response: { 200: ref(Entries), ...problemResponses('validation-failed', 'not-found') },
+        response: { 200: answer(Entries), ...problemResponses('validation-failed', 'not-found') },
       },
     },
     async (request) => {

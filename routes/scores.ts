@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyInstance } from 'fastify';
-import { ref } from '../schemas/common.js';
+import { answer } from '../schemas/common.js';
 import { MAX_METADATA_BYTES, Receipt, ScoreSubmission } from '../schemas/score.js';
 import type { ActionTokenClaims } from '../src/action-token/token.js';
 import { BODY_FAULTS, invalid, Problem, problemResponses } from '../src/errors.js';
@@ -19,7 +19,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         security: [{ bearer: [] }],
         body: ScoreSubmission,
         response: {
-          200: ref(Receipt),
+          200: answer(Receipt),
           ...problemResponses(
             ...BODY_FAULTS,
             'unauthenticated',

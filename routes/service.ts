@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { ref } from '../schemas/common.js';
+import { answer } from '../schemas/common.js';
 import { Health, Liveness } from '../schemas/service.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
@@ -12,8 +12,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['Service'],
         security: [],
         response: {
-          200: { ...ref(Health), description: 'Everything is there.' },
-          503: { ...ref(Health), description: 'Something is missing, or the service is shutting down.' },
+          200: { ...answer(Health), description: 'Everything is there.' },
+          503: { ...answer(Health), description: 'Something is missing, or the service is shutting down.' },
         },
       },
     },
@@ -36,7 +36,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'Does the process live?',
         tags: ['Service'],
         security: [],
-        response: { 200: ref(Liveness) },
+        response: { 200: answer(Liveness) },
       },
     },
     async () => ({ status: 'ok' as const }),

@@ -1,5 +1,5 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox';
-import { ref } from '../schemas/common.js';
+import { answer } from '../schemas/common.js';
 import { Session } from '../schemas/session.js';
 import {
   Credentials,
@@ -11,7 +11,7 @@ import {
   User,
   UserParams,
 } from '../schemas/user.js';
-import { BODY_FAULTS, problemResponses } from '../src/errors.js';
+import { BODY_FAULTS, Problem, problemResponses, UNREAD_BODY_FAULTS } from '../src/errors.js';
 
 const security = [{ bearer: [] }];
 
@@ -27,7 +27,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'Who am I?',
         tags: ['Users'],
         security,
-        response: { 200: ref(User), ...problemResponses('unauthenticated', 'forbidden', 'not-found') },
+        response: { 200: answer(User), ...problemResponses('unauthenticated', 'forbidden', 'not-found') },
       },
     },
     (request) => app.users.get(request.user.id),
@@ -43,7 +43,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         security,
         body: Renaming,
         response: {
-          200: ref(User),
+          200: answer(User),
           ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found'),
         },
       },
@@ -67,7 +67,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         security,
         body: Credentials,
         response: {
-          200: ref(User),
+          200: answer(User),
           ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found', 'username-taken'),
         },
       },
@@ -86,7 +86,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         security,
         response: {
           204: Type.Null({ description: 'You are forgotten.' }),
-          ...problemResponses('unauthenticated', 'forbidden'),
+          ...problemResponses(...UNREAD_BODY_FAULTS, 'unauthenticated', 'forbidden'),
         },
       },
     },
@@ -109,7 +109,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         security,
         querystring: HistoryQuery,
         response: {
-          200: ref(ScoreEvents),
+          200: answer(ScoreEvents),
           ...problemResponses('validation-failed', 'unauthenticated', 'forbidden'),
         },
       },
@@ -136,8 +136,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         security,
         body: NewUser,
         response: {
-          200: { description: 'There was one with this `externalId`.', ...ref(User) },
-          201: ref(User),
+          200: { description: 'There was one with this `externalId`.', ...answer(User) },
+          201: answer(User),
           ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden'),
         },
       },
@@ -159,13 +159,16 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         security,
         params: UserParams,
         response: {
-          201: ref(Session),
-          ...problemResponses('validation-failed', 'unauthenticated', 'forbidden', 'not-found'),
+          201: answer(Session),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found'),
         },
       },
     },
     async (request, reply) => {
       const found = await app.users.get(request.params.id);
+      // Else a game server could make itself an administrator.
+      if (found.role !== 'player')
+        throw new Problem('forbidden', `This user is no player, but ${found.role}.`);
       reply.header('cache-control', 'no-store');
       return reply.code(201).send(await app.openSession(found));
     },
@@ -179,7 +182,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['Users'],
         security: [],
         params: UserParams,
-        response: { 200: ref(PublicUser), ...problemResponses('validation-failed', 'not-found') },
+        response: { 200: answer(PublicUser), ...problemResponses('validation-failed', 'not-found') },
       },
     },
     async (request) => {

@@ -33,12 +33,17 @@ const EXAMPLE = {
   minDurationMs: 1000,
 };
 
+const ACTION = { id: 'finish-level', ...EXAMPLE };
 export const Action = Type.Object(
   { id: ActionId, ...ActionRules },
-  { $id: 'Action', examples: [{ id: 'finish-level', ...EXAMPLE }] },
+  { $id: 'Action', description: 'An action, and what it is worth.', examples: [ACTION] },
 );
 export type Action = Static<typeof Action>;
-export const Actions = List(ref(Action), { $id: 'Actions' });
+export const Actions = List(ref(Action), {
+  $id: 'Actions',
+  description: 'All actions.',
+  examples: [{ items: [ACTION], nextCursor: null }],
+});
 export const ActionParams = Type.Object({ id: ActionId });
 export const ActionDefinition = Type.Object(ActionRules, {
   additionalProperties: false,
@@ -69,6 +74,7 @@ export const ActionToken = Type.Object(
   },
   {
     $id: 'ActionToken',
+    description: 'A token for one finished action.',
     examples: [
       {
         actionToken:

@@ -4,6 +4,16 @@ import { type ObjectOptions, type Static, type TSchema, Type } from '@sinclair/t
 export const ref = <T extends TSchema & { $id?: string }>(schema: T) =>
   Type.Unsafe<Static<T>>({ $ref: `${schema.$id}#` });
 
+/** A response whose body is of a named schema, with the example of that schema where tools look for one first. */
+export const answer = <T extends TSchema & { $id?: string }>(schema: T) =>
+  Type.Unsafe<Static<T>>({
+    description: schema.description ?? '',
+    content: { 'application/json': { schema: ref(schema), example: schema.examples?.[0] } },
+  });
+
+/** Optional for the caller, always there for the handler: validation fills in the default. */
+export const defaulted = <T extends TSchema>(schema: T) => Type.Unsafe<Static<T>>(Type.Optional(schema));
+
 /** A TypeID: a prefix and 128 bits in Crockford's base32. */
 const Id = (prefix: string, what: string, example: string) =>
   Type.String({ pattern: `^${prefix}_[0-7][0-9a-hjkmnp-tv-z]{25}$`, description: what, examples: [example] });
@@ -46,7 +56,9 @@ export const Cursor = Type.String({
   description: 'The `nextCursor` of the page before.',
 });
 export const Limit = (fallback: number) =>
-  Type.Integer({ minimum: 1, maximum: 100, default: fallback, description: 'How many items, at most.' });
+  defaulted(
+    Type.Integer({ minimum: 1, maximum: 100, default: fallback, description: 'How many items, at most.' }),
+  );
 
 export const NextCursor = Type.Union([Type.String(), Type.Null()]);
 

@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import {
   Cursor,
+  defaulted,
   LeaderboardId,
   Limit,
   List,
@@ -23,6 +24,7 @@ const Rules = {
 };
 const RULES = { title: 'Global', sort: 'desc', operator: 'increment' };
 
+const LEADERBOARD = { id: 'global', ...RULES, season: 1, entries: 2048 };
 export const Leaderboard = Type.Object(
   {
     id: LeaderboardId,
@@ -30,10 +32,14 @@ export const Leaderboard = Type.Object(
     season: Type.Integer(),
     entries: Type.Integer({ description: 'How many there are.' }),
   },
-  { $id: 'Leaderboard', examples: [{ id: 'global', ...RULES, season: 1, entries: 2048 }] },
+  { $id: 'Leaderboard', description: 'A leaderboard.', examples: [LEADERBOARD] },
 );
 export type Leaderboard = Static<typeof Leaderboard>;
-export const Leaderboards = List(ref(Leaderboard), { $id: 'Leaderboards' });
+export const Leaderboards = List(ref(Leaderboard), {
+  $id: 'Leaderboards',
+  description: 'All leaderboards.',
+  examples: [{ items: [LEADERBOARD], nextCursor: null }],
+});
 export const LeaderboardRules = Type.Object(Rules, { additionalProperties: false, examples: [RULES] });
 export const LeaderboardParams = Type.Object({ id: LeaderboardId });
 export const EntryParams = Type.Object({ id: LeaderboardId, userId: UserId });
@@ -71,7 +77,11 @@ const STATE = { leaderboard: 'global', season: 1, version: 7, total: 2048 };
 
 export const Entries = Type.Object(
   { ...State, items: Type.Array(ref(Entry)), nextCursor: NextCursor },
-  { $id: 'Entries', examples: [{ ...STATE, items: [ENTRY], nextCursor: null }] },
+  {
+    $id: 'Entries',
+    description: 'Part of a leaderboard, in its order.',
+    examples: [{ ...STATE, items: [ENTRY], nextCursor: null }],
+  },
 );
 export type Entries = Static<typeof Entries>;
 
@@ -89,6 +99,7 @@ export const EntryDetails = Type.Object(
   },
   {
     $id: 'EntryDetails',
+    description: 'Where one user stands.',
     examples: [{ ...ENTRY, rank: 2, total: 2048, percentile: 99.95, pointsToNextRank: 21 }],
   },
 );
@@ -107,6 +118,7 @@ export const FriendEntries = Type.Object(
   },
   {
     $id: 'FriendEntries',
+    description: 'Those of the users who have an entry, in the order of the board.',
     examples: [{ ...STATE, items: [{ ...ENTRY, rank: 12, position: 1 }], nextCursor: null }],
   },
 );
@@ -118,12 +130,14 @@ export const EntriesQuery = Type.Object(
 );
 export const AroundQuery = Type.Object(
   {
-    radius: Type.Integer({
-      minimum: 0,
-      maximum: 50,
-      default: 5,
-      description: 'Entries on each side, at most.',
-    }),
+    radius: defaulted(
+      Type.Integer({
+        minimum: 0,
+        maximum: 50,
+        default: 5,
+        description: 'Entries on each side, at most.',
+      }),
+    ),
   },
   { additionalProperties: false },
 );

@@ -7,11 +7,15 @@ export const Health = Type.Object(
     status: Type.Union([Type.Literal('ok'), Type.Literal('degraded')]),
     checks: Type.Object({ database: Check, redis: Check }),
   },
-  { $id: 'Health', examples: [{ status: 'ok', checks: { database: 'ok', redis: 'disabled' } }] },
+  {
+    $id: 'Health',
+    description: 'What the service needs, and whether it is there.',
+    examples: [{ status: 'ok', checks: { database: 'ok', redis: 'disabled' } }],
+  },
 );
 export type Health = Static<typeof Health>;
 
 export const Liveness = Type.Object(
   { status: Type.Literal('ok') },
-  { $id: 'Liveness', examples: [{ status: 'ok' }] },
+  { $id: 'Liveness', description: 'The process lives.', examples: [{ status: 'ok' }] },
 );

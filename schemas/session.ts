@@ -15,6 +15,7 @@ export const Session = Type.Object(
   },
   {
     $id: 'Session',
+    description: 'An open session.',
     examples: [
       {
         user: {
@@ -78,5 +79,9 @@ export const ClientCredentials = Type.Object(
 );
 export const ServiceToken = Type.Object(
   { access_token: Type.String(), token_type: Type.Literal('Bearer'), expires_in: Type.Integer() },
-  { $id: 'ServiceToken', examples: [{ access_token: TOKEN, token_type: 'Bearer', expires_in: 86400 }] },
+  {
+    $id: 'ServiceToken',
+    description: 'An access token.',
+    examples: [{ access_token: TOKEN, token_type: 'Bearer', expires_in: 86400 }],
+  },
 );

@@ -40,6 +40,7 @@ export const User = Type.Object(
   },
   {
     $id: 'User',
+    description: 'A user.',
     examples: [
       {
         id: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
@@ -57,6 +58,7 @@ export const PublicUser = Type.Object(
   { id: UserId, displayName: Type.String(), createdAt: Time },
   {
     $id: 'PublicUser',
+    description: 'What anybody may know of a user.',
     examples: [
       { id: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb', displayName: 'Ada', createdAt: '2026-06-11T19:00:00.000Z' },
     ],
@@ -82,6 +84,13 @@ export const NewUser = Type.Object(
   { additionalProperties: false, examples: [{ displayName: 'Ada', externalId: 'player-4711' }] },
 );
 
+const SCORE_EVENT = {
+  eventId: 'evt_01kcx7g2c4f9f8r8w5w3v0y6hd',
+  action: 'collect-coin',
+  points: 10,
+  metadata: null,
+  acceptedAt: '2026-06-11T19:09:00.000Z',
+};
 export const ScoreEvent = Type.Object(
   {
     eventId: EventId,
@@ -90,22 +99,16 @@ export const ScoreEvent = Type.Object(
     metadata: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
     acceptedAt: Time,
   },
-  {
-    $id: 'ScoreEvent',
-    examples: [
-      {
-        eventId: 'evt_01kcx7g2c4f9f8r8w5w3v0y6hd',
-        action: 'collect-coin',
-        points: 10,
-        metadata: null,
-        acceptedAt: '2026-06-11T19:09:00.000Z',
-      },
-    ],
-  },
+  { $id: 'ScoreEvent', description: 'Points that were counted.', examples: [SCORE_EVENT] },
 );
 export type ScoreEvent = Static<typeof ScoreEvent>;
 
-export const ScoreEvents = List(ref(ScoreEvent), { $id: 'ScoreEvents' });
+export const ScoreEvents = List(ref(ScoreEvent), {
+  $id: 'ScoreEvents',
+  description: 'Part of a score history.',
+  examples: [{ items: [SCORE_EVENT], nextCursor: null }],
+});
+export type ScoreEvents = Static<typeof ScoreEvents>;
 export const HistoryQuery = Type.Object(
   { limit: Limit(20), cursor: Type.Optional(Cursor) },
   { additionalProperties: false },

@@ -49,17 +49,18 @@ function compiledTests(chosen: string[]): string[] {
   const compiled = fileURLToPath(new URL('..', import.meta.url));
   const names = readdirSync('test', { recursive: true, encoding: 'utf8' }).filter(isTest).sort();
   const sources = chosen.length > 0 ? chosen : names.map((name) => join('test', name));
-  return sources.map((source) => {
-    const twin = join(
+  const twins = sources.map((source) =>
+    join(
       compiled,
       relative('.', source)
         .replace(/^dist\//, '')
         .replace(/ts$/, 'js'),
-    );
-    if (existsSync(twin)) return twin;
-    console.error(`There is no test ${source}`);
-    process.exit(1);
-  });
+    ),
+  );
+  const missing = twins.find((twin) => !existsSync(twin));
+  if (missing === undefined) return twins;
+  console.error(`There is no test ${missing}`);
+  process.exit(1);
 }
 
 /** Runs tap in a process group of its own, so that nothing of it outlives the run. */

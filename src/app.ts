@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import fastify, { type FastifyServerOptions, LogController } from 'fastify';
+import fastify, { type FastifyHttpOptions, LogController } from 'fastify';
 import actionToken from '../plugins/action-token.js';
 import auth from '../plugins/auth.js';
 import catalog from '../plugins/catalog.js';
@@ -67,7 +68,7 @@ const MAX_BODY_BYTES = 16_384;
 const REQUEST_TIMEOUT_MS = 10_000;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
-function serverOptions(config: AppConfig): FastifyServerOptions {
+function serverOptions(config: AppConfig): FastifyHttpOptions<Server> {
   return {
     logger: loggerOptions(config),
     logController: new LogController({ disableRequestLogging: true }),
@@ -75,6 +76,8 @@ function serverOptions(config: AppConfig): FastifyServerOptions {
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: 72_000,
     trustProxy: config.TRUST_PROXY,
+    // Node would refuse a request without one by itself, without a request id; plugins/request-id.ts does instead.
+    http: { requireHostHeader: false },
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
@@ -90,11 +93,21 @@ function serverOptions(config: AppConfig): FastifyServerOptions {
 /** Answers what is not HTTP, so that no request exists that a plugin could answer. */
 function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  const detail =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'The request came too slowly.' : 'This is not HTTP/1.1.';
-  const problem = new Problem('validation-failed', detail);
-  const body = JSON.stringify(problemDocument(problem, '/', randomUUID()));
-  const head = `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`;
-  if (socket.writable) socket.end(head + body);
+  const problem = new Problem('validation-failed', GARBAGE[error.code ?? ''] ?? 'This is not HTTP/1.1.');
+  const requestId = randomUUID();
+  const body = JSON.stringify(problemDocument(problem, '/', requestId));
+  const head = [
+    'HTTP/1.1 400 Bad Request',
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Request-Id: ${requestId}`,
+    'Connection: close',
+  ];
+  if (socket.writable) socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
   else socket.destroy();
 }
+
+const GARBAGE: Record<string, string> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'The request came too slowly.',
+  HPE_HEADER_OVERFLOW: 'The URL and the headers are too long.',
+};

@@ -18,7 +18,7 @@ const Milliseconds = (fallback: number) =>
   Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1, default: fallback });
 
 /** Every variable that the service reads, as it stands in the environment. */
-const Environment = Type.Object({
+export const Environment = Type.Object({
   NODE_ENV: Type.String({ default: 'development' }),
   HOST: Type.String({ default: '0.0.0.0' }),
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000 }),

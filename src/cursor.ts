@@ -25,14 +25,17 @@ export type HistoryCursor = Static<typeof HistoryCursor>;
  */
 export class Cursors {
   readonly #key: Buffer;
+  readonly #previousKey: Buffer | undefined;
 
-  constructor(secret: string) {
-    this.#key = Buffer.from(hkdfSync('sha256', secret, '', 'scoreboard-api cursors', 32));
+  /** Cursors made with `previousSecret` are taken too, so that a rotation does not cut anybody's list short. */
+  constructor(secret: string, previousSecret?: string) {
+    this.#key = keyOf(secret);
+    this.#previousKey = previousSecret === undefined ? undefined : keyOf(previousSecret);
   }
 
   encode(content: EntryCursor | HistoryCursor): string {
     const json = Buffer.from(JSON.stringify(content));
-    return Buffer.concat([this.#mac(json), json]).toString('base64url');
+    return Buffer.concat([mac(json, this.#key), json]).toString('base64url');
   }
 
   /** @throws Problem `validation-failed` if the cursor is not one of ours, or of another list; so does `historyCursor` */
@@ -50,16 +53,18 @@ export class Cursors {
 
   #decode<T extends TSchema>(schema: T, cursor: string): Static<T> | undefined {
     const bytes = Buffer.from(cursor, 'base64url');
+    // Decoding overlooks what is not base64url.
+    if (bytes.length <= MAC_BYTES || bytes.toString('base64url') !== cursor) return undefined;
     const json = bytes.subarray(MAC_BYTES);
-    if (bytes.length <= MAC_BYTES || !timingSafeEqual(bytes.subarray(0, MAC_BYTES), this.#mac(json)))
-      return undefined;
+    const signedWith = (key: Buffer) => timingSafeEqual(bytes.subarray(0, MAC_BYTES), mac(json, key));
+    if (!signedWith(this.#key) && !(this.#previousKey && signedWith(this.#previousKey))) return undefined;
     const content: unknown = JSON.parse(json.toString());
     return Value.Check(schema, content) ? content : undefined;
   }
-
-  #mac(json: Buffer): Buffer {
-    return createHmac('sha256', this.#key).update(json).digest().subarray(0, MAC_BYTES);
-  }
 }
+
+const keyOf = (secret: string) => Buffer.from(hkdfSync('sha256', secret, '', 'scoreboard-api cursors', 32));
+const mac = (json: Buffer, key: Buffer) =>
+  createHmac('sha256', key).update(json).digest().subarray(0, MAC_BYTES);
 
 const forged = () => invalid('/cursor', 'is not a cursor of this list');

@@ -34,13 +34,14 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** What can be wrong with any body. */
-export const BODY_FAULTS = [
-  'validation-failed',
+/** What can be wrong with a body that nobody looks at. */
+export const UNREAD_BODY_FAULTS = [
   'malformed-json',
   'payload-too-large',
   'unsupported-media-type',
 ] as const satisfies ProblemCode[];
+/** What can be wrong with a body. */
+export const BODY_FAULTS = ['validation-failed', ...UNREAD_BODY_FAULTS] as const satisfies ProblemCode[];
 
 export interface ProblemExtras {
   /** What exactly is wrong with the request, for `validation-failed`. */

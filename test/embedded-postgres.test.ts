@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import t from 'tap';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/embedded-postgres.js';
@@ -27,10 +28,14 @@ function newDirectory(t: Test): string {
   const parent = mkdtempSync(join(tmpdir(), 'scoreboard-embedded-'));
   const directory = join(parent, 'postgres');
   t.teardown(() => {
-    if (isRunning(directory)) process.kill(postmaster(directory), 'SIGKILL');
+    kill(directory);
     rmSync(parent, { recursive: true, maxRetries: 10 });
   });
   return directory;
+}
+
+function kill(directory: string): void {
+  if (isRunning(directory)) process.kill(postmaster(directory), 'SIGKILL');
 }
 
 const start = (directory: string) => startEmbeddedPostgres({ directory, fsync: false });
@@ -136,6 +141,24 @@ async function startInProcess(t: Test, directory: string) {
   return { process: child, url: String(chunk), exit };
 }
 
+t.test('a start that meets a server which somebody is about to stop starts it anew', async (t) => {
+  const directory = newDirectory(t);
+  const { url, stop } = await start(directory);
+  const stopper = new pg.Client({ connectionString: new URL('/postgres', url).href });
+  stopper.on('error', () => {});
+  await stopper.connect();
+  const held = "select objid::int as key from pg_locks where locktype = 'advisory'";
+  const { rows } = await stopper.query<{ key: number }>(held);
+  await stop();
+  await stopper.query('select pg_advisory_lock($1)', [rows[0]?.key]);
+  const starting = start(directory);
+  while ((await stopper.query(`${held} and not granted`)).rowCount === 0) await setTimeout(20);
+  process.kill(postmaster(directory), 'SIGINT');
+  const second = await starting;
+  t.equal(await query(second.url, 'select 1'), 1);
+  await second.stop();
+});
+
 t.test('it starts again after kill -9 of the server, with what was committed', async (t) => {
   const directory = newDirectory(t);
   const first = await startEmbeddedPostgres({ directory });
@@ -220,8 +243,11 @@ t.test('a full disk is one line that says so', async (t) => {
     }
     return;
   }
-  t.teardown(() => spawnSync('umount', [parent]));
   const directory = join(parent, 'postgres');
+  t.teardown(() => {
+    kill(directory);
+    spawnSync('umount', ['--lazy', parent]);
+  });
   const ballast = join(parent, 'ballast');
   for (const count of [79, 60, 50]) {
     spawnSync('dd', ['if=/dev/zero', `of=${ballast}`, 'bs=1M', `count=${count}`]);

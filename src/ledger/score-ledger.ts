@@ -85,6 +85,8 @@ const MAX_FLUSHING = 2;
 const MAX_WAITING = 8_192;
 /** How long a submission is tried to be written, from its arrival, in milliseconds. */
 const PATIENCE_MS = 5_000;
+/** How long one try may take: after a connection that died without a word there is time left for another. */
+const TRY_MS = 2_500;
 /** How long after its expiry a token can still be told from one that was never used, in seconds. */
 const REMEMBER_TOKENS_FOR = 86_400;
 const FIRST_RETRY_MS = 20;
@@ -103,6 +105,7 @@ const LAST_RETRY_MS = 500;
  * If the database does not answer, nobody knows whether a batch was committed. It is sent again: each submission has its
  * event id from before the write, so a token that turns out to be consumed by that very event is a success, any other a
  * replay. A row that PostgreSQL refuses fails alone: its batch is halved until it is found.
+ * What this process gave up may still be committed later: its boards then hear of it as they hear of other instances.
  */
 export class ScoreLedger {
   readonly #options: LedgerOptions;
@@ -110,7 +113,7 @@ export class ScoreLedger {
   #flushing = 0;
   #scheduled = false;
   #draining = false;
-  #onDrained: (() => void) | undefined;
+  readonly #onDrained: (() => void)[] = [];
 
   constructor(options: LedgerOptions) {
     this.#options = options;
@@ -146,7 +149,7 @@ export class ScoreLedger {
   }
 
   async #consumed(tokenIds: readonly string[]): Promise<Map<string, ConsumedToken>> {
-    const { rows } = await this.#options.pool.query<ConsumedToken>({
+    const rows = await this.#ask<ConsumedToken>({
       name: 'consumed-tokens',
       text: CONSUMED_TOKENS,
       values: [tokenIds],
@@ -163,9 +166,7 @@ export class ScoreLedger {
   async drain(): Promise<void> {
     this.#draining = true;
     if (this.#waiting.length === 0 && this.#flushing === 0) return;
-    await new Promise<void>((resolve) => {
-      this.#onDrained = resolve;
-    });
+    await new Promise<void>((resolve) => this.#onDrained.push(resolve));
   }
 
   #schedule(): void {
@@ -191,7 +192,7 @@ export class ScoreLedger {
       this.#flushing--;
     }
     if (this.#waiting.length > 0) this.#schedule();
-    else if (this.#flushing === 0) this.#onDrained?.();
+    else if (this.#flushing === 0) for (const resolve of this.#onDrained.splice(0)) resolve();
   }
 
   /** Writes a batch, trying again as long as the fault may pass. */
@@ -221,10 +222,13 @@ export class ScoreLedger {
   async #isolate(batch: Pending[], error: unknown): Promise<void> {
     const [alone, ...others] = batch;
     if (alone !== undefined && others.length === 0) {
-      if (brokenConstraint(error) !== 'scores_score_check') throw error;
-      return alone.reject(
-        new Problem('points-out-of-range', 'The score would leave the range of exact integers.'),
-      );
+      if (brokenConstraint(error) === 'scores_score_check') {
+        return alone.reject(
+          new Problem('points-out-of-range', 'The score would leave the range of exact integers.'),
+        );
+      }
+      this.#options.onError(error);
+      return alone.reject(error);
     }
     const half = batch.length >> 1;
     await this.#write(batch.slice(0, half));
@@ -234,7 +238,7 @@ export class ScoreLedger {
   /** One try at one batch. Answers every submission, or throws and has answered none. */
   async #send(batch: Pending[]): Promise<void> {
     const now = performance.now();
-    const { rows } = await this.#options.pool.query<BatchRow>({
+    const rows = await this.#ask<BatchRow>({
       name: 'record-batch',
       text: RECORD_BATCH,
       values: [
@@ -251,7 +255,6 @@ export class ScoreLedger {
     });
     const recorded = new Map<Pending, Recorded>();
     const refused = new Map<Pending, Problem>();
-    const replayed: Pending[] = [];
     for (const { index, userExists, banned, acceptedAt, leaderboardId, ...standing } of rows) {
       const pending = batch[index];
       if (pending === undefined) throw new Error(`The batch has no submission ${index}`);
@@ -263,37 +266,43 @@ export class ScoreLedger {
       } else if (banned) {
         refused.set(pending, new Problem('user-banned', 'This user is banned: it may read but not score.'));
       } else {
-        replayed.push(pending);
+        refused.set(pending, replayProblem(pending.userId, undefined));
       }
     }
-    if (replayed.length > 0) await this.#judgeReplays(replayed, recorded, refused);
+    if (refused.size > 0) await this.#judgeReplays(recorded, refused);
     const results = await this.#project(recorded);
     for (const [pending, problem] of refused) pending.reject(problem);
     for (const [pending, result] of results) pending.resolve(result);
   }
 
-  /** Tells our own events, from a try whose answer was lost, from tokens that something else has consumed. */
-  async #judgeReplays(replayed: Pending[], recorded: Map<Pending, Recorded>, refused: Map<Pending, Problem>) {
-    const tokens = await this.#consumed(replayed.map(({ tokenId }) => tokenId));
-    const own = replayed.filter(({ tokenId, eventId }) => tokens.get(tokenId)?.eventId === eventId);
-    const standings = new Map<string, Standing[]>();
-    if (own.length > 0) {
-      const { rows } = await this.#options.pool.query<StandingRow>(RECORDED_EVENTS, [
-        own.map(({ eventId }) => eventId),
-      ]);
-      for (const { eventId, ...standing } of rows) getOrMake(standings, eventId, () => []).push(standing);
-    }
-    for (const pending of replayed) {
+  /**
+   * Tells what was counted before from what was not, whatever has become of its user since: our own events, from a try
+   * whose answer was lost, are recorded; tokens that something else has consumed are replays.
+   */
+  async #judgeReplays(recorded: Map<Pending, Recorded>, refused: Map<Pending, Problem>): Promise<void> {
+    const tokens = await this.#consumed([...refused.keys()].map(({ tokenId }) => tokenId));
+    const own = new Map<string, Standing[]>();
+    for (const pending of refused.keys()) {
       const token = tokens.get(pending.tokenId);
-      if (token?.eventId === pending.eventId) {
-        recorded.set(pending, {
-          acceptedAt: token.acceptedAt,
-          standings: standings.get(pending.eventId) ?? [],
-        });
+      if (token === undefined) continue;
+      if (token.eventId === pending.eventId) {
+        const standings: Standing[] = [];
+        own.set(pending.eventId, standings);
+        recorded.set(pending, { acceptedAt: token.acceptedAt, standings });
+        refused.delete(pending);
       } else {
         refused.set(pending, replayProblem(pending.userId, token));
       }
     }
+    if (own.size === 0) return;
+    const rows = await this.#ask<StandingRow>({ text: RECORDED_EVENTS, values: [[...own.keys()]] });
+    for (const { eventId, ...standing } of rows) own.get(eventId)?.push(standing);
+  }
+
+  async #ask<Row extends pg.QueryResultRow>(query: pg.QueryConfig): Promise<Row[]> {
+    // The types do not know of it, but a query may have a limit of its own.
+    const limited = { ...query, query_timeout: TRY_MS };
+    return (await this.#options.pool.query<Row>(limited)).rows;
   }
 
   /** Hands what is committed to the leaderboards. Whatever happens there, the scores have counted. */

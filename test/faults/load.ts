@@ -1,0 +1,79 @@
+import type { Test } from 'tap';
+import { type Answer, type GameServer, groupBy, newToken, sum, type Token } from '../ledger/game-server.js';
+import type { EventRow, Row } from '../ledger/truth.js';
+
+/** Players who score without a pause, each post with a token of its own, whatever becomes of the service meanwhile. */
+export class Load {
+  readonly answers: Answer[] = [];
+  #running = true;
+  #posted = 0;
+  #waiting: { count: number; resolve: () => void }[] = [];
+  readonly #workers: Promise<void>[];
+
+  /** @param url where to post now; it may change */
+  constructor(game: GameServer, users: readonly string[], workers: number, url: () => string) {
+    const work = async (): Promise<void> => {
+      while (this.#running) {
+        const n = this.#posted++;
+        const answer = await game.post(url(), newToken(users[n % users.length] ?? '', 1 + (n % 100)));
+        this.answers.push(answer);
+        this.#waiting = this.#waiting.filter(({ count, resolve }) => {
+          if (this.accepted < count) return true;
+          resolve();
+          return false;
+        });
+        // Who was refused does not come back at once.
+        if (answer.status !== 200) await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    };
+    this.#workers = Array.from({ length: workers }, work);
+  }
+
+  get accepted(): number {
+    return this.answers.filter(({ status }) => status === 200).length;
+  }
+
+  /** Resolves when so many more have been accepted. */
+  more(count: number): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push({ count: this.accepted + count, resolve }));
+  }
+
+  /** Resolves when all that is under way is answered. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    await Promise.all(this.#workers);
+  }
+}
+
+const pointsIn = (answers: readonly Answer[]) => sum(answers.map(({ token }) => token.points));
+
+/** For each user: the points acknowledged ≤ the final score ≤ those and the points whose answer was lost. */
+export function nothingLost(
+  t: Test,
+  answers: readonly Answer[],
+  board: readonly Row[],
+  recorded: readonly EventRow[],
+) {
+  const accepted = answers.filter(({ status }) => status === 200);
+  const unknown = answers.filter(({ status }) => status === 0 || status === 503);
+  const finals = new Map(board.map(({ userId, score }) => [userId, score]));
+  const wrong = [...groupBy(answers, ({ token }) => token.userId)].filter(([userId, own]) => {
+    const acknowledged = pointsIn(own.filter((answer) => accepted.includes(answer)));
+    const most = acknowledged + pointsIn(own.filter((answer) => unknown.includes(answer)));
+    const final = finals.get(userId) ?? 0;
+    return final < acknowledged || final > most;
+  });
+  const counts = groupBy(recorded, ({ tokenId }) => tokenId);
+  const lost = accepted.filter(({ token }) => !counts.has(token.id)).length;
+  const twice = [...counts.values()].filter(({ length }) => length > 1).length;
+  t.same(wrong, [], 'each user: acknowledged ≤ final ≤ acknowledged + unknown');
+  t.equal(lost, 0, 'nothing acknowledged is lost');
+  t.equal(twice, 0, 'nothing has counted twice');
+  return `${accepted.length} acknowledged, ${unknown.length} unknown, ${lost} lost, ${twice} counted twice`;
+}
+
+/** Posts again what got no answer. */
+export function askAgain(game: GameServer, url: string, answers: readonly Answer[]): Promise<Answer[]> {
+  const open: Token[] = answers.filter(({ status }) => status !== 200).map(({ token }) => token);
+  return Promise.all(open.map((token) => game.post(url, token)));
+}

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { get, type IncomingMessage } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { startEmbeddedPostgres } from '../../src/embedded-postgres.js';
+import { migrate } from '../../src/migrate.js';
+import { eventually } from '../api.js';
+import { buildTestApp } from '../helper.js';
+import { GameServer, openPool, prepare } from '../ledger/game-server.js';
+import { agreement, countedOnce, events, truth } from '../ledger/truth.js';
+import { askAgain, Load, nothingLost } from './load.js';
+import { PostgresProxy } from './proxy.js';
+
+/** What was written to the operating system survives these ways to die, so that nothing need be synced to the disk. */
+const SETTINGS = { fsync: false, settings: { synchronous_commit: 'on', full_page_writes: 'on' } };
+
+t.test('PostgreSQL dies twice under load', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'scoreboard-restart-'));
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }));
+  let server = await startEmbeddedPostgres({ directory, ...SETTINGS });
+  t.teardown(() => server.stop());
+  await migrate(server.url);
+  const users = await prepare(server.url, 40);
+  const proxy = await PostgresProxy.open(t, portOf(server.url));
+  const databaseUrl = proxy.via(server.url);
+  const { app, url } = await buildTestApp(t, { DATABASE_URL: databaseUrl });
+  const stream = await openStream(t, `${url}/v1/leaderboards/global/stream?limit=10`);
+
+  const game = new GameServer(t);
+  const load = new Load(game, users, 16, () => url);
+  await load.more(200);
+  const die = async (signal: NodeJS.Signals) => {
+    const [postmaster] = readFileSync(join(directory, 'data', 'postmaster.pid'), 'utf8').split('\n');
+    process.kill(Number(postmaster), signal);
+    server = await startEmbeddedPostgres({ directory, ...SETTINGS });
+  };
+  // As "pg_ctl stop -m immediate" does: back so soon that nobody need be refused.
+  await die('SIGQUIT');
+  proxy.target = portOf(server.url);
+  await load.more(200);
+  // Away for longer than the ledger is patient.
+  proxy.target = null;
+  await die('SIGKILL');
+  await eventually(async () => assert(load.answers.some(({ status }) => status === 503)), 12_000);
+  proxy.target = portOf(server.url);
+  const back = performance.now();
+  await load.more(200);
+  await load.stop();
+
+  const pool = openPool(t, databaseUrl);
+  const { answers } = load;
+  const odd = answers.filter(({ status, retryAfter }) => !(status === 200 || (status === 503 && retryAfter)));
+  t.same(odd, [], 'answers are 200 or 503 with Retry-After');
+  const slowest = Math.max(...answers.map(({ ms }) => ms));
+  t.ok(slowest < 12_000, 'nobody waits for ever');
+  const summary = nothingLost(t, answers, await truth(pool, 'global'), await events(pool));
+  await agreement(t, pool, [url], 10_000);
+  const ms = Math.round(performance.now() - back);
+  t.comment(
+    `${summary}; boards right at most ${ms} ms after the last restart; longest wait ${Math.round(slowest)} ms`,
+  );
+
+  const again = await askAgain(game, url, answers);
+  const known = [...answers.filter(({ status }) => status === 200), ...again];
+  countedOnce(t, [...new Set(known.map(({ token }) => token))], await events(pool), known);
+  await agreement(t, pool, [url], 10_000);
+  const top = (await truth(pool, 'global')).slice(0, 10).map(({ userId, score }) => [userId, score]);
+  await eventually(async () => {
+    if (JSON.stringify(stream.shown()) !== JSON.stringify(top))
+      throw new Error('The stream shows something else');
+  });
+  t.same(stream.shown(), top, 'the stream shows the last state');
+  t.equal(stream.isOpen(), true, 'on the connection that it had from the start');
+  await app.close();
+});
+
+const portOf = (url: string): number => Number(new URL(url).port);
+
+/** A stream that is never made anew. */
+async function openStream(t: Test, url: string) {
+  const request = get(url);
+  const [response]: IncomingMessage[] = await once(request, 'response');
+  if (response === undefined) throw new Error('No response');
+  t.teardown(() => response.destroy());
+  let text = '';
+  let open = true;
+  response.setEncoding('utf8').on('data', (chunk: string) => {
+    text = (text + chunk).slice(-100_000);
+  });
+  for (const end of ['end', 'error', 'close'])
+    response.on(end, () => {
+      open = false;
+    });
+  return {
+    isOpen: () => open,
+    /** The state of the last whole message. */
+    shown: (): [userId: string, score: number][] => {
+      const last = [...text.matchAll(/^data: (.*)$\n\n/gm)].at(-1)?.[1] ?? '{"items":[]}';
+      const { items }: { items: { userId: string; score: number }[] } = JSON.parse(last);
+      return items.map(({ userId, score }) => [userId, score]);
+    },
+  };
+}

@@ -1,0 +1,110 @@
+import t from 'tap';
+import { eventually } from '../api.js';
+import { buildTestDatabase } from '../helper.js';
+import { GameServer, newToken, openPool, prepare, sum } from '../ledger/game-server.js';
+import { agreement, countedOnce, events, truth } from '../ledger/truth.js';
+import { askAgain, Load, nothingLost } from './load.js';
+import { startService } from './service.js';
+
+t.test('kill -9 of the service under load, and a new one', async (t) => {
+  const databaseUrl = await buildTestDatabase(t);
+  const users = await prepare(databaseUrl, 40);
+  const pool = openPool(t, databaseUrl);
+  let service = await startService(t, databaseUrl);
+  const game = new GameServer(t);
+  const load = new Load(game, users, 16, () => service.url);
+  for (let deaths = 0; deaths < 2; deaths++) {
+    await load.more(200);
+    service.process.kill('SIGKILL');
+    t.equal(await service.ended, 'SIGKILL');
+    service = await startService(t, databaseUrl);
+  }
+  await load.more(200);
+  await load.stop();
+
+  const { answers } = load;
+  t.same(
+    answers.filter(({ status }) => status !== 200 && status !== 0),
+    [],
+    'answered with 200 or not at all',
+  );
+  t.comment(nothingLost(t, answers, await truth(pool, 'global'), await events(pool)));
+  const again = await askAgain(game, service.url, answers);
+  const known = [...answers.filter(({ status }) => status === 200), ...again];
+  countedOnce(t, [...new Set(known.map(({ token }) => token))], await events(pool), known);
+  await agreement(t, pool, [service.url], 10_000);
+});
+
+t.test(
+  'SIGTERM: what is under way is answered, what is new is refused, and the exit code is 0',
+  async (t) => {
+    const databaseUrl = await buildTestDatabase(t);
+    const users = await prepare(databaseUrl, 20);
+    const pool = openPool(t, databaseUrl);
+    const { url, process, ended } = await startService(t, databaseUrl);
+    const game = new GameServer(t);
+    const load = new Load(game, users, 8, () => url);
+    await load.more(100);
+    await load.stop();
+
+    // While one user's row is locked, posts of that user are under way for certain.
+    const [held = ''] = users;
+    const blocker = await pool.connect();
+    await blocker.query('BEGIN');
+    await blocker.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [held]);
+    const tokens = Array.from({ length: 10 }, () => newToken(held, 7));
+    const underWay = tokens.map((token) => game.post(url, token));
+    await eventually(async () => {
+      const waiting = await pool.query(
+        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+      );
+      if (waiting.rowCount !== 2) throw new Error('The ledger does not wait for the lock yet');
+    });
+    const start = performance.now();
+    process.kill('SIGTERM');
+    const late = await eventually(async () => {
+      const answer = await game.post(url, newToken(held, 1));
+      if (answer.status !== 503 && answer.status !== 0) throw new Error(`not draining yet: ${answer.status}`);
+      return answer;
+    });
+    t.equal(late.status === 503 ? late.retryAfter : '1', '1', 'refused cleanly');
+    await blocker.query('COMMIT');
+    blocker.release();
+    const answers = await Promise.all(underWay);
+    t.same(
+      answers.map(({ status }) => status),
+      answers.map(() => 200),
+      'each post that was under way is answered',
+    );
+    t.equal(await ended, 0, 'exit code');
+    t.ok(performance.now() - start < 10_000, 'well within 30 s');
+
+    const recorded = await events(pool);
+    countedOnce(
+      t,
+      tokens,
+      recorded.filter(({ tokenId }) => tokens.some(({ id }) => id === tokenId)),
+      answers,
+    );
+    nothingLost(t, [...load.answers, ...answers, late], await truth(pool, 'global'), recorded);
+    t.ok(sum(recorded.map(({ points }) => points)) > 0);
+  },
+);
+
+t.test('SIGTERM under load loses nothing', async (t) => {
+  const databaseUrl = await buildTestDatabase(t);
+  const users = await prepare(databaseUrl, 20);
+  const pool = openPool(t, databaseUrl);
+  const { url, process, ended } = await startService(t, databaseUrl);
+  const load = new Load(new GameServer(t), users, 16, () => url);
+  await load.more(200);
+  process.kill('SIGTERM');
+  t.equal(await ended, 0);
+  await load.stop();
+  const { answers } = load;
+  const odd = answers.filter(
+    ({ status, retryAfter }) => !(status === 200 || status === 0 || (status === 503 && retryAfter)),
+  );
+  t.same(odd, [], 'accepted, refused with Retry-After, or not connected');
+  t.comment(nothingLost(t, answers, await truth(pool, 'global'), await events(pool)));
+});

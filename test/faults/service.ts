@@ -1,0 +1,45 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Test } from 'tap';
+import { ACTION_TOKEN_SECRET, JWT_SECRET } from '../helper.js';
+
+const SERVER = fileURLToPath(new URL('../../src/server.js', import.meta.url));
+
+export interface Service {
+  readonly url: string;
+  readonly process: ChildProcess;
+  /** Resolves to the exit code, or the signal, with which it has ended. */
+  readonly ended: Promise<number | NodeJS.Signals | null>;
+}
+
+/** The service as a process of its own, on a free port, ready for requests. */
+export async function startService(t: Test, databaseUrl: string): Promise<Service> {
+  const child = spawn(process.execPath, ['--enable-source-maps', SERVER], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      PATH: process.env['PATH'],
+      NODE_ENV: 'test',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      LOG_LEVEL: 'fatal',
+      DATABASE_URL: databaseUrl,
+      JWT_SECRET,
+      ACTION_TOKEN_SECRET,
+      RATE_LIMIT_READ: '1000000',
+    },
+  });
+  const ended = once(child, 'exit').then(([code, signal]): number | NodeJS.Signals | null => signal ?? code);
+  t.teardown(async () => {
+    child.kill('SIGKILL');
+    await ended;
+  });
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [port] = /(?<=http:\/\/localhost:)\d+/.exec(line) ?? [];
+    if (port === undefined) continue;
+    child.stdout.resume();
+    return { url: `http://127.0.0.1:${port}`, process: child, ended };
+  }
+  throw new Error(`The service did not start: ${await ended}`);
+}

@@ -1,0 +1,106 @@
+import pg from 'pg';
+import type { Test } from 'tap';
+import { types } from '../../src/database.js';
+import type { BoardKey, Sort, Standing, VersionedStanding } from '../../src/leaderboard/leaderboard.js';
+import { buildTestDatabase } from '../helper.js';
+
+/** Rows of `scores`, written without a ledger: boards of the leaderboard `global`, a new season for each. */
+export class BoardRows {
+  readonly pool: pg.Pool;
+  #season = 1000;
+
+  private constructor(pool: pg.Pool) {
+    this.pool = pool;
+  }
+
+  static async open(t: Test): Promise<BoardRows> {
+    const pool = new pg.Pool({
+      connectionString: await buildTestDatabase(t),
+      types,
+      options: '-c timezone=UTC',
+    });
+    // The database may be dropped before the last connection has gone.
+    pool.on('error', () => {});
+    t.teardown(() => pool.end());
+    return new BoardRows(pool);
+  }
+
+  newBoard(sort: Sort): BoardKey {
+    return { id: 'global', season: this.#season++, sort };
+  }
+
+  async write({ id, season, sort }: BoardKey, rows: readonly VersionedStanding[]): Promise<void> {
+    const values = [
+      rows.map(({ userId }) => userId),
+      rows.map(({ score }) => score),
+      rows.map(({ score }) => (sort === 'desc' ? -score : score)),
+      rows.map(({ achievedAt }) => new Date(achievedAt)),
+      rows.map(({ version }) => version),
+    ];
+    await this.pool.query(
+      "INSERT INTO users (id, display_name) SELECT unnest($1::text[]), 'Ada' ON CONFLICT DO NOTHING",
+      [values[0]],
+    );
+    await this.pool.query(
+      `INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
+       SELECT $6, $7, * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::bigint[])
+       ON CONFLICT (leaderboard_id, season, user_id) DO UPDATE
+       SET score = excluded.score, sort_key = excluded.sort_key, achieved_at = excluded.achieved_at, version = excluded.version`,
+      [...values, id, season],
+    );
+  }
+
+  async delete({ id, season }: BoardKey, userId: string): Promise<void> {
+    await this.pool.query('DELETE FROM scores WHERE leaderboard_id = $1 AND season = $2 AND user_id = $3', [
+      id,
+      season,
+      userId,
+    ]);
+  }
+}
+
+/** The order of the contract, by sorting everything: what every reader is held against. */
+export function inOrder<S extends Standing>(sort: Sort, standings: Iterable<S>): S[] {
+  return [...standings].sort((a, b) => compare(sort, a, b));
+}
+
+export function compare(sort: Sort, a: Standing, b: Standing): number {
+  const byScore = sort === 'asc' ? a.score - b.score : b.score - a.score;
+  return byScore || a.achievedAt - b.achievedAt || (a.userId < b.userId ? -1 : Number(a.userId > b.userId));
+}
+
+export interface Hold {
+  /** Resolves when the database has answered and the answer is held back. */
+  readonly reached: Promise<void>;
+  release(): void;
+}
+
+/** A database whose answers can be held back: `hold()` is for the next query, the one after it goes through again. */
+export function slowDatabase(pool: pg.Pool): { database: pg.Pool; hold(): Hold } {
+  const holds: { reach(): void; released: Promise<void> }[] = [];
+  const query = async (...args: unknown[]): Promise<unknown> => {
+    const hold = holds.shift();
+    const answer: unknown = await Reflect.apply(pool.query, pool, args);
+    hold?.reach();
+    await hold?.released;
+    return answer;
+  };
+  const hold = (): Hold => {
+    let reach = () => {};
+    let release = () => {};
+    const reached = new Promise<void>((resolve) => {
+      reach = resolve;
+    });
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    holds.push({ reach, released });
+    return { reached, release: () => release() };
+  };
+  return {
+    database: new Proxy(pool, {
+      get: (target, name) => (name === 'query' ? query : Reflect.get(target, name)),
+    }),
+    hold,
+  };
+}

@@ -1,0 +1,411 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import type pg from 'pg';
+import type { Test } from 'tap';
+import { idFromWords } from '../../src/ids.js';
+import type {
+  BoardKey,
+  Leaderboard,
+  LeaderboardReader,
+  RankedStanding,
+  Sort,
+  VersionedStanding,
+} from '../../src/leaderboard/leaderboard.js';
+import { type BoardRows, compare, inOrder, slowDatabase } from './board-rows.js';
+
+const SORTS = ['desc', 'asc'] as const;
+const MOST = Number.MAX_SAFE_INTEGER;
+
+/** Twenty users; among the words of their ids are those that differ in the last bit, or would sort wrongly if signed. */
+const USERS = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff].flatMap((first) =>
+  [0, 1, 0x8000_0000, 0xffff_ffff].map((last) =>
+    idFromWords('usr', Uint32Array.of(0x0190_0000, first, 0x8000_0000, last), 0),
+  ),
+);
+const userIn = (n: number): string => USERS[n % USERS.length] ?? '';
+
+// Few values each, so that all kinds of ties come up.
+const user = fc.constantFrom(...USERS);
+const score = fc.constantFrom(-MOST, 1 - MOST, -10, 0, 0, 10, 10, MOST - 1, MOST);
+const achievedAt = fc.constantFrom(0, 1, 1_781_136_000_000, 1_781_136_000_001, 4_102_444_800_999);
+const standing = fc.record({ userId: user, score, achievedAt });
+const row = standing.map((known): VersionedStanding => ({ ...known, version: 1 }));
+const rows = fc.uniqueArray(row, {
+  selector: ({ userId }) => userId,
+  minLength: 0,
+  maxLength: 20,
+  size: 'max',
+});
+
+const shown = (standings: readonly VersionedStanding[], from = 0): RankedStanding[] =>
+  standings.map(({ userId, score, achievedAt }, i) => ({ userId, score, achievedAt, rank: from + i + 1 }));
+/** Without what a projection may know besides. */
+const plain = ({ userId, score, achievedAt, rank }: RankedStanding) => ({ userId, score, achievedAt, rank });
+
+/**
+ * What every way to read a board must answer. `open` gives a reader of a board that has exactly these rows, in `scores`
+ * already.
+ */
+export function readerContract(
+  t: Test,
+  scores: BoardRows,
+  open: (key: BoardKey) => Promise<LeaderboardReader>,
+): void {
+  for (const sort of SORTS) {
+    t.test(`a board sorted ${sort} reads like a sorted array`, async () => {
+      const question = fc.record({
+        limit: fc.integer({ min: 1, max: 25 }),
+        radius: fc.integer({ min: 0, max: 25 }),
+        // Mostly of no entry: it may have moved, or left the board, since the cursor was made.
+        after: standing,
+        users: fc.array(user, { maxLength: 8 }),
+      });
+      await fc.assert(
+        fc.asyncProperty(
+          rows,
+          fc.array(question, { minLength: 1, maxLength: 4 }),
+          async (entries, questions) => {
+            const key = scores.newBoard(sort);
+            await scores.write(key, entries);
+            const reader = await open(key);
+            for (const { limit, radius, after, users } of questions) {
+              await checkPages(reader, sort, entries, limit, after);
+              await checkUsers(reader, sort, entries, users, radius);
+            }
+          },
+        ),
+        { numRuns: 60 },
+      );
+    });
+  }
+
+  t.test('pages that follow one another are the whole board, in order and without gaps', async (t) => {
+    const key = scores.newBoard('desc');
+    const entries = USERS.map((userId, n) => ({ userId, score: n % 3, achievedAt: n % 2, version: 1 }));
+    await scores.write(key, entries);
+    const reader = await open(key);
+    const read: RankedStanding[] = [];
+    for (;;) {
+      const { standings, total } = await reader.page(3, read.at(-1));
+      t.equal(total, USERS.length);
+      read.push(...standings.map(plain));
+      if (standings.length < 3) break;
+    }
+    t.same(read, shown(inOrder('desc', entries)));
+  });
+}
+
+async function checkPages(
+  reader: LeaderboardReader,
+  sort: Sort,
+  entries: readonly VersionedStanding[],
+  limit: number,
+  position: VersionedStanding | Omit<VersionedStanding, 'version'>,
+): Promise<void> {
+  const ordered = inOrder(sort, entries);
+  const top = await reader.page(limit);
+  assert.deepEqual(top.standings.map(plain), shown(ordered).slice(0, limit));
+  assert.equal(top.total, entries.length);
+  for (const after of [position, ordered[limit % (ordered.length + 1)]]) {
+    if (after === undefined) continue;
+    const start = ordered.filter((entry) => compare(sort, entry, after) <= 0).length;
+    const next = await reader.page(limit, after);
+    assert.deepEqual(next.standings.map(plain), shown(ordered).slice(start, start + limit));
+    assert.equal(next.total, entries.length);
+  }
+}
+
+async function checkUsers(
+  reader: LeaderboardReader,
+  sort: Sort,
+  entries: readonly VersionedStanding[],
+  users: readonly string[],
+  radius: number,
+): Promise<void> {
+  const ranking = shown(inOrder(sort, entries));
+  const total = ranking.length;
+  const placeOf = (userId: string) => ranking.findIndex((entry) => entry.userId === userId);
+  for (const userId of users) {
+    const place = placeOf(userId);
+    const placement = await reader.placement(userId);
+    const around = await reader.around(userId, radius);
+    if (place < 0) {
+      assert.equal(placement, null);
+      assert.equal(around, null);
+      continue;
+    }
+    assert.deepEqual(placement && plain(placement.standing), ranking[place]);
+    const above = ranking[place - 1];
+    assert.deepEqual(
+      placement?.above && { userId: placement.above.userId, score: placement.above.score },
+      above === undefined ? null : { userId: above.userId, score: above.score },
+    );
+    assert.equal(placement?.total, total);
+    assert.deepEqual(
+      around?.standings.map(plain),
+      ranking.slice(Math.max(place - radius, 0), place + radius + 1),
+    );
+    assert.equal(around?.total, total);
+  }
+  const many = await reader.many(users);
+  assert.deepEqual(
+    many.standings.map(plain),
+    ranking.filter(({ userId }) => users.includes(userId)),
+  );
+  assert.equal(many.total, total);
+}
+
+/** What every projection must keep. `project` makes an empty one that is not ready. */
+export function projectionContract(
+  t: Test,
+  scores: BoardRows,
+  project: (key: BoardKey, database: pg.Pool) => Leaderboard,
+): void {
+  const top = async (board: Leaderboard) => (await board.page(100)).standings.map(plain);
+  const change = (n: number, score: number, version: number): VersionedStanding => ({
+    userId: userIn(n),
+    score,
+    achievedAt: 1_781_136_000_000 + version,
+    version,
+  });
+  const openBoard = async (rows: readonly VersionedStanding[], sort: Sort = 'desc') => {
+    const key = scores.newBoard(sort);
+    await scores.write(key, rows);
+    const { database, hold } = slowDatabase(scores.pool);
+    return { key, hold, board: project(key, database) };
+  };
+
+  t.test(
+    'what is committed and announced is what is read, in whatever order and however often it is heard',
+    async () => {
+      type Step = (world: World) => Promise<void>;
+      const commits = fc.tuple(user, score, achievedAt).map(
+        ([userId, score, achievedAt]): Step =>
+          (world) =>
+            world.commit(userId, score, achievedAt),
+      );
+      const erases = user.map(
+        (userId): Step =>
+          (world) =>
+            world.erase(userId),
+      );
+      const hears = fc.nat().map(
+        (pick): Step =>
+          (world) =>
+            world.hear(pick),
+      );
+      const rebuilds = fc.constant<Step>((world) => world.board.rebuild());
+      const steps = fc.array(
+        fc.oneof(
+          { arbitrary: commits, weight: 8 },
+          { arbitrary: hears, weight: 8 },
+          { arbitrary: erases, weight: 1 },
+          { arbitrary: rebuilds, weight: 1 },
+        ),
+        { maxLength: 60, size: 'max' },
+      );
+      await fc.assert(
+        fc.asyncProperty(
+          fc.constantFrom(...SORTS),
+          steps,
+          fc.infiniteStream(fc.nat()),
+          async (sort, steps, order) => {
+            const { key, board } = await openBoard([], sort);
+            await board.rebuild();
+            const world = new World(key, scores, board);
+            for (const step of steps) await step(world);
+            for (const pick of order) if (!(await world.hearLast(pick))) break;
+            assert.deepEqual(await top(board), shown(inOrder(sort, world.truth.values())));
+          },
+        ),
+        { numRuns: 40 },
+      );
+    },
+  );
+
+  t.test('a receipt says where the user stood and stands', async (t) => {
+    const { board } = await openBoard([change(1, 30, 1), change(2, 20, 1)]);
+    await board.rebuild();
+    const receipts = await board.apply([
+      change(3, 10, 1),
+      change(3, 25, 2),
+      change(3, 10, 1),
+      change(3, 40, 3),
+    ]);
+    t.same(receipts, [
+      { previousRank: null, rank: 3 },
+      { previousRank: 3, rank: 2 },
+      { previousRank: 2, rank: 2 },
+      { previousRank: 2, rank: 1 },
+    ]);
+  });
+
+  t.test('versions grow with every change, and each rebuild begins an epoch', async (t) => {
+    const { board } = await openBoard([change(1, 30, 1)]);
+    t.equal(board.ready, false);
+    const changes: [string, () => Promise<unknown>][] = [
+      ['load', () => board.rebuild()],
+      ['apply', () => board.apply([change(1, 40, 2)])],
+      ['touch', async () => board.touch()],
+      ['erase', () => board.erase(userIn(1))],
+    ];
+    for (const [name, make] of changes) {
+      const { version } = board;
+      await make();
+      t.ok(board.version > version, name);
+      t.equal(board.ready, true);
+    }
+    const { epoch, version } = board;
+    await board.rebuild();
+    t.not(board.epoch, epoch);
+    t.ok(board.version > version);
+  });
+
+  t.test('while it loads, it is not ready and receipts have no rank', async (t) => {
+    const { board, hold } = await openBoard([change(1, 30, 1)]);
+    t.same(await board.apply([change(2, 20, 1)]), [{ previousRank: null, rank: null }], 'before the load');
+    const load = hold();
+    const loaded = board.rebuild();
+    await load.reached;
+    t.equal(board.ready, false);
+    t.same(await board.apply([change(2, 40, 2)]), [{ previousRank: null, rank: null }]);
+    load.release();
+    await loaded;
+    t.equal(board.ready, true);
+    t.same(await board.apply([change(2, 50, 3)]), [{ previousRank: 1, rank: 1 }]);
+  });
+
+  t.test(
+    'a change that commits during the load is not lost, whether its row was read before or after it',
+    async (t) => {
+      const { key, board, hold } = await openBoard([change(1, 30, 1), change(2, 20, 1)]);
+      const load = hold();
+      const loaded = board.rebuild();
+      await load.reached;
+      for (const made of [change(2, 50, 2), change(3, 40, 1)]) {
+        await scores.write(key, [made]);
+        await board.apply([made]);
+      }
+      load.release();
+      await loaded;
+      t.same(await top(board), shown([change(2, 50, 2), change(3, 40, 1), change(1, 30, 1)]));
+      await board.apply([change(1, 10, 0), change(2, 20, 1)]);
+      t.same(
+        await top(board),
+        shown([change(2, 50, 2), change(3, 40, 1), change(1, 30, 1)]),
+        'nor undone by old news',
+      );
+    },
+  );
+
+  t.test('a user who is erased during the load does not come back', async (t) => {
+    const { key, board, hold } = await openBoard([change(1, 30, 1), change(2, 20, 1)]);
+    const load = hold();
+    const loaded = board.rebuild();
+    await load.reached;
+    await scores.delete(key, userIn(1));
+    await board.erase(userIn(1));
+    load.release();
+    await loaded;
+    t.same(await top(board), shown([change(2, 20, 1)]));
+    const late = [{ previousRank: null, rank: null }];
+    t.same(await board.apply([change(1, 30, 2)]), late, 'nor by a batch that is reported late');
+    await board.rebuild();
+    t.same(await board.apply([change(1, 30, 2)]), late, 'nor after a rebuild');
+    t.same(await top(board), shown([change(2, 20, 1)]));
+  });
+
+  t.test('an entry that has gone while nobody listened does not survive a rebuild', async (t) => {
+    const { key, board } = await openBoard([change(1, 30, 1), change(2, 20, 1)]);
+    await board.rebuild();
+    await scores.delete(key, userIn(1));
+    await board.rebuild();
+    t.same(await top(board), shown([change(2, 20, 1)]));
+    t.equal(await board.placement(userIn(1)), null);
+  });
+
+  t.test('a rebuild that is overtaken gives way, and what it has read is forgotten', async (t) => {
+    const { key, board, hold } = await openBoard([change(1, 30, 1), change(2, 20, 1)]);
+    const slow = hold();
+    const overtaken = board.rebuild();
+    await slow.reached;
+    await scores.delete(key, userIn(1));
+    const second = hold();
+    const rebuilt = board.rebuild();
+    await second.reached;
+    slow.release();
+    await overtaken;
+    t.equal(board.ready, false, 'the second is not through yet');
+    second.release();
+    await rebuilt;
+    t.equal(board.ready, true);
+    t.same(await top(board), shown([change(2, 20, 1)]));
+  });
+
+  t.test('a load that fails leaves the board not ready, and the next one makes it good', async (t) => {
+    const rows = [change(1, 30, 1)];
+    const key = scores.newBoard('desc');
+    await scores.write(key, rows);
+    let away = true;
+    const database = new Proxy(scores.pool, {
+      get: (pool, name) => {
+        if (name === 'query' && away) return () => Promise.reject(new Error('the database is away'));
+        return name === 'query' ? pool.query.bind(pool) : Reflect.get(pool, name);
+      },
+    });
+    const board = project(key, database);
+    await t.rejects(board.rebuild(), { message: 'the database is away' });
+    t.equal(board.ready, false);
+    away = false;
+    await board.rebuild();
+    t.equal(board.ready, true);
+    t.same(await top(board), shown(rows));
+  });
+}
+
+/** The ledger and what it announces, heard by one board. */
+class World {
+  readonly truth = new Map<string, VersionedStanding>();
+  readonly #erased = new Set<string>();
+  readonly #news: (() => Promise<unknown>)[] = [];
+  readonly #heard = new Set<() => Promise<unknown>>();
+
+  constructor(
+    private readonly key: BoardKey,
+    private readonly scores: BoardRows,
+    readonly board: Leaderboard,
+  ) {}
+
+  async commit(userId: string, score: number, achievedAt: number): Promise<void> {
+    if (this.#erased.has(userId)) return;
+    const made = { userId, score, achievedAt, version: (this.truth.get(userId)?.version ?? 0) + 1 };
+    this.truth.set(userId, made);
+    await this.scores.write(this.key, [made]);
+    this.#news.push(() => this.board.apply([made]));
+  }
+
+  async erase(userId: string): Promise<void> {
+    this.#erased.add(userId);
+    this.truth.delete(userId);
+    await this.scores.delete(this.key, userId);
+    this.#news.push(() => this.board.erase(userId));
+  }
+
+  /** Any of the news, which may have been heard before. */
+  async hear(pick: number): Promise<void> {
+    const news = this.#news[pick % this.#news.length];
+    if (news === undefined) return;
+    this.#heard.add(news);
+    await news();
+  }
+
+  /** Any of the news that was not heard yet. False if there is none. */
+  async hearLast(pick: number): Promise<boolean> {
+    const unheard = this.#news.filter((news) => !this.#heard.has(news));
+    const news = unheard[pick % unheard.length];
+    if (news === undefined) return false;
+    this.#heard.add(news);
+    await news();
+    return true;
+  }
+}

@@ -1,0 +1,83 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import t from 'tap';
+import { MemoryLeaderboard } from '../../src/leaderboard/memory-leaderboard.js';
+import { PostgresLeaderboard } from '../../src/leaderboard/postgres-leaderboard.js';
+import { BoardRows } from './board-rows.js';
+
+const ENTRIES = 1_000_000;
+/** Among those are entries with many ties above them. */
+const RANKS_CHECKED = 1_000;
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
+t.test('a million entries load from PostgreSQL in time and in little memory', async (t) => {
+  const scores = await BoardRows.open(t);
+  const key = scores.newBoard('desc');
+  // Digits of the base of ids that are hexadecimal too, so that SQL can make them; in the order of time, as ids are.
+  // Ten users a score on average, and of those every hundredth pair at the same time.
+  const filled = performance.now();
+  const client = await scores.pool.connect();
+  await client.query('SET session_replication_role = replica'); // spares a million users, whom the load does not read
+  await client.query('DROP INDEX scores_ranking_idx');
+  await client.query(
+    `INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
+     SELECT $1, $2, 'usr_01' || lpad(to_hex(n), 9, '0') || left(md5(n::text), 15), score, -score,
+            timestamptz '2026-06-11' + abs(hashint4(-n)) % 1000 * interval '1 millisecond', 1
+     FROM (SELECT n, hashint4(n) % 50000 AS score FROM generate_series(1, ${ENTRIES}) n) made`,
+    [key.id, key.season],
+  );
+  await client.query('ANALYZE scores');
+  client.release();
+  t.comment(`the table was filled in ${(performance.now() - filled).toFixed()} ms`);
+
+  const board = new MemoryLeaderboard(key, scores.pool);
+  collectGarbage();
+  const before = process.memoryUsage();
+  const peak = { heapUsed: 0, external: 0 };
+  const sampling = setInterval(() => {
+    const { heapUsed, external } = process.memoryUsage();
+    peak.heapUsed = Math.max(peak.heapUsed, heapUsed);
+    peak.external = Math.max(peak.external, external);
+  }, 20);
+  const delays = monitorEventLoopDelay({ resolution: 1 });
+  delays.enable();
+  const started = performance.now();
+  await board.rebuild();
+  const loadMs = performance.now() - started;
+  delays.disable();
+  clearInterval(sampling);
+  collectGarbage();
+  const after = process.memoryUsage();
+  t.comment(`${ENTRIES} entries loaded in ${loadMs.toFixed()} ms`);
+  t.comment(`peak while loading: ${megabytes(peak.heapUsed)} of heap, ${megabytes(peak.external)} external`);
+  t.comment(
+    `kept: ${megabytes(after.heapUsed - before.heapUsed)} of heap, ${megabytes(after.external - before.external)} external`,
+  );
+  t.comment(
+    `event loop held up for ${(delays.percentile(99) / 1e6).toFixed()} ms (p99), ${(delays.max / 1e6).toFixed()} ms at most`,
+  );
+  t.ok(loadMs < 10_000);
+  t.ok(peak.heapUsed + peak.external < 300e6);
+  t.ok(delays.max < 500e6);
+
+  const { rows } = await scores.pool.query<{ userId: string; rank: number }>(
+    `SELECT * FROM (
+       SELECT user_id AS "userId", row_number() OVER (ORDER BY sort_key, achieved_at, user_id) AS rank FROM scores
+     ) ranked WHERE rank <= 3 OR rank % $1 = 0 ORDER BY rank`,
+    [ENTRIES / RANKS_CHECKED],
+  );
+  t.equal(rows.length, RANKS_CHECKED + 3);
+  const { total, standings } = await board.many(rows.map(({ userId }) => userId));
+  t.equal(total, ENTRIES);
+  t.same(
+    standings.map(({ userId, rank }) => ({ userId, rank })),
+    rows,
+  );
+  const straight = new PostgresLeaderboard(key, scores.pool);
+  t.match(await board.page(10), await straight.page(10));
+});

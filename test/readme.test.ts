@@ -1,0 +1,174 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual, promisify } from 'node:util';
+import t, { type Test } from 'tap';
+import { Environment, loadConfig } from '../src/config.js';
+import { StartError } from '../src/start-error.js';
+import { buildTestDatabase } from './helper.js';
+
+/** An event that has not come by then never will: a ceiling, not a measure. */
+const HANG_UP_MS = 15_000;
+const COMPILED = fileURLToPath(new URL('..', import.meta.url));
+const README = readFileSync('README.md', 'utf8');
+const SCRIPTS: Record<string, string> = JSON.parse(readFileSync('package.json', 'utf8')).scripts;
+
+/**
+ * What stands in fences: `bash` is run here, the first in a shell of its own, where it watches; `json` is what the `bash`
+ * before it answers, `text` an event that the watcher receives, `js` a file to save. `sh` is not run.
+ */
+const FENCES = [...README.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = '', text = '']) => ({
+  language,
+  text,
+}));
+const fenced = (language: string) =>
+  FENCES.filter((fence) => fence.language === language).map(({ text }) => text);
+
+t.test('the walk through the README goes as it stands there', async (t) => {
+  const [, file = ''] = /Save this as `(.+)`:/.exec(README) ?? [];
+  const folder = t.testdir({ [file]: fenced('js').join('') });
+  const { url, env } = await startService(t, folder);
+  const [watch = '', ...steps] = fenced('bash').map((text) => withoutBuild(text).replaceAll(URL_SHOWN, url));
+  const [snapshot = '', ...changes] = fenced('text');
+
+  const watcher = spawn('bash', ['-c', `exec ${watch}`], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+  t.teardown(() => watcher.kill());
+  const events = eventsIn(watcher.stdout);
+  const isShown = async (event: string) => {
+    const hangUp = setTimeout(() => watcher.kill(), HANG_UP_MS);
+    t.ok(await comes(event, events), `the watcher is shown ${event}`);
+    clearTimeout(hangUp);
+  };
+  await isShown(snapshot);
+
+  const script = steps.map((step) => `${step}printf '\\036'\n`).join('');
+  const shell = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { env, cwd: folder });
+  const outputs = ['', ...shell.stdout.split('\x1e')];
+  let output: string | undefined;
+  for (const { language, text } of FENCES) {
+    if (language === 'bash') output = outputs.shift();
+    if (language === 'json') t.same(...asShown(JSON.parse(output ?? ''), JSON.parse(text)));
+  }
+  for (const change of changes) await isShown(change);
+});
+
+t.test('the table of variables in the README is that of src/config.ts', async (t) => {
+  const rows = [...README.matchAll(/^\| `(\w+)`( \*)? \| (.+?) \|/gm)];
+  t.same(
+    rows.map(([, name]) => name),
+    Object.keys(Environment.properties),
+    'the same variables, in the same order',
+  );
+  for (const [name, schema] of Object.entries(Environment.properties)) {
+    const [, , , shown] = rows.find((row) => row[1] === name) ?? [];
+    const value = schema.default === '' ? undefined : schema.default;
+    t.equal(/^`(.*)`$/.exec(shown ?? '')?.[1], value?.toString(), `the default of ${name}`);
+  }
+  const starred = rows.flatMap(([, name, star]) => (star ? name : []));
+  t.same(starred.sort(), missingInProduction().sort(), 'a star where production needs a value');
+});
+
+t.test('every script, file and link that the documents name is there', async (t) => {
+  const decisions = readdirSync('docs/adr').map((name) => join('docs/adr', name));
+  for (const document of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...decisions]) {
+    const text = readFileSync(document, 'utf8');
+    for (const [, script = ''] of text.matchAll(/npm run (?:--silent )?([\w:-]+)/g)) {
+      t.ok(script in SCRIPTS, `${document}: npm run ${script}`);
+    }
+    for (const [, path = ''] of text.matchAll(
+      /`((?:src|plugins|routes|schemas|scripts|test|docs)\/[\w./-]*)`/g,
+    )) {
+      t.ok(existsSync(path), `${document}: ${path}`);
+    }
+    for (const [, path = ''] of text.matchAll(/\]\((?!\w+:)([^)#]+)/g)) {
+      t.ok(existsSync(join(dirname(document), path)), `${document}: ${path}`);
+    }
+  }
+});
+
+const URL_SHOWN = 'http://localhost:3000';
+
+/** What `npm start` runs, with the state of a fresh folder: only the database is that of the test. */
+async function startService(t: Test, folder: string) {
+  const env = { PATH: process.env['PATH'], DATABASE_URL: await buildTestDatabase(t), PORT: '0' };
+  const service = spawn('node', [join(COMPILED, 'src/server.js')], {
+    cwd: folder,
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.teardown(async () => {
+    const exited = once(service, 'exit');
+    if (service.kill()) await exited;
+  });
+  for await (const line of createInterface(service.stdout)) {
+    const [url] = /http:\/\/localhost:\d+/.exec(line) ?? [];
+    if (url === undefined) continue;
+    service.stdout.resume();
+    return { url, env };
+  }
+  throw new Error('The service did not start');
+}
+
+/** Runs what the scripts of package.json run, but does not compile again under the feet of other tests. */
+function withoutBuild(commands: string): string {
+  return commands.replaceAll(/npm run --silent ([\w-]+) --/g, (_, script) =>
+    (SCRIPTS[script] ?? '').replace(/^.* dist\//, `node ${COMPILED}`),
+  );
+}
+
+/** Server-sent events, without their ids. */
+async function* eventsIn(stream: Readable): AsyncGenerator<string> {
+  let event = '';
+  for await (const line of createInterface(stream)) {
+    if (/^(event|data): /.test(line)) event += `${line}\n`;
+    if (line === '' && event !== '') {
+      yield event;
+      event = '';
+    }
+  }
+}
+
+/** Waits for an event as it is shown. False if the stream ends without it. */
+async function comes(shown: string, events: AsyncGenerator<string>): Promise<boolean> {
+  const [name, data = ''] = shown.split('data: ');
+  for (;;) {
+    const { value } = await events.next();
+    if (typeof value !== 'string') return false;
+    const [realName, realData = ''] = value.split('data: ');
+    if (realName === name && isDeepStrictEqual(...asShown(JSON.parse(realData), JSON.parse(data))))
+      return true;
+  }
+}
+
+/** Both answers, where `…` in the one that is shown stands for what is another at each run. */
+function asShown(real: unknown, shown: unknown): [unknown, unknown] {
+  return [masked(real, shown), shown];
+}
+
+function masked(real: unknown, shown: unknown): unknown {
+  if (typeof shown === 'string' && typeof real === 'string') {
+    const [prefix = '', suffix] = shown.split('…');
+    return suffix !== undefined && real.startsWith(prefix) ? shown : real;
+  }
+  if (Array.isArray(real) && Array.isArray(shown)) return real.map((item, i) => masked(item, shown[i]));
+  if (!isObject(real) || !isObject(shown)) return real;
+  return Object.fromEntries(Object.entries(real).map(([key, value]) => [key, masked(value, shown[key])]));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function missingInProduction(): string[] {
+  try {
+    loadConfig({ NODE_ENV: 'production' });
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    return [...error.message.matchAll(/- (\w+) is missing/g)].map(([, name = '']) => name);
+  }
+  return [];
+}

@@ -1,0 +1,257 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, request as httpRequest } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import { ActionToken } from '../schemas/action.js';
+import { EntryDetails } from '../schemas/leaderboard.js';
+import { Receipt } from '../schemas/score.js';
+import { Session } from '../schemas/session.js';
+import { User } from '../schemas/user.js';
+import { Api, documentOf, newPlayer } from './api.js';
+import { buildTestApp, buildTestDatabase } from './helper.js';
+import { openRaw } from './live/live-server.js';
+
+t.setTimeout(120_000);
+
+const SERVER = fileURLToPath(new URL('../src/server.js', import.meta.url));
+
+/** What `npm start` runs, in a folder of its own. */
+class Server {
+  output = '';
+  errors = '';
+  readonly process: ChildProcess;
+  readonly #ended: Promise<unknown[]>;
+
+  constructor(t: Test, directory: string, environment: Record<string, string>, ...nodeOptions: string[]) {
+    this.process = spawn(process.execPath, ['--enable-source-maps', ...nodeOptions, SERVER], {
+      cwd: directory,
+      env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'warn', ...environment },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
+    this.process.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.output += text;
+    });
+    this.process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.errors += text;
+    });
+    this.#ended = once(this.process, 'close');
+    t.teardown(() => this.process.kill('SIGKILL'));
+  }
+
+  /** Its address, once it has said it. */
+  async ready(): Promise<string> {
+    for (;;) {
+      const [, url] = /Health +(http\S+)\/health/.exec(this.output) ?? [];
+      if (url !== undefined) return url;
+      const ended = this.#ended.then(() => {
+        throw new Error(`It ended: ${this.output}${this.errors}`);
+      });
+      if (this.process.stdout !== null) await Promise.race([once(this.process.stdout, 'data'), ended]);
+    }
+  }
+
+  async ended(): Promise<number | null> {
+    await this.#ended;
+    return this.process.exitCode;
+  }
+
+  end(signal: NodeJS.Signals): Promise<number | null> {
+    this.process.kill(signal);
+    return this.ended();
+  }
+}
+
+function newFolder(t: Test): string {
+  const directory = mkdtempSync(join(tmpdir(), 'scoreboard-server-'));
+  t.teardown(() => {
+    const postmaster = join(directory, '.scoreboard', 'postgres', 'data', 'postmaster.pid');
+    if (existsSync(postmaster))
+      process.kill(Number(readFileSync(postmaster, 'utf8').split('\n')[0]), 'SIGKILL');
+    rmSync(directory, { recursive: true, maxRetries: 10 });
+  });
+  return directory;
+}
+
+t.test('npm start serves with a database of its own, and a restart loses nothing', async (t) => {
+  const directory = newFolder(t);
+  const document = documentOf(await buildTestApp(t));
+  const first = new Server(t, directory, {});
+  const api = new Api(await first.ready(), document);
+  const [docs, stream] = ['API docs', 'Live stream'].map(
+    (what) => new RegExp(`${what} +(\\S+)`).exec(first.output)?.[1],
+  );
+  t.equal((await fetch(docs ?? '')).status, 200);
+  const live = await openRaw(t, stream ?? '');
+  t.equal(live.status, 200);
+  const player = await newPlayer(api, 'Ada');
+  const { actionToken } = (await player.api.post('/v1/action-tokens', { action: 'collect-coin' })).is(
+    201,
+    ActionToken,
+  );
+  t.match((await player.api.post('/v1/scores', { actionToken })).is(200, Receipt).leaderboards, [
+    { score: 10 },
+  ]);
+  await live.until(/"score":10/);
+  const lastWords = live.untilEnd();
+  t.equal(await first.end('SIGTERM'), 0);
+  t.match(await lastWords, /retry: \d+\n\n$/);
+  t.equal(first.errors, '');
+  t.notOk(
+    existsSync(join(directory, '.scoreboard/postgres/data/postmaster.pid')),
+    'its database has stopped too',
+  );
+
+  const second = new Server(t, directory, {});
+  const again = player.api.at(await second.ready());
+  t.match((await again.get('/v1/users/me')).is(200, User), { id: player.id, displayName: 'Ada' });
+  t.match((await again.get(`/v1/leaderboards/global/entries/${player.id}`)).is(200, EntryDetails), {
+    rank: 1,
+    score: 10,
+  });
+  (await again.post('/v1/scores', { actionToken })).fails('action-token-replayed');
+  const { refreshToken } = player.session;
+  (await again.post('/v1/auth/refresh', { refreshToken })).is(200, Session);
+  t.equal(await second.end('SIGINT'), 0);
+  t.notOk(existsSync(join(directory, '.scoreboard/postgres/data/postmaster.pid')));
+});
+
+t.test('a fault at the start is one line that says what to do', async (t) => {
+  const database = await buildTestDatabase(t);
+  const url = (change: (url: URL) => void): string => {
+    const changed = new URL(database);
+    change(changed);
+    return changed.href;
+  };
+  const occupied = createServer().listen(0, '127.0.0.1');
+  t.teardown(() => occupied.close());
+  await once(occupied, 'listening');
+  const address = occupied.address();
+  const port = typeof address === 'object' && address !== null ? String(address.port) : '';
+  const brokenData = newFolder(t);
+  mkdirSync(join(brokenData, '.scoreboard/postgres/data'), { recursive: true });
+  writeFileSync(join(brokenData, '.scoreboard/postgres/data/PG_VERSION'), '18\n');
+  const brokenSecrets = newFolder(t);
+  mkdirSync(join(brokenSecrets, '.scoreboard'));
+  writeFileSync(join(brokenSecrets, '.scoreboard/secrets.json'), 'oops');
+
+  const faults: [string, RegExp, Record<string, string>, directory?: string][] = [
+    [
+      'a port in use',
+      /^Port \d+ is in use\. .* set PORT to another one\.\n$/,
+      { DATABASE_URL: database, PORT: port },
+    ],
+    [
+      'a host that is not ours',
+      /^Cannot listen on 192\.0\.2\.1:0 .* Set HOST/,
+      { DATABASE_URL: database, HOST: '192.0.2.1' },
+    ],
+    ['a broken data folder', /^The database in .* does not start \(.*\)\. .*: mv /, {}, brokenData],
+    ['a broken file of secrets', /^Cannot read the secrets in .* Delete that file/, {}, brokenSecrets],
+    [
+      'no PostgreSQL at that port',
+      /^Cannot reach PostgreSQL at DATABASE_URL \(ECONNREFUSED\)\. Start it, or mend the address\./,
+      { DATABASE_URL: url((it) => (it.port = '1')) },
+    ],
+    [
+      'no such host',
+      /^Cannot reach PostgreSQL at DATABASE_URL \((ENOTFOUND|EAI_AGAIN)\)/,
+      { DATABASE_URL: url((it) => (it.hostname = 'db.invalid')) },
+    ],
+    [
+      'a wrong password',
+      /^PostgreSQL refuses DATABASE_URL: password .* Mend its user, password or database name\.\n$/,
+      { DATABASE_URL: url((it) => (it.password = 'wrong')) },
+    ],
+    [
+      'a wrong database',
+      /^PostgreSQL refuses DATABASE_URL: database "nope" does not exist\. Mend/,
+      { DATABASE_URL: url((it) => (it.pathname = '/nope')) },
+    ],
+    [
+      'a DATABASE_URL that is none',
+      /^The environment is not usable:\n {2}- DATABASE_URL must match/,
+      { DATABASE_URL: 'db' },
+    ],
+  ];
+  const servers = faults.map(
+    ([, , environment, directory = newFolder(t)]) => new Server(t, directory, environment),
+  );
+  for (const [i, server] of servers.entries()) {
+    const [what = '', line = /^$/] = faults[i] ?? [];
+    t.equal(await server.ended(), 1, what);
+    t.match(server.errors, line, what);
+    t.match(server.errors, /^.*\n( {2}- .*\n)*$/, `${what}: one line, or a list`);
+    t.equal(server.output, '', `${what}: nothing else`);
+  }
+});
+
+t.test('in production all that is missing or bad is told at once', async (t) => {
+  const server = new Server(t, newFolder(t), {
+    NODE_ENV: 'production',
+    JWT_SECRET: 'too short',
+    ACTION_TOKEN_SECRET: 'too short',
+  });
+  t.equal(await server.ended(), 1);
+  const [head, ...faults] = server.errors.trimEnd().split('\n');
+  t.equal(head, 'The environment is not usable:');
+  t.ok(faults.every((fault) => fault.startsWith('  - ')));
+  for (const name of [
+    'DATABASE_URL',
+    'REDIS_MODE',
+    'JWT_SECRET',
+    'ACTION_TOKEN_SECRET',
+    'JWT_SECRET and ACTION_TOKEN_SECRET must differ',
+  ]) {
+    t.ok(
+      faults.some((fault) => fault.startsWith(`  - ${name}`)),
+      name,
+    );
+  }
+});
+
+t.test('a second signal ends it at once, whatever is under way', async (t) => {
+  const server = new Server(t, newFolder(t), { DATABASE_URL: await buildTestDatabase(t) });
+  const url = await server.ready();
+  // Its headers have arrived once the server asks for the body, which never comes.
+  const request = httpRequest(`${url}/v1/auth/guest`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'content-length': 2, expect: '100-continue' },
+  });
+  const cutOff = once(request, 'error');
+  request.flushHeaders();
+  await once(request, 'continue');
+  server.process.kill('SIGTERM');
+  while (
+    await fetch(`${url}/health/live`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+  );
+  t.equal(server.process.exitCode, null, 'it waits for the request');
+  t.equal(await server.end('SIGTERM'), 1);
+  await cutOff;
+});
+
+t.test('an error that nobody has handled closes the service in order, with an exit code', async (t) => {
+  const preload = 'process.once("message", () => { Promise.reject(new Error("boom")); });';
+  const environment = { DATABASE_URL: await buildTestDatabase(t) };
+  const server = new Server(
+    t,
+    newFolder(t),
+    environment,
+    '--import',
+    `data:text/javascript,${encodeURIComponent(preload)}`,
+  );
+  const live = await openRaw(t, `${await server.ready()}/v1/leaderboards/global/stream`);
+  await live.until(/event: snapshot/);
+  const lastWords = live.untilEnd();
+  server.process.send('go');
+  t.equal(await server.ended(), 1);
+  t.match(await lastWords, /retry: \d+\n\n$/);
+  t.match(server.output, /"level":"fatal".*"message":"Unhandled exception"/);
+  t.match(server.output, /boom/);
+});

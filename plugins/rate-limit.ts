@@ -21,6 +21,10 @@ declare module 'fastify' {
 /** How often somebody may ask. Counted for each address, unless a route says otherwise; for unknown routes too. */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
+    // @fastify/rate-limit pushes its hook into the array that a route gives: several routes may share one.
+    app.addHook('onRoute', (route) => {
+      if (Array.isArray(route.onRequest)) route.onRequest = [...route.onRequest];
+    });
     await app.register(rateLimit, {
       max: config.RATE_LIMIT_READ,
       timeWindow: config.RATE_LIMIT_WINDOW_MS,
@@ -30,9 +34,7 @@ export default fp<{ config: AppConfig }>(
         return new Problem(
           'rate-limited',
           `Only ${max} of these are allowed in a while. Try again in ${retryAfter} s.`,
-          {
-            retryAfter,
-          },
+          { retryAfter },
         );
       },
     });

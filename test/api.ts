@@ -126,7 +126,8 @@ export class Api {
     return new Api(url, this.document, this.#token);
   }
 
-  get = (path: string, headers?: Record<string, string>) => this.send('GET', path, { ...(headers && { headers }) });
+  get = (path: string, headers?: Record<string, string>) =>
+    this.send('GET', path, { ...(headers && { headers }) });
   post = (path: string, json?: unknown) => this.send('POST', path, { json });
   put = (path: string, json?: unknown) => this.send('PUT', path, { json });
   patch = (path: string, json?: unknown) => this.send('PATCH', path, { json });
@@ -161,7 +162,10 @@ export class Api {
     }
     const documented = operation.responses[answer.status];
     assert(documented !== undefined, `${what} is not in the document`);
-    if (documented.content === undefined) return assert.equal(answer.body, undefined, what);
+    if (documented.content === undefined) {
+      assert.equal(answer.body, undefined, what);
+      return;
+    }
     const type = answer.headers.get('content-type')?.split(';')[0] ?? '';
     const media = documented.content[type];
     assert(media !== undefined, `${what} of type ${type} is not in the document`);
@@ -187,9 +191,13 @@ export function findOperation({ paths }: Document, method: string, path: string)
   const parts = path.split('/');
   const fits = (template: string) => {
     const wanted = template.split('/');
-    return wanted.length === parts.length && wanted.every((part, i) => part.startsWith('{') || part === parts[i]);
+    return (
+      wanted.length === parts.length && wanted.every((part, i) => part.startsWith('{') || part === parts[i])
+    );
   };
-  const [template] = Object.keys(paths).filter(fits).sort((a, b) => a.split('{').length - b.split('{').length);
+  const [template] = Object.keys(paths)
+    .filter(fits)
+    .sort((a, b) => a.split('{').length - b.split('{').length);
   return template === undefined ? undefined : paths[template]?.[method.toLowerCase()];
 }
 

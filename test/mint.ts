@@ -23,7 +23,10 @@ export function jwt(header: unknown, payload: unknown, secret: string, hash = 's
 }
 
 /** Claims of a good action token. An override of `undefined` leaves its claim out. */
-export function actionClaims(userId: string, overrides: Record<string, unknown> = {}): Record<string, unknown> {
+export function actionClaims(
+  userId: string,
+  overrides: Record<string, unknown> = {},
+): Record<string, unknown> {
   const now = Math.floor(Date.now() / 1000);
   return {
     iss: 'scoreboard-api',
@@ -40,5 +43,8 @@ export function actionClaims(userId: string, overrides: Record<string, unknown> 
 }
 
 /** An action token as a game server mints it. */
-export const mint = (userId: string, overrides: Record<string, unknown> = {}, secret = ACTION_TOKEN_SECRET): string =>
-  jwt({ alg: 'HS256', typ: 'action+jwt' }, actionClaims(userId, overrides), secret);
+export const mint = (
+  userId: string,
+  overrides: Record<string, unknown> = {},
+  secret = ACTION_TOKEN_SECRET,
+): string => jwt({ alg: 'HS256', typ: 'action+jwt' }, actionClaims(userId, overrides), secret);

@@ -25,7 +25,12 @@ export async function finish(socket: Socket, text: string): Promise<Answer> {
     line.slice(line.indexOf(':') + 1),
   ]);
   const status = Number(first.split(' ')[1]);
-  return new Answer(JSON.stringify(text.slice(0, 60)), new Response(null, { status, headers }), JSON.parse(body));
+  return new Answer(
+    JSON.stringify(text.slice(0, 60)),
+    new Response(null, { status, headers }),
+    JSON.parse(body),
+  );
 }
 
-export const exchange = async (url: string, text: string): Promise<Answer> => finish(await openSocket(url), text);
+export const exchange = async (url: string, text: string): Promise<Answer> =>
+  finish(await openSocket(url), text);

@@ -1,7 +1,8 @@
+import assert from 'node:assert/strict';
 import t from 'tap';
 import { eventually } from '../api.js';
 import { buildTestDatabase } from '../helper.js';
-import { GameServer, newToken, openPool, prepare, sum } from '../ledger/game-server.js';
+import { type Answer, GameServer, newToken, openPool, prepare } from '../ledger/game-server.js';
 import { agreement, countedOnce, events, truth } from '../ledger/truth.js';
 import { askAgain, Load, nothingLost } from './load.js';
 import { startService } from './service.js';
@@ -52,14 +53,17 @@ t.test(
     const blocker = await pool.connect();
     await blocker.query('BEGIN');
     await blocker.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [held]);
-    const tokens = Array.from({ length: 10 }, () => newToken(held, 7));
-    const underWay = tokens.map((token) => game.post(url, token));
-    await eventually(async () => {
-      const waiting = await pool.query(
-        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
-      );
-      if (waiting.rowCount !== 2) throw new Error('The ledger does not wait for the lock yet');
-    });
+    const tokens = [newToken(held, 7), newToken(held, 8)];
+    const underWay: Promise<Answer>[] = [];
+    for (const token of tokens) {
+      underWay.push(game.post(url, token));
+      await eventually(async () => {
+        const { rowCount } = await pool.query(
+          "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+        );
+        assert.equal(rowCount, underWay.length);
+      });
+    }
     const start = performance.now();
     process.kill('SIGTERM');
     const late = await eventually(async () => {
@@ -87,7 +91,6 @@ t.test(
       answers,
     );
     nothingLost(t, [...load.answers, ...answers, late], await truth(pool, 'global'), recorded);
-    t.ok(sum(recorded.map(({ points }) => points)) > 0);
   },
 );
 

@@ -41,10 +41,8 @@ t.test('the catalogue is that of the contract', async (t) => {
 });
 
 t.test('a problem is told with all its fields', async (t) => {
-  const answer = await api.get(`/v1/users/${typeId('usr')}?a=b`, { 'x-request-id': 'from-the-caller' }).catch((error) => error);
-  t.match(answer.message, /must not|document/, 'a query that is not asked for');
-  const { id } = { id: typeId('usr') };
-  const missing = await api.get(`/v1/users/${id}`, { 'x-request-id': 'from-the-caller' });
+  const id = typeId('usr');
+  const missing = await api.get(`/v1/users/${id}?a=b`, { 'x-request-id': 'from-the-caller' });
   t.same(missing.fails('not-found'), {
     type: 'urn:scoreboard:problem:not-found',
     title: 'There is nothing here',
@@ -54,9 +52,14 @@ t.test('a problem is told with all its fields', async (t) => {
     code: 'not-found',
     requestId: 'from-the-caller',
   });
-  const invalid = (await api.post('/v1/auth/register', { username: 'x', extra: 1 })).fails('validation-failed');
+  const invalid = (await api.post('/v1/auth/register', { username: 'x', extra: 1 })).fails(
+    'validation-failed',
+  );
   t.same(invalid.errors?.map(({ path }) => path).sort(), ['/', '/', '/username']);
-  t.match(invalid.errors?.find(({ message }) => message.includes('extra')), { path: '/' });
+  t.match(
+    invalid.errors?.find(({ message }) => message.includes('extra')),
+    { path: '/' },
+  );
 });
 
 t.test('the caller may name its request; else the service does', async (t) => {
@@ -69,24 +72,34 @@ t.test('the caller may name its request; else the service does', async (t) => {
     const given = (await api.get('/v1/actions', { 'x-request-id': name })).headers.get('x-request-id');
     t.match(given, UUID, name);
   }
-  t.not((await api.get('/health')).headers.get('x-request-id'), (await api.get('/health')).headers.get('x-request-id'));
+  t.not(
+    (await api.get('/health')).headers.get('x-request-id'),
+    (await api.get('/health')).headers.get('x-request-id'),
+  );
 });
 
 t.test('a request that has no route, or cannot be read, is named as well', async (t) => {
   const headers = { 'x-request-id': 'mine', 'content-type': 'application/json' };
-  const guest = (body: string, more = {}) => api.send('POST', '/v1/auth/guest', { body, headers: { ...headers, ...more } });
+  const guest = (body: string, more = {}) =>
+    api.send('POST', '/v1/auth/guest', { body, headers: { ...headers, ...more } });
   const answers = {
     'no such path': [await api.get('/v1/no-such-path', headers), 'not-found'],
     'no such method': [await api.send('DELETE', '/v1/actions', { headers }), 'not-found'],
     'another method': [await api.send('PUT', '/v1/scores', { headers, body: '{}' }), 'not-found'],
     'not JSON': [await guest('{"displayName":'), 'malformed-json'],
     'two JSONs': [await guest('{}{}'), 'malformed-json'],
-    'not UTF-8': [await api.send('POST', '/v1/auth/guest', { body: Buffer.from([0x7b, 0xff, 0x7d]), headers }), undefined],
-    '__proto__': [await guest('{"__proto__":{"role":"admin"}}'), 'malformed-json'],
+    'not UTF-8': [
+      await api.send('POST', '/v1/auth/guest', { body: Buffer.from([0x7b, 0xff, 0x7d]), headers }),
+      undefined,
+    ],
+    __proto__: [await guest('{"__proto__":{"role":"admin"}}'), 'malformed-json'],
     'a constructor': [await guest('{"constructor":{"prototype":{"role":"admin"}}}'), 'malformed-json'],
-    'text': [await guest('Ada', { 'content-type': 'text/plain' }), 'unsupported-media-type'],
-    'a form': [await guest('a=b', { 'content-type': 'application/x-www-form-urlencoded' }), 'unsupported-media-type'],
-    'XML': [await guest('<a/>', { 'content-type': 'application/xml' }), 'unsupported-media-type'],
+    text: [await guest('Ada', { 'content-type': 'text/plain' }), 'unsupported-media-type'],
+    'a form': [
+      await guest('a=b', { 'content-type': 'application/x-www-form-urlencoded' }),
+      'unsupported-media-type',
+    ],
+    XML: [await guest('<a/>', { 'content-type': 'application/xml' }), 'unsupported-media-type'],
     'no type at all': [await guest('{}', { 'content-type': '' }), 'unsupported-media-type'],
     'too much': [await guest(`{"displayName":"${'x'.repeat(16_384)}"}`), 'payload-too-large'],
     'too much, in blanks': [await guest(' '.repeat(16_385)), 'payload-too-large'],
@@ -101,12 +114,16 @@ t.test('a request that has no route, or cannot be read, is named as well', async
 t.test('a body of 16 KiB is read', async () => {
   const json = JSON.stringify({ displayName: 'Ada' });
   const body = json + ' '.repeat(16_384 - json.length);
-  (await api.send('POST', '/v1/auth/guest', { body, headers: { 'content-type': 'application/json' } })).is(201, Session);
+  (await api.send('POST', '/v1/auth/guest', { body, headers: { 'content-type': 'application/json' } })).is(
+    201,
+    Session,
+  );
 });
 
 t.test('whatever comes over a socket, the answer is a problem with a request id', async (t) => {
   const long = 'x'.repeat(20_000);
-  const post = (headers: string, body: string) => `POST /v1/auth/guest HTTP/1.1\r\n${HOST}${headers}\r\n${body}`;
+  const post = (headers: string, body: string) =>
+    `POST /v1/auth/guest HTTP/1.1\r\n${HOST}${headers}\r\n${body}`;
   const requests: [what: string, text: string, detail?: RegExp][] = [
     ['no HTTP', 'hello\r\n\r\n', /not HTTP/],
     ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', /not HTTP/],
@@ -115,8 +132,16 @@ t.test('whatever comes over a socket, the answer is a problem with a request id'
     ['a URL that is too long', `GET /${long} HTTP/1.1\r\n${HOST}\r\n`, /too long/],
     ['a header that is too long', `GET /health HTTP/1.1\r\n${HOST}x-long: ${long}\r\n\r\n`, /too long/],
     ['two lengths', post('Content-Length: 2\r\nContent-Length: 3\r\n', '{}'), /not HTTP/],
-    ['a length and chunks', post('Content-Length: 2\r\nTransfer-Encoding: chunked\r\n', '2\r\n{}\r\n0\r\n\r\n'), /not HTTP/],
-    ['a bad chunk', post('Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n', 'zz\r\n'), /not HTTP/],
+    [
+      'a length and chunks',
+      post('Content-Length: 2\r\nTransfer-Encoding: chunked\r\n', '2\r\n{}\r\n0\r\n\r\n'),
+      /not HTTP/,
+    ],
+    [
+      'a bad chunk',
+      post('Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n', 'zz\r\n'),
+      /not HTTP/,
+    ],
   ];
   for (const [what, text, detail] of requests) {
     const problem = (await exchange(url, text)).fails('validation-failed');
@@ -127,11 +152,19 @@ t.test('whatever comes over a socket, the answer is a problem with a request id'
 
 t.test('a URL that no route can read is told with the name of the request', async (t) => {
   const get = (path: string) => exchange(url, `GET ${path} HTTP/1.1\r\n${HOST}x-request-id: mine\r\n\r\n`);
-  for (const path of ['/v1/users/%zz', '/%', '/v1/leaderboards/%c3%28', `/v1/leaderboards/${'x'.repeat(300)}`]) {
+  for (const path of [
+    '/v1/users/%zz',
+    '/%',
+    '/v1/leaderboards/%c3%28',
+    `/v1/leaderboards/${'x'.repeat(300)}`,
+  ]) {
     const problem = (await get(path)).fails('validation-failed');
     t.match(problem, { requestId: 'mine', instance: path }, path);
   }
-  t.match((await get('/no-such-path?secret=1')).fails('not-found'), { requestId: 'mine', instance: '/no-such-path' });
+  t.match((await get('/no-such-path?secret=1')).fails('not-found'), {
+    requestId: 'mine',
+    instance: '/no-such-path',
+  });
 });
 
 t.test('an expectation that we do not know is ignored', async () => {
@@ -143,9 +176,10 @@ t.test('bodies are not coerced, queries are', async (t) => {
   const server = await serviceApi(service, 'server');
   const player = await newPlayer(api);
   const actionToken = mint(player.id, { pts: [1, 100] });
-  t.match((await server.post('/v1/scores', { actionToken, points: '10' })).fails('validation-failed').errors, [
-    { path: '/points', message: 'must be integer' },
-  ]);
+  t.match(
+    (await server.post('/v1/scores', { actionToken, points: '10' })).fails('validation-failed').errors,
+    [{ path: '/points', message: 'must be integer' }],
+  );
   t.match((await api.post('/v1/auth/guest', { displayName: 10 })).fails('validation-failed').errors, [
     { path: '/displayName', message: 'must be string' },
   ]);

@@ -85,7 +85,10 @@ t.test('a player gets a token for itself, in the format of the contract', async 
   );
   const notBefore = Date.parse(token.notBefore);
   t.ok(notBefore >= before && notBefore <= Date.now());
-  t.not((await player.api.post('/v1/action-tokens', { action: 'collect-coin' })).is(201, ActionToken).tokenId, token.tokenId);
+  t.not(
+    (await player.api.post('/v1/action-tokens', { action: 'collect-coin' })).is(201, ActionToken).tokenId,
+    token.tokenId,
+  );
 });
 
 t.test('an action that takes its time gives a token that is good only then', async (t) => {
@@ -136,7 +139,8 @@ t.test('a game server gets one for any action and any user, and may fix the poin
     t.same(token.points, { min: points, max: points });
     t.match(open(token.actionToken).claims, { pts: [points, points] });
   }
-  for (const points of [0, 101, -1]) (await ask({ action: 'finish-level', userId, points })).fails('points-out-of-range');
+  for (const points of [0, 101, -1])
+    (await ask({ action: 'finish-level', userId, points })).fails('points-out-of-range');
   t.match((await ask({ action: 'win-match' })).fails('validation-failed').errors, [{ path: '/userId' }]);
   (await ask({ action: 'win-match', userId: typeId('usr') })).fails('not-found');
   (await ask({ action: 'no-such-action', userId })).fails('not-found');

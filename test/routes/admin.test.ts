@@ -55,7 +55,10 @@ t.test('an action is created and replaced, and issues tokens as it now is', asyn
   (await putAction('boss', { ...ACTION, issuer: 'server', points: { min: 7, max: 7 } })).is(200, Action);
   (await issue()).fails('action-not-player-issuable');
   const { items } = (await api.get('/v1/actions')).is(200, Actions);
-  t.match(items.find(({ id }) => id === 'boss'), { issuer: 'server', points: { min: 7, max: 7 } });
+  t.match(
+    items.find(({ id }) => id === 'boss'),
+    { issuer: 'server', points: { min: 7, max: 7 } },
+  );
 });
 
 t.test('an action feeds the boards that it now has', async () => {
@@ -91,7 +94,10 @@ t.test('all instances follow within a second', async () => {
   for (const { url } of [service, other]) {
     await eventually(async () => {
       const { items } = (await api.at(url).get('/v1/leaderboards/followed/entries')).is(200, Entries);
-      assert.deepEqual(items.map(({ score }) => score), [4, 9]);
+      assert.deepEqual(
+        items.map(({ score }) => score),
+        [4, 9],
+      );
     });
   }
 });
@@ -109,7 +115,11 @@ t.test('what is not as the schema says is refused and changes nothing', async (t
     ['/', { title: 'x' }],
   ];
   for (const [path, body] of boards) {
-    t.match((await putBoard('bad', body)).fails('validation-failed').errors, [{ path }], JSON.stringify(body));
+    t.match(
+      (await putBoard('bad', body)).fails('validation-failed').errors,
+      [{ path }],
+      JSON.stringify(body),
+    );
   }
   const actions: [path: string, body: object][] = [
     ['/points', { ...ACTION, points: { min: 2, max: 1 } }],
@@ -131,7 +141,11 @@ t.test('what is not as the schema says is refused and changes nothing', async (t
     ['/', { ...ACTION, cooldown: 5 }],
   ];
   for (const [path, body] of actions) {
-    t.match((await putAction('bad', body)).fails('validation-failed').errors, [{ path }], JSON.stringify(body));
+    t.match(
+      (await putAction('bad', body)).fails('validation-failed').errors,
+      [{ path }],
+      JSON.stringify(body),
+    );
   }
   for (const id of ['Bad', '-bad', 'x'.repeat(64), 'b_d', 'b%20d']) {
     (await putBoard(id, RULES)).fails('validation-failed');

@@ -16,7 +16,11 @@ const whoami = (accessToken: string) => api.as(accessToken).get('/v1/users/me');
 t.test('one call and a player can play', async (t) => {
   const answer = await api.post('/v1/auth/guest', { displayName: 'Ada' });
   const session = answer.is(201, Session);
-  t.match(session, { tokenType: 'Bearer', expiresIn: 86_400, user: { displayName: 'Ada', username: null, role: 'player' } });
+  t.match(session, {
+    tokenType: 'Bearer',
+    expiresIn: 86_400,
+    user: { displayName: 'Ada', username: null, role: 'player' },
+  });
   t.ok(session.refreshExpiresIn > 29 * 86_400 && session.refreshExpiresIn <= 30 * 86_400);
   t.equal(answer.headers.get('cache-control'), 'no-store');
   t.same((await whoami(session.accessToken)).is(200, User), session.user);
@@ -34,7 +38,10 @@ t.test('a guest without a name gets one, with or without a body', async (t) => {
 });
 
 t.test('an account logs in with its password, whatever the case of its username', async (t) => {
-  const made = (await api.post('/v1/auth/register', { username: 'Ada.L', password: PASSWORD })).is(201, Session);
+  const made = (await api.post('/v1/auth/register', { username: 'Ada.L', password: PASSWORD })).is(
+    201,
+    Session,
+  );
   t.match(made.user, { username: 'Ada.L', displayName: 'Ada.L', role: 'player' });
   for (const username of ['Ada.L', 'ada.l', 'ADA.L']) {
     t.same((await login(username, PASSWORD)).is(200, Session).user, made.user);
@@ -44,7 +51,8 @@ t.test('an account logs in with its password, whatever the case of its username'
 t.test('a username is taken without regard to case', async (t) => {
   const register = (username: string) => api.post('/v1/auth/register', { username, password: PASSWORD });
   (await register('grace_h')).is(201, Session);
-  for (const username of ['grace_h', 'GRACE_H', 'Grace_h']) (await register(username)).fails('username-taken');
+  for (const username of ['grace_h', 'GRACE_H', 'Grace_h'])
+    (await register(username)).fails('username-taken');
   // Of two at once, one.
   const both = await Promise.all([register('racer'), register('RACER')]);
   t.same(both.map(({ status }) => status).sort(), [201, 409]);
@@ -52,7 +60,18 @@ t.test('a username is taken without regard to case', async (t) => {
 
 t.test('usernames have 3 to 32 of the allowed characters, passwords 8 to 256', async (t) => {
   const register = (body: object) => api.post('/v1/auth/register', body);
-  for (const username of ['ab', 'a'.repeat(33), 'with space', 'ümlaut', 'a/b', 'abc\n', '', 12345, null, ['abc']]) {
+  for (const username of [
+    'ab',
+    'a'.repeat(33),
+    'with space',
+    'ümlaut',
+    'a/b',
+    'abc\n',
+    '',
+    12345,
+    null,
+    ['abc'],
+  ]) {
     const { errors } = (await register({ username, password: PASSWORD })).fails('validation-failed');
     t.match(errors, [{ path: '/username' }], `username ${JSON.stringify(username)}`);
   }
@@ -174,7 +193,8 @@ t.test('every instance knows of a session that is over, also one that starts lat
   await eventually(async () => (await left.api.at(other.url).get('/v1/users/me')).fails('unauthenticated'));
   await eventually(async () => (await reused.api.get('/v1/users/me')).fails('unauthenticated'));
   const later = await startApi(t, { DATABASE_URL: config.DATABASE_URL });
-  for (const { api } of [left, reused]) (await api.at(later.url).get('/v1/users/me')).fails('unauthenticated');
+  for (const { api } of [left, reused])
+    (await api.at(later.url).get('/v1/users/me')).fails('unauthenticated');
 });
 
 t.test('refreshing does not make a session live longer, and no access token outlives it', async (t) => {
@@ -197,7 +217,7 @@ t.test('only an access token of ours, as we make them, is let in', async (t) => 
   (await whoami(jwt(header, claims, JWT_SECRET))).is(200, User);
   const now = Math.floor(Date.now() / 1000);
   const bad: Record<string, string> = {
-    'expired': jwt(header, { ...claims, exp: now - 1 }, JWT_SECRET),
+    expired: jwt(header, { ...claims, exp: now - 1 }, JWT_SECRET),
     'without an expiry': jwt(header, { ...claims, exp: undefined }, JWT_SECRET),
     'without a time of issue': jwt(header, { ...claims, iat: undefined }, JWT_SECRET),
     'not yet valid': jwt(header, { ...claims, nbf: now + 60 }, JWT_SECRET),
@@ -209,7 +229,7 @@ t.test('only an access token of ours, as we make them, is let in', async (t) => 
     'without a session': jwt(header, { ...claims, sid: undefined }, JWT_SECRET),
     'of another type': jwt({ ...header, typ: 'action+jwt' }, claims, JWT_SECRET),
     'without a type': jwt({ alg: 'HS256' }, claims, JWT_SECRET),
-    'HS512': jwt({ ...header, alg: 'HS512' }, claims, JWT_SECRET, 'sha512'),
+    HS512: jwt({ ...header, alg: 'HS512' }, claims, JWT_SECRET, 'sha512'),
     'HS512 by name only': jwt({ ...header, alg: 'HS512' }, claims, JWT_SECRET),
     'not signed': `${jwt({ ...header, alg: 'none' }, claims, JWT_SECRET).replace(/[^.]*$/, '')}`,
     'critical extension': jwt({ ...header, crit: ['b64'], b64: false }, claims, JWT_SECRET),
@@ -226,7 +246,13 @@ t.test('only an access token of ours, as we make them, is let in', async (t) => 
   for (const other of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'.replace(last, '')) {
     (await whoami(session.accessToken.slice(0, -1) + other)).fails('unauthenticated');
   }
-  for (const authorization of ['', 'Bearer', 'Bearer ', session.accessToken, `Basic ${session.accessToken}`]) {
+  for (const authorization of [
+    '',
+    'Bearer',
+    'Bearer ',
+    session.accessToken,
+    `Basic ${session.accessToken}`,
+  ]) {
     (await api.get('/v1/users/me', { authorization })).fails('unauthenticated');
   }
   (await api.get('/v1/users/me', { authorization: `bearer ${session.accessToken}` })).is(200, User);
@@ -237,7 +263,11 @@ t.test('JWT_SECRET is rotated without an outage', async (t) => {
   const { DATABASE_URL } = config;
   const before = await newPlayer(api);
   const ahead = await startApi(t, { DATABASE_URL, JWT_SECRET_PREVIOUS: NEW_SECRET });
-  const rotated = await startApi(t, { DATABASE_URL, JWT_SECRET: NEW_SECRET, JWT_SECRET_PREVIOUS: JWT_SECRET });
+  const rotated = await startApi(t, {
+    DATABASE_URL,
+    JWT_SECRET: NEW_SECRET,
+    JWT_SECRET_PREVIOUS: JWT_SECRET,
+  });
   const after = await newPlayer(rotated.api);
   const may = (player: { api: Api }, at: { url: string }) => player.api.at(at.url).get('/v1/users/me');
   (await may(before, rotated)).is(200, User);
@@ -248,7 +278,9 @@ t.test('JWT_SECRET is rotated without an outage', async (t) => {
   (await may(before, done)).fails('unauthenticated');
   (await may(after, done)).is(200, User);
   // A bad token is bad under two secrets as well.
-  (await rotated.api.as(jwt({ alg: 'HS256', typ: 'JWT' }, {}, 'x')).get('/v1/users/me')).fails('unauthenticated');
+  (await rotated.api.as(jwt({ alg: 'HS256', typ: 'JWT' }, {}, 'x')).get('/v1/users/me')).fails(
+    'unauthenticated',
+  );
 });
 
 t.test('a service account gets an access token by the client-credentials grant', async (t) => {
@@ -270,7 +302,10 @@ t.test('a service account gets an access token by the client-credentials grant',
     const token = answer.is(200, ServiceToken);
     t.match(token, { token_type: 'Bearer', expires_in: 86_400 });
     t.equal(answer.headers.get('cache-control'), 'no-store');
-    const { displayName } = (await api.as(token.access_token).post('/v1/users', { displayName: 'Ada' })).is(201, User);
+    const { displayName } = (await api.as(token.access_token).post('/v1/users', { displayName: 'Ada' })).is(
+      201,
+      User,
+    );
     t.equal(displayName, 'Ada');
     (await api.as(token.access_token).get('/v1/users/me')).fails('forbidden');
     (await api.as(token.access_token).post('/v1/auth/logout')).fails('forbidden');
@@ -307,7 +342,9 @@ t.test('a password is stored as an argon2id hash, refresh tokens and secrets as 
   const { session } = await newPlayer(api);
   const { rows } = await app.pg.pool.query("SELECT password_hash FROM users WHERE username = 'known'");
   t.match(rows[0].password_hash, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
-  const dump = await app.pg.pool.query('SELECT s::text FROM sessions s UNION SELECT s::text FROM service_accounts s');
+  const dump = await app.pg.pool.query(
+    'SELECT s::text FROM sessions s UNION SELECT s::text FROM service_accounts s',
+  );
   const stored = dump.rows.map(Object.values).join();
   for (const part of session.refreshToken.split('.').slice(1)) {
     t.notOk(stored.includes(part));

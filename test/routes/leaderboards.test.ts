@@ -17,7 +17,10 @@ const { api, app, config } = service;
 const [server, admin] = [await serviceApi(service, 'server'), await serviceApi(service, 'admin')];
 
 const score = async (userId: string, points: number, act = 'win-match') =>
-  (await server.post('/v1/scores', { actionToken: mint(userId, { act, pts: [points, points] }) })).is(200, Receipt);
+  (await server.post('/v1/scores', { actionToken: mint(userId, { act, pts: [points, points] }) })).is(
+    200,
+    Receipt,
+  );
 const entries = async (id: string, query = '', at = api) =>
   (await at.get(`/v1/leaderboards/${id}/entries${query}`)).is(200, Entries);
 const details = async (id: string, userId: string) =>
@@ -40,22 +43,42 @@ const feed = (id: string, leaderboards: string[]) =>
 /** Users with these scores, written to the database past the service: it shows them when it starts. */
 async function fill(id: string, standings: { score: number; achievedAt?: Date }[]): Promise<string[]> {
   const userIds = standings.map(() => typeId('usr')).sort();
-  await app.pg.pool.query("INSERT INTO users (id, display_name) SELECT unnest($1::text[]), 'Filler'", [userIds]);
+  await app.pg.pool.query("INSERT INTO users (id, display_name) SELECT unnest($1::text[]), 'Filler'", [
+    userIds,
+  ]);
   await app.pg.pool.query(
     `INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
      SELECT id, 1, s.user_id, s.score, CASE sort WHEN 'desc' THEN -s.score ELSE s.score END, s.achieved_at, 1
      FROM leaderboards, unnest($2::text[], $3::bigint[], $4::timestamptz[]) s (user_id, score, achieved_at)
      WHERE id = $1`,
-    [id, userIds, standings.map(({ score }) => score), standings.map(({ achievedAt }) => achievedAt ?? new Date())],
+    [
+      id,
+      userIds,
+      standings.map(({ score }) => score),
+      standings.map(({ achievedAt }) => achievedAt ?? new Date()),
+    ],
   );
   return userIds;
 }
 
 t.test('a fresh database has one leaderboard', async (t) => {
-  const global = { id: 'global', title: 'Global', sort: 'desc', operator: 'increment', season: 1, entries: 0 };
+  const global = {
+    id: 'global',
+    title: 'Global',
+    sort: 'desc',
+    operator: 'increment',
+    season: 1,
+    entries: 0,
+  };
   t.same((await api.get('/v1/leaderboards')).is(200, Leaderboards), { items: [global], nextCursor: null });
   t.same((await api.get('/v1/leaderboards/global')).is(200, Leaderboard), global);
-  t.match(await entries('global'), { leaderboard: 'global', season: 1, total: 0, items: [], nextCursor: null });
+  t.match(await entries('global'), {
+    leaderboard: 'global',
+    season: 1,
+    total: 0,
+    items: [],
+    nextCursor: null,
+  });
   await score((await newPlayer(api)).id, 10);
   t.equal((await api.get('/v1/leaderboards/global')).is(200, Leaderboard).entries, 1);
 });
@@ -66,38 +89,70 @@ t.test('of equal scores the one reached first stands higher, both ways', async (
     await newBoard(id, sort, 'latest');
     const players = await Promise.all(['A', 'B', 'C', 'D'].map((name) => newPlayer(api, name)));
     const [a = '', b = '', c = '', d = ''] = players.map((player) => player.id);
-    for (const [userId, points] of [[a, 20], [b, 30], [c, 10], [d, 20]] as const) {
+    for (const [userId, points] of [
+      [a, 20],
+      [b, 30],
+      [c, 10],
+      [d, 20],
+    ] as const) {
       const { acceptedAt } = await score(userId, points, id);
       // Until the clock has moved on by what it is kept to.
       while (Date.now() <= Date.parse(acceptedAt));
     }
     const { items } = await entries(id);
     const expected = sort === 'desc' ? [b, a, d, c] : [c, a, d, b];
-    t.same(items.map(({ userId }) => userId), expected, sort);
-    t.same(items.map(({ rank }) => rank), [1, 2, 3, 4]);
+    t.same(
+      items.map(({ userId }) => userId),
+      expected,
+      sort,
+    );
+    t.same(
+      items.map(({ rank }) => rank),
+      [1, 2, 3, 4],
+    );
     t.match(items[1], { displayName: 'A', score: 20 });
     // Who leaves a score and comes back to it has reached it later.
     await score(a, 21, id);
     await score(a, 20, id);
-    t.same((await entries(id)).items.slice(1, 3).map(({ userId }) => userId), [d, a], sort);
+    t.same(
+      (await entries(id)).items.slice(1, 3).map(({ userId }) => userId),
+      [d, a],
+      sort,
+    );
     // Who gets the same again has reached it at the first time.
     await score(d, 20, id);
-    t.same((await entries(id)).items.slice(1, 3).map(({ userId }) => userId), [d, a], sort);
+    t.same(
+      (await entries(id)).items.slice(1, 3).map(({ userId }) => userId),
+      [d, a],
+      sort,
+    );
   }
 });
 
-t.test('of those who reached a score in the same millisecond the smaller user id stands higher', async (t) => {
-  await newBoard('tied');
-  const achievedAt = new Date('2026-06-11T19:09:00.123Z');
-  const users = await fill('tied', Array.from({ length: 5 }, () => ({ score: 7, achievedAt })));
-  const later = await startApi(t, { DATABASE_URL: config.DATABASE_URL });
-  // From PostgreSQL while the ranking is loaded, then from memory: the same order.
-  for (let i = 0; i < 5; i++) {
-    const { items } = await entries('tied', '', later.api);
-    t.same(items.map(({ userId }) => userId), users);
-    t.same(items.map(({ achievedAt }) => achievedAt), users.map(() => achievedAt.toISOString()));
-  }
-});
+t.test(
+  'of those who reached a score in the same millisecond the smaller user id stands higher',
+  async (t) => {
+    await newBoard('tied');
+    const achievedAt = new Date('2026-06-11T19:09:00.123Z');
+    const users = await fill(
+      'tied',
+      Array.from({ length: 5 }, () => ({ score: 7, achievedAt })),
+    );
+    const later = await startApi(t, { DATABASE_URL: config.DATABASE_URL });
+    // From PostgreSQL while the ranking is loaded, then from memory: the same order.
+    for (let i = 0; i < 5; i++) {
+      const { items } = await entries('tied', '', later.api);
+      t.same(
+        items.map(({ userId }) => userId),
+        users,
+      );
+      t.same(
+        items.map(({ achievedAt }) => achievedAt),
+        users.map(() => achievedAt.toISOString()),
+      );
+    }
+  },
+);
 
 t.test('operators add up, keep the best or replace, and one action may feed several boards', async (t) => {
   const boards = ['sum', 'most', 'least', 'newest'];
@@ -112,15 +167,23 @@ t.test('operators add up, keep the best or replace, and one action may feed seve
   for (const points of [5, 3, 9, 4] as const) {
     const { leaderboards } = await score(id, points, 'all-four');
     const expected = boards.map((id, i) => ({ id, score: steps[points][i], previousScore: previous[i] }));
-    t.match(leaderboards, expected.sort((a, b) => (a.id < b.id ? -1 : 1)), `${points} points`);
+    t.match(
+      leaderboards,
+      expected.sort((a, b) => (a.id < b.id ? -1 : 1)),
+      `${points} points`,
+    );
     previous = steps[points];
   }
-  for (const [i, board] of boards.entries()) t.equal((await details(board, id)).score, [21, 9, 3, 4][i], board);
+  for (const [i, board] of boards.entries())
+    t.equal((await details(board, id)).score, [21, 9, 3, 4][i], board);
 });
 
 t.test('a board is read page by page, each entry once, while scores change', async (t) => {
   await newBoard('paged');
-  await fill('paged', Array.from({ length: 250 }, (_, i) => ({ score: 1_000 - (i >> 1) })));
+  await fill(
+    'paged',
+    Array.from({ length: 250 }, (_, i) => ({ score: 1_000 - (i >> 1) })),
+  );
   const { api } = await startApi(t, { DATABASE_URL: config.DATABASE_URL });
   const before = (await entries('paged', '?limit=100', api)).items;
   const seen: string[] = [];
@@ -145,7 +208,10 @@ t.test('a board is read page by page, each entry once, while scores change', asy
   t.equal(pages, 7);
   t.equal(seen.length, 250);
   t.equal(new Set(seen).size, 250);
-  t.same(seen.slice(0, 100), before.map(({ userId }) => userId));
+  t.same(
+    seen.slice(0, 100),
+    before.map(({ userId }) => userId),
+  );
 });
 
 t.test('a cursor that is not of this board is refused', async (t) => {
@@ -173,7 +239,9 @@ t.test('a cursor that is not of this board is refused', async (t) => {
     'x'.repeat(512),
     history,
   ]) {
-    const { errors } = (await api.get(`/v1/leaderboards/one/entries?cursor=${forged}`)).fails('validation-failed');
+    const { errors } = (await api.get(`/v1/leaderboards/one/entries?cursor=${forged}`)).fails(
+      'validation-failed',
+    );
     t.match(errors, [{ path: /cursor$/ }], forged);
   }
   (await api.get(`/v1/leaderboards/two/entries?cursor=${cursor}`)).fails('validation-failed');
@@ -218,7 +286,16 @@ t.test('a list of friends has those who are on the board, in its order', async (
   t.same((await batch(absent)).is(200, FriendEntries).items, []);
   const strangers = (count: number) => Array.from({ length: count }, () => typeId('usr')).join();
   t.same((await batch(strangers(100))).is(200, FriendEntries).items, []);
-  for (const userIds of [strangers(101), Array(101).fill(a).join(), '', 'ada', `${a},`, `,${a}`, `${a};${b}`, `${a}, ${b}`]) {
+  for (const userIds of [
+    strangers(101),
+    Array(101).fill(a).join(),
+    '',
+    'ada',
+    `${a},`,
+    `,${a}`,
+    `${a};${b}`,
+    `${a}, ${b}`,
+  ]) {
     const { errors } = (await batch(userIds)).fails('validation-failed');
     t.match(errors, [{ path: '/querystring/userIds' }]);
   }
@@ -227,13 +304,19 @@ t.test('a list of friends has those who are on the board, in its order', async (
 
 t.test('a user is shown among its neighbours', async (t) => {
   await newBoard('around');
-  const users = await fill('around', Array.from({ length: 20 }, (_, i) => ({ score: 100 - i })));
+  const users = await fill(
+    'around',
+    Array.from({ length: 20 }, (_, i) => ({ score: 100 - i })),
+  );
   const { api } = await startApi(t, { DATABASE_URL: config.DATABASE_URL });
   const around = async (n: number, query = '') => {
     const answer = await api.get(`/v1/leaderboards/around/entries/${users[n - 1]}/around${query}`);
     const { items, ...state } = answer.is(200, Entries);
     t.match(state, { leaderboard: 'around', total: 20, nextCursor: null });
-    t.same(items.map(({ userId }) => userId), items.map(({ rank }) => users[rank - 1]));
+    t.same(
+      items.map(({ userId }) => userId),
+      items.map(({ rank }) => users[rank - 1]),
+    );
     return items.map(({ rank }) => rank);
   };
   const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
@@ -277,12 +360,30 @@ t.test('one entry tells how far it is to the next', async (t) => {
 
 t.test('limits have bounds, and numbers in a query are numbers', async (t) => {
   await newBoard('bounds');
-  await fill('bounds', Array.from({ length: 120 }, (_, i) => ({ score: i })));
+  await fill(
+    'bounds',
+    Array.from({ length: 120 }, (_, i) => ({ score: i })),
+  );
   const { api } = await startApi(t, { DATABASE_URL: config.DATABASE_URL });
-  for (const [query, length] of [['', 10], ['?limit=1', 1], ['?limit=100', 100], ['?limit=010', 10]] as const) {
+  for (const [query, length] of [
+    ['', 10],
+    ['?limit=1', 1],
+    ['?limit=100', 100],
+    ['?limit=010', 10],
+  ] as const) {
     t.equal((await entries('bounds', query, api)).items.length, length, query);
   }
-  for (const query of ['limit=0', 'limit=101', 'limit=-1', 'limit=x', 'limit=', 'limit=1.5', 'limit=1&limit=2', 'page=2', 'cursor=']) {
+  for (const query of [
+    'limit=0',
+    'limit=101',
+    'limit=-1',
+    'limit=x',
+    'limit=',
+    'limit=1.5',
+    'limit=1&limit=2',
+    'page=2',
+    'cursor=',
+  ]) {
     (await api.get(`/v1/leaderboards/bounds/entries?${query}`)).fails('validation-failed');
   }
 });
@@ -290,9 +391,13 @@ t.test('limits have bounds, and numbers in a query are numbers', async (t) => {
 t.test('what is not there is not found, and what is no id is not valid', async () => {
   const { id } = await newPlayer(api);
   const under = (board: string, userId: string) =>
-    ['', '/entries', `/entries/batch?userIds=${userId}`, `/entries/${userId}`, `/entries/${userId}/around`].map(
-      (path) => `/v1/leaderboards/${board}${path}`,
-    );
+    [
+      '',
+      '/entries',
+      `/entries/batch?userIds=${userId}`,
+      `/entries/${userId}`,
+      `/entries/${userId}/around`,
+    ].map((path) => `/v1/leaderboards/${board}${path}`);
   for (const path of under('no-such-board', id)) (await api.get(path)).fails('not-found');
   for (const board of ['Global', '-x', 'x'.repeat(64), 'a_b']) {
     for (const path of under(board, id)) (await api.get(path)).fails('validation-failed');

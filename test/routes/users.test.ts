@@ -12,7 +12,10 @@ const service = await startApi(t);
 const { api, app, config } = service;
 const server = await serviceApi(service, 'server');
 const score = async (userId: string, points = 250, metadata?: object) =>
-  (await server.post('/v1/scores', { actionToken: mint(userId, { pts: [points, points] }), metadata })).is(200, Receipt);
+  (await server.post('/v1/scores', { actionToken: mint(userId, { pts: [points, points] }), metadata })).is(
+    200,
+    Receipt,
+  );
 
 /** For the name of a check, which must be of plain characters. */
 const escaped = (value: unknown) =>
@@ -98,12 +101,18 @@ t.test('a guest becomes a full account and keeps its scores', async (t) => {
   // Whoever has credentials keeps them.
   (await guest.api.post('/v1/users/me/credentials', { ...credentials, username: 'Eve' })).fails('forbidden');
   const another = await newPlayer(api);
-  (await another.api.post('/v1/users/me/credentials', { ...credentials, username: 'GRACE' })).fails('username-taken');
-  (await another.api.post('/v1/users/me/credentials', { username: 'x', password: 'x' })).fails('validation-failed');
+  (await another.api.post('/v1/users/me/credentials', { ...credentials, username: 'GRACE' })).fails(
+    'username-taken',
+  );
+  (await another.api.post('/v1/users/me/credentials', { username: 'x', password: 'x' })).fails(
+    'validation-failed',
+  );
   t.equal((await another.api.get('/v1/users/me')).is(200, User).username, null);
   // Of two upgrades of one guest at once, one.
   const both = await Promise.all(
-    ['first', 'second'].map((username) => another.api.post('/v1/users/me/credentials', { username, password: PASSWORD })),
+    ['first', 'second'].map((username) =>
+      another.api.post('/v1/users/me/credentials', { username, password: PASSWORD }),
+    ),
   );
   t.same(both.map(({ status }) => status).sort(), [200, 403]);
 });
@@ -112,20 +121,28 @@ t.test('a user reads its own history, newest first, page by page', async (t) => 
   const player = await newPlayer(api);
   const events: string[] = [];
   for (let points = 1; points <= 5; points++) {
-    events.unshift((await score(player.id, points, points === 3 ? { level: 3, 'ünï': ['\u0000'] } : undefined)).eventId);
+    events.unshift(
+      (await score(player.id, points, points === 3 ? { level: 3, ünï: ['\u0000'] } : undefined)).eventId,
+    );
   }
   const everything = (await player.api.get('/v1/users/me/events')).is(200, ScoreEvents);
-  t.same(everything.items.map(({ eventId }) => eventId), events);
+  t.same(
+    everything.items.map(({ eventId }) => eventId),
+    events,
+  );
   t.equal(everything.nextCursor, null);
   t.match(everything.items[0], { action: 'win-match', points: 5, metadata: null });
-  t.same(everything.items[2]?.metadata, { level: 3, 'ünï': ['\u0000'] });
+  t.same(everything.items[2]?.metadata, { level: 3, ünï: ['\u0000'] });
 
   const paged: string[] = [];
   let cursor: string | null = '';
   let first: string | null = null;
   for (let pages = 0; cursor !== null && pages < 4; pages++) {
     const query = cursor === '' ? '' : `&cursor=${cursor}`;
-    const page: ScoreEvents = (await player.api.get(`/v1/users/me/events?limit=2${query}`)).is(200, ScoreEvents);
+    const page: ScoreEvents = (await player.api.get(`/v1/users/me/events?limit=2${query}`)).is(
+      200,
+      ScoreEvents,
+    );
     paged.push(...page.items.map(({ eventId }) => eventId));
     cursor = page.nextCursor;
     first ??= cursor;
@@ -139,7 +156,16 @@ t.test('a user reads its own history, newest first, page by page', async (t) => 
   (await history(`cursor=${first?.slice(1)}`)).fails('validation-failed');
   const board = (await api.get('/v1/leaderboards/global/entries?limit=1')).is(200, Entries);
   (await history(`cursor=${board.nextCursor}`)).fails('validation-failed');
-  for (const query of ['limit=0', 'limit=101', 'limit=1.5', 'limit=x', 'limit=', 'cursor=', 'page=2', 'limit=1&limit=2']) {
+  for (const query of [
+    'limit=0',
+    'limit=101',
+    'limit=1.5',
+    'limit=x',
+    'limit=',
+    'cursor=',
+    'page=2',
+    'limit=1&limit=2',
+  ]) {
     (await history(query)).fails('validation-failed');
   }
   (await api.get('/v1/users/me/events')).fails('unauthenticated');
@@ -155,7 +181,10 @@ t.test('an erased user is gone from everywhere, and its name is free', async (t)
   (await me.post('/v1/users/me/credentials', { username: 'forgetme', password: PASSWORD })).is(200, User);
   const used = mint(id);
   const unused = mint(id);
-  (await server.post('/v1/scores', { actionToken: used, metadata: { email: 'me@example.org' } })).is(200, Receipt);
+  (await server.post('/v1/scores', { actionToken: used, metadata: { email: 'me@example.org' } })).is(
+    200,
+    Receipt,
+  );
 
   (await me.delete('/v1/users/me')).isEmpty(204);
 
@@ -169,7 +198,9 @@ t.test('an erased user is gone from everywhere, and its name is free', async (t)
       assert(!items.some(({ userId }) => userId === id));
       for (const { accessToken } of [session, again]) {
         (await api.as(accessToken).at(url).get('/v1/users/me')).fails('unauthenticated');
-        (await api.as(accessToken).at(url).post('/v1/scores', { actionToken: used })).fails('unauthenticated');
+        (await api.as(accessToken).at(url).post('/v1/scores', { actionToken: used })).fails(
+          'unauthenticated',
+        );
       }
       (await server.at(url).post('/v1/scores', { actionToken: used })).problem();
       (await server.at(url).post('/v1/scores', { actionToken: unused })).fails('not-found');
@@ -180,7 +211,9 @@ t.test('an erased user is gone from everywhere, and its name is free', async (t)
   }
   (await server.post(`/v1/users/${id}/sessions`)).fails('not-found');
   (await server.post('/v1/action-tokens', { action: 'win-match', userId: id })).fails('not-found');
-  (await api.post('/v1/auth/login', { username: 'forgetme', password: PASSWORD })).fails('invalid-credentials');
+  (await api.post('/v1/auth/login', { username: 'forgetme', password: PASSWORD })).fails(
+    'invalid-credentials',
+  );
 
   const { rows } = await app.pg.pool.query(
     `SELECT (SELECT u::text FROM users u WHERE id = $1) AS user,
@@ -213,7 +246,9 @@ t.test('a game brings its own players, each external id once', async (t) => {
   const [one, two] = [await provision({ displayName: 'No Id' }), await provision({ displayName: 'No Id' })];
   t.not(one.is(201, User).id, two.is(201, User).id);
 
-  const racing = await Promise.all(Array.from({ length: 8 }, () => provision({ displayName: 'R', externalId: 'race' })));
+  const racing = await Promise.all(
+    Array.from({ length: 8 }, () => provision({ displayName: 'R', externalId: 'race' })),
+  );
   t.equal(racing.filter(({ status }) => status === 201).length, 1);
   t.equal(new Set(racing.map((answer) => answer.is(answer.status, User).id)).size, 1);
 
@@ -263,7 +298,13 @@ t.test('a service account is not a user', async () => {
 
 t.test('who is not there is not found, and what is no id is not valid', async (t) => {
   (await api.get(`/v1/users/${typeId('usr')}`)).fails('not-found');
-  for (const id of ['ada', typeId('evt'), typeId('usr').toUpperCase(), `${typeId('usr')}x`, 'usr_zzzzzzzzzzzzzzzzzzzzzzzzzz']) {
+  for (const id of [
+    'ada',
+    typeId('evt'),
+    typeId('usr').toUpperCase(),
+    `${typeId('usr')}x`,
+    'usr_zzzzzzzzzzzzzzzzzzzzzzzzzz',
+  ]) {
     const { errors } = (await api.get(`/v1/users/${id}`)).fails('validation-failed');
     t.match(errors, [{ path: '/params/id' }]);
   }

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import t, { type Test } from 'tap';
+import { Problem } from '../../src/errors.js';
+import { eventually } from '../api.js';
+import { buildTestApp, buildTestDatabase } from '../helper.js';
+import { ACTION, GameServer, newToken, openPool, prepare } from '../ledger/game-server.js';
+import { agreement, countedOnce, events } from '../ledger/truth.js';
+import { typeId } from '../mint.js';
+
+/** How many the ledger lets wait, and how many may be on their way besides. */
+const WAITING = 8_192;
+const ON_THEIR_WAY = 2 * 256;
+
+t.test('more scores than can wait, while PostgreSQL is blocked', async (t) => {
+  const databaseUrl = await buildTestDatabase(t);
+  const users = await prepare(databaseUrl, 50);
+  const { app, url } = await buildTestApp(t, { DATABASE_URL: databaseUrl });
+  const game = new GameServer(t);
+  const pool = openPool(t, databaseUrl);
+  const blocker = await pool.connect();
+  await blocker.query('BEGIN');
+  await blocker.query('LOCK TABLE users IN EXCLUSIVE MODE');
+
+  const heapBefore = process.memoryUsage().heapUsed;
+  const start = performance.now();
+  const record = async () => {
+    const submission = {
+      tokenId: typeId('tok'),
+      userId: users[0] ?? '',
+      actionId: ACTION,
+      points: 1,
+      metadata: null,
+      tokenExpiresAt: Date.now() / 1000 + 300,
+    };
+    const error: unknown = await app.ledger.record(submission).catch((error: unknown) => error);
+    return { code: error instanceof Problem ? error.code : String(error), ms: performance.now() - start };
+  };
+  const outcomes = Array.from({ length: WAITING }, record);
+  await eventually(async () => {
+    const { rowCount } = await pool.query("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()");
+    assert((rowCount ?? 0) >= 2);
+  });
+  outcomes.push(...Array.from({ length: ON_THEIR_WAY + 100 }, record));
+
+  const answer = await game.post(url, newToken(users[0] ?? '', 1));
+  t.match(answer, { status: 503, problem: { code: 'service-unavailable' }, retryAfter: /^\d+$/ });
+  t.ok(answer.ms < 1_500, 'who finds no room is told at once');
+  t.equal((await fetch(`${url}/v1/leaderboards/global/entries`)).status, 200, 'reads go on');
+  t.ok(process.memoryUsage().heapUsed - heapBefore < 100e6, 'memory is bounded');
+
+  const answered = await Promise.all(outcomes);
+  t.ok(answered.every(({ code }) => code === 'service-unavailable'));
+  t.equal(answered.filter(({ ms }) => ms < 4_500).length, 100, 'who found room was waited for');
+  const last = Math.max(...answered.map(({ ms }) => ms));
+  t.ok(last < 12_000, `the last one after ${Math.round(last)} ms`);
+
+  await blocker.query('COMMIT');
+  blocker.release();
+  await allGoesOn(t, databaseUrl, url);
+});
+
+t.test('every connection of the pool is taken', async (t) => {
+  const databaseUrl = await buildTestDatabase(t);
+  const users = await prepare(databaseUrl, 10);
+  const { app, url } = await buildTestApp(t, { DATABASE_URL: databaseUrl });
+  const game = new GameServer(t);
+  const taken = await Promise.all(
+    Array.from({ length: app.pg.pool.options.max }, () => app.pg.pool.connect()),
+  );
+  const answers = await Promise.all(users.map((user) => game.post(url, newToken(user, 1))));
+  t.ok(answers.every(({ status, retryAfter }) => status === 503 && retryAfter !== undefined));
+  t.ok(answers.every(({ ms }) => ms < 10_000));
+  for (const client of taken) client.release();
+  await allGoesOn(t, databaseUrl, url);
+});
+
+/** What was given up may still be committed; then it is on the boards. And new scores count as ever. */
+async function allGoesOn(t: Test, databaseUrl: string, url: string): Promise<void> {
+  const pool = openPool(t, databaseUrl);
+  await eventually(async () => {
+    const busy =
+      "SELECT FROM pg_stat_activity WHERE state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()";
+    assert.equal((await pool.query(busy)).rowCount, 0);
+  });
+  const { rows } = await pool.query<{ id: string }>('SELECT id FROM users');
+  const tokens = rows.map(({ id }) => newToken(id, 5));
+  const game = new GameServer(t);
+  const answers = await Promise.all(tokens.map((token) => game.post(url, token)));
+  t.ok(answers.every(({ status }) => status === 200));
+  const recorded = (await events(pool)).filter(({ tokenId }) => tokens.some(({ id }) => id === tokenId));
+  countedOnce(t, tokens, recorded, answers);
+  await agreement(t, pool, [url], 5_000);
+}

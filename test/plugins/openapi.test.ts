@@ -1,0 +1,215 @@
+import { Type } from '@sinclair/typebox';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import t from 'tap';
+import { type Document, newPlayer, type Operation, serviceApi, startApi } from '../api.js';
+import { PostgresProxy } from '../faults/proxy.js';
+import { buildTestDatabase } from '../helper.js';
+import { typeId } from '../mint.js';
+
+const service = await startApi(t);
+const { api, app } = service;
+const { document } = api;
+
+interface Named {
+  readonly name: string;
+  readonly method: string;
+  /** With something in the place of each parameter. */
+  readonly path: string;
+  readonly operation: Operation;
+}
+
+function operationsOf({ paths }: Document): Named[] {
+  return Object.entries(paths).flatMap(([template, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({
+      name: `${method.toUpperCase()} ${template}`,
+      method: method.toUpperCase(),
+      path:
+        template
+          .replace('{userId}', typeId('usr'))
+          .replace('{id}', template.includes('/users/') ? typeId('usr') : 'global') +
+        (template.endsWith('/batch') ? `?userIds=${typeId('usr')}` : ''),
+      operation,
+    })),
+  );
+}
+
+const all = operationsOf(document);
+/** A stream does not end, so it is not for these tests. */
+const ending = all.filter(({ path }) => !path.endsWith('/stream'));
+const isSecured = ({ operation }: Named) => operation.security.some((scheme) => 'bearer' in scheme);
+
+t.test('the document has every endpoint of the contract, and no other', async (t) => {
+  t.same(
+    all.map(({ name }) => name).sort(),
+    [
+      'POST /v1/auth/guest',
+      'POST /v1/auth/register',
+      'POST /v1/auth/login',
+      'POST /v1/auth/refresh',
+      'POST /v1/auth/logout',
+      'POST /v1/auth/token',
+      'GET /v1/users/me',
+      'PATCH /v1/users/me',
+      'DELETE /v1/users/me',
+      'POST /v1/users/me/credentials',
+      'GET /v1/users/me/events',
+      'POST /v1/users',
+      'POST /v1/users/{id}/sessions',
+      'GET /v1/users/{id}',
+      'GET /v1/actions',
+      'POST /v1/action-tokens',
+      'POST /v1/scores',
+      'GET /v1/leaderboards',
+      'GET /v1/leaderboards/{id}',
+      'GET /v1/leaderboards/{id}/entries',
+      'GET /v1/leaderboards/{id}/entries/batch',
+      'GET /v1/leaderboards/{id}/entries/{userId}',
+      'GET /v1/leaderboards/{id}/entries/{userId}/around',
+      'GET /v1/leaderboards/{id}/stream',
+      'PUT /v1/admin/leaderboards/{id}',
+      'PUT /v1/admin/actions/{id}',
+      'GET /health',
+      'GET /health/live',
+    ].sort(),
+  );
+});
+
+t.test('every operation is described, has an example, and documents its security', async (t) => {
+  const tags = ['Auth', 'Users', 'Actions', 'Scores', 'Leaderboards', 'Admin', 'Service'];
+  for (const { name, path, operation } of all) {
+    t.ok(
+      operation.tags.every((tag) => tags.includes(tag)),
+      name,
+    );
+    const answers = Object.entries(operation.responses);
+    for (const [status, { description }] of answers)
+      t.not(description, 'Default Response', `${name} ${status}`);
+    const contents = [
+      operation.requestBody,
+      ...answers.map(([status, answer]) => (status < '300' ? answer : undefined)),
+    ];
+    const examples = contents
+      .flatMap((content) => Object.values(content?.content ?? {}))
+      .map(({ example }) => example);
+    if (operation.responses['204'] === undefined) t.ok(examples.length > 0, name);
+    for (const example of examples) t.not(example, undefined, name);
+    const parameters = operation.parameters ?? [];
+    t.same(
+      parameters
+        .filter((parameter) => parameter.in === 'path')
+        .map((parameter) => `{${parameter.name}}`)
+        .sort(),
+      (name.match(/\{\w+\}/g) ?? []).sort(),
+    );
+    for (const { name: parameter, required, schema } of parameters) {
+      t.ok(
+        !required || !Object.hasOwn(Object(schema), 'default'),
+        `${name}: ${parameter} has a default, so it is optional`,
+      );
+    }
+    t.ok(
+      path.startsWith('/health') || ['429', '500', '503'].every((status) => status in operation.responses),
+      name,
+    );
+  }
+});
+
+t.test(
+  'every schema is one, every reference leads somewhere, every example is as its schema says',
+  async (t) => {
+    t.equal(document.openapi, '3.1.0');
+    const ajv = new Ajv2020({ strict: false });
+    addFormats.default(ajv);
+    const root = Type.Unsafe<object>({ ...document, $id: 'openapi' });
+    ajv.addSchema(root);
+    let references = 0;
+    const visit = (value: unknown, path: string): void => {
+      if (typeof value !== 'object' || value === null) return;
+      if ('$ref' in value && typeof value.$ref === 'string') {
+        references++;
+        t.ok(ajv.getSchema(`openapi${value.$ref}`), `${path}: ${value.$ref}`);
+      }
+      if ('schema' in value && typeof value.schema === 'object' && value.schema !== null) {
+        t.ok(ajv.validateSchema(value.schema), `${path}: ${ajv.errorsText()}`);
+        if ('example' in value) {
+          const pointer = `openapi#${path}/schema`;
+          t.ok(ajv.validate(pointer, value.example), `${path}: ${ajv.errorsText()}`);
+        }
+      }
+      for (const [key, child] of Object.entries(value)) {
+        visit(child, `${path}/${encodeURIComponent(key.replaceAll('~', '~0').replaceAll('/', '~1'))}`);
+      }
+    };
+    visit(document, '');
+    t.ok(references > 100);
+  },
+);
+
+t.test('it is served, and so is a page to try it on', async (t) => {
+  t.same((await api.get('/openapi.json')).body, app.swagger());
+  const page = await api.get('/docs');
+  t.equal(page.status, 200);
+  t.match(page.headers.get('content-type'), /^text\/html/);
+  const assets = [...String(page.body).matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path ?? '');
+  t.ok(assets.length >= 4);
+  for (const path of assets) t.equal((await api.get(path)).status, 200, path);
+});
+
+t.test('what says that it needs a token does, and nothing else', async (t) => {
+  for (const named of ending) {
+    const { name, method, path } = named;
+    const answer = await api.send(method, path, { ...(method !== 'GET' && { json: {} }) });
+    if (isSecured(named)) answer.fails('unauthenticated');
+    else t.not(answer.status, 401, name);
+    if (isSecured(named)) (await api.as('not.a.token').send(method, path)).fails('unauthenticated');
+  }
+});
+
+t.test('what reads a body refuses what is none, and what it does not know', async (t) => {
+  const admin = await serviceApi(service, 'admin');
+  const player = await newPlayer(api);
+  for (const { name, method, path, operation } of ending) {
+    if (method === 'GET') continue;
+    const as = path.startsWith('/v1/users/me') || path.endsWith('/logout') ? player.api : admin;
+    const send = (body: string, type = 'application/json') =>
+      as.send(method, path, { body, headers: { 'content-type': type } });
+    (await send('{"a":')).fails('malformed-json');
+    (await send('x', 'text/plain')).fails('unsupported-media-type');
+    (await send(`"${'x'.repeat(16_384)}"`)).fails('payload-too-large');
+    if (operation.requestBody === undefined) continue;
+    const { errors } = (await send('{"noSuchProperty":1}')).fails('validation-failed');
+    t.ok(
+      errors?.some(({ message }) => message.includes('noSuchProperty')),
+      name,
+    );
+    for (const body of ['[]', '7', 'null', '"x"']) {
+      // A guest has nothing that it must say.
+      if (body === 'null' && path.endsWith('/guest')) continue;
+      (await send(body)).fails('validation-failed');
+    }
+  }
+});
+
+t.test('when the database is away, what needs it says so and when to ask again', async (t) => {
+  const url = await buildTestDatabase(t);
+  const proxy = await PostgresProxy.open(t, Number(new URL(url).port));
+  const away = await startApi(t, { DATABASE_URL: proxy.via(url) });
+  const [admin, player] = [await serviceApi(away, 'admin'), await newPlayer(away.api)];
+  proxy.target = null;
+  proxy.cut();
+  const needed: string[] = [];
+  for (const { name, method, path, operation } of ending) {
+    const as = path.startsWith('/v1/users/me') || path.endsWith('/logout') ? player.api : admin;
+    const [media] = Object.values(operation.requestBody?.content ?? {});
+    const answer = await as.send(method, path, media && { json: media.example });
+    if (answer.status === 503 && !path.startsWith('/health')) {
+      answer.fails('service-unavailable');
+      needed.push(name);
+    }
+  }
+  t.ok(needed.length >= 12, needed.join());
+  t.ok(needed.includes('POST /v1/auth/login') && needed.includes('GET /v1/users/{id}'));
+  // What is in memory is still served.
+  t.notOk(needed.includes('GET /v1/actions') || needed.includes('GET /v1/leaderboards'));
+});

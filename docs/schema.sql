@@ -69,7 +69,7 @@ CREATE TABLE scores (
   CONSTRAINT scores_leaderboard_id_fkey FOREIGN KEY (leaderboard_id) REFERENCES leaderboards(id),
   CONSTRAINT scores_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
 );
-CREATE INDEX scores_ranking_idx ON scores USING btree (leaderboard_id, season, sort_key, achieved_at, user_id);
+CREATE INDEX scores_ranking_idx ON scores USING btree (leaderboard_id, season, sort_key, achieved_at, user_id) WHERE (version > 0);
 
 CREATE TABLE service_accounts (
   id text COLLATE "C" NOT NULL,

@@ -83,6 +83,15 @@ t.test('a migration that fails half-way leaves nothing, and the next try goes on
   t.same(await column(VERSIONS), versions);
 });
 
+t.test('a migration and its row in schemaversion are one', async (t) => {
+  const { url, column } = await emptyDatabase(t);
+  await migrate(url, 2);
+  await column('ALTER TABLE schemaversion ADD CONSTRAINT full_up CHECK (version < 4)');
+  await t.rejects(migrate(url), { message: /full_up/ });
+  t.same(await column(VERSIONS), [1, 2, 3]);
+  t.same(await column(TABLES), ['schemaversion', 'scores', 'sessions', 'users']);
+});
+
 t.test('a schema newer than the code is left alone', async (t) => {
   const { url, column } = await emptyDatabase(t);
   await migrate(url);
@@ -100,4 +109,5 @@ t.test('a migration that was edited after it was applied is refused', async (t) 
   await column("UPDATE schemaversion SET md5 = 'of another text' WHERE version = 3");
   await t.rejects(migrate(url), { message: /checksum failed for migration \[3\]/ });
   t.same(await column(VERSIONS), [1, 2, 3, 4], 'and nothing was done');
+  await t.rejects(migrate(url, 4), { message: /checksum failed/ }, 'even where nothing is to be done');
 });

@@ -12,7 +12,9 @@ import type {
 const ORDER = '(s.sort_key, s.achieved_at, s.user_id)';
 const ASCENDING = 's.sort_key, s.achieved_at, s.user_id';
 const DESCENDING = 's.sort_key DESC, s.achieved_at DESC, s.user_id DESC';
-const BOARD = 'scores s WHERE s.leaderboard_id = $1 AND s.season = $2';
+const ROWS = 'scores s WHERE s.leaderboard_id = $1 AND s.season = $2';
+/** The condition, which always holds, is that of the index. */
+const BOARD = `${ROWS} AND s.version > 0`;
 const RANK = `(SELECT count(*) FROM ${BOARD} AND ${ORDER} <= (f.sort_key, f.achieved_at, f.user_id))`;
 
 const TOP = `SELECT * FROM ${BOARD} ORDER BY ${ASCENDING} LIMIT $3`;
@@ -22,7 +24,7 @@ SELECT * FROM ${BOARD}
 ORDER BY ${ASCENDING} LIMIT $3`;
 /** $3 the user, $4 how many above, $5 how many below. */
 const WINDOW = `
-SELECT near.* FROM (SELECT * FROM ${BOARD} AND s.user_id = $3) own, LATERAL (
+SELECT near.* FROM (SELECT * FROM ${ROWS} AND s.user_id = $3) own, LATERAL (
   (SELECT * FROM ${BOARD} AND ${ORDER} < (own.sort_key, own.achieved_at, own.user_id) ORDER BY ${DESCENDING} LIMIT $4)
   UNION ALL
   (SELECT * FROM ${BOARD} AND ${ORDER} >= (own.sort_key, own.achieved_at, own.user_id) ORDER BY ${ASCENDING} LIMIT $5 + 1)
@@ -42,7 +44,7 @@ const AROUND = consecutive(WINDOW);
 const MANY = `
 SELECT board.total, f.user_id AS "userId", f.score, f.achieved_at AS "achievedAt", ${RANK} AS rank
 FROM (SELECT count(*) AS total FROM ${BOARD}) board
-LEFT JOIN (SELECT * FROM ${BOARD} AND s.user_id = ANY ($3::text[])) f ON true
+LEFT JOIN (SELECT * FROM ${ROWS} AND s.user_id = ANY ($3::text[])) f ON true
 ORDER BY rank`;
 
 type Row = { total: number } & (RankedStanding | { userId: null });

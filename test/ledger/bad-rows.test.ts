@@ -2,46 +2,21 @@ import type pg from 'pg';
 import t, { type Test } from 'tap';
 import { Problem } from '../../src/errors.js';
 import { Users } from '../../src/identity/users.js';
-import { type RecordedScore, ScoreLedger, type Submission } from '../../src/ledger/score-ledger.js';
 import { newPlayer, startApi } from '../api.js';
 import { buildTestDatabase } from '../helper.js';
 import { mint, typeId } from '../mint.js';
-import { addPlayers, openPool } from './game-server.js';
+import { addPlayers, openPool, prepare } from './game-server.js';
+import { newLedger, outcomes, submission } from './ledgers.js';
 import { events, truth } from './truth.js';
 
 const MAX = Number.MAX_SAFE_INTEGER;
 
 async function openLedger(t: Test) {
-  const pool = openPool(t, await buildTestDatabase(t));
-  await pool.query("INSERT INTO actions VALUES ('play', 'Play', 0, 0, 'server', 0)");
-  await pool.query("INSERT INTO action_leaderboards VALUES ('play', 'global')");
-  const errors: unknown[] = [];
-  const ledger = new ScoreLedger({
-    pool,
-    instance: 'test',
-    onError: (error) => errors.push(error),
-    leaderboards: { apply: async (changes) => changes.map((_, i) => ({ previousRank: null, rank: i })) },
-  });
-  return { pool, ledger, errors };
+  const databaseUrl = await buildTestDatabase(t);
+  await prepare(databaseUrl, 0);
+  const pool = openPool(t, databaseUrl);
+  return { pool, ...newLedger(pool) };
 }
-
-const submission = (userId: string, points: number, more: Partial<Submission> = {}): Submission => ({
-  tokenId: typeId('tok'),
-  userId,
-  actionId: 'play',
-  points,
-  metadata: null,
-  tokenExpiresAt: Date.now() / 1000 + 300,
-  ...more,
-});
-
-/** What became of submissions that came together: a new score, or why not. */
-const outcomes = async (ledger: ScoreLedger, batch: readonly Submission[]) =>
-  (await Promise.allSettled(batch.map((one) => ledger.record(one)))).map((result) =>
-    result.status === 'fulfilled' ? scoreIn(result.value) : reasonOf(result.reason),
-  );
-const scoreIn = ({ leaderboards: [board] }: RecordedScore) => [board?.previousScore, board?.score];
-const reasonOf = (error: unknown) => (error instanceof Problem ? error.code : 'another error');
 
 const scores = async (pool: pg.Pool) =>
   Object.fromEntries((await truth(pool, 'global')).map(({ userId, score }) => [userId, score]));

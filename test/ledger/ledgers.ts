@@ -1,0 +1,45 @@
+import type pg from 'pg';
+import { Problem } from '../../src/errors.js';
+import { type RecordedScore, ScoreLedger, type Submission } from '../../src/ledger/score-ledger.js';
+import { typeId } from '../mint.js';
+import { ACTION } from './game-server.js';
+
+/** A ledger without boards, and what it has reported. */
+export function newLedger(pool: pg.Pool) {
+  const errors: unknown[] = [];
+  const ledger = new ScoreLedger({
+    pool,
+    instance: typeId('svc'),
+    onError: (error) => errors.push(error),
+    leaderboards: { apply: async (changes) => changes.map(() => ({ previousRank: null, rank: null })) },
+  });
+  return { ledger, errors };
+}
+
+export const submission = (userId: string, points: number, more: Partial<Submission> = {}): Submission => ({
+  tokenId: typeId('tok'),
+  userId,
+  actionId: ACTION,
+  points,
+  metadata: null,
+  tokenExpiresAt: Date.now() / 1000 + 300,
+  ...more,
+});
+
+/** What became of a submission: the previous and the new score on a board, or why not. */
+export async function outcome(ledger: ScoreLedger, one: Submission, board = 'global') {
+  try {
+    return scoreIn(await ledger.record(one), board);
+  } catch (error) {
+    return error instanceof Problem ? error.code : 'another error';
+  }
+}
+
+const scoreIn = ({ leaderboards }: RecordedScore, board: string) => {
+  const result = leaderboards.find(({ id }) => id === board);
+  return [result?.previousScore, result?.score];
+};
+
+/** What became of submissions that came together. */
+export const outcomes = (ledger: ScoreLedger, batch: readonly Submission[]) =>
+  Promise.all(batch.map((one) => outcome(ledger, one)));

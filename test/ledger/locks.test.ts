@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import type pg from 'pg';
+import t, { type Test } from 'tap';
+import { eventually } from '../api.js';
+import { buildTestDatabase } from '../helper.js';
+import { openPool, prepare, shuffled, sum, withPool } from './game-server.js';
+import { newLedger, outcome, outcomes, submission } from './ledgers.js';
+import { deadlocks, truth } from './truth.js';
+
+async function open(t: Test, players: number) {
+  const databaseUrl = await buildTestDatabase(t);
+  const users = await prepare(databaseUrl, players);
+  const pool = openPool(t, databaseUrl);
+  return { users, user: users[0] ?? '', pool, ...newLedger(pool) };
+}
+
+/** Starts `work` while a transaction has made a change, and commits when so many statements wait for it. */
+async function during<T>(
+  pool: pg.Pool,
+  change: (client: pg.ClientBase) => Promise<unknown>,
+  waiting: number,
+  work: () => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN');
+    await change(client);
+    const result = work();
+    await eventually(async () => {
+      const { rowCount } = await pool.query(
+        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+      );
+      assert.equal(rowCount, waiting);
+    });
+    await client.query('COMMIT');
+    return await result;
+  } finally {
+    client.release(true);
+  }
+}
+
+t.test('the first scores of a user on two instances at the same moment', async (t) => {
+  const { pool, user, ledger, errors } = await open(t, 1);
+  const other = newLedger(pool);
+  // Both statements have begun before either has its lock: the entry that one makes, the other cannot see.
+  const both = await during(
+    pool,
+    (client) => client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [user]),
+    2,
+    () => Promise.all([outcome(ledger, submission(user, 3)), outcome(other.ledger, submission(user, 4))]),
+  );
+  const steps = JSON.stringify(both);
+  t.ok(steps === '[[null,3],[3,7]]' || steps === '[[4,7],[null,4]]', steps);
+  t.equal((await truth(pool, 'global'))[0]?.score, 7);
+  t.same([...errors, ...other.errors], [], 'nothing to report');
+});
+
+t.test('a batch sees what has become of its users while it waited for them', async (t) => {
+  const { pool, users, ledger } = await open(t, 3);
+  const changes = ['banned_at = now()', 'erased_at = now()', "display_name = 'Another'"];
+  const found: unknown[] = [];
+  for (const [i, change] of changes.entries()) {
+    const user = users[i] ?? '';
+    const make = async (client: pg.ClientBase) => {
+      await client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [user]);
+      await client.query(`UPDATE users SET ${change} WHERE id = $1`, [user]);
+    };
+    found.push(await during(pool, make, 1, () => outcome(ledger, submission(user, 1))));
+  }
+  t.same(found, ['user-banned', 'not-found', [null, 1]]);
+  const board = await truth(pool, 'global');
+  t.same(
+    board.map(({ userId }) => userId),
+    users.slice(2),
+    'who left does not come back',
+  );
+});
+
+t.test('a batch sees what has become of its boards while it waited for them', async (t) => {
+  const { pool, user, ledger } = await open(t, 1);
+  const found: unknown[] = [];
+  for (const change of ["title = 'Another'", "operator = 'latest'", 'season = 2']) {
+    const make = async (client: pg.ClientBase) => {
+      await client.query("SELECT FROM leaderboards WHERE id = 'global' FOR UPDATE");
+      await client.query(`UPDATE leaderboards SET ${change} WHERE id = 'global'`);
+    };
+    found.push(await during(pool, make, 1, () => outcome(ledger, submission(user, 5))));
+  }
+  t.same(found, [
+    [null, 5],
+    [5, 5],
+    [null, 5],
+  ]);
+});
+
+t.test(
+  'two instances that record the same users in different orders do not lock one another out',
+  async (t) => {
+    const databaseUrl = await buildTestDatabase(t);
+    const users = await prepare(databaseUrl, 100);
+    await withPool(databaseUrl, async (pool) => {
+      const instances = [newLedger(pool), newLedger(pool)];
+      for (let round = 0, order = users; round < 15; round++) {
+        order = shuffled(order);
+        const orders = [order, order.toReversed()];
+        const batches = orders.map((order) => order.map((user) => submission(user, 1)));
+        await Promise.all(instances.map(({ ledger }, i) => outcomes(ledger, batches[i] ?? [])));
+      }
+      t.same(
+        instances.flatMap(({ errors }) => errors),
+        [],
+      );
+      t.equal(sum((await truth(pool, 'global')).map(({ score }) => score)), 100 * 2 * 15);
+    });
+    t.equal(await deadlocks(openPool(t, process.env['TEST_POSTGRES_URL'] ?? ''), databaseUrl), 0);
+  },
+);

@@ -135,7 +135,10 @@ export default fp<{ config: AppConfig }>(
     app.decorate('openSession', async (user: User) => sessionBody(user, await sessions.open(user.id)));
     app.decorate('refreshSession', async (refreshToken: string) => {
       const session = await sessions.refresh(refreshToken);
-      return sessionBody(await users.get(session.userId), session);
+      const user = await users.find(session.userId);
+      // Erased since: its sessions are about to be revoked.
+      if (user === null) throw new Problem('refresh-token-invalid', 'The user of this refresh token is erased.');
+      return sessionBody(user, session);
     });
     app.decorate('signServiceToken', ({ id, role }: ServiceAccount) => {
       return { token: sign({ sub: id, role }, config.JWT_EXPIRY), expiresIn: config.JWT_EXPIRY };

@@ -198,10 +198,9 @@ export function readDevelopmentSecrets(directory = STATE_DIRECTORY): Static<type
     return Value.Parse(DevelopmentSecrets, JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
     throw new StartError(
-      `Cannot read the secrets in ${file}. Delete that file to have new ones made at the next start.`,
-      {
-        cause: error,
-      },
+      `Cannot read the secrets in ${file} (${error instanceof Error ? error.message : error}). ` +
+        'Delete that file to have new ones made at the next start.',
+      { cause: error },
     );
   }
 }

@@ -91,7 +91,7 @@ t.test(
     const directory = stateDirectory(t);
     mkdirSync(directory);
     writeFileSync(join(directory, 'secrets.json'), '{"JWT_SECRET":');
-    t.match(faultsOf({}, directory), [/^Cannot read the secrets in .*secrets\.json\. Delete that file/]);
+    t.match(faultsOf({}, directory), [/^Cannot read the secrets in .*secrets\.json .*Delete that file/]);
     writeFileSync(
       join(directory, 'secrets.json'),
       JSON.stringify({ JWT_SECRET: 'short', ACTION_TOKEN_SECRET }),

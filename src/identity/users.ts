@@ -65,13 +65,20 @@ export class Users {
     return user;
   }
 
-  /** @throws Problem `not-found` if there is none, or it was erased */
-  async get(id: string): Promise<User> {
+  /** Null if there is none, or it was erased. */
+  async find(id: string): Promise<User | null> {
     const { rows } = await this.#pool.query<User>(
       `SELECT ${USER} FROM users WHERE id = $1 AND erased_at IS NULL`,
       [id],
     );
-    return one(rows, id);
+    return rows[0] ?? null;
+  }
+
+  /** @throws Problem `not-found` */
+  async get(id: string): Promise<User> {
+    const user = await this.find(id);
+    if (user === null) throw unknown(id);
+    return user;
   }
 
   /** @throws Problem `not-found` */
@@ -156,9 +163,11 @@ export class Users {
 
 /** @throws Problem `not-found` if no row has come back */
 function one([user]: User[], id: string): User {
-  if (user === undefined) throw new Problem('not-found', `There is no user "${id}".`);
+  if (user === undefined) throw unknown(id);
   return user;
 }
+
+const unknown = (id: string) => new Problem('not-found', `There is no user "${id}".`);
 
 const alreadyRegistered = () =>
   new Problem('forbidden', 'This account has a username and a password already.');

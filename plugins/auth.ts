@@ -137,7 +137,8 @@ export default fp<{ config: AppConfig }>(
       const session = await sessions.refresh(refreshToken);
       const user = await users.find(session.userId);
       // Erased since: its sessions are about to be revoked.
-      if (user === null) throw new Problem('refresh-token-invalid', 'The user of this refresh token is erased.');
+      if (user === null)
+        throw new Problem('refresh-token-invalid', 'The user of this refresh token is erased.');
       return sessionBody(user, session);
     });
     app.decorate('signServiceToken', ({ id, role }: ServiceAccount) => {

@@ -37,7 +37,9 @@ t.test('more scores than can wait, while PostgreSQL is blocked', async (t) => {
   };
   const outcomes = Array.from({ length: WAITING }, record);
   await eventually(async () => {
-    const { rowCount } = await pool.query("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()");
+    const { rowCount } = await pool.query(
+      "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
+    );
     assert((rowCount ?? 0) >= 2);
   });
   outcomes.push(...Array.from({ length: ON_THEIR_WAY + 100 }, record));

@@ -86,7 +86,7 @@ export default fp<{ config: AppConfig }>(
       await app.register(jwt, { secret: config.JWT_SECRET_PREVIOUS, verify, namespace: 'previous' });
     }
     const claims = TypeCompiler.Compile(Claims);
-    const users = new Users(pool);
+    const users = new Users(pool, app.replica);
     const sessions = new Sessions({
       pool,
       lifetime: config.REFRESH_TOKEN_TTL,

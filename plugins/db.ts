@@ -1,8 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import postgres from '@fastify/postgres';
+import type { FastifyBaseLogger } from 'fastify';
 import fp from 'fastify-plugin';
+import pg from 'pg';
 import type { AppConfig } from '../src/config.js';
-import { types } from '../src/database.js';
+import { type Queryable, types } from '../src/database.js';
+import { Replica } from '../src/replica.js';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 const STATEMENT_TIMEOUT_MS = 5_000;
@@ -11,6 +14,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Whether PostgreSQL answers, asked at most once a second. */
     databaseAnswers(): Promise<boolean>;
+    /** For reads that tolerate lag: the replica if there is one that answers, else the primary. */
+    replica: Queryable;
   }
 }
 
@@ -20,8 +25,7 @@ const CHECK_LASTS_MS = 1_000;
 /** The pool of connections to PostgreSQL, as `app.pg.pool`. */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
-    await app.register(postgres, {
-      connectionString: config.DATABASE_URL,
+    const options = {
       application_name: config.SERVICE_NAME,
       max: config.DATABASE_POOL_SIZE,
       types,
@@ -32,15 +36,19 @@ export default fp<{ config: AppConfig }>(
       statement_timeout: STATEMENT_TIMEOUT_MS,
       query_timeout: STATEMENT_TIMEOUT_MS + 1_000,
       idle_in_transaction_session_timeout: 2 * STATEMENT_TIMEOUT_MS,
-    });
+    };
+    await app.register(postgres, { ...options, connectionString: config.DATABASE_URL });
     const { pool } = app.pg;
-    // Without listeners an ended connection, idle or in use, would take the process with it.
-    pool.on('error', (error) => app.log.error({ err: error }, 'Database error'));
-    pool.on('connect', (client) => {
-      client.on('error', (error) =>
-        app.log.debug({ err: error }, 'A database connection was lost while in use'),
+    survive(pool, app.log);
+    app.decorate('replica', pool);
+    if (config.DATABASE_REPLICA_URL !== undefined) {
+      const replica = new pg.Pool({ ...options, connectionString: config.DATABASE_REPLICA_URL });
+      survive(replica, app.log);
+      app.replica = new Replica(replica, pool, (error) =>
+        app.log.error({ err: error }, 'Database error: the replica'),
       );
-    });
+      app.addHook('onClose', () => replica.end());
+    }
 
     let check: Promise<boolean> | undefined;
     app.decorate('databaseAnswers', () => {
@@ -71,3 +79,11 @@ export default fp<{ config: AppConfig }>(
   },
   { name: 'db', fastify: '5.x' },
 );
+
+/** Without listeners an ended connection, idle or in use, would take the process with it. */
+function survive(pool: pg.Pool, log: FastifyBaseLogger): void {
+  pool.on('error', (error) => log.error({ err: error }, 'Database error'));
+  pool.on('connect', (client) => {
+    client.on('error', (error) => log.debug({ err: error }, 'A database connection was lost while in use'));
+  });
+}

@@ -5,10 +5,14 @@ import { DisplayNames } from '../src/identity/display-names.js';
 import { newId } from '../src/ids.js';
 import { Leaderboards } from '../src/leaderboard/leaderboards.js';
 import { MemoryLeaderboard } from '../src/leaderboard/memory-leaderboard.js';
+import { Reconciler } from '../src/leaderboard/reconciler.js';
+import { RedisBoards } from '../src/leaderboard/redis-boards.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
     leaderboards: Leaderboards;
+    /** Whether every board can be read from Redis. */
+    redisCheck(): Promise<'ok' | 'error' | 'disabled'>;
     cursors: Cursors;
     /** Names this process among the instances. */
     instance: string;
@@ -23,18 +27,36 @@ export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const { pool } = app.pg;
     const instance = newId('svc');
-    const names = new DisplayNames(pool);
+    const names = new DisplayNames(app.replica, pool);
+    const failed = (error: unknown) => app.log.error({ err: error }, 'A change could not be applied');
+    const redis =
+      config.REDIS_MODE === 'off'
+        ? null
+        : new RedisBoards({
+            client: app.redis,
+            subscriber: app.redisSubscriber,
+            reconciler: new Reconciler(pool, app.redis),
+            syncIntervalMs: config.REDIS_SYNC_INTERVAL,
+            onChange: (id) => leaderboards.announce(id),
+            onReconciled: (leaderboard, drift, ms) =>
+              app.log.info(
+                { leaderboard, drift, ms: Math.round(ms) },
+                'Leaderboard compared with PostgreSQL',
+              ),
+            onError: (error) => app.log.error({ err: error }, 'Redis error'),
+          });
     const leaderboards = new Leaderboards({
       catalog: app.catalog,
       names,
       database: pool,
-      project: (key) => new MemoryLeaderboard(key, pool),
-      onError: (error) => app.log.error({ err: error }, 'Database error: a leaderboard could not be read'),
+      project: (key) => redis?.project(key) ?? new MemoryLeaderboard(key, pool),
+      onError: (error) => app.log.error({ err: error }, 'A leaderboard could not be read'),
     });
-    const failed = (error: unknown) => app.log.error({ err: error }, 'A change could not be applied');
+
     app.changes.listen({
       onChange: (change) => {
-        if (change.type === 'user-renamed') leaderboards.rename(change.userId);
+        if (change.type === 'user-renamed')
+          leaderboards.rename(change.userId, change.displayName).catch(failed);
         if (change.type === 'user-erased') leaderboards.erase(change.userId).catch(failed);
         if (change.type !== 'scores') return;
         const { leaderboard: leaderboardId, season } = change;
@@ -46,6 +68,7 @@ export default fp<{ config: AppConfig }>(
           achievedAt,
           version,
         }));
+        if (redis) return redis.confirm(leaderboardId, season, changes);
         const apply = () => void leaderboards.apply(changes).catch(failed);
         // What this instance wrote, its ledger applies itself as soon as it has the answer. Later it does no harm, and it
         // is news if the answer never came.
@@ -54,15 +77,22 @@ export default fp<{ config: AppConfig }>(
       },
       onResync: () => {
         names.forgetAll();
-        leaderboards.rebuild();
+        if (redis) redis.reconcileAll();
+        else leaderboards.reload();
       },
     });
     app.catalog.onLoad(() => leaderboards.follow());
-    app.addHook('onClose', async () => leaderboards.close());
+    app.addHook('onClose', async () => {
+      leaderboards.close();
+      await redis?.close();
+    });
     leaderboards.follow();
     app.decorate('instance', instance);
     app.decorate('leaderboards', leaderboards);
+    app.decorate('redisCheck', async () =>
+      redis === null ? 'disabled' : (await redis.ready()) ? 'ok' : 'error',
+    );
     app.decorate('cursors', new Cursors(config.JWT_SECRET, config.JWT_SECRET_PREVIOUS));
   },
-  { name: 'leaderboard', dependencies: ['db', 'change-feed', 'catalog'], fastify: '5.x' },
+  { name: 'leaderboard', dependencies: ['db', 'redis', 'change-feed', 'catalog'], fastify: '5.x' },
 );

@@ -1,8 +1,9 @@
-import rateLimit from '@fastify/rate-limit';
+import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor } from '@fastify/rate-limit';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { AppConfig } from '../src/config.js';
 import { Problem } from '../src/errors.js';
+import { RateCounters } from '../src/rate-counters.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -28,7 +29,9 @@ export default fp<{ config: AppConfig }>(
     await app.register(rateLimit, {
       max: config.RATE_LIMIT_READ,
       timeWindow: config.RATE_LIMIT_WINDOW_MS,
-      cache: 50_000,
+      store: storeOf(new RateCounters(config.REDIS_MODE === 'off' ? null : app.redis)),
+      // Reads go on uncounted while Redis is away.
+      skipOnError: true,
       errorResponseBuilder: (_request, { max, ttl }) => {
         const retryAfter = Math.max(1, Math.ceil(ttl / 1000));
         return new Problem(
@@ -39,10 +42,11 @@ export default fp<{ config: AppConfig }>(
       },
     });
     app.decorate('limits', {
-      auth: { rateLimit: { max: config.RATE_LIMIT_AUTH, groupId: 'auth' } },
+      auth: { rateLimit: { max: config.RATE_LIMIT_AUTH, groupId: 'auth', skipOnError: false } },
       scores: {
         rateLimit: {
           max: config.RATE_LIMIT_SCORE_UPDATE,
+          skipOnError: false,
           // After authentication, which is onRequest, and before the body is read.
           hook: 'preParsing',
           keyGenerator: (request: FastifyRequest) => request.user.id,
@@ -55,5 +59,32 @@ export default fp<{ config: AppConfig }>(
       throw new Problem('not-found', `There is no ${request.method} ${request.url.split('?')[0]}.`);
     });
   },
-  { name: 'rate-limit', dependencies: ['problem-details'], fastify: '5.x' },
+  { name: 'rate-limit', dependencies: ['problem-details', 'redis'], fastify: '5.x' },
 );
+
+/** Our counters in the form that @fastify/rate-limit wants. Limits that must hold fall back on this process's own. */
+function storeOf(counters: RateCounters): FastifyRateLimitStoreCtor {
+  return class Store implements FastifyRateLimitStore {
+    readonly #mayFail: boolean;
+
+    /** The options of the plugin, or those of a route merged into them. */
+    constructor(options: object) {
+      this.#mayFail = 'skipOnError' in options && options.skipOnError === true;
+    }
+
+    incr(key: string, callback: Parameters<FastifyRateLimitStore['incr']>[1], windowMs: number): void {
+      counters
+        .increment(key, windowMs)
+        .catch((error: unknown) => {
+          if (this.#mayFail) throw error;
+          return counters.incrementLocally(key, windowMs);
+        })
+        .then((count) => callback(null, count))
+        .catch(callback);
+    }
+
+    child(options: object): Store {
+      return new Store(options);
+    }
+  };
+}

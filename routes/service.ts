@@ -18,12 +18,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (_request, reply) => {
-      const database = await app.databaseAnswers();
-      const ok = database && !app.draining;
+      const [database, redis] = await Promise.all([app.databaseAnswers(), app.redisCheck()]);
+      const ok = database && redis !== 'error' && !app.draining;
       reply.code(ok ? 200 : 503).header('cache-control', 'no-store');
       return {
         status: ok ? ('ok' as const) : ('degraded' as const),
-        checks: { database: database ? ('ok' as const) : ('error' as const), redis: 'disabled' as const },
+        checks: { database: database ? ('ok' as const) : ('error' as const), redis },
       };
     },
   );

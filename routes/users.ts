@@ -50,7 +50,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const renamed = await app.users.rename(request.user.id, request.body.displayName);
-      app.leaderboards.rename(renamed.id);
+      await app.leaderboards.rename(renamed.id, renamed.displayName);
       return renamed;
     },
   );

@@ -14,6 +14,7 @@ import leaderboard from '../plugins/leaderboard.js';
 import openapi from '../plugins/openapi.js';
 import problemDetails, { asProblem, sendProblem } from '../plugins/problem-details.js';
 import rateLimit from '../plugins/rate-limit.js';
+import redis from '../plugins/redis.js';
 import requestId from '../plugins/request-id.js';
 import scoreLedger from '../plugins/score-ledger.js';
 import sseBroadcaster from '../plugins/sse-broadcaster.js';
@@ -38,6 +39,7 @@ export async function buildApp(config: AppConfig) {
   await app.register(requestId);
   await app.register(validation);
   await app.register(draining);
+  await app.register(redis, { config });
   await app.register(rateLimit, { config });
   await app.register(openapi);
 

@@ -26,7 +26,12 @@ export const Environment = Type.Object({
   LOG_LEVEL: Type.String({ pattern: '^(fatal|error|warn|info|debug|trace|silent)$', default: 'info' }),
   DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
   DATABASE_POOL_SIZE: Count(10, 4),
-  REDIS_MODE: Type.Optional(Type.String({ pattern: '^off$' })),
+  DATABASE_REPLICA_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
+  REDIS_MODE: Type.Optional(
+    Type.Union([Type.Literal('single'), Type.Literal('cluster'), Type.Literal('off')]),
+  ),
+  REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://' })),
+  REDIS_SYNC_INTERVAL: Milliseconds(300_000),
   JWT_SECRET: Secret,
   JWT_SECRET_PREVIOUS: Type.Optional(Secret),
   JWT_EXPIRY: Duration('24h'),
@@ -53,6 +58,7 @@ export interface Config
     'JWT_EXPIRY' | 'REFRESH_TOKEN_TTL' | 'TRUST_PROXY' | 'REDIS_MODE'
   > {
   readonly production: boolean;
+  readonly REDIS_MODE: 'single' | 'cluster' | 'off';
   readonly JWT_EXPIRY: number;
   readonly REFRESH_TOKEN_TTL: number;
   /** Addresses and CIDR ranges whose `X-Forwarded-For` is believed. */
@@ -81,9 +87,9 @@ export function loadConfig(variables: Variables, stateDirectory = STATE_DIRECTOR
       `The environment is not usable:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`,
     );
   }
-  const { REDIS_MODE: _, ...rest } = environment;
   return {
-    ...rest,
+    ...environment,
+    REDIS_MODE: environment.REDIS_MODE ?? (environment.REDIS_URL === undefined ? 'off' : 'single'),
     production,
     JWT_EXPIRY: seconds(environment.JWT_EXPIRY),
     REFRESH_TOKEN_TTL: seconds(environment.REFRESH_TOKEN_TTL),
@@ -120,17 +126,21 @@ function schemaFaults(error: unknown): string[] {
 }
 
 function productionFaults(variables: Variables): string[] {
-  const faults = ['PORT', 'DATABASE_URL'].flatMap((name) =>
+  return ['PORT', 'DATABASE_URL'].flatMap((name) =>
     variables[name] === undefined ? [`${name} is missing`] : [],
   );
-  if (variables['REDIS_MODE'] === undefined) {
-    faults.push('REDIS_MODE is missing: this version keeps rankings in the process, set it to "off"');
-  }
-  return faults;
 }
 
 function sharedFaults(variables: Variables): string[] {
   const faults: string[] = [];
+  const { NODE_ENV, REDIS_MODE, REDIS_URL } = variables;
+  if (
+    REDIS_URL === undefined &&
+    REDIS_MODE !== 'off' &&
+    (REDIS_MODE !== undefined || NODE_ENV === 'production')
+  ) {
+    faults.push('REDIS_URL is missing (without Redis, set REDIS_MODE to "off")');
+  }
   const secret = variables['JWT_SECRET'];
   if (secret !== undefined && secret === variables['ACTION_TOKEN_SECRET']) {
     faults.push('JWT_SECRET and ACTION_TOKEN_SECRET must differ');

@@ -52,7 +52,12 @@ const parseTimestamp = (text: string): number =>
   new Date(text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00')).getTime();
 
 /** What a query needs: a pool, or a client inside a transaction. */
-export type Queryable = Pick<pg.ClientBase, 'query'>;
+export interface Queryable {
+  query<R extends pg.QueryResultRow>(
+    text: string | pg.QueryConfig,
+    values?: unknown[],
+  ): Promise<pg.QueryResult<R>>;
+}
 
 /**
  * Runs `work` in a transaction on a connection of its own. If anything goes wrong, the connection is closed rather

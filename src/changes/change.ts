@@ -15,7 +15,7 @@ const Change = Type.Union([
     /** `[userId, score, achievedAt in ms, version]` */
     entries: Type.Array(Type.Tuple([Type.String(), Type.Integer(), Type.Integer(), Type.Integer()])),
   }),
-  Type.Object({ type: Type.Literal('user-renamed'), userId: Type.String() }),
+  Type.Object({ type: Type.Literal('user-renamed'), userId: Type.String(), displayName: Type.String() }),
   Type.Object({ type: Type.Literal('user-erased'), userId: Type.String() }),
   Type.Object({ type: Type.Literal('session-revoked'), sessionId: Type.String() }),
   Type.Object({ type: Type.Literal('catalog') }),

@@ -18,9 +18,12 @@ const USER = `id, display_name AS "displayName", username, role, ${rfc3339('crea
 /** The people who play: guests, accounts with a password, and those whom a game server brings. */
 export class Users {
   readonly #pool: pg.Pool;
+  readonly #replica: Queryable;
 
-  constructor(pool: pg.Pool) {
+  /** @param replica for reads that tolerate lag */
+  constructor(pool: pg.Pool, replica: Queryable = pool) {
     this.#pool = pool;
+    this.#replica = replica;
   }
 
   createGuest(name?: string): Promise<User> {
@@ -85,7 +88,7 @@ export class Users {
   async rename(id: string, name: string): Promise<User> {
     return await transact(this.#pool, async (client) => {
       const user = await this.#update(client, 'display_name = $2', [id, displayName(name)]);
-      await announce(client, { type: 'user-renamed', userId: id });
+      await announce(client, { type: 'user-renamed', userId: id, displayName: user.displayName });
       return user;
     });
   }
@@ -135,7 +138,7 @@ export class Users {
 
   /** The user's score events, newest first, before the given one. */
   async history(userId: string, limit: number, before: string | null): Promise<ScoreEvent[]> {
-    const { rows } = await this.#pool.query<ScoreEvent>(
+    const { rows } = await this.#replica.query<ScoreEvent>(
       `SELECT id AS "eventId", action_id AS action, points, metadata, ${rfc3339('accepted_at')} AS "acceptedAt"
        FROM score_events WHERE user_id = $1 AND id < coalesce($2, 'evt_{') ORDER BY id DESC LIMIT $3`,
       [userId, before, limit],

@@ -7,8 +7,10 @@ export interface RankedStanding extends Standing {
   readonly rank: number;
 }
 
-/** Part of a board, in its order. */
+/** Part of a board, in its order. `version` grows with every change, as long as the `epoch` is the same. */
 export interface Page {
+  readonly epoch: string;
+  readonly version: number;
   readonly total: number;
   readonly standings: RankedStanding[];
 }
@@ -45,21 +47,26 @@ export interface LeaderboardReader {
   many(userIds: readonly string[]): Promise<Page>;
 }
 
-/** A projection of one board: quick reads, kept current by what the ledger has committed. */
+/** The projection cannot be read: entries may be missing, or the store does not answer. PostgreSQL must be asked. */
+export class NotReady extends Error {
+  override readonly name: string = 'NotReady';
+}
+
+/**
+ * A projection of one board: quick reads, kept current by what the ledger has committed. Any read may fail with
+ * `NotReady`.
+ */
 export interface Leaderboard extends LeaderboardReader {
   readonly key: BoardKey;
-  /** False while entries may be missing; then a read must go to PostgreSQL. */
-  readonly ready: boolean;
-  /** Changes at each rebuild. Versions of different epochs cannot be compared. */
-  readonly epoch: string;
-  /** Grows with every change. */
-  readonly version: number;
-  /** Takes over standings that are committed. Repeats and disorder do no harm. Ranks are null while not ready. */
+  /** Sees to it that the board becomes readable; resolves at the latest when it is. */
+  load(): Promise<void>;
+  /**
+   * Takes over standings that are committed. Repeats and disorder do no harm. Ranks are null while the board is being
+   * rebuilt.
+   */
   apply(changes: readonly VersionedStanding[]): Promise<RankChange[]>;
   /** Takes an erased user off the board for good. */
   erase(userId: string): Promise<void>;
   /** Something that reads show besides standings has changed (a display name). */
-  touch(): void;
-  /** Reads every entry from PostgreSQL again, into a new epoch. */
-  rebuild(): Promise<void>;
+  touch(): Promise<void>;
 }

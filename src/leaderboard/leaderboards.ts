@@ -5,18 +5,20 @@ import type { Queryable } from '../database.js';
 import { Problem } from '../errors.js';
 import type { DisplayNames } from '../identity/display-names.js';
 import type { BoardState, OwnStanding } from '../live/board-source.js';
-import type {
-  BoardKey,
-  Leaderboard,
-  LeaderboardReader,
-  RankChange,
-  RankedStanding,
-  Standing,
-  VersionedStanding,
+import {
+  type BoardKey,
+  type Leaderboard,
+  type LeaderboardReader,
+  NotReady,
+  type Page,
+  type RankChange,
+  type RankedStanding,
+  type Standing,
+  type VersionedStanding,
 } from './leaderboard.js';
 import { PostgresLeaderboard } from './postgres-leaderboard.js';
 
-const REBUILD_RETRY_MS = 1_000;
+const RELOAD_RETRY_MS = 1_000;
 const UNKNOWN_RANKS: RankChange = { previousRank: null, rank: null };
 
 /** A committed standing, and the board and season that it belongs to. */
@@ -36,9 +38,15 @@ interface LeaderboardsOptions {
   readonly catalog: Catalog;
   readonly names: DisplayNames;
   readonly database: Queryable;
-  /** Makes the projection of one board, empty and not ready. */
+  /** Makes the projection of one board, not loaded yet. */
   readonly project: (key: BoardKey) => Leaderboard;
   readonly onError: (error: unknown) => void;
+}
+
+interface Board {
+  readonly projection: Leaderboard;
+  /** Asked while the projection is not ready. */
+  readonly truth: LeaderboardReader;
 }
 
 /** All leaderboards of the catalog: their projections, and reads that fall back on PostgreSQL while one is not ready. */
@@ -46,7 +54,7 @@ export class Leaderboards {
   readonly #options: LeaderboardsOptions;
   readonly #listeners: ((leaderboardId: string) => void)[] = [];
   readonly #closed = new AbortController();
-  #boards = new Map<string, Leaderboard>();
+  #boards = new Map<string, Board>();
 
   constructor(options: LeaderboardsOptions) {
     this.#options = options;
@@ -57,22 +65,26 @@ export class Leaderboards {
     this.#listeners.push(listener);
   }
 
+  /** Tells whoever listens that a board has changed. */
+  announce(leaderboardId: string): void {
+    for (const listener of this.#listeners) listener(leaderboardId);
+  }
+
   /** Follows the catalog: a board that is new, or sorts otherwise, or is in a new season, gets a projection of its own. */
   follow(): void {
-    const boards = new Map<string, Leaderboard>();
+    const boards = new Map<string, Board>();
     for (const { id, season, sort } of this.#options.catalog.leaderboards) {
       const known = this.#boards.get(id);
-      const same = known !== undefined && known.key.season === season && known.key.sort === sort;
-      const board = same ? known : this.#options.project({ id, season, sort });
-      boards.set(id, board);
-      if (!same) void this.#rebuild(board);
+      const key = known?.projection.key;
+      if (known !== undefined && key?.season === season && key.sort === sort) boards.set(id, known);
+      else boards.set(id, this.#open({ id, season, sort }));
     }
     this.#boards = boards;
   }
 
-  /** Reads every board again: changes may have been missed. */
-  rebuild(): void {
-    for (const board of this.#boards.values()) void this.#rebuild(board);
+  /** Loads every board again: changes may have been missed. */
+  reload(): void {
+    for (const { projection } of this.#boards.values()) void this.#load(projection);
   }
 
   close(): void {
@@ -82,50 +94,45 @@ export class Leaderboards {
   /** Takes over what the ledger has committed, in order. The answer has one element a change. */
   async apply(changes: readonly EntryChange[]): Promise<RankChange[]> {
     const ranks: RankChange[] = changes.map(() => UNKNOWN_RANKS);
-    for (const board of this.#boards.values()) {
-      const { id, season } = board.key;
+    await this.#each(async (projection) => {
+      const { id, season } = projection.key;
       const indexes = [...changes.keys()].filter(
         (i) => changes[i]?.leaderboardId === id && changes[i]?.season === season,
       );
-      if (indexes.length === 0) continue;
-      const applied = await board.apply(indexes.flatMap((i) => changes[i] ?? []));
+      if (indexes.length === 0) return;
+      const applied = await projection
+        .apply(indexes.flatMap((i) => changes[i] ?? []))
+        .finally(() => this.announce(id));
       for (const [n, i] of indexes.entries()) ranks[i] = applied[n] ?? UNKNOWN_RANKS;
-      this.#announce(id);
-    }
+    });
     return ranks;
   }
 
   async erase(userId: string): Promise<void> {
     this.#options.names.forget(userId);
-    for (const board of this.#boards.values()) {
-      await board.erase(userId);
-      this.#announce(board.key.id);
-    }
+    await this.#each((projection) =>
+      projection.erase(userId).finally(() => this.announce(projection.key.id)),
+    );
   }
 
   /** The user's display name has changed: what readers see is new, though no score is. */
-  rename(userId: string): void {
-    this.#options.names.forget(userId);
-    for (const board of this.#boards.values()) {
-      board.touch();
-      this.#announce(board.key.id);
-    }
+  async rename(userId: string, displayName: string): Promise<void> {
+    this.#options.names.set(userId, displayName);
+    await this.#each((projection) => projection.touch().finally(() => this.announce(projection.key.id)));
   }
 
   /** @throws Problem `not-found` if there is no such board; so do all reads below */
   async page(leaderboardId: string, limit: number, after?: Standing): Promise<BoardState> {
-    const { view, reader } = this.#open(leaderboardId);
-    const { total, standings } = await reader.page(limit, after);
-    return { ...view, total, items: await this.#entries(standings) };
+    return this.#state(leaderboardId, await this.#read(leaderboardId, (reader) => reader.page(limit, after)));
   }
 
   async total(leaderboardId: string): Promise<number> {
-    return (await this.#open(leaderboardId).reader.page(1)).total;
+    return (await this.#read(leaderboardId, (reader) => reader.page(1))).total;
   }
 
   /** One user's entry, or null if it has none. */
   async entry(leaderboardId: string, userId: string): Promise<EntryView | null> {
-    const placement = await this.#open(leaderboardId).reader.placement(userId);
+    const placement = await this.#read(leaderboardId, (reader) => reader.placement(userId));
     if (placement === null) return null;
     const { total, standing, above } = placement;
     const [entry] = await this.#entries([standing]);
@@ -133,15 +140,12 @@ export class Leaderboards {
   }
 
   async around(leaderboardId: string, userId: string, radius: number): Promise<BoardState | null> {
-    const { view, reader } = this.#open(leaderboardId);
-    const page = await reader.around(userId, radius);
-    return page && { ...view, total: page.total, items: await this.#entries(page.standings) };
+    const page = await this.#read(leaderboardId, (reader) => reader.around(userId, radius));
+    return page && this.#state(leaderboardId, page);
   }
 
   async many(leaderboardId: string, userIds: readonly string[]): Promise<BoardState> {
-    const { view, reader } = this.#open(leaderboardId);
-    const { total, standings } = await reader.many(userIds);
-    return { ...view, total, items: await this.#entries(standings) };
+    return this.#state(leaderboardId, await this.#read(leaderboardId, (reader) => reader.many(userIds)));
   }
 
   /** The board's top, for the live stream. */
@@ -151,20 +155,36 @@ export class Leaderboards {
 
   /** A user's own place, for the live stream: no display name is looked up. */
   async standing(leaderboardId: string, userId: string): Promise<OwnStanding> {
-    const { reader } = this.#open(leaderboardId);
-    const placement = await reader.placement(userId);
+    const placement = await this.#read(leaderboardId, (reader) => reader.placement(userId));
     if (placement === null) return { rank: null, score: null, total: await this.total(leaderboardId) };
     return { rank: placement.standing.rank, score: placement.standing.score, total: placement.total };
   }
 
-  /** The version is taken before the read: what is read is at least as new as it says. */
-  #open(leaderboardId: string): { view: Omit<BoardState, 'total' | 'items'>; reader: LeaderboardReader } {
+  #board(leaderboardId: string): Board {
     const board = this.#boards.get(leaderboardId);
     if (board === undefined) throw new Problem('not-found', `There is no leaderboard "${leaderboardId}".`);
-    const { key, epoch, version } = board;
+    return board;
+  }
+
+  async #read<T>(leaderboardId: string, read: (reader: LeaderboardReader) => Promise<T>): Promise<T> {
+    const { projection, truth } = this.#board(leaderboardId);
+    try {
+      return await read(projection);
+    } catch (error) {
+      if (!(error instanceof NotReady)) this.#options.onError(error);
+      return await read(truth);
+    }
+  }
+
+  async #state(leaderboardId: string, { epoch, version, total, standings }: Page): Promise<BoardState> {
+    const { season } = this.#board(leaderboardId).projection.key;
     return {
-      view: { leaderboard: leaderboardId, season: key.season, epoch, version },
-      reader: board.ready ? board : new PostgresLeaderboard(key, this.#options.database),
+      leaderboard: leaderboardId,
+      season,
+      epoch,
+      version,
+      total,
+      items: await this.#entries(standings),
     };
   }
 
@@ -180,20 +200,35 @@ export class Leaderboards {
     }));
   }
 
-  async #rebuild(board: Leaderboard): Promise<void> {
+  #open(key: BoardKey): Board {
+    const projection = this.#options.project(key);
+    void this.#load(projection);
+    return { projection, truth: new PostgresLeaderboard(key, this.#options.database) };
+  }
+
+  /** On every projection at once. One that is not ready takes nothing: it is loaded from PostgreSQL, where everything is. */
+  async #each(work: (projection: Leaderboard) => Promise<void>): Promise<void> {
+    await Promise.all(
+      [...this.#boards.values()].map(async ({ projection }) => {
+        try {
+          await work(projection);
+        } catch (error) {
+          if (!(error instanceof NotReady)) throw error;
+        }
+      }),
+    );
+  }
+
+  async #load(projection: Leaderboard): Promise<void> {
     while (!this.#closed.signal.aborted) {
       try {
-        await board.rebuild();
-        return this.#announce(board.key.id);
+        await projection.load();
+        return this.announce(projection.key.id);
       } catch (error) {
         if (this.#closed.signal.aborted) return;
         this.#options.onError(error);
-        await delay(REBUILD_RETRY_MS, undefined, { signal: this.#closed.signal }).catch(() => {});
+        await delay(RELOAD_RETRY_MS, undefined, { signal: this.#closed.signal }).catch(() => {});
       }
     }
-  }
-
-  #announce(leaderboardId: string): void {
-    for (const listener of this.#listeners) listener(leaderboardId);
   }
 }

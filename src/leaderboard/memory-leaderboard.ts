@@ -1,22 +1,16 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import type { Queryable } from '../database.js';
+import { entryPages } from './entry-pages.js';
 import { newEpoch } from './epoch.js';
-import type { BoardKey, Leaderboard, Page, Placement, RankChange, RankedStanding } from './leaderboard.js';
+import {
+  type BoardKey,
+  type Leaderboard,
+  NotReady,
+  type Page,
+  type Placement,
+  type RankChange,
+  type RankedStanding,
+} from './leaderboard.js';
 import { RankIndex, type Standing, type VersionedStanding } from './rank-index.js';
-
-/** To take over a page holds up the process for some 10 ms. */
-const ROWS_PER_READ = 2_000;
-
-/**
- * By primary key, so that an entry cannot move from what is yet to be read to what was read. $3 where the last page ended.
- * A number is parsed much faster than a timestamp.
- */
-const ENTRIES = `
-SELECT user_id AS "userId", score, (extract(epoch FROM achieved_at) * 1000)::float8 AS "achievedAt", version
-FROM scores
-WHERE leaderboard_id = $1 AND season = $2 AND user_id > $3
-ORDER BY user_id
-LIMIT ${ROWS_PER_READ}`;
 
 /**
  * A board in the memory of this process.
@@ -40,37 +34,22 @@ export class MemoryLeaderboard implements Leaderboard {
     this.#index = new RankIndex(key.sort);
   }
 
-  get ready(): boolean {
-    return this.#ready;
+  load(): Promise<void> {
+    return this.rebuild();
   }
 
-  get epoch(): string {
-    return this.#epoch;
-  }
-
-  get version(): number {
-    return this.#version;
-  }
-
+  /** Reads every entry from PostgreSQL again, into a new epoch. */
   async rebuild(): Promise<void> {
     const index = new RankIndex(this.key.sort);
     this.#index = index;
     this.#ready = false;
     this.#epoch = newEpoch();
-    for (let after = ''; ; ) {
-      const { rows } = await this.#database.query<VersionedStanding>(ENTRIES, [
-        this.key.id,
-        this.key.season,
-        after,
-      ]);
+    for await (const standings of entryPages(this.#database, this.key)) {
       // A later rebuild has taken over.
       if (this.#index !== index) return;
-      for (const row of rows) if (!this.#erased.has(row.userId)) index.apply(row);
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < ROWS_PER_READ) break;
-      after = last.userId;
-      await turn();
+      for (const standing of standings) if (!this.#erased.has(standing.userId)) index.apply(standing);
     }
+    if (this.#index !== index) return;
     this.#ready = true;
     this.#version++;
   }
@@ -93,49 +72,61 @@ export class MemoryLeaderboard implements Leaderboard {
     this.#index.remove(userId);
   }
 
-  touch(): void {
+  async touch(): Promise<void> {
     this.#version++;
   }
 
   async page(limit: number, after?: Standing): Promise<Page> {
-    return this.#slice(after === undefined ? 0 : this.#index.countThrough(after), limit);
+    const index = this.#readable();
+    return this.#slice(index, after === undefined ? 0 : index.countThrough(after), limit);
   }
 
   async placement(userId: string): Promise<Placement | null> {
-    const rank = this.#index.rank(userId);
+    const index = this.#readable();
+    const rank = index.rank(userId);
     if (rank === undefined) return null;
     const start = Math.max(rank - 2, 0);
-    const { standings } = this.#slice(start, rank - start);
+    const { total, standings } = this.#slice(index, start, rank - start);
     const standing = standings.pop();
-    return standing === undefined
-      ? null
-      : { total: this.#index.size, standing, above: standings.pop() ?? null };
+    return standing === undefined ? null : { total, standing, above: standings.pop() ?? null };
   }
 
   async around(userId: string, radius: number): Promise<Page | null> {
-    const rank = this.#index.rank(userId);
+    const index = this.#readable();
+    const rank = index.rank(userId);
     if (rank === undefined) return null;
     const start = Math.max(rank - 1 - radius, 0);
-    return this.#slice(start, rank + radius - start);
+    return this.#slice(index, start, rank + radius - start);
   }
 
   async many(userIds: readonly string[]): Promise<Page> {
+    const index = this.#readable();
     const standings = [...new Set(userIds)].flatMap((userId): RankedStanding[] => {
-      const standing = this.#index.get(userId);
-      const rank = this.#index.rank(userId);
+      const standing = index.get(userId);
+      const rank = index.rank(userId);
       return standing === undefined || rank === undefined ? [] : [{ ...standing, rank }];
     });
-    return { total: this.#index.size, standings: standings.sort((a, b) => a.rank - b.rank) };
+    return this.#answer(
+      index,
+      standings.sort((a, b) => a.rank - b.rank),
+    );
   }
 
   #rank(userId: string): number | null {
     return this.#ready ? (this.#index.rank(userId) ?? null) : null;
   }
 
-  #slice(start: number, count: number): Page {
-    const standings = this.#index
-      .slice(start, count)
-      .map((standing, i) => ({ ...standing, rank: start + i + 1 }));
-    return { total: this.#index.size, standings };
+  #readable(): RankIndex {
+    if (!this.#ready) throw new NotReady('The board is being loaded');
+    return this.#index;
+  }
+
+  #slice(index: RankIndex, start: number, count: number): Page {
+    const standings = index.slice(start, count).map((standing, i) => ({ ...standing, rank: start + i + 1 }));
+    return this.#answer(index, standings);
+  }
+
+  #answer(index: RankIndex, standings: RankedStanding[]): Page {
+    return { epoch: this.#epoch, version: this.#version, total: index.size, standings };
   }
 }

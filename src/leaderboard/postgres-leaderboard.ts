@@ -1,4 +1,5 @@
 import type { Queryable } from '../database.js';
+import { newEpoch } from './epoch.js';
 import type {
   BoardKey,
   LeaderboardReader,
@@ -56,6 +57,9 @@ type Row = { total: number } & (RankedStanding | { userId: null });
 export class PostgresLeaderboard implements LeaderboardReader {
   readonly #key: BoardKey;
   readonly #database: Queryable;
+  readonly #epoch = newEpoch();
+  /** Nobody knows whether a board has changed since it was last read, so each read counts as newer. */
+  #version = 0;
 
   constructor(key: BoardKey, database: Queryable) {
     this.#key = key;
@@ -90,6 +94,6 @@ export class PostgresLeaderboard implements LeaderboardReader {
         ? []
         : [{ rank: row.rank, userId: row.userId, score: row.score, achievedAt: row.achievedAt }],
     );
-    return { total: rows[0]?.total ?? 0, standings };
+    return { epoch: this.#epoch, version: ++this.#version, total: rows[0]?.total ?? 0, standings };
   }
 }

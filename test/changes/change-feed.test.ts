@@ -48,7 +48,7 @@ async function allowConnections(url: string, allowed: boolean): Promise<void> {
   await client.end();
 }
 
-const renamed = (userId: string): Change => ({ type: 'user-renamed', userId });
+const renamed = (userId: string): Change => ({ type: 'user-erased', userId });
 
 t.test('what commits is heard in order, what is rolled back is not', async (t) => {
   const { client, heard, tell } = await openFeed(t);

@@ -10,7 +10,7 @@ t.test('what an instance announces is understood', async (t) => {
       season: 1,
       entries: [['usr_1', -(2 ** 53) + 1, 1_781_136_000_000, 2]],
     },
-    { type: 'user-renamed', userId: 'usr_1' },
+    { type: 'user-renamed', userId: 'usr_1', displayName: 'Ada' },
     { type: 'user-erased', userId: 'usr_1' },
     { type: 'session-revoked', sessionId: 'ses_1' },
     { type: 'catalog' },

@@ -149,7 +149,7 @@ t.test('a rename is announced, changes the version and shows', async (t) => {
   const { version } = await leaderboards.page('global', 1);
   await users.rename(idOf(0), 'Countess');
   const announced = once(changes, 'change');
-  leaderboards.rename(idOf(0));
+  await leaderboards.rename(idOf(0), 'Countess');
   t.same(await announced, ['global']);
   const state = await leaderboards.page('global', 1);
   t.equal(state.items[0]?.displayName, 'Countess');

@@ -1,0 +1,43 @@
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import fastifyRedis from '@fastify/redis';
+import fp from 'fastify-plugin';
+import type { AppConfig } from '../src/config.js';
+import { connectRedis, type RedisClient } from '../src/redis.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** A second connection, which only listens. */
+    redisSubscriber: RedisClient;
+  }
+}
+
+const FIRST_CONNECTION_MS = 1_000;
+
+/** Redis, where REDIS_MODE has one. The service starts, and goes on, without it. */
+export default fp<{ config: AppConfig }>(
+  async (app, { config }) => {
+    if (config.REDIS_MODE === 'off') return;
+    const client = connectRedis(config.REDIS_MODE, config.REDIS_URL ?? '');
+    const subscriber = connectRedis(config.REDIS_MODE, config.REDIS_URL ?? '');
+    for (const connection of [client, subscriber]) {
+      connection.on('error', (error: unknown) => app.log.error({ err: error }, 'Redis error'));
+    }
+    app.addHook('onClose', async () => {
+      client.disconnect();
+      subscriber.disconnect();
+    });
+    await Promise.race([once(client, 'ready'), delay(FIRST_CONNECTION_MS, undefined, { ref: false })]).catch(
+      () => {},
+    );
+    // @fastify/redis holds up the start until its client is connected. Redis may be down: it is told that all is well.
+    let registered = false;
+    const patient = new Proxy(client, {
+      get: (target, name) => (name === 'status' && !registered ? 'ready' : Reflect.get(target, name)),
+    });
+    await app.register(fastifyRedis, { client: patient });
+    registered = true;
+    app.decorate('redisSubscriber', { getter: () => subscriber });
+  },
+  { name: 'redis', fastify: '5.x' },
+);

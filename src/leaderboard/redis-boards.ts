@@ -1,0 +1,133 @@
+import type { RedisClient } from '../redis.js';
+import type { BoardKey, VersionedStanding } from './leaderboard.js';
+import type { Reconciler } from './reconciler.js';
+import { BOARDS_CHANNEL, BoardLost, RedisLeaderboard } from './redis-leaderboard.js';
+
+/** How often each board is asked what it is at: finds lost boards, and changes whose message was lost. */
+const CHECK_EVERY_MS = 500;
+/** What another instance has committed it also puts into Redis, unless it dies in between: this long is waited for it. */
+const GRACE_MS = 500;
+const MAX_UNCONFIRMED = 50_000;
+
+interface RedisBoardsOptions {
+  readonly client: RedisClient;
+  /** A connection of its own, which does nothing but listen. */
+  readonly subscriber: RedisClient;
+  readonly reconciler: Reconciler;
+  /** How often every board is compared with PostgreSQL, in milliseconds. */
+  readonly syncIntervalMs: number;
+  /** A board has changed, or can be read again, or cannot any more. */
+  readonly onChange: (leaderboardId: string) => void;
+  readonly onReconciled: (leaderboardId: string, drift: number, ms: number) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Looks after the boards in Redis: hears when another instance has changed one, finds those that Redis has lost and has
+ * them rebuilt at once, and has all of them compared with PostgreSQL now and then.
+ */
+export class RedisBoards {
+  readonly #options: RedisBoardsOptions;
+  readonly #boards = new Map<string, RedisLeaderboard>();
+  /** What each board was at when it was last looked at; null if it could not be read. */
+  readonly #seen = new Map<string, string | null>();
+  readonly #reconciling = new Map<string, Promise<void>>();
+  readonly #timers: NodeJS.Timeout[] = [];
+  #unconfirmed = 0;
+  #checking = false;
+  #closed = false;
+
+  constructor(options: RedisBoardsOptions) {
+    this.#options = options;
+    const { subscriber, syncIntervalMs } = options;
+    subscriber.on('ready', () => {
+      subscriber.subscribe(BOARDS_CHANNEL).catch(options.onError);
+      for (const id of this.#boards.keys()) options.onChange(id);
+    });
+    subscriber.on('message', (_channel: string, id: string) => options.onChange(id));
+    this.#timers.push(setInterval(() => void this.#check(), CHECK_EVERY_MS).unref());
+    this.#timers.push(setInterval(() => this.reconcileAll(), syncIntervalMs).unref());
+  }
+
+  /** The board in Redis, looked after from now on. */
+  project(key: BoardKey): RedisLeaderboard {
+    const board = new RedisLeaderboard(key, this.#options.client);
+    this.#boards.set(key.id, board);
+    return board;
+  }
+
+  /** Whether every board can be read from Redis. */
+  async ready(): Promise<boolean> {
+    const states = await Promise.allSettled([...this.#boards.values()].map((board) => board.state()));
+    return states.every(({ status }) => status === 'fulfilled');
+  }
+
+  /** A board that could not be read is rebuilt, if Redis has lost it. */
+  async recover(board: RedisLeaderboard): Promise<void> {
+    const running = this.#reconciling.get(board.key.id);
+    if (running !== undefined) return running;
+    const run = this.#reconcile(board.key).finally(() => this.#reconciling.delete(board.key.id));
+    this.#reconciling.set(board.key.id, run);
+    return run;
+  }
+
+  /** Takes note of what another instance has committed, and sees to it that it has arrived in Redis. */
+  confirm(leaderboardId: string, season: number, standings: readonly VersionedStanding[]): void {
+    const board = this.#boards.get(leaderboardId);
+    // With so much to confirm Redis is away; what is missed then, the next comparison finds.
+    if (board?.key.season !== season || this.#unconfirmed > MAX_UNCONFIRMED) return;
+    this.#unconfirmed += standings.length;
+    setTimeout(async () => {
+      this.#unconfirmed -= standings.length;
+      try {
+        if (!this.#closed) await this.#options.reconciler.repair(board.key, standings);
+      } catch (error) {
+        if (!(error instanceof BoardLost)) this.#options.onError(error);
+      }
+    }, GRACE_MS).unref();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#options.subscriber.disconnect();
+    await Promise.allSettled(this.#reconciling.values());
+  }
+
+  async #check(): Promise<void> {
+    if (this.#checking) return;
+    this.#checking = true;
+    await Promise.all([...this.#boards.values()].map((board) => this.#checkBoard(board)));
+    this.#checking = false;
+  }
+
+  async #checkBoard(board: RedisLeaderboard): Promise<void> {
+    const { id } = board.key;
+    let state: string | null = null;
+    try {
+      state = await board.state();
+    } catch (error) {
+      if (error instanceof BoardLost) void this.recover(board);
+      else if (this.#seen.get(id) !== null) this.#options.onError(error);
+    }
+    // While Redis is away nobody says what changes: open streams look at PostgreSQL each time.
+    if (state === null || state !== this.#seen.get(id)) this.#options.onChange(id);
+    this.#seen.set(id, state);
+  }
+
+  /** Compares every board with PostgreSQL, one after the other. */
+  reconcileAll(): void {
+    for (const board of this.#boards.values()) void this.recover(board);
+  }
+
+  async #reconcile(key: BoardKey): Promise<void> {
+    const start = performance.now();
+    try {
+      const drift = await this.#options.reconciler.reconcile(key);
+      if (drift !== null) this.#options.onReconciled(key.id, drift, performance.now() - start);
+      this.#options.onChange(key.id);
+    } catch (error) {
+      if (!this.#closed) this.#options.onError(error);
+    }
+  }
+}

@@ -1,0 +1,181 @@
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { TypeCompiler } from '@sinclair/typebox/compiler';
+import { type RedisClient, Script } from '../redis.js';
+import {
+  type BoardKey,
+  type Leaderboard,
+  NotReady,
+  type Page,
+  type Placement,
+  type RankChange,
+  type RankedStanding,
+  type Standing,
+  type VersionedStanding,
+} from './leaderboard.js';
+import * as scripts from './redis-scripts.js';
+
+/** On which instances tell one another that a board has changed; the message is the board's id. */
+export const BOARDS_CHANNEL = 'scoreboard:boards';
+
+const page = new Script(scripts.PAGE);
+const around = new Script(scripts.AROUND);
+const many = new Script(scripts.MANY);
+const state = new Script(scripts.STATE);
+const apply = new Script(scripts.APPLY);
+const erase = new Script(scripts.ERASE);
+const touch = new Script(scripts.TOUCH);
+
+const Text = Type.String();
+const Answer = Type.Tuple([
+  Text,
+  Text,
+  Type.Integer(),
+  Type.Integer(),
+  Type.Array(Type.Union([Text, Type.Integer()])),
+]);
+
+/** Redis answers, and does not have the board, or not all of it: it must be rebuilt. */
+export class BoardLost extends NotReady {
+  override readonly name = 'BoardLost';
+}
+
+/** Parses what a script has answered: null is how Redis says false, and false says that the board is lost. */
+function parser<T extends TSchema>(schema: T): (answer: unknown) => Static<T> {
+  const compiled = TypeCompiler.Compile(schema);
+  return (answer) => {
+    if (answer === null) throw new BoardLost('The board is not in Redis');
+    if (!compiled.Check(answer)) throw new Error('Redis has given an answer that no script of ours gives');
+    return answer;
+  };
+}
+const asAnswer = parser(Answer);
+const asState = parser(Type.Tuple([Text, Text]));
+const asRanks = parser(Type.Array(Type.Integer()));
+
+/** `achievedAt` in the width at which text sorts like numbers, until the year 33,658. */
+const timeText = (ms: number): string => String(ms).padStart(15, '0');
+
+/** The keys of a board, and of the one that is being built beside it. */
+export function keysOf({ id, season }: BoardKey): { board: string[]; next: string[] } {
+  const tag = `scoreboard:{${id}:${season}}`;
+  return { board: [`${tag}:rank`, `${tag}:entries`], next: [`${tag}:rank:next`, `${tag}:entries:next`] };
+}
+
+/** A score as it sorts ascending. `0 -` and not `-`: Redis tells −0 from 0. */
+const sortKey = ({ sort }: BoardKey, score: number): number => (sort === 'desc' ? 0 - score : score);
+
+/** A standing as the scripts take it: user, sort key, time, version. */
+export const scriptArguments = (key: BoardKey, { userId, score, achievedAt, version }: VersionedStanding) => [
+  userId,
+  sortKey(key, score),
+  timeText(achievedAt),
+  version,
+];
+
+/**
+ * A board in Redis, shared by all instances. Each call is one script: one round trip, and atomic. Any call may throw
+ * `NotReady`, because Redis does not answer, or `BoardLost`.
+ */
+export class RedisLeaderboard implements Leaderboard {
+  readonly key: BoardKey;
+  readonly #client: RedisClient;
+  readonly #board: string[];
+  readonly #all: string[];
+
+  constructor(key: BoardKey, client: RedisClient) {
+    this.key = key;
+    this.#client = client;
+    const { board, next } = keysOf(key);
+    this.#board = board;
+    this.#all = [...board, ...next];
+  }
+
+  /** Nothing to do here: boards in Redis are looked after by RedisBoards. */
+  async load(): Promise<void> {}
+
+  /** What the board is at, to find out whether something was missed. */
+  async state(): Promise<string> {
+    return asState(await this.#run(state, this.#board, [])).join('-');
+  }
+
+  async apply(changes: readonly VersionedStanding[]): Promise<RankChange[]> {
+    const args = changes.flatMap((change) => scriptArguments(this.key, change));
+    try {
+      const ranks = asRanks(await this.#run(apply, this.#all, [BOARDS_CHANNEL, this.key.id, ...args]));
+      return changes.map((_, i) => ({ previousRank: rankOf(ranks[2 * i]), rank: rankOf(ranks[2 * i + 1]) }));
+    } catch (error) {
+      // A write never fails because Redis does. What it misses now is put right when it is back.
+      if (error instanceof NotReady) return changes.map(() => ({ previousRank: null, rank: null }));
+      throw error;
+    }
+  }
+
+  async erase(userId: string): Promise<void> {
+    await this.#run(erase, this.#all, [BOARDS_CHANNEL, this.key.id, userId]);
+  }
+
+  async touch(): Promise<void> {
+    await this.#run(touch, this.#board, [BOARDS_CHANNEL, this.key.id]);
+  }
+
+  async page(limit: number, after?: Standing): Promise<Page> {
+    const position = after ? [sortKey(this.key, after.score), timeText(after.achievedAt) + after.userId] : [];
+    return this.#page(await this.#run(page, this.#board, [limit, ...position]));
+  }
+
+  async placement(userId: string): Promise<Placement | null> {
+    const found = await this.around(userId, 1, 0);
+    const standing = found?.standings.pop();
+    if (found === null || standing === undefined) return null;
+    return { total: found.total, standing, above: found.standings.pop() ?? null };
+  }
+
+  async around(userId: string, above: number, below = above): Promise<Page | null> {
+    const found = this.#page(await this.#run(around, this.#board, [userId, above, below]));
+    return found.standings.length === 0 ? null : found;
+  }
+
+  async many(userIds: readonly string[]): Promise<Page> {
+    const answer = asAnswer(await this.#run(many, this.#board, [...new Set(userIds)]));
+    const [epoch, version, total, , rows] = answer;
+    const standings: RankedStanding[] = [];
+    for (let i = 0; i < rows.length; i += 3)
+      standings.push(this.#standing(rows[i], rows[i + 1], Number(rows[i + 2])));
+    standings.sort((a, b) => a.rank - b.rank);
+    return { epoch, version: Number(version), total, standings };
+  }
+
+  async #run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    try {
+      return await script.run(this.#client, keys, args);
+    } catch (error) {
+      throw new NotReady('Redis does not answer', { cause: error });
+    }
+  }
+
+  #page(answer: unknown): Page {
+    const [epoch, version, total, start, rows] = asAnswer(answer);
+    const standings: RankedStanding[] = [];
+    for (let i = 0; i < rows.length; i += 2)
+      standings.push(this.#standing(rows[i], rows[i + 1], start + i / 2));
+    return { epoch, version: Number(version), total, standings };
+  }
+
+  #standing(
+    member: string | number | undefined,
+    score: string | number | undefined,
+    position: number,
+  ): RankedStanding {
+    const text = String(member);
+    return {
+      rank: position + 1,
+      userId: text.slice(15),
+      score: sortKey(this.key, Number(score)),
+      achievedAt: Number(text.slice(0, 15)),
+    };
+  }
+}
+
+/** From a 0-based place, −1 for none. */
+const rankOf = (place: number | undefined): number | null =>
+  place === undefined || place < 0 ? null : place + 1;

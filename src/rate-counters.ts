@@ -1,0 +1,45 @@
+import { LRUCache } from 'lru-cache';
+import { type RedisClient, Script } from './redis.js';
+
+/** KEYS counter. ARGV window in ms. Count, and ms until it starts anew. */
+const count = new Script(`
+local current = redis.call('INCR', KEYS[1])
+if current == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+local ttl = redis.call('PTTL', KEYS[1])
+return {current, ttl}
+`);
+
+interface Count {
+  readonly current: number;
+  /** Milliseconds until the count starts anew. */
+  readonly ttl: number;
+}
+
+/** Counts of what somebody did in a window of time: in Redis, for all instances together, or in this process alone. */
+export class RateCounters {
+  readonly #redis: RedisClient | null;
+  readonly #local = new LRUCache<string, { current: number; until: number }>({ max: 50_000 });
+
+  constructor(redis: RedisClient | null) {
+    this.#redis = redis;
+  }
+
+  /** @throws if there is a Redis and it does not answer */
+  async increment(key: string, windowMs: number): Promise<Count> {
+    if (this.#redis === null) return this.incrementLocally(key, windowMs);
+    const answer = await count.run(this.#redis, [`scoreboard:rate:{${key}}`], [windowMs]);
+    if (!Array.isArray(answer)) throw new Error('Redis has given an answer that no script of ours gives');
+    const [current = 0, ttl = windowMs] = answer.map(Number);
+    return { current, ttl };
+  }
+
+  /** For as many keys as a process can remember. */
+  incrementLocally(key: string, windowMs: number): Count {
+    const now = Date.now();
+    const known = this.#local.get(key);
+    const counter = known !== undefined && known.until > now ? known : { current: 0, until: now + windowMs };
+    counter.current++;
+    this.#local.set(key, counter);
+    return { current: counter.current, ttl: counter.until - now };
+  }
+}

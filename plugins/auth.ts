@@ -12,6 +12,7 @@ import { type ServiceAccount, ServiceAccounts } from '../src/identity/service-ac
 import { type OpenSession, Sessions } from '../src/identity/sessions.js';
 import { Users } from '../src/identity/users.js';
 import { idPattern } from '../src/ids.js';
+import { retry } from '../src/retry.js';
 
 const ISSUER = 'scoreboard-api';
 const AUDIENCE = 'scoreboard-api';
@@ -80,11 +81,14 @@ export default fp<{ config: AppConfig }>(
       checkTyp: 'JWT',
       cache: 10_000,
       cacheTTL: 60_000,
+      // Also when JWT_EXPIRY was longer before: revocations are remembered no longer than this.
+      maxAge: config.JWT_EXPIRY,
     };
     await app.register(jwt, { secret: config.JWT_SECRET, verify });
     if (config.JWT_SECRET_PREVIOUS !== undefined) {
       await app.register(jwt, { secret: config.JWT_SECRET_PREVIOUS, verify, namespace: 'previous' });
     }
+    const closed = new AbortController();
     const claims = TypeCompiler.Compile(Claims);
     const users = new Users(pool, app.replica);
     const sessions = new Sessions({
@@ -96,10 +100,14 @@ export default fp<{ config: AppConfig }>(
       onChange: (change) => {
         if (change.type === 'session-revoked') sessions.remember(change.sessionId);
       },
-      onResync: () => {
-        sessions.load().catch((error: unknown) => app.log.error({ err: error }, 'Database error'));
-      },
+      onResync: () =>
+        void retry(
+          () => sessions.load(),
+          closed.signal,
+          (error) => app.log.error({ err: error }, 'Database error: revoked sessions could not be read'),
+        ),
     });
+    app.addHook('onClose', async () => closed.abort());
     await sessions.load();
 
     /** The claims of a token that one of our secrets has signed. Whatever is wrong with it, fast-jwt throws. */

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import fp from 'fastify-plugin';
 import { Catalog } from '../src/catalog/catalog.js';
 import type { AppConfig } from '../src/config.js';
+import { retry } from '../src/retry.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -9,23 +9,17 @@ declare module 'fastify' {
   }
 }
 
-const RETRY_MS = 1_000;
-
 /** The leaderboards and actions there are, kept current on every instance. */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const catalog = new Catalog(app.pg.pool);
     const closed = new AbortController();
-    const reload = async (): Promise<void> => {
-      while (!closed.signal.aborted) {
-        try {
-          return await catalog.load();
-        } catch (error) {
-          app.log.error({ err: error }, 'Database error: the catalog could not be read');
-          await delay(RETRY_MS, undefined, { signal: closed.signal }).catch(() => {});
-        }
-      }
-    };
+    const reload = () =>
+      retry(
+        () => catalog.load(),
+        closed.signal,
+        (error) => app.log.error({ err: error }, 'Database error: the catalog could not be read'),
+      );
     app.changes.listen({
       onChange: (change) => {
         if (change.type === 'catalog') void reload();

@@ -1,8 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import fp from 'fastify-plugin';
 import type { AppConfig } from '../src/config.js';
 import { Cursors } from '../src/cursor.js';
 import { DisplayNames } from '../src/identity/display-names.js';
-import { newId } from '../src/ids.js';
 import { Leaderboards } from '../src/leaderboard/leaderboards.js';
 import { MemoryLeaderboard } from '../src/leaderboard/memory-leaderboard.js';
 import { Reconciler } from '../src/leaderboard/reconciler.js';
@@ -26,7 +26,7 @@ const ANSWERED_WITHIN_MS = 500;
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const { pool } = app.pg;
-    const instance = newId('svc');
+    const instance = randomUUID();
     const names = new DisplayNames(app.replica, pool);
     const failed = (error: unknown) => app.log.error({ err: error }, 'A change could not be applied');
     const redis =

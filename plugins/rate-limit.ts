@@ -32,6 +32,8 @@ export default fp<{ config: AppConfig }>(
       store: storeOf(new RateCounters(config.REDIS_MODE === 'off' ? null : app.redis)),
       // Reads go on uncounted while Redis is away.
       skipOnError: true,
+      // Game servers are trusted; where they must be known, they are by now.
+      allowList: (request: FastifyRequest) => request.user?.role === 'server',
       errorResponseBuilder: (_request, { max, ttl }) => {
         const retryAfter = Math.max(1, Math.ceil(ttl / 1000));
         return new Problem(

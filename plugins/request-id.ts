@@ -5,6 +5,12 @@ import { Problem } from '../src/errors.js';
 export default fp(
   async (app) => {
     app.addHook('onRequest', async (request, reply) => {
+      // Who has reset the connection has no address any more to count by, and hears no answer.
+      if (request.raw.socket.remoteAddress === undefined) {
+        reply.hijack();
+        request.raw.socket.destroy();
+        return;
+      }
       reply.header('x-request-id', request.id);
       if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
         throw new Problem('validation-failed', 'HTTP/1.1 asks for a Host header.');

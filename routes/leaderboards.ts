@@ -175,7 +175,7 @@ function isCurrent({ epoch, version }: BoardState, request: FastifyRequest, repl
   const etag = `"${epoch}-${version}"`;
   reply.header('etag', etag).header('cache-control', 'no-cache');
   const known = request.headers['if-none-match'] ?? '';
-  return known.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
+  return known.split(',').some((tag) => ['*', etag].includes(tag.trim().replace(/^W\//, '')));
 }
 
 export default routes;

@@ -38,7 +38,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request): Promise<Receipt> => {
       const { actionToken, points: given, metadata = null } = request.body;
-      if (metadata !== null && Buffer.byteLength(JSON.stringify(metadata)) > MAX_METADATA_BYTES) {
+      if (metadata !== null && isTooLong(metadata)) {
         throw invalid('/metadata', `must not be longer than ${MAX_METADATA_BYTES} bytes`);
       }
       const claims = await acceptedClaims(app, actionToken, (userId) => {
@@ -66,6 +66,15 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
   );
 };
+
+function isTooLong(metadata: object): boolean {
+  try {
+    return Buffer.byteLength(JSON.stringify(metadata)) > MAX_METADATA_BYTES;
+  } catch {
+    // Nested deeper than the stack, so far longer than allowed.
+    return true;
+  }
+}
 
 /** The claims of a token that may be recorded now. */
 async function acceptedClaims(

@@ -92,9 +92,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const { id } = request.user;
-      await app.users.erase(id);
+      const sessionIds = await app.users.erase(id);
+      for (const sessionId of sessionIds) app.sessions.remember(sessionId);
       await app.leaderboards.erase(id);
-      await app.sessions.revokeAll(id);
       return reply.code(204).send(null);
     },
   );

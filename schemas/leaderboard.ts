@@ -141,22 +141,19 @@ export const AroundQuery = Type.Object(
   },
   { additionalProperties: false },
 );
-/** Up to 100 ids of 30 characters and the commas between them. */
 export const FriendsQuery = Type.Object(
   {
     userIds: Type.String({
       minLength: 1,
-      maxLength: 3_099,
+      maxLength: 8_192,
       description: 'Up to 100 user ids, with commas between them.',
       examples: ['usr_01kcx7f0w3e5tt9m6d7kq2x1zb,usr_01kcx7f9fye7n8e6c2p3rj4t5v'],
     }),
   },
   { additionalProperties: false },
 );
-export const StreamQuery = Type.Object(
-  {
-    limit: Limit(10),
-    user: Type.Optional({ ...UserId, description: 'Also send `rank` events for this user.' }),
-  },
-  { additionalProperties: false },
-);
+/** Open to other parameters: some EventSource polyfills add their own. */
+export const StreamQuery = Type.Object({
+  limit: Limit(10),
+  user: Type.Optional({ ...UserId, description: 'Also send `rank` events for this user.' }),
+});

@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { STATE_DIRECTORY } from '../src/config.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/embedded-postgres.js';
-import { StartError } from '../src/start-error.js';
+import { explained, StartError } from '../src/start-error.js';
 
 /** The database that the service in this folder uses: DATABASE_URL, or the development default. */
 export async function withDatabase<T>(work: (url: string) => Promise<T>): Promise<T> {
-  const url = process.env['DATABASE_URL'];
+  const { DATABASE_URL: url, NODE_ENV } = process.env;
+  if (!url && NODE_ENV === 'production') throw new StartError('DATABASE_URL is missing.');
   const database: EmbeddedPostgres = url
     ? { url, stop: async () => {} }
     : await startEmbeddedPostgres({ directory: resolve(STATE_DIRECTORY, 'postgres') });
@@ -20,9 +21,9 @@ export async function withDatabase<T>(work: (url: string) => Promise<T>): Promis
 export async function main(work: () => Promise<void>): Promise<void> {
   try {
     await work();
-  } catch (error) {
-    if (error instanceof StartError) console.error(error.message);
-    else console.error(error);
+  } catch (thrown) {
+    const error = explained(thrown);
+    console.error(error instanceof StartError ? error.message : error);
     process.exitCode = 1;
   }
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import fastify, { type FastifyHttpOptions, LogController } from 'fastify';
+import fastify, { type FastifyHttpOptions, type FastifyInstance, LogController } from 'fastify';
 import actionToken from '../plugins/action-token.js';
 import auth from '../plugins/auth.js';
 import catalog from '../plugins/catalog.js';
@@ -31,10 +31,20 @@ import type { AppConfig } from './config.js';
 import { Problem, problemDocument } from './errors.js';
 import { loggerOptions } from './logging.js';
 
-/** The service, not yet listening. Each line needs only those above it; closing runs backwards. */
+/** The service, not yet listening. */
 export async function buildApp(config: AppConfig) {
   const app = fastify(serverOptions(config)).withTypeProvider<TypeBoxTypeProvider>();
+  try {
+    await register(app, config);
+    return app;
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+}
 
+/** Each line needs only those above it; closing runs backwards. */
+async function register(app: FastifyInstance, config: AppConfig): Promise<void> {
   await app.register(problemDetails);
   await app.register(requestId);
   await app.register(validation);
@@ -61,8 +71,6 @@ export async function buildApp(config: AppConfig) {
   await app.register(streamRoutes);
   await app.register(adminRoutes);
   await app.register(serviceRoutes);
-
-  return app;
 }
 
 const MAX_BODY_BYTES = 16_384;
@@ -76,10 +84,13 @@ function serverOptions(config: AppConfig): FastifyHttpOptions<Server> {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: 72_000,
     trustProxy: config.TRUST_PROXY,
     // Node would refuse a request without one by itself, without a request id; plugins/request-id.ts does instead.
-    http: { requireHostHeader: false },
+    http: {
+      requireHostHeader: false,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: 1_000,
+    },
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
@@ -105,8 +116,9 @@ function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
     `X-Request-Id: ${requestId}`,
     'Connection: close',
   ];
-  if (socket.writable) socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-  else socket.destroy();
+  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  // Unless we close our side as well, a client that keeps its own open keeps the connection for ever.
+  socket.destroySoon();
 }
 
 const GARBAGE: Record<string, string> = {

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { envSchema } from 'env-schema';
+import { errorCode } from './database.js';
 import { StartError } from './start-error.js';
 
 /** Where the development defaults keep their database and secrets, below the working directory. */
@@ -12,7 +13,7 @@ export const STATE_DIRECTORY = '.scoreboard';
 
 const Secret = Type.String({ minLength: 32 });
 const Duration = (fallback: string) =>
-  Type.String({ pattern: '^[1-9][0-9]{0,8}(s|m|h|d)?$', default: fallback });
+  Type.String({ pattern: '^([1-9][0-9]{0,8}s?|[1-9][0-9]{0,4}[mhd])$', default: fallback });
 const Count = (fallback: number, minimum = 1) => Type.Integer({ minimum, default: fallback });
 const Milliseconds = (fallback: number) =>
   Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1, default: fallback });
@@ -38,7 +39,7 @@ export const Environment = Type.Object({
   REFRESH_TOKEN_TTL: Duration('30d'),
   ACTION_TOKEN_SECRET: Secret,
   ACTION_TOKEN_SECRET_PREVIOUS: Type.Optional(Secret),
-  ACTION_TOKEN_TTL: Count(300),
+  ACTION_TOKEN_TTL: Type.Integer({ minimum: 1, maximum: 2_592_000, default: 300 }),
   RATE_LIMIT_SCORE_UPDATE: Count(10),
   RATE_LIMIT_AUTH: Count(60),
   RATE_LIMIT_READ: Count(1200),
@@ -145,6 +146,12 @@ function sharedFaults(variables: Variables): string[] {
   if (secret !== undefined && secret === variables['ACTION_TOKEN_SECRET']) {
     faults.push('JWT_SECRET and ACTION_TOKEN_SECRET must differ');
   }
+  for (const name of ['DATABASE_URL', 'DATABASE_REPLICA_URL']) {
+    const url = variables[name];
+    if (url !== undefined && !URL.canParse(url)) {
+      faults.push(`${name} is not a URL: percent-encode what is special in its user and password`);
+    }
+  }
   for (const entry of list(variables['TRUST_PROXY'] ?? '')) {
     if (!isAddressRange(entry)) faults.push(`TRUST_PROXY: "${entry}" is not an address or a CIDR range`);
   }
@@ -177,22 +184,24 @@ const DevelopmentSecrets = Type.Object({ JWT_SECRET: Secret, ACTION_TOKEN_SECRET
 function developmentSecrets(given: Variables, directory: string): Variables {
   if (given['JWT_SECRET'] !== undefined && given['ACTION_TOKEN_SECRET'] !== undefined) return {};
   const file = join(directory, 'secrets.json');
-  try {
-    if (!existsSync(file)) {
+  if (!existsSync(file)) {
+    const draft = `${file}.${process.pid}`;
+    try {
       mkdirSync(directory, { recursive: true });
       const fresh = () => randomBytes(32).toString('base64url');
       const secrets = { JWT_SECRET: fresh(), ACTION_TOKEN_SECRET: fresh() };
-      // `wx`: of two processes that start at once, one writes and both read what it wrote.
-      writeFileSync(file, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
-    }
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) {
-      throw new StartError(
-        `Cannot write ${file}: ${String(error)}. Free some space or mend the folder's permissions.`,
-        {
-          cause: error,
-        },
-      );
+      writeFileSync(draft, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
+      // Appears whole or not at all; of two processes that start at once the first wins, and both read what it wrote.
+      linkSync(draft, file);
+    } catch (error) {
+      if (!existsSync(file)) {
+        throw new StartError(
+          `Cannot write ${file} (${errorCode(error)}). Free some space or mend the folder's permissions.`,
+          { cause: error },
+        );
+      }
+    } finally {
+      rmSync(draft, { force: true });
     }
   }
   return readDevelopmentSecrets(directory);
@@ -208,7 +217,7 @@ export function readDevelopmentSecrets(directory = STATE_DIRECTORY): Static<type
     return Value.Parse(DevelopmentSecrets, JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
     throw new StartError(
-      `Cannot read the secrets in ${file} (${error instanceof Error ? error.message : error}). ` +
+      `Cannot read the secrets in ${file} (${errorCode(error) ?? 'not what was written there'}). ` +
         'Delete that file to have new ones made at the next start.',
       { cause: error },
     );

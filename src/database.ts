@@ -2,10 +2,7 @@ import pg from 'pg';
 
 /** SQLSTATEs that the code tells apart. Source: PostgreSQL manual, appendix A. */
 export const SQLSTATE = {
-  uniqueViolation: '23505',
   foreignKeyViolation: '23503',
-  checkViolation: '23514',
-  notNullViolation: '23502',
   serializationFailure: '40001',
   deadlockDetected: '40P01',
   queryCanceled: '57014',
@@ -15,7 +12,8 @@ export const SQLSTATE = {
 const UNAVAILABLE_SQLSTATE = /^(08...|53...|57P..|25006)$/;
 const UNAVAILABLE_SYSTEM = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|ENET|ENOENT)/;
 /** node-postgres gives these faults no code. */
-const UNAVAILABLE_MESSAGE = /timeout|connection (was )?terminated|not queryable|ended|Cannot use a pool/i;
+const UNAVAILABLE_MESSAGE =
+  /^(Connection terminated|Query read timeout|timeout (exceeded|expired)|Client (has encountered a connection error|was closed)|Cannot use a pool after)/;
 
 /** The code of a database error: a SQLSTATE, or a system error such as ECONNREFUSED. */
 export function errorCode(error: unknown): string | undefined {

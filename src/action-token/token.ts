@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
-import { idPattern } from '../ids.js';
+import { ActionId, Points, TokenId, UserId } from '../../schemas/common.js';
 
 export const ISSUER = 'scoreboard-api';
 export const AUDIENCE = 'scoreboard-action';
@@ -11,7 +11,6 @@ const CLOCK_SKEW = 60;
 /** Longer than any token that this format can make; spares the hash over a large piece of garbage. */
 const MAX_LENGTH = 2_048;
 
-const Points = Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
 /** A NumericDate of RFC 7519, in seconds; fractions are allowed. 253402300800 is the year 10,000. */
 const Time = Type.Number({ minimum: 0, maximum: 253_402_300_800 });
 
@@ -19,10 +18,10 @@ const ActionTokenClaims = Type.Object({
   iss: Type.Literal(ISSUER),
   aud: Type.Literal(AUDIENCE),
   /** The player. */
-  sub: Type.String({ pattern: idPattern('usr') }),
+  sub: UserId,
   /** What can be consumed once. */
-  jti: Type.String({ pattern: idPattern('tok') }),
-  act: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' }),
+  jti: TokenId,
+  act: ActionId,
   /** Lowest and highest points, both allowed. */
   pts: Type.Tuple([Points, Points]),
   iat: Time,

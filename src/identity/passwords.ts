@@ -1,5 +1,5 @@
 import { hash, verify } from '@node-rs/argon2';
-import { Problem } from '../errors.js';
+import { Turns } from '../turns.js';
 
 /** argon2id, the library's default, with 19 MiB, two iterations, one lane. Source: OWASP Password Storage Cheat Sheet. */
 const PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
@@ -10,29 +10,13 @@ const MAX_WAITING = 64;
 /** What passwords of users who do not exist are compared with, so that the answer takes as long. */
 const NOBODY = hash('the password of nobody', PARAMETERS);
 
-let hashing = 0;
-const waiting: (() => void)[] = [];
+const turns = new Turns(MAX_HASHING, MAX_WAITING);
 
-async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (hashing >= MAX_HASHING) {
-    if (waiting.length >= MAX_WAITING) throw new Problem('service-unavailable', 'Too many logins at once.');
-    await new Promise<void>((resolve) => waiting.push(resolve));
-  } else {
-    hashing++;
-  }
-  try {
-    return await work();
-  } finally {
-    const next = waiting.shift();
-    if (next) next();
-    else hashing--;
-  }
-}
-
-export const hashPassword = (password: string): Promise<string> => inTurn(() => hash(password, PARAMETERS));
+export const hashPassword = (password: string): Promise<string> =>
+  turns.take(() => hash(password, PARAMETERS));
 
 /** Whether the password is right. `stored` is null if there is no such user: that takes as long and gives false. */
 export async function checkPassword(password: string, stored: string | null): Promise<boolean> {
-  const right = await inTurn(async () => verify(stored ?? (await NOBODY), password));
+  const right = await turns.take(async () => verify(stored ?? (await NOBODY), password));
   return right && stored !== null;
 }

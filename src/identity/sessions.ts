@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { announce } from '../changes/change.js';
-import { type Queryable, transact } from '../database.js';
+import { transact } from '../database.js';
 import { Problem } from '../errors.js';
 import { idPattern, newId } from '../ids.js';
 
@@ -22,9 +22,11 @@ interface SessionsOptions {
   readonly accessTokenLifetime: number;
 }
 
+/** The lock waits for an erasure of the user that is under way, and then finds nobody. */
 const OPEN = `
 INSERT INTO sessions (id, user_id, family_hash, secret_hash, expires_at)
-VALUES ($1, $2, $3, $4, now() + $5 * interval '1 second') RETURNING expires_at AS "expiresAt"`;
+SELECT $1, id, $3, $4, now() + $5 * interval '1 second' FROM users WHERE id = $2 AND erased_at IS NULL FOR KEY SHARE
+RETURNING expires_at AS "expiresAt"`;
 /** Of two that come with the same secret, one finds it and the other does not. */
 const ROTATE = `
 UPDATE sessions SET secret_hash = $4, refreshed_at = now()
@@ -33,8 +35,6 @@ RETURNING user_id AS "userId", expires_at AS "expiresAt"`;
 const ROTATED_BEFORE = `
 SELECT FROM sessions WHERE id = $1 AND family_hash = $2 AND secret_hash <> $3 AND expires_at > now()`;
 const REVOKE = 'UPDATE sessions SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL';
-const REVOKE_ALL =
-  'UPDATE sessions SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL RETURNING id';
 const REVOKED = "SELECT id FROM sessions WHERE revoked_at > now() - $1 * interval '1 second'";
 const PURGE =
   'DELETE FROM sessions WHERE ctid = ANY (ARRAY(SELECT ctid FROM sessions WHERE expires_at < now() LIMIT $1))';
@@ -61,6 +61,7 @@ export class Sessions {
     this.#options = options;
   }
 
+  /** @throws Problem `not-found` if the user was erased */
   async open(userId: string): Promise<OpenSession> {
     const sessionId = newId('ses');
     const family = random(16);
@@ -73,7 +74,7 @@ export class Sessions {
       this.#options.lifetime,
     ]);
     const [row] = rows;
-    if (row === undefined) throw new Error('A new session was not written');
+    if (row === undefined) throw new Problem('not-found', `There is no user "${userId}".`);
     return { sessionId, userId, refreshToken: tokenOf(sessionId, family, secret), expiresAt: row.expiresAt };
   }
 
@@ -112,21 +113,14 @@ export class Sessions {
     this.remember(sessionId);
   }
 
-  async revokeAll(userId: string): Promise<void> {
-    const ids = await transact(this.#options.pool, async (client: Queryable) => {
-      const { rows } = await client.query<{ id: string }>(REVOKE_ALL, [userId]);
-      for (const { id } of rows) await announce(client, { type: 'session-revoked', sessionId: id });
-      return rows;
-    });
-    for (const { id } of ids) this.remember(id);
-  }
-
   isRevoked(sessionId: string): boolean {
     return this.#revoked.has(sessionId);
   }
 
   /** Takes note of a session that this or another instance has revoked. */
   remember(sessionId: string): void {
+    // Access tokens are older than the first revocation: a repetition need not be remembered any longer.
+    if (this.#revoked.has(sessionId)) return;
     const now = Date.now();
     for (const [id, until] of this.#revoked) {
       if (until > now) break;

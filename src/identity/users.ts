@@ -112,10 +112,11 @@ export class Users {
 
   /**
    * Erases what is personal and takes the user off every board. Its events stay in the ledger, without metadata, and its
-   * consumed tokens stay consumed.
+   * consumed tokens stay consumed. Its sessions end.
+   * @returns the sessions
    */
-  async erase(id: string): Promise<void> {
-    await transact(this.#pool, async (client) => {
+  async erase(id: string): Promise<string[]> {
+    return await transact(this.#pool, async (client) => {
       // Waits for batches that hold the user's row; those that come later find it erased.
       await client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [id]);
       await client.query(
@@ -132,7 +133,13 @@ export class Users {
         'UPDATE score_events SET metadata = NULL WHERE user_id = $1 AND metadata IS NOT NULL',
         [id],
       );
+      const { rows } = await client.query<{ id: string }>(
+        'UPDATE sessions SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL RETURNING id',
+        [id],
+      );
+      for (const session of rows) await announce(client, { type: 'session-revoked', sessionId: session.id });
       await announce(client, { type: 'user-erased', userId: id });
+      return rows.map((session) => session.id);
     });
   }
 

@@ -1,10 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Entry } from '../../schemas/leaderboard.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { Queryable } from '../database.js';
 import { Problem } from '../errors.js';
 import type { DisplayNames } from '../identity/display-names.js';
 import type { BoardState, OwnStanding } from '../live/board-source.js';
+import { retry } from '../retry.js';
 import {
   type BoardKey,
   type Leaderboard,
@@ -18,7 +18,6 @@ import {
 } from './leaderboard.js';
 import { PostgresLeaderboard } from './postgres-leaderboard.js';
 
-const RELOAD_RETRY_MS = 1_000;
 const UNKNOWN_RANKS: RankChange = { previousRank: null, rank: null };
 
 /** A committed standing, and the board and season that it belongs to. */
@@ -219,16 +218,14 @@ export class Leaderboards {
     );
   }
 
-  async #load(projection: Leaderboard): Promise<void> {
-    while (!this.#closed.signal.aborted) {
-      try {
+  #load(projection: Leaderboard): Promise<void> {
+    return retry(
+      async () => {
         await projection.load();
-        return this.announce(projection.key.id);
-      } catch (error) {
-        if (this.#closed.signal.aborted) return;
-        this.#options.onError(error);
-        await delay(RELOAD_RETRY_MS, undefined, { signal: this.#closed.signal }).catch(() => {});
-      }
-    }
+        this.announce(projection.key.id);
+      },
+      this.#closed.signal,
+      this.#options.onError,
+    );
   }
 }

@@ -1,4 +1,6 @@
+import { LRUCache } from 'lru-cache';
 import type { Queryable } from '../database.js';
+import { Turns } from '../turns.js';
 import { entryPages } from './entry-pages.js';
 import { newEpoch } from './epoch.js';
 import {
@@ -12,6 +14,11 @@ import {
 } from './leaderboard.js';
 import { RankIndex, type Standing, type VersionedStanding } from './rank-index.js';
 
+/** Far longer than a batch that is written can be on its way. */
+const ERASED_REMEMBERED_MS = 600_000;
+/** Boards of this process that are loaded at a time: each takes a connection, and holds up the process for moments. */
+const loads = new Turns(2);
+
 /**
  * A board in the memory of this process.
  *
@@ -23,7 +30,8 @@ export class MemoryLeaderboard implements Leaderboard {
   readonly key: BoardKey;
   readonly #database: Queryable;
   #index: RankIndex;
-  readonly #erased = new Set<string>();
+  /** Who must not come back with a batch that is reported late. */
+  readonly #erased = new LRUCache<string, true>({ max: 100_000, ttl: ERASED_REMEMBERED_MS });
   #epoch = newEpoch();
   #version = 0;
   #ready = false;
@@ -44,6 +52,10 @@ export class MemoryLeaderboard implements Leaderboard {
     this.#index = index;
     this.#ready = false;
     this.#epoch = newEpoch();
+    await loads.take(() => this.#fill(index));
+  }
+
+  async #fill(index: RankIndex): Promise<void> {
     for await (const standings of entryPages(this.#database, this.key)) {
       // A later rebuild has taken over.
       if (this.#index !== index) return;
@@ -68,7 +80,7 @@ export class MemoryLeaderboard implements Leaderboard {
 
   async erase(userId: string): Promise<void> {
     this.#version++;
-    this.#erased.add(userId);
+    this.#erased.set(userId, true);
     this.#index.remove(userId);
   }
 

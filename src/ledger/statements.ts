@@ -130,7 +130,7 @@ FROM consumed_tokens WHERE token_id = ANY ($1::text[])`;
  */
 export const RECORDED_EVENTS = `
 SELECT e.id AS "eventId", l.id AS "leaderboardId", l.season, s.score,
-       CASE l.operator WHEN 'increment' THEN s.score - e.points END AS "previousScore",
+       CASE WHEN l.operator = 'increment' AND s.version > 1 THEN s.score - e.points END AS "previousScore",
        s.achieved_at AS "achievedAt", s.version
 FROM score_events e
 JOIN action_leaderboards al ON al.action_id = e.action_id

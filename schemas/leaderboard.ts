@@ -152,8 +152,10 @@ export const FriendsQuery = Type.Object(
   },
   { additionalProperties: false },
 );
-/** Open to other parameters: some EventSource polyfills add their own. */
-export const StreamQuery = Type.Object({
-  limit: Limit(10),
-  user: Type.Optional({ ...UserId, description: 'Also send `rank` events for this user.' }),
-});
+export const StreamQuery = Type.Object(
+  {
+    limit: Limit(10),
+    user: Type.Optional({ ...UserId, description: 'Also send `rank` events for this user.' }),
+  },
+  { additionalProperties: false },
+);

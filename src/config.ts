@@ -148,7 +148,7 @@ function sharedFaults(variables: Variables): string[] {
   }
   for (const name of ['DATABASE_URL', 'DATABASE_REPLICA_URL']) {
     const url = variables[name];
-    if (url !== undefined && !URL.canParse(url)) {
+    if (url?.startsWith('postgres') && !URL.canParse(url)) {
       faults.push(`${name} is not a URL: percent-encode what is special in its user and password`);
     }
   }
@@ -201,7 +201,7 @@ function developmentSecrets(given: Variables, directory: string): Variables {
         );
       }
     } finally {
-      rmSync(draft, { force: true });
+      if (existsSync(draft)) rmSync(draft);
     }
   }
   return readDevelopmentSecrets(directory);

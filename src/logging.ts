@@ -16,7 +16,12 @@ export const loggerOptions = ({
 });
 
 /** Not all that hangs on an error: pg puts its whole client there. */
-function serializeError(error: Error): { type: string; message: string; stack: string; [key: string]: unknown } {
+function serializeError(error: Error): {
+  type: string;
+  message: string;
+  stack: string;
+  [key: string]: unknown;
+} {
   const { name: type, message, stack = '', cause } = error;
   return {
     type,

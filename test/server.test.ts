@@ -201,7 +201,7 @@ t.test('in production all that is missing or bad is told at once', async (t) => 
   t.ok(faults.every((fault) => fault.startsWith('  - ')));
   for (const name of [
     'DATABASE_URL',
-    'REDIS_MODE',
+    'REDIS_URL',
     'JWT_SECRET',
     'ACTION_TOKEN_SECRET',
     'JWT_SECRET and ACTION_TOKEN_SECRET must differ',

@@ -9,6 +9,9 @@ local ttl = redis.call('PTTL', KEYS[1])
 return {current, ttl}
 `);
 
+/** How long Redis is left alone after it has failed: who waited for it here would wait for it again at the board. */
+const REST_MS = 1_000;
+
 interface Count {
   readonly current: number;
   /** Milliseconds until the count starts anew. */
@@ -18,6 +21,7 @@ interface Count {
 /** Counts of what somebody did in a window of time: in Redis, for all instances together, or in this process alone. */
 export class RateCounters {
   readonly #redis: RedisClient | null;
+  #restsUntil = 0;
   readonly #local = new LRUCache<string, { current: number; until: number }>({ max: 50_000 });
 
   constructor(redis: RedisClient | null) {
@@ -27,7 +31,13 @@ export class RateCounters {
   /** @throws if there is a Redis and it does not answer */
   async increment(key: string, windowMs: number): Promise<Count> {
     if (this.#redis === null) return this.incrementLocally(key, windowMs);
-    const answer = await count.run(this.#redis, [`scoreboard:rate:{${key}}`], [windowMs]);
+    if (performance.now() < this.#restsUntil) throw new Error('Redis has failed a moment ago');
+    const answer = await count
+      .run(this.#redis, [`scoreboard:rate:{${key}}`], [windowMs])
+      .catch((error: unknown) => {
+        this.#restsUntil = performance.now() + REST_MS;
+        throw error;
+      });
     if (!Array.isArray(answer)) throw new Error('Redis has given an answer that no script of ours gives');
     const [current = 0, ttl = windowMs] = answer.map(Number);
     return { current, ttl };

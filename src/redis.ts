@@ -17,9 +17,9 @@ export function connectRedis(mode: 'single' | 'cluster', url: string): RedisClie
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     connectTimeout: ANSWER_WITHIN_MS,
-    commandTimeout: ANSWER_WITHIN_MS,
-    // A half-open connection is found by what it does not answer, and made anew.
-    socketTimeout: 2 * ANSWER_WITHIN_MS,
+    // A half-open connection is found by the first command that it does not answer, and made anew: what is asked
+    // meanwhile fails at once.
+    socketTimeout: ANSWER_WITHIN_MS,
   };
   const retryStrategy = () => RECONNECT_MS;
   if (mode === 'single') return new Redis(url, { ...options, retryStrategy });
@@ -27,6 +27,9 @@ export function connectRedis(mode: 'single' | 'cluster', url: string): RedisClie
   return new Cluster(url.split(','), {
     enableOfflineQueue: false,
     clusterRetryStrategy: retryStrategy,
+    // A command for a node that is away fails, instead of being tried again for seconds.
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
     slotsRefreshTimeout: ANSWER_WITHIN_MS,
     redisOptions: {
       ...options,
@@ -53,10 +56,23 @@ export class Script {
     args: readonly (string | number)[],
   ): Promise<unknown> {
     try {
-      return await client.evalsha(this.#sha, keys.length, ...keys, ...args);
+      return await inTime(client.evalsha(this.#sha, keys.length, ...keys, ...args));
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return await client.eval(this.#lua, keys.length, ...keys, ...args);
+      return await inTime(client.eval(this.#lua, keys.length, ...keys, ...args));
     }
+  }
+}
+
+/** For a cluster, which also waits for connections to nodes, and for redirections. */
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('Redis has not answered in time')), ANSWER_WITHIN_MS);
+  });
+  try {
+    return await Promise.race([answer, tooLate]);
+  } finally {
+    clearTimeout(timer);
   }
 }

@@ -25,8 +25,9 @@ export class Replica implements Queryable {
     try {
       return await this.#replica.query<R>(text, values);
     } catch (error) {
-      if (!isDatabaseUnavailable(error)) throw error;
-      this.#restsUntil = performance.now() + REST_MS;
+      // Whatever it is: a replica also cancels queries that look at what the primary has just vacuumed away, and lags
+      // behind migrations.
+      if (isDatabaseUnavailable(error)) this.#restsUntil = performance.now() + REST_MS;
       this.#onError(error);
       return this.#primary.query<R>(text, values);
     }

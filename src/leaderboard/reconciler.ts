@@ -1,9 +1,10 @@
+import { Type } from '@sinclair/typebox';
 import type pg from 'pg';
 import { type RedisClient, Script } from '../redis.js';
-import { entryPages } from './entry-pages.js';
+import { entriesOf, entryPages } from './entry-pages.js';
 import { newEpoch } from './epoch.js';
 import type { BoardKey, VersionedStanding } from './leaderboard.js';
-import { BOARDS_CHANNEL, BoardLost, keysOf, scriptArguments } from './redis-leaderboard.js';
+import { BOARDS_CHANNEL, BoardLost, keysOf, parser, scriptArguments } from './redis-leaderboard.js';
 import * as scripts from './redis-scripts.js';
 
 /** First key of the advisory lock that lets one instance reconcile a board at a time; the second is the board. */
@@ -18,12 +19,23 @@ const load = new Script(scripts.LOAD);
 const promote = new Script(scripts.PROMOTE);
 const repair = new Script(scripts.REPAIR);
 const remove = new Script(scripts.REMOVE);
-const surplus = new Script(scripts.SURPLUS);
+const totals = new Script(scripts.TOTALS);
+
+const asDone = parser(Type.Literal(1));
+const asCount = parser(Type.Integer());
+const asTotals = parser(Type.Tuple([Type.Integer(), Type.Integer()]));
+const asRepair = parser(Type.Array(Type.Union([Type.Integer(), Type.String()]), { minItems: 1 }));
 
 const LOCK = 'SELECT pg_try_advisory_lock($1, hashtext($2)) AS ours';
 const UNLOCK = 'SELECT pg_advisory_unlock($1, hashtext($2))';
-const PRESENT = `
-SELECT user_id AS "userId" FROM scores WHERE leaderboard_id = $1 AND season = $2 AND user_id = ANY ($3::text[])`;
+
+/** What differed between a board and rows of PostgreSQL. */
+interface Differences {
+  /** How many entries were set right. */
+  drift: number;
+  /** Entries of the board, by user, that are newer than the rows. */
+  readonly newer: Map<string, string>;
+}
 
 /** Makes boards in Redis agree with PostgreSQL. */
 export class Reconciler {
@@ -62,80 +74,106 @@ export class Reconciler {
     }
   }
 
-  /** Sets right the entries that differ from these, which are committed. @returns how many */
-  async repair(key: BoardKey, standings: readonly VersionedStanding[]): Promise<number> {
-    let drift = 0;
-    await this.#inScripts(standings, async (part) => {
-      const args = part.flatMap((standing) => scriptArguments(key, standing));
-      drift =
-        count(await repair.run(this.#client, keysOf(key).board, [BOARDS_CHANNEL, key.id, ...args])) + drift;
+  /** Sets right the entries that are older than these, which are committed, or differ from them. */
+  async repair(key: BoardKey, standings: readonly VersionedStanding[]): Promise<Differences> {
+    const { board, erased } = keysOf(key);
+    const found: Differences = { drift: 0, newer: new Map() };
+    await inScripts(key, standings, async (args) => {
+      const [drift, ...newer] = asRepair(
+        await repair.run(this.#client, [...board, erased], [BOARDS_CHANNEL, key.id, ...args]),
+      );
+      found.drift += Number(drift);
+      for (let i = 0; i < newer.length; i += 2) found.newer.set(String(newer[i]), String(newer[i + 1]));
     });
-    return drift;
+    return found;
   }
 
   async #compare(key: BoardKey): Promise<number> {
-    const { board } = keysOf(key);
-    let drift = count(await surplus.run(this.#client, board, []));
-    // The two keys do not tell the same: no repair of single entries finds what is wrong.
-    if (drift !== 0) return await this.build(key);
-    for await (const standings of entryPages(this.#pool, key)) drift += await this.repair(key, standings);
-    return drift + (await this.#removeStrangers(key));
+    let rows = 0;
+    let drift = 0;
+    for await (const standings of entryPages(this.#pool, key)) {
+      rows += standings.length;
+      const found = await this.repair(key, standings);
+      drift += found.drift + (await this.#removeFalse(key, found.newer));
+    }
+    // Every row is on the board by now: more entries than rows are strangers, or have just come.
+    if ((await this.#totals(key)).entries > rows) drift += await this.#removeStrangers(key);
+    const { ranked, entries } = await this.#totals(key);
+    if (ranked === entries) return drift;
+    // The sorted set has members that no entry tells of.
+    await this.build(key);
+    return drift + Math.abs(ranked - entries);
   }
 
-  /** Takes entries away that PostgreSQL does not have. It has every entry before Redis does. */
+  async #totals(key: BoardKey): Promise<{ ranked: number; entries: number }> {
+    const [ranked, entries] = asTotals(await totals.run(this.#client, keysOf(key).board, []));
+    return { ranked, entries };
+  }
+
   async #removeStrangers(key: BoardKey): Promise<number> {
-    const { board } = keysOf(key);
-    const [, entries = ''] = board;
+    const [, entries = ''] = keysOf(key).board;
     let removed = 0;
     let cursor = '0';
     do {
       const [next, fields] = await this.#client.hscan(entries, cursor, 'COUNT', SCAN_COUNT);
-      const users = fields.filter(
-        (field, i) => i % 2 === 0 && !field.startsWith('~') && fields[i + 1] !== '',
-      );
-      const { rows } = await this.#pool.query<{ userId: string }>(PRESENT, [key.id, key.season, users]);
-      const present = new Set(rows.map(({ userId }) => userId));
-      const strangers = users.filter((user) => !present.has(user));
-      if (strangers.length > 0) {
-        removed += count(await remove.run(this.#client, board, [BOARDS_CHANNEL, key.id, ...strangers]));
-      }
+      const found = new Map<string, string>();
+      for (let i = 0; i < fields.length; i += 2) found.set(fields[i] ?? '', fields[i + 1] ?? '');
+      for (const user of found.keys()) if (user.startsWith('~')) found.delete(user);
+      removed += await this.#removeFalse(key, found);
       cursor = next;
     } while (cursor !== '0');
     return removed;
   }
 
+  /**
+   * Takes away those of the entries that PostgreSQL does not have, or has older: what Redis has was in PostgreSQL before, so
+   * they are false, or PostgreSQL was set back. @returns how many
+   */
+  async #removeFalse(key: BoardKey, found: ReadonlyMap<string, string>): Promise<number> {
+    if (found.size === 0) return 0;
+    const rows = await entriesOf(this.#pool, key, [...found.keys()]);
+    const versions = new Map(rows.map(({ userId, version }) => [userId, version]));
+    const wrong = new Map(
+      [...found].filter(([user, entry]) => !(Number(entry.slice(16)) <= (versions.get(user) ?? -1))),
+    );
+    if (wrong.size === 0) return 0;
+    const args = [BOARDS_CHANNEL, key.id, ...[...wrong].flat()];
+    const removed = asCount(await remove.run(this.#client, keysOf(key).board, args));
+    const kept = rows.filter(({ userId }) => wrong.has(userId));
+    if (kept.length > 0) await this.repair(key, kept);
+    return removed;
+  }
+
   /** Builds the board beside the old one, if there is any, and puts it in its place. @returns how many entries it has */
   async build(key: BoardKey): Promise<number> {
-    const { board, next } = keysOf(key);
+    const { board, next, erased } = keysOf(key);
     const epoch = newEpoch();
     let entries = 0;
     // From here on every change goes to the next board too, so what commits while rows are read is not missed.
     await begin.run(this.#client, next, [epoch]);
     for await (const standings of entryPages(this.#pool, key)) {
-      await this.#inScripts(standings, async (part) => {
-        const args = part.flatMap((standing) => scriptArguments(key, standing));
-        count(await load.run(this.#client, next, [epoch, ...args]));
+      await inScripts(key, standings, async (args) => {
+        asDone(await load.run(this.#client, [...next, erased], [epoch, ...args]));
       });
       entries += standings.length;
     }
-    count(await promote.run(this.#client, [...board, ...next], [BOARDS_CHANNEL, key.id, epoch]));
+    asDone(await promote.run(this.#client, [...board, ...next], [BOARDS_CHANNEL, key.id, epoch]));
     return entries;
-  }
-
-  async #inScripts<T>(items: readonly T[], run: (part: T[]) => Promise<void>): Promise<void> {
-    for (let start = 0; start < items.length; ) {
-      const parts: Promise<void>[] = [];
-      for (; parts.length < SCRIPTS_UNDER_WAY && start < items.length; start += ENTRIES_A_SCRIPT) {
-        parts.push(run(items.slice(start, start + ENTRIES_A_SCRIPT)));
-      }
-      await Promise.all(parts);
-    }
   }
 }
 
-/** The number that a script has answered. */
-function count(answer: unknown): number {
-  if (answer === null) throw new BoardLost('The board is not in Redis');
-  if (typeof answer !== 'number') throw new Error('Redis has given an answer that no script of ours gives');
-  return answer;
+/** Runs scripts on the standings, some of them at once. Each gets the arguments of its part. */
+async function inScripts(
+  key: BoardKey,
+  standings: readonly VersionedStanding[],
+  run: (args: (string | number)[]) => Promise<void>,
+): Promise<void> {
+  for (let start = 0; start < standings.length; ) {
+    const parts: Promise<void>[] = [];
+    for (; parts.length < SCRIPTS_UNDER_WAY && start < standings.length; start += ENTRIES_A_SCRIPT) {
+      const part = standings.slice(start, start + ENTRIES_A_SCRIPT);
+      parts.push(run(part.flatMap((standing) => scriptArguments(key, standing))));
+    }
+    await Promise.all(parts);
+  }
 }

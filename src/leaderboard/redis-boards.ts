@@ -8,6 +8,8 @@ const CHECK_EVERY_MS = 500;
 /** What another instance has committed it also puts into Redis, unless it dies in between: this long is waited for it. */
 const GRACE_MS = 500;
 const MAX_UNCONFIRMED = 50_000;
+/** A file that Redis comes back with may lack its last seconds: more versions than can have been in them. */
+const FORGOTTEN_VERSIONS = 1_000_000;
 
 interface RedisBoardsOptions {
   readonly client: RedisClient;
@@ -25,6 +27,9 @@ interface RedisBoardsOptions {
 /**
  * Looks after the boards in Redis: hears when another instance has changed one, finds those that Redis has lost and has
  * them rebuilt at once, and has all of them compared with PostgreSQL now and then.
+ *
+ * A board is *in doubt* where changes may have passed Redis by: at the start, after a connection was lost (Redis may come
+ * back with an old file), and when a change could not be confirmed. It is not read until it has been compared.
  */
 export class RedisBoards {
   readonly #options: RedisBoardsOptions;
@@ -32,6 +37,8 @@ export class RedisBoards {
   /** What each board was at when it was last looked at; null if it could not be read. */
   readonly #seen = new Map<string, string | null>();
   readonly #reconciling = new Map<string, Promise<void>>();
+  /** One after the other: together they would take every connection to PostgreSQL. */
+  #last = Promise.resolve();
   readonly #timers: NodeJS.Timeout[] = [];
   #unconfirmed = 0;
   #checking = false;
@@ -39,7 +46,13 @@ export class RedisBoards {
 
   constructor(options: RedisBoardsOptions) {
     this.#options = options;
-    const { subscriber, syncIntervalMs } = options;
+    const { client, subscriber, syncIntervalMs } = options;
+    // The second is what a cluster says of one of its nodes.
+    for (const event of ['close', '-node']) {
+      client.on(event, () => {
+        for (const board of this.#boards.values()) board.doubts++;
+      });
+    }
     subscriber.on('ready', () => {
       subscriber.subscribe(BOARDS_CHANNEL).catch(options.onError);
       for (const id of this.#boards.keys()) options.onChange(id);
@@ -53,20 +66,26 @@ export class RedisBoards {
   project(key: BoardKey): RedisLeaderboard {
     const board = new RedisLeaderboard(key, this.#options.client);
     this.#boards.set(key.id, board);
+    board.doubts++;
+    void this.recover(board);
     return board;
   }
 
   /** Whether every board can be read from Redis. */
   async ready(): Promise<boolean> {
-    const states = await Promise.allSettled([...this.#boards.values()].map((board) => board.state()));
-    return states.every(({ status }) => status === 'fulfilled');
+    const boards = [...this.#boards.values()];
+    const states = await Promise.allSettled(boards.map((board) => board.state()));
+    return states.every(({ status }) => status === 'fulfilled') && boards.every(({ doubts }) => doubts === 0);
   }
 
   /** A board that could not be read is rebuilt, if Redis has lost it. */
   async recover(board: RedisLeaderboard): Promise<void> {
     const running = this.#reconciling.get(board.key.id);
     if (running !== undefined) return running;
-    const run = this.#reconcile(board.key).finally(() => this.#reconciling.delete(board.key.id));
+    const run = this.#last
+      .then(() => this.#reconcile(board))
+      .finally(() => this.#reconciling.delete(board.key.id));
+    this.#last = run;
     this.#reconciling.set(board.key.id, run);
     return run;
   }
@@ -82,6 +101,8 @@ export class RedisBoards {
       try {
         if (!this.#closed) await this.#options.reconciler.repair(board.key, standings);
       } catch (error) {
+        // Whoever rebuilds it may have read the row before.
+        board.doubts++;
         if (!(error instanceof BoardLost)) this.#options.onError(error);
       }
     }, GRACE_MS).unref();
@@ -106,12 +127,13 @@ export class RedisBoards {
     let state: string | null = null;
     try {
       state = await board.state();
+      if (board.doubts > 0) void this.recover(board);
     } catch (error) {
       if (error instanceof BoardLost) void this.recover(board);
       else if (this.#seen.get(id) !== null) this.#options.onError(error);
     }
     // While Redis is away nobody says what changes: open streams look at PostgreSQL each time.
-    if (state === null || state !== this.#seen.get(id)) this.#options.onChange(id);
+    if (board.doubts > 0 || state === null || state !== this.#seen.get(id)) this.#options.onChange(id);
     this.#seen.set(id, state);
   }
 
@@ -120,11 +142,18 @@ export class RedisBoards {
     for (const board of this.#boards.values()) void this.recover(board);
   }
 
-  async #reconcile(key: BoardKey): Promise<void> {
+  async #reconcile(board: RedisLeaderboard): Promise<void> {
+    if (this.#closed) return;
+    const { key, doubts } = board;
     const start = performance.now();
     try {
       const drift = await this.#options.reconciler.reconcile(key);
-      if (drift !== null) this.#options.onReconciled(key.id, drift, performance.now() - start);
+      if (drift !== null) {
+        this.#options.onReconciled(key.id, drift, performance.now() - start);
+        if (doubts > 0) await board.touch(FORGOTTEN_VERSIONS);
+        // Those that came meanwhile are for the next comparison.
+        board.doubts -= doubts;
+      }
       this.#options.onChange(key.id);
     } catch (error) {
       if (!this.#closed) this.#options.onError(error);

@@ -40,7 +40,7 @@ export class BoardLost extends NotReady {
 }
 
 /** Parses what a script has answered: null is how Redis says false, and false says that the board is lost. */
-function parser<T extends TSchema>(schema: T): (answer: unknown) => Static<T> {
+export function parser<T extends TSchema>(schema: T): (answer: unknown) => Static<T> {
   const compiled = TypeCompiler.Compile(schema);
   return (answer) => {
     if (answer === null) throw new BoardLost('The board is not in Redis');
@@ -55,10 +55,14 @@ const asRanks = parser(Type.Array(Type.Integer()));
 /** `achievedAt` in the width at which text sorts like numbers, until the year 33,658. */
 const timeText = (ms: number): string => String(ms).padStart(15, '0');
 
-/** The keys of a board, and of the one that is being built beside it. */
-export function keysOf({ id, season }: BoardKey): { board: string[]; next: string[] } {
+/** The keys of a board, of the one that is being built beside it, and of the users who are on neither for good. */
+export function keysOf({ id, season }: BoardKey): { board: string[]; next: string[]; erased: string } {
   const tag = `scoreboard:{${id}:${season}}`;
-  return { board: [`${tag}:rank`, `${tag}:entries`], next: [`${tag}:rank:next`, `${tag}:entries:next`] };
+  return {
+    board: [`${tag}:rank`, `${tag}:entries`],
+    next: [`${tag}:rank:next`, `${tag}:entries:next`],
+    erased: `${tag}:erased`,
+  };
 }
 
 /** A score as it sorts ascending. `0 -` and not `-`: Redis tells −0 from 0. */
@@ -78,6 +82,8 @@ export const scriptArguments = (key: BoardKey, { userId, score, achievedAt, vers
  */
 export class RedisLeaderboard implements Leaderboard {
   readonly key: BoardKey;
+  /** How often changes may have passed Redis by since it was compared. With any, nothing is read, but changes are taken. */
+  doubts = 0;
   readonly #client: RedisClient;
   readonly #board: string[];
   readonly #all: string[];
@@ -85,9 +91,9 @@ export class RedisLeaderboard implements Leaderboard {
   constructor(key: BoardKey, client: RedisClient) {
     this.key = key;
     this.#client = client;
-    const { board, next } = keysOf(key);
+    const { board, next, erased } = keysOf(key);
     this.#board = board;
-    this.#all = [...board, ...next];
+    this.#all = [...board, erased, ...next];
   }
 
   /** Nothing to do here: boards in Redis are looked after by RedisBoards. */
@@ -100,27 +106,35 @@ export class RedisLeaderboard implements Leaderboard {
 
   async apply(changes: readonly VersionedStanding[]): Promise<RankChange[]> {
     const args = changes.flatMap((change) => scriptArguments(this.key, change));
+    const unknown = changes.map(() => ({ previousRank: null, rank: null }));
+    const written = this.#write(apply, this.#all, args);
+    if (this.doubts > 0) {
+      // The ranks would be of no use, and the answer may never come.
+      written.catch(() => {});
+      return unknown;
+    }
     try {
-      const ranks = asRanks(await this.#run(apply, this.#all, [BOARDS_CHANNEL, this.key.id, ...args]));
+      const ranks = asRanks(await written);
+      if (this.doubts > 0) return unknown;
       return changes.map((_, i) => ({ previousRank: rankOf(ranks[2 * i]), rank: rankOf(ranks[2 * i + 1]) }));
     } catch (error) {
       // A write never fails because Redis does. What it misses now is put right when it is back.
-      if (error instanceof NotReady) return changes.map(() => ({ previousRank: null, rank: null }));
+      if (error instanceof NotReady) return unknown;
       throw error;
     }
   }
 
   async erase(userId: string): Promise<void> {
-    await this.#run(erase, this.#all, [BOARDS_CHANNEL, this.key.id, userId]);
+    await this.#write(erase, this.#all, [userId]);
   }
 
-  async touch(): Promise<void> {
-    await this.#run(touch, this.#board, [BOARDS_CHANNEL, this.key.id]);
+  async touch(versions = 1): Promise<void> {
+    await this.#write(touch, this.#board, [versions]);
   }
 
   async page(limit: number, after?: Standing): Promise<Page> {
     const position = after ? [sortKey(this.key, after.score), timeText(after.achievedAt) + after.userId] : [];
-    return this.#page(await this.#run(page, this.#board, [limit, ...position]));
+    return this.#page(await this.#read(page, [limit, ...position]));
   }
 
   async placement(userId: string): Promise<Placement | null> {
@@ -131,18 +145,36 @@ export class RedisLeaderboard implements Leaderboard {
   }
 
   async around(userId: string, above: number, below = above): Promise<Page | null> {
-    const found = this.#page(await this.#run(around, this.#board, [userId, above, below]));
+    const found = this.#page(await this.#read(around, [userId, above, below]));
     return found.standings.length === 0 ? null : found;
   }
 
   async many(userIds: readonly string[]): Promise<Page> {
-    const answer = asAnswer(await this.#run(many, this.#board, [...new Set(userIds)]));
+    const answer = asAnswer(await this.#read(many, [...new Set(userIds)]));
     const [epoch, version, total, , rows] = answer;
     const standings: RankedStanding[] = [];
     for (let i = 0; i < rows.length; i += 3)
       standings.push(this.#standing(rows[i], rows[i + 1], Number(rows[i + 2])));
     standings.sort((a, b) => a.rank - b.rank);
     return { epoch, version: Number(version), total, standings };
+  }
+
+  #read(script: Script, args: readonly (string | number)[]): Promise<unknown> {
+    if (this.doubts > 0) throw new NotReady('The board has not been compared yet');
+    return this.#run(script, this.#board, args);
+  }
+
+  async #write(
+    script: Script,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    try {
+      return await this.#run(script, keys, [BOARDS_CHANNEL, this.key.id, ...args]);
+    } catch (error) {
+      this.doubts++;
+      throw error;
+    }
   }
 
   async #run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {

@@ -1,10 +1,12 @@
 /**
- * A board in Redis is two keys with one hash tag, so that both lie in one slot of a cluster:
+ * A board in Redis is three keys with one hash tag, so that all lie in one slot of a cluster:
  *
  * - `{…}:rank`, a sorted set. Score: the entry's score as it sorts ascending (negated where higher is better), exact up to
  *   2^53. Member: `achievedAt` as 15 digits and the user id, so that of equal scores the one reached first comes first.
- * - `{…}:entries`, a hash from user id to `<achievedAt as 15 digits>:<version>`, or to nothing for an erased user, who must
- *   not come back with a late change. Its fields `~epoch`, `~version` and `~erased` tell of the board itself.
+ * - `{…}:entries`, a hash from user id to `<achievedAt as 15 digits>:<version>`. Its fields `~epoch` and `~version` tell of
+ *   the board itself.
+ * - `{…}:erased`, a set of users who must not come back with a late change. It outlives rebuilds, and ends by itself a day
+ *   after the last erasure.
  *
  * Redis may lose a key: evicted, emptied, restarted without its file. So the sorted set holds a sentinel, `~<epoch>` at
  * infinity, where it changes no rank: a board whose keys do not agree on the epoch is lost, and no part of it is read.
@@ -19,18 +21,20 @@ local function epoch_of(rank, entries)
 end
 local function member_of(entries, user)
   local entry = redis.call('HGET', entries, user)
-  if not entry or entry == '' then return nil, nil, entry end
-  return string.sub(entry, 1, 15) .. user, tonumber(string.sub(entry, 17)), entry
+  if entry then return string.sub(entry, 1, 15) .. user, tonumber(string.sub(entry, 17)), entry end
 end
 `;
 
-const SET = `
-local function set(rank, entries, user, key, achieved, version)
-  local member, known, entry = member_of(entries, user)
-  if entry == '' or (known and known >= tonumber(version)) then return end
-  if member then redis.call('ZREM', rank, member) end
+const WRITE = `
+local function put(rank, entries, old_member, user, key, achieved, version)
+  if old_member then redis.call('ZREM', rank, old_member) end
   redis.call('ZADD', rank, key, achieved .. user)
   redis.call('HSET', entries, user, achieved .. ':' .. version)
+end
+local function set(rank, entries, erased, user, key, achieved, version)
+  local member, known = member_of(entries, user)
+  if known and known >= tonumber(version) then return end
+  if redis.call('SISMEMBER', erased, user) == 0 then put(rank, entries, member, user, key, achieved, version) end
 end
 `;
 
@@ -101,19 +105,20 @@ return epoch and {epoch, redis.call('HGET', KEYS[2], '~version')}
 `;
 
 /**
- * KEYS rank, entries, and both next ones. ARGV channel, board, then user, sort key, achieved and version of each change.
- * Previous and new rank (0-based, or -1) of each; false if the board is lost. A board that is being built takes them too.
+ * KEYS rank, entries, erased, and both next ones. ARGV channel, board, then user, sort key, achieved and version of each
+ * change. Previous and new rank (0-based, or -1) of each; false if the board is lost. A board that is being built takes
+ * them too.
  */
-export const APPLY = `${HELD}${SET}
+export const APPLY = `${HELD}${WRITE}
 local epoch = epoch_of(KEYS[1], KEYS[2])
-local next = epoch_of(KEYS[3], KEYS[4])
+local next = epoch_of(KEYS[4], KEYS[5])
 local ranks = {}
 for i = 3, #ARGV, 4 do
-  if next then set(KEYS[3], KEYS[4], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
+  if next then set(KEYS[4], KEYS[5], KEYS[3], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
   if epoch then
     local before = member_of(KEYS[2], ARGV[i])
     ranks[#ranks + 1] = before and redis.call('ZRANK', KEYS[1], before) or -1
-    set(KEYS[1], KEYS[2], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
+    set(KEYS[1], KEYS[2], KEYS[3], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
     local after = member_of(KEYS[2], ARGV[i])
     ranks[#ranks + 1] = after and redis.call('ZRANK', KEYS[1], after) or -1
   end
@@ -124,37 +129,60 @@ redis.call('PUBLISH', ARGV[1], ARGV[2])
 return ranks
 `;
 
-/** KEYS rank, entries, and both next ones. ARGV channel, board, user. */
+/** KEYS rank, entries, erased, and both next ones. ARGV channel, board, user. */
 export const ERASE = `${HELD}
-for i = 1, 3, 2 do
+redis.call('SADD', KEYS[3], ARGV[3])
+redis.call('EXPIRE', KEYS[3], 86400)
+for i = 1, 4, 3 do
   if epoch_of(KEYS[i], KEYS[i + 1]) then
-    local member, _, entry = member_of(KEYS[i + 1], ARGV[3])
+    local member = member_of(KEYS[i + 1], ARGV[3])
     if member then redis.call('ZREM', KEYS[i], member) end
-    redis.call('HSET', KEYS[i + 1], ARGV[3], '')
-    if entry ~= '' then redis.call('HINCRBY', KEYS[i + 1], '~erased', 1) end
+    redis.call('HDEL', KEYS[i + 1], ARGV[3])
     redis.call('HINCRBY', KEYS[i + 1], '~version', 1)
   end
 end
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 `;
 
-/** KEYS rank, entries. ARGV channel, board. Readers see something new that is no score. */
+/** KEYS rank, entries. ARGV channel, board, by how many versions. Readers see something new that is no score. */
 export const TOUCH = `${HELD}
-if epoch_of(KEYS[1], KEYS[2]) then redis.call('HINCRBY', KEYS[2], '~version', 1) end
+if epoch_of(KEYS[1], KEYS[2]) then redis.call('HINCRBY', KEYS[2], '~version', ARGV[3]) end
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 `;
 
 /** KEYS next rank, next entries. ARGV epoch. Begins a board that is empty, and not yet to be read. */
 export const BEGIN = `
-redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('UNLINK', KEYS[1], KEYS[2])
 redis.call('ZADD', KEYS[1], '+inf', '~' .. ARGV[1])
-redis.call('HSET', KEYS[2], '~epoch', ARGV[1], '~version', 1, '~erased', 0)
+redis.call('HSET', KEYS[2], '~epoch', ARGV[1], '~version', 1)
 `;
 
-/** KEYS next rank, next entries. ARGV epoch, then user, sort key, achieved and version of each. False: it was lost. */
-export const LOAD = `${HELD}${SET}
+/**
+ * KEYS next rank, next entries, erased. ARGV epoch, then user, sort key, achieved and version of each row of PostgreSQL, no
+ * user twice. False: the board was lost. As few calls as can be, for a million rows.
+ */
+export const LOAD = `${HELD}${WRITE}
 if epoch_of(KEYS[1], KEYS[2]) ~= ARGV[1] then return false end
-for i = 2, #ARGV, 4 do set(KEYS[1], KEYS[2], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
+local users = {}
+for i = 2, #ARGV, 4 do users[#users + 1] = ARGV[i] end
+local known = redis.call('HMGET', KEYS[2], unpack(users))
+local erased = redis.call('SMISMEMBER', KEYS[3], unpack(users))
+local ranks, entries = {}, {}
+for n = 1, #users do
+  local user, i = users[n], 4 * n - 2
+  if known[n] then
+    set(KEYS[1], KEYS[2], KEYS[3], user, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
+  elseif erased[n] == 0 then
+    ranks[#ranks + 1] = ARGV[i + 1]
+    ranks[#ranks + 1] = ARGV[i + 2] .. user
+    entries[#entries + 1] = user
+    entries[#entries + 1] = ARGV[i + 2] .. ':' .. ARGV[i + 3]
+  end
+end
+if #ranks > 0 then
+  redis.call('ZADD', KEYS[1], unpack(ranks))
+  redis.call('HSET', KEYS[2], unpack(entries))
+end
 return 1
 `;
 
@@ -170,48 +198,62 @@ return 1
 `;
 
 /**
- * KEYS rank, entries. ARGV channel, board, then user, sort key, achieved and version of each row of PostgreSQL. Sets right
- * what differs, unless the board knows something newer. How many differed; false if the board is lost.
+ * KEYS rank, entries, erased. ARGV channel, board, then user, sort key, achieved and version of each row of PostgreSQL. Sets
+ * right what differs, unless the board knows something newer. How many differed, then user and entry in turn of what is
+ * newer; false if the board is lost.
  */
-export const REPAIR = `${HELD}
+export const REPAIR = `${HELD}${WRITE}
 if not epoch_of(KEYS[1], KEYS[2]) then return false end
-local drift = 0
+local users, members = {}, {}
 for i = 3, #ARGV, 4 do
-  local user, key, achieved, version = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  local member, known, entry = member_of(KEYS[2], user)
-  if entry ~= '' and not (known and known > tonumber(version)) then
-    local score = member and redis.call('ZSCORE', KEYS[1], member)
-    if entry ~= achieved .. ':' .. version or not score or tonumber(score) ~= tonumber(key) then
-      drift = drift + 1
-      if member then redis.call('ZREM', KEYS[1], member) end
-      redis.call('ZADD', KEYS[1], key, achieved .. user)
-      redis.call('HSET', KEYS[2], user, achieved .. ':' .. version)
+  users[#users + 1] = ARGV[i]
+  members[#members + 1] = ARGV[i + 2] .. ARGV[i]
+end
+local known = redis.call('HMGET', KEYS[2], unpack(users))
+local scores = redis.call('ZMSCORE', KEYS[1], unpack(members))
+local answer = {0}
+for n = 1, #users do
+  local i = 4 * n - 1
+  local user, key, achieved, version = users[n], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  if known[n] ~= achieved .. ':' .. version or not scores[n] or tonumber(scores[n]) ~= tonumber(key) then
+    local member, newest, entry = member_of(KEYS[2], user)
+    if newest and newest > tonumber(version) then
+      answer[#answer + 1] = user
+      answer[#answer + 1] = entry
+    elseif redis.call('SISMEMBER', KEYS[3], user) == 0 then
+      answer[1] = answer[1] + 1
+      put(KEYS[1], KEYS[2], member, user, key, achieved, version)
     end
   end
 end
-if drift > 0 then
+if answer[1] > 0 then
   redis.call('HINCRBY', KEYS[2], '~version', 1)
   redis.call('PUBLISH', ARGV[1], ARGV[2])
 end
-return drift
+return answer
 `;
 
-/** KEYS rank, entries. ARGV channel, board, users. Takes away entries that should not be there. How many; false: lost. */
+/**
+ * KEYS rank, entries. ARGV channel, board, then user and entry in turn. Takes away entries that should not be there, if they
+ * are still as they were seen. How many; false if the board is lost.
+ */
 export const REMOVE = `${HELD}
 if not epoch_of(KEYS[1], KEYS[2]) then return false end
-for i = 3, #ARGV do
-  local member = member_of(KEYS[2], ARGV[i])
-  if member then redis.call('ZREM', KEYS[1], member) end
-  redis.call('HDEL', KEYS[2], ARGV[i])
+local removed = 0
+for i = 3, #ARGV, 2 do
+  local member, _, entry = member_of(KEYS[2], ARGV[i])
+  if entry == ARGV[i + 1] then
+    redis.call('ZREM', KEYS[1], member)
+    redis.call('HDEL', KEYS[2], ARGV[i])
+    removed = removed + 1
+  end
 end
 redis.call('HINCRBY', KEYS[2], '~version', 1)
 redis.call('PUBLISH', ARGV[1], ARGV[2])
-return #ARGV - 2
+return removed
 `;
 
-/** KEYS rank, entries. How many entries the sorted set has more than the hash, or fewer; false if the board is lost. */
-export const SURPLUS = `${HELD}
-if not epoch_of(KEYS[1], KEYS[2]) then return false end
-local entries = redis.call('HLEN', KEYS[2]) - 3 - tonumber(redis.call('HGET', KEYS[2], '~erased'))
-return redis.call('ZCARD', KEYS[1]) - 1 - entries
+/** KEYS rank, entries. How many entries the sorted set has, and how many the hash; false if the board is lost. */
+export const TOTALS = `${HELD}
+return epoch_of(KEYS[1], KEYS[2]) and {redis.call('ZCARD', KEYS[1]) - 1, redis.call('HLEN', KEYS[2]) - 2}
 `;

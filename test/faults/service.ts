@@ -15,7 +15,11 @@ export interface Service {
 }
 
 /** The service as a process of its own, on a free port, ready for requests. */
-export async function startService(t: Test, databaseUrl: string): Promise<Service> {
+export async function startService(
+  t: Test,
+  databaseUrl: string,
+  variables: NodeJS.ProcessEnv = {},
+): Promise<Service> {
   const child = spawn(process.execPath, ['--enable-source-maps', SERVER], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
@@ -28,6 +32,7 @@ export async function startService(t: Test, databaseUrl: string): Promise<Servic
       JWT_SECRET,
       ACTION_TOKEN_SECRET,
       RATE_LIMIT_READ: '1000000',
+      ...variables,
     },
   });
   const ended = once(child, 'exit').then(([code, signal]): number | NodeJS.Signals | null => signal ?? code);

@@ -1,7 +1,9 @@
+import type pg from 'pg';
 import t from 'tap';
+import type { BoardKey } from '../../src/leaderboard/leaderboard.js';
 import { MemoryLeaderboard } from '../../src/leaderboard/memory-leaderboard.js';
 import { BoardRows } from './board-rows.js';
-import { projectionContract, readerContract } from './leaderboard-contract.js';
+import { loadingContract, projectionContract, readerContract } from './leaderboard-contract.js';
 
 const scores = await BoardRows.open(t);
 
@@ -11,4 +13,6 @@ readerContract(t, scores, async (key) => {
   return board;
 });
 
-projectionContract(t, scores, (key, database) => new MemoryLeaderboard(key, database));
+const project = (key: BoardKey, database: pg.Pool) => new MemoryLeaderboard(key, database);
+projectionContract(t, scores, project);
+loadingContract(t, scores, project);

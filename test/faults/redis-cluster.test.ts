@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import t from 'tap';
+import { keysOf } from '../../src/leaderboard/redis-leaderboard.js';
+import { type RedisCluster, type RedisServer, startRedisCluster } from '../redis-server.js';
+import { cluster, type Run, underLoad } from './under-load.js';
+
+/** The node that has the board `global`. */
+async function nodeOf({ nodes }: RedisCluster, { redis }: Run): Promise<RedisServer> {
+  const [key = ''] = keysOf({ id: 'global', season: 1, sort: 'desc' }).board;
+  const slot = await redis.cluster('KEYSLOT', key);
+  const node = nodes[Math.floor((slot * nodes.length) / 16_384)];
+  assert(node !== undefined);
+  return node;
+}
+
+t.test('a node of a Redis Cluster is killed and comes back', async (t) => {
+  const servers = await startRedisCluster(t);
+  await underLoad(t, cluster(servers.url), async (run) => {
+    const node = await nodeOf(servers, run);
+    await node.kill();
+    await run.degraded();
+    await node.restart();
+  });
+});
+
+t.test('a node of a Redis Cluster stops without a word, and goes on later', async (t) => {
+  const servers = await startRedisCluster(t);
+  await underLoad(t, cluster(servers.url), async (run) => {
+    const { pid } = await nodeOf(servers, run);
+    assert(pid !== undefined);
+    process.kill(pid, 'SIGSTOP');
+    await run.degraded();
+    process.kill(pid, 'SIGCONT');
+  });
+});

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import { eventually } from '../api.js';
+import { buildTestApp, buildTestDatabase } from '../helper.js';
+import { GameServer, newToken, openPool, prepare } from '../ledger/game-server.js';
+import { agreement, shown, truth } from '../ledger/truth.js';
+import { RedisServer, startRedisCluster } from '../redis-server.js';
+import { cluster, healthy, type RedisSettings, redisAgrees, single } from './under-load.js';
+
+/** The service does not need Redis for its start, and takes it up when it comes. */
+async function startsWithout(
+  t: Test,
+  settings: RedisSettings,
+  servers: readonly RedisServer[],
+): Promise<void> {
+  for (const server of servers) await server.kill();
+  const databaseUrl = await buildTestDatabase(t);
+  const users = await prepare(databaseUrl, 3);
+  const pool = openPool(t, databaseUrl);
+  const start = performance.now();
+  const config = { DATABASE_URL: databaseUrl, ...settings };
+  const [one, two] = [await buildTestApp(t, config), await buildTestApp(t, config)];
+  t.ok(performance.now() - start < 10_000, 'it starts');
+  const urls = [one.url, two.url];
+  await healthy(urls, 503, 'error');
+  const game = new GameServer(t);
+  const scores = () =>
+    Promise.all(users.map((user, i) => game.post(urls[i % 2] ?? '', newToken(user, 100 * (i + 1)))));
+  for (const { status, receipt, ms } of await scores()) {
+    t.match(
+      { status, ranks: receipt?.leaderboards.map(({ rank }) => rank) },
+      { status: 200, ranks: [null, null, null] },
+    );
+    t.ok(ms < 1_500);
+  }
+  await agreement(t, pool, urls, 2_000);
+  await Promise.all(servers.map((server) => server.restart()));
+  await healthy(urls, 200, 'ok');
+  const [, , last] = await scores();
+  t.equal(last?.receipt?.leaderboards.find(({ id }) => id === 'global')?.rank, 1);
+  await redisAgrees(t, pool, one.app.redis);
+  await agreement(t, pool, urls, 2_000);
+}
+
+t.test('a start without Redis', async (t) => {
+  const redis = await RedisServer.start(t);
+  await startsWithout(t, single(redis.url), [redis]);
+});
+
+t.test('a start without the Redis Cluster', async (t) => {
+  const { nodes, url } = await startRedisCluster(t);
+  await startsWithout(t, cluster(url), nodes);
+});
+
+t.test('more boards than connections to PostgreSQL', async (t) => {
+  const redis = await RedisServer.start(t);
+  const databaseUrl = await buildTestDatabase(t);
+  const pool = openPool(t, databaseUrl);
+  await pool.query(
+    "INSERT INTO leaderboards (id, title, sort, operator) SELECT 'b-' || n, 'B', 'desc', 'best' FROM generate_series(1, 30) n",
+  );
+  const config = { DATABASE_URL: databaseUrl, DATABASE_POOL_SIZE: 4, ...single(redis.url) };
+  const urls = [(await buildTestApp(t, config)).url, (await buildTestApp(t, config)).url];
+  await healthy(urls, 200, 'ok');
+  await redis.kill();
+  await healthy(urls, 503, 'error');
+  await redis.restartEmpty();
+  const start = performance.now();
+  await healthy(urls, 200, 'ok');
+  t.ok(performance.now() - start < 5_000, 'all are built again');
+});
+
+t.test('Redis comes back with an old file while nobody scores', async (t) => {
+  const redis = await RedisServer.start(t);
+  const databaseUrl = await buildTestDatabase(t);
+  const users = await prepare(databaseUrl, 3);
+  const pool = openPool(t, databaseUrl);
+  const { app, url } = await buildTestApp(t, { DATABASE_URL: databaseUrl, ...single(redis.url) });
+  const game = new GameServer(t);
+  const scores = () => Promise.all(users.map((user, i) => game.post(url, newToken(user, 100 * (i + 1)))));
+  await healthy([url], 200, 'ok');
+  const [one] = await scores();
+  t.type(one?.receipt?.leaderboards[0]?.rank, 'number');
+  await app.redis.save();
+  for (let i = 0; i < 5; i++) await scores();
+  const stateOf = async () => {
+    const response = await fetch(`${url}/v1/leaderboards/global/entries`);
+    const [epoch, version] = (response.headers.get('etag') ?? '').replaceAll('"', '').split('-');
+    await response.arrayBuffer();
+    return { epoch, version: Number(version) };
+  };
+  const before = await stateOf();
+  const wanted = await truth(pool, 'global');
+  // Until all of it is confirmed, and nothing else hints at what Redis is about to forget.
+  await delay(1_000);
+  await redis.kill();
+  await redis.restart();
+  await eventually(async () => {
+    t.same(await shown(url, 'global'), wanted, 'nothing old is ever shown');
+    assert.equal((await stateOf()).epoch, before.epoch, 'read from Redis again');
+  });
+  t.ok((await stateOf()).version > before.version, 'versions do not come again');
+  await redisAgrees(t, pool, app.redis);
+});

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import type pg from 'pg';
+import type { Test } from 'tap';
+import type { AppConfig } from '../../src/config.js';
+import { keysOf } from '../../src/leaderboard/redis-leaderboard.js';
+import type { RedisClient } from '../../src/redis.js';
+import { eventually } from '../api.js';
+import { buildTestApp, buildTestDatabase } from '../helper.js';
+import { BOARDS, GameServer, newToken, openPool, prepare } from '../ledger/game-server.js';
+import { agreement, events, truth } from '../ledger/truth.js';
+import { BoardStream } from './board-stream.js';
+import { Load, nothingLost } from './load.js';
+import { Onlookers } from './onlookers.js';
+
+const PLAYERS = 50;
+/** Some of them score only while the fault lasts: nothing that comes later can cover up that it was missed. */
+const QUIET = 10;
+const WORKERS = 8;
+/** So far apart that few ranks change while the load runs, and a wrong one shows. */
+const POINTS_APART = 2_000;
+/** A second for Redis, and what a loaded machine takes for all else. */
+const SLOW_MS = 1_500;
+const RECOVERED_MS = 15_000;
+
+export type RedisSettings = Pick<AppConfig, 'REDIS_MODE'> & { REDIS_URL: string };
+
+export const single = (url: string): RedisSettings => ({ REDIS_MODE: 'single', REDIS_URL: url });
+export const cluster = (url: string): RedisSettings => ({ REDIS_MODE: 'cluster', REDIS_URL: url });
+
+/** What the author of a fault has to do with. */
+export interface Run {
+  readonly load: Load;
+  readonly urls: readonly string[];
+  readonly pool: pg.Pool;
+  /** A client of the first instance. */
+  readonly redis: RedisClient;
+  /** Resolves when all instances say that Redis is not well, while writes go on. */
+  degraded(): Promise<void>;
+}
+
+interface Options {
+  readonly databaseUrl?: string;
+  /** Another way to the database for the instances. */
+  readonly through?: string;
+  /** PostgreSQL goes away too: then a request may be refused, or wait for it. */
+  readonly databaseFails?: boolean;
+}
+
+/**
+ * Lets a fault happen to two instances on which fifty players score, with open streams and people who read, and looks at all
+ * that anybody was told meanwhile and at what has become of it.
+ */
+export async function underLoad(
+  t: Test,
+  settings: RedisSettings,
+  fault: (run: Run) => Promise<void>,
+  { databaseUrl: given, through, databaseFails = false }: Options = {},
+): Promise<void> {
+  const databaseUrl = given ?? (await buildTestDatabase(t));
+  const users = await prepare(databaseUrl, PLAYERS);
+  const pool = openPool(t, through ?? databaseUrl);
+  const config = { DATABASE_URL: through ?? databaseUrl, ...settings };
+  const [one, two] = [await buildTestApp(t, config), await buildTestApp(t, config)];
+  const urls = [one.url, two.url];
+  const game = new GameServer(t);
+  const first = await Promise.all(
+    users.map((user, i) => game.post(urls[i % 2] ?? '', newToken(user, POINTS_APART * (i + 1)))),
+  );
+  await healthy(urls, 200, 'ok');
+
+  const onlookers = await Onlookers.start(pool, urls, databaseFails);
+  const streams: BoardStream[] = [];
+  for (const url of urls) {
+    for (let i = 0; i < 3; i++) {
+      const query = `limit=100&user=${users[i]}`;
+      streams.push(
+        await BoardStream.open(t, url, query, (board) => onlookers.noteEvent(`stream of ${url}`, board)),
+      );
+    }
+  }
+  let turn = 0;
+  const load = new Load(game, users.slice(QUIET), WORKERS, () => urls[turn++ % 2] ?? '');
+  await load.more(150);
+  const degraded = async () => {
+    await healthy(urls, 503, 'error');
+    const quiet = users.slice(0, QUIET);
+    first.push(
+      ...(await Promise.all(quiet.map((user, i) => game.post(urls[i % 2] ?? '', newToken(user, 1))))),
+    );
+    await load.more(100);
+  };
+  await fault({ load, urls, pool, redis: one.app.redis, degraded });
+  const over = performance.now();
+  await healthy(urls, 200, 'ok');
+  const converged = Math.round(performance.now() - over);
+  await load.more(150);
+  await load.stop();
+
+  const answers = [...first, ...load.answers];
+  const summary = nothingLost(t, answers, await truth(pool, 'global'), await events(pool));
+  const refused = load.answers.filter(({ status }) => status !== 200);
+  if (!databaseFails) {
+    t.same(refused, [], 'a write never fails because Redis does');
+    const slowest = Math.max(onlookers.slowestMs, ...load.answers.map(({ ms }) => Math.round(ms)));
+    t.ok(slowest < SLOW_MS, `nobody waited for Redis: at most ${slowest} ms`);
+  }
+  await agreement(t, pool, urls, 5_000);
+  await redisAgrees(t, pool, one.app.redis);
+  await streamsAgree(t, pool, streams, users);
+  const wrong = await onlookers.judge(load.answers);
+  t.same(
+    wrong.slice(0, 5),
+    [],
+    `${onlookers.views} views of the board and ${load.answers.length} receipts: ${wrong.length} wrong`,
+  );
+  t.comment(`${summary}; ${converged} ms to converge`);
+}
+
+/** Waits until every instance says so of its health. */
+export async function healthy(urls: readonly string[], status: number, redis: string): Promise<void> {
+  await eventually(async () => {
+    for (const url of urls) {
+      const response = await fetch(`${url}/health`);
+      const body: unknown = await response.json();
+      assert.deepEqual([response.status, Object(body).checks.redis], [status, redis]);
+    }
+  }, RECOVERED_MS);
+}
+
+/** Polls until Redis has exactly the entries of PostgreSQL, with their scores, times and versions. */
+export async function redisAgrees(t: Test, pool: pg.Pool, redis: RedisClient): Promise<void> {
+  for (const id of BOARDS) {
+    const { rows } = await pool.query<{ member: string; score: number; userId: string; entry: string }>(
+      `SELECT time || user_id AS member, sort_key AS score, user_id AS "userId", time || ':' || version AS entry
+       FROM (SELECT *, lpad((extract(epoch FROM achieved_at) * 1000)::bigint::text, 15, '0') AS time
+             FROM scores WHERE leaderboard_id = $1) s
+       ORDER BY sort_key, achieved_at, user_id`,
+      [id],
+    );
+    const [rank = '', entries = ''] = keysOf({ id, season: 1, sort: 'desc' }).board;
+    const difference = async () => {
+      const ranked = await redis.zrange(rank, '0', '-1', 'WITHSCORES');
+      const hash = Object.entries(await redis.hgetall(entries)).filter(([user]) => !user.startsWith('~'));
+      assert.deepEqual(
+        ranked.slice(0, -2),
+        rows.flatMap(({ member, score }) => [member, String(score)]),
+      );
+      assert.deepEqual(new Map(hash), new Map(rows.map(({ userId, entry }) => [userId, entry])));
+    };
+    await t.resolves(eventually(difference), `${id}: Redis agrees with PostgreSQL, entry by entry`);
+  }
+}
+
+async function streamsAgree(
+  t: Test,
+  pool: pg.Pool,
+  streams: readonly BoardStream[],
+  users: readonly string[],
+) {
+  const wanted = await truth(pool, 'global');
+  const rankOf = (user: string | undefined) => wanted.findIndex(({ userId }) => userId === user) + 1;
+  const agree = eventually(async () => {
+    for (const [i, { board, own }] of streams.entries()) {
+      const shown = board?.items.map(({ userId, score, achievedAt }) => ({ userId, score, achievedAt }));
+      assert.deepEqual(shown, wanted);
+      assert.equal(own?.rank, rankOf(users[i % 3]));
+    }
+  });
+  await t.resolves(agree, 'every stream has shown the final board, and its user the final rank');
+  t.ok(
+    streams.every(({ isOpen }) => isOpen),
+    'on the connections that they had from the start',
+  );
+  t.same(
+    streams.flatMap(({ disorder }) => disorder),
+    [],
+    'and no version after a newer one',
+  );
+}

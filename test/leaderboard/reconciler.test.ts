@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import type pg from 'pg';
+import t, { type Test } from 'tap';
+import type { BoardKey, VersionedStanding } from '../../src/leaderboard/leaderboard.js';
+import { Reconciler } from '../../src/leaderboard/reconciler.js';
+import { BoardLost, keysOf, RedisLeaderboard } from '../../src/leaderboard/redis-leaderboard.js';
+import { connectTestRedis, RedisServer } from '../redis-server.js';
+import { BoardRows, inOrder, slowDatabase } from './board-rows.js';
+
+/** Three pages of PostgreSQL, and several scripts a page. */
+const ENTRIES = 4_100;
+
+const scores = await BoardRows.open(t);
+const redis = await connectTestRedis(t, (await RedisServer.start(t)).url);
+const reconciler = new Reconciler(scores.pool, redis);
+
+const userOf = BoardRows.userOf;
+const standing = (n: number, version = 10): VersionedStanding => ({
+  userId: userOf(n),
+  score: (n * version * 7919) % 1_000,
+  achievedAt: 1_781_136_000_000 + (n % 7) + version,
+  version,
+});
+const textOf = ({ achievedAt, version }: VersionedStanding): string => `00${achievedAt}:${version}`;
+const memberOf = ({ achievedAt, userId }: VersionedStanding): string => `00${achievedAt}${userId}`;
+
+async function fullBoard(t: Test, entries = ENTRIES) {
+  const key = scores.newBoard('desc');
+  await scores.write(
+    key,
+    Array.from({ length: entries }, (_, n) => standing(n)),
+  );
+  t.equal(await reconciler.reconcile(key), entries, 'all of a board that is not there differs');
+  return { key, board: new RedisLeaderboard(key, redis) };
+}
+
+/** Both keys of the board hold what PostgreSQL holds, entry by entry, and nothing else. */
+async function checkAgreement({ id, season, sort }: BoardKey): Promise<void> {
+  const { rows } = await scores.pool.query<VersionedStanding & { achievedAt: Date }>(
+    'SELECT user_id AS "userId", score, achieved_at AS "achievedAt", version FROM scores WHERE leaderboard_id = $1 AND season = $2',
+    [id, season],
+  );
+  const truth = inOrder(
+    sort,
+    rows.map((row) => ({ ...row, achievedAt: Number(row.achievedAt) })),
+  );
+  const [rank = '', entries = ''] = keysOf({ id, season, sort }).board;
+  const ranked = await redis.zrange(rank, '0', '-1', 'WITHSCORES');
+  assert.deepEqual(
+    ranked.slice(0, -2),
+    truth.flatMap((entry) => [memberOf(entry), String(0 - entry.score)]),
+  );
+  const { '~epoch': epoch, '~version': _, ...held } = await redis.hgetall(entries);
+  assert.deepEqual(ranked.slice(-2), [`~${epoch}`, 'inf']);
+  assert.deepEqual(held, Object.fromEntries(truth.map((entry) => [entry.userId, textOf(entry)])));
+}
+
+t.test('what differs is counted to the entry, and set right', async (t) => {
+  const { key } = await fullBoard(t);
+  const [rank = '', entries = ''] = keysOf(key).board;
+  const [stranger, other] = [standing(9_001), standing(9_002)];
+  const tamper: Record<string, () => Promise<unknown>> = {
+    'a score in Redis': () => redis.zadd(rank, 123, memberOf(standing(1))),
+    'a member taken from the ranking': () => redis.zrem(rank, memberOf(standing(2))),
+    'a member put into the ranking': () => redis.zadd(rank, 1, 'anything'),
+    'an entry without its text': () => redis.hdel(entries, userOf(3)),
+    'an entry that is older': () =>
+      redis
+        .multi()
+        .zrem(rank, memberOf(standing(4)))
+        .zadd(rank, 5, memberOf(standing(4, 9)))
+        .hset(entries, userOf(4), textOf(standing(4, 9)))
+        .exec(),
+    'an entry that is newer than the truth': () => redis.hset(entries, userOf(5), textOf(standing(5, 11))),
+    'an entry of nonsense': () => redis.hset(entries, userOf(6), 'nonsense'),
+    'a stranger among the entries': () => redis.hset(entries, stranger.userId, textOf(stranger)),
+    'a stranger with rank and entry': () =>
+      redis.multi().zadd(rank, 7, memberOf(other)).hset(entries, other.userId, textOf(other)).exec(),
+    'a row that is gone from PostgreSQL': () => scores.delete(key, userOf(8)),
+    'a row that Redis has not heard of': () => scores.write(key, [standing(9_009)]),
+    'a row that Redis has only in its old state': () => scores.write(key, [standing(10, 11)]),
+  };
+  const check = async (what: string, drift: number) => {
+    t.equal(await reconciler.reconcile(key), drift, what);
+    await checkAgreement(key);
+    t.equal(await reconciler.reconcile(key), 0, `nothing is left to do after ${what}`);
+  };
+  for (const [what, change] of Object.entries(tamper)) {
+    await change();
+    await check(what, 1);
+  }
+  await scores.write(key, [standing(8), standing(10)]);
+  await reconciler.reconcile(key);
+  for (const change of Object.values(tamper)) await change();
+  // The row of 9,009 is there already.
+  await check('all of them at once', Object.keys(tamper).length - 1);
+});
+
+t.test('a board of which Redis has lost a key, or all, is not read and built anew', async (t) => {
+  const { key, board } = await fullBoard(t);
+  const [rank = '', entries = ''] = keysOf(key).board;
+  const reads: (() => Promise<unknown>)[] = [
+    () => board.page(10),
+    () => board.around(userOf(1), 3),
+    () => board.many([userOf(1)]),
+    () => board.state(),
+  ];
+  for (const lose of [() => redis.del(rank), () => redis.del(entries), () => redis.call('FLUSHALL')]) {
+    await lose();
+    await redis.zadd(rank, 5, 'what comes after the loss');
+    for (const read of reads) await t.rejects(read(), BoardLost);
+    t.same(await board.apply([standing(1, 1)]), [{ previousRank: null, rank: null }]);
+    t.equal(await reconciler.reconcile(key), ENTRIES);
+    await checkAgreement(key);
+  }
+});
+
+t.test('of two reconcilers one works and the other leaves it alone', async (t) => {
+  const { key } = await fullBoard(t);
+  const { database, hold } = slowDatabase(scores.pool);
+  const held = hold();
+  const first = new Reconciler(database, redis).reconcile(key);
+  await held.reached;
+  t.equal(await reconciler.reconcile(key), null);
+  const elsewhere = scores.newBoard('asc');
+  t.equal(await reconciler.reconcile({ ...elsewhere, id: 'another' }), 0, 'other boards are free');
+  held.release();
+  t.equal(await first, 0);
+  t.equal(await reconciler.reconcile(key), 0, 'the lock is free again');
+});
+
+/** A database that has something done each time before it answers. */
+function interrupted(pool: pg.Pool, interrupt: () => Promise<void>): pg.Pool {
+  const query = async (...args: unknown[]): Promise<unknown> => {
+    const answer: unknown = await Reflect.apply(pool.query, pool, args);
+    await interrupt();
+    return answer;
+  };
+  return new Proxy(pool, {
+    get: (target, name) => (name === 'query' ? query : Reflect.get(target, name)),
+  });
+}
+
+for (const isLost of [true, false]) {
+  t.test(
+    `nothing that commits while a board is built is missing, and ${isLost ? 'no part of it' : 'the old one'} is read till then`,
+    async (t) => {
+      const { key, board } = await fullBoard(t);
+      const { epoch } = await board.page(1);
+      if (isLost) await redis.del(...keysOf(key).board);
+      const late: VersionedStanding[] = [];
+      let version = 10;
+      let total = ENTRIES;
+      let erased = 0;
+      const database = interrupted(scores.pool, async () => {
+        version++;
+        const changes = Array.from({ length: 60 }, (_, i) =>
+          standing((i * 73 + version * 11) % ENTRIES, version),
+        );
+        const newcomers = [standing(5_000 + version, version), standing(6_000 + version, version)];
+        const made = [...changes, ...newcomers].filter(({ userId }) => userId !== userOf(erased));
+        await scores.write(key, made);
+        // In two halves, of which the second is told late, and the first twice.
+        await board.apply(late.splice(0));
+        await board.apply(made.slice(0, 40));
+        await board.apply(made.slice(0, 40));
+        late.push(...made.slice(40));
+        for (const user of [userOf(erased), userOf(ENTRIES - 1 - erased)]) {
+          await scores.delete(key, user);
+          await board.erase(user);
+        }
+        erased++;
+        if (isLost) await t.rejects(board.page(1), BoardLost);
+        else t.equal((await board.page(1)).epoch, epoch);
+        total = (await scores.pool.query('SELECT FROM scores WHERE season = $1', [key.season])).rowCount ?? 0;
+      });
+      await new Reconciler(database, redis).build(key);
+      t.ok(version >= 13, 'between all pages');
+      await board.apply(late);
+      await checkAgreement(key);
+      const page = await board.page(1);
+      t.not(page.epoch, epoch);
+      t.equal(page.total, total);
+      t.equal(await reconciler.reconcile(key), 0);
+    },
+  );
+}
+
+/** The lock of one that has failed goes with its connection, a moment later. */
+async function reconcileAfterFailure(key: BoardKey): Promise<number> {
+  return (await reconciler.reconcile(key)) ?? reconcileAfterFailure(key);
+}
+
+t.test('a board that is lost while it is built does not come up in part', async (t) => {
+  // The second is lost when all of it was loaded.
+  for (const entries of [ENTRIES, 0]) {
+    const { key, board } = await fullBoard(t, entries);
+    for (const lost of keysOf(key).next) {
+      await redis.del(...keysOf(key).board);
+      const database = interrupted(scores.pool, async () => {
+        await redis.del(lost);
+      });
+      await t.rejects(new Reconciler(database, redis).reconcile(key), BoardLost);
+      await t.rejects(board.page(1), BoardLost);
+      t.equal(await reconcileAfterFailure(key), entries);
+      await checkAgreement(key);
+    }
+  }
+});
+
+t.test('a build that another has overtaken gives up and leaves the board alone', async (t) => {
+  const { key, board } = await fullBoard(t);
+  const { database, hold } = slowDatabase(scores.pool);
+  const held = hold();
+  const overtaken = new Reconciler(database, redis).build(key);
+  await held.reached;
+  await reconciler.build(key);
+  const { epoch } = await board.page(1);
+  held.release();
+  await t.rejects(overtaken, BoardLost);
+  t.equal((await board.page(1)).epoch, epoch);
+  await checkAgreement(key);
+});

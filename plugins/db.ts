@@ -19,6 +19,7 @@ declare module 'fastify' {
   }
 }
 
+const REPLICA_TIMEOUT_MS = 1_000;
 const CHECK_TIMEOUT_MS = 1_000;
 const CHECK_LASTS_MS = 1_000;
 
@@ -42,7 +43,13 @@ export default fp<{ config: AppConfig }>(
     survive(pool, app.log);
     app.decorate('replica', pool);
     if (config.DATABASE_REPLICA_URL !== undefined) {
-      const replica = new pg.Pool({ ...options, connectionString: config.DATABASE_REPLICA_URL });
+      // What is slow here the primary may still answer in time.
+      const replica = new pg.Pool({
+        ...options,
+        connectionString: config.DATABASE_REPLICA_URL,
+        connectionTimeoutMillis: REPLICA_TIMEOUT_MS,
+        query_timeout: REPLICA_TIMEOUT_MS,
+      });
       survive(replica, app.log);
       app.replica = new Replica(replica, pool, (error) =>
         app.log.error({ err: error }, 'Database error: the replica'),

@@ -75,7 +75,10 @@ export default fp(
   async (app) => {
     app.setErrorHandler<FastifyError>((error, request, reply) => {
       const problem = asProblem(error);
-      if (problem.statusCode >= 500) request.log.error({ err: problem.cause ?? problem }, problem.message);
+      // A 503 without a cause is a limit that did its work.
+      if (problem.code === 'internal-error' || (problem.statusCode >= 500 && problem.cause !== undefined)) {
+        request.log.error({ err: problem.cause ?? problem }, problem.message);
+      }
       return sendProblem(problem, request, reply);
     });
   },

@@ -18,7 +18,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         summary: 'The ranking, live',
         description:
-          "Server-sent events: a `snapshot`, then a `leaderboard` event at each change of what you asked for; with `user`, also a `rank` event when that user's own standing changes. Every event carries the whole state, so a client that reconnects has missed nothing.",
+          "Server-sent events: a `snapshot`, then a `leaderboard` event at each change of what you asked for; with `user`, also a `rank` event when that user's own standing changes. Every event carries the whole state, so a client that reconnects has missed nothing. Try it with `curl -N` or an EventSource: the page you may be reading this on waits for an end that does not come.",
         tags: ['Leaderboards'],
         security: [],
         params: LeaderboardParams,

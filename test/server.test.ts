@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { createServer, request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { ActionToken } from '../schemas/action.js';
@@ -65,10 +66,13 @@ class Server {
   }
 }
 
+const postmasterIn = (directory: string) =>
+  join(directory, '.scoreboard', 'postgres', 'data', 'postmaster.pid');
+
 function newFolder(t: Test): string {
   const directory = mkdtempSync(join(tmpdir(), 'scoreboard-server-'));
   t.teardown(() => {
-    const postmaster = join(directory, '.scoreboard', 'postgres', 'data', 'postmaster.pid');
+    const postmaster = postmasterIn(directory);
     if (existsSync(postmaster))
       process.kill(Number(readFileSync(postmaster, 'utf8').split('\n')[0]), 'SIGKILL');
     rmSync(directory, { recursive: true, maxRetries: 10 });
@@ -210,6 +214,41 @@ t.test('in production all that is missing or bad is told at once', async (t) => 
       faults.some((fault) => fault.startsWith(`  - ${name}`)),
       name,
     );
+  }
+});
+
+t.test('whatever ends the start, no database is left running', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  t.teardown(() => taken.close());
+  const address = taken.address();
+  const port = address !== null && typeof address === 'object' ? String(address.port) : '';
+  const refused = newFolder(t);
+  const inUse = new Server(t, refused, { PORT: port });
+  t.equal(await inUse.ended(), 1);
+  t.match(inUse.errors, /^Port \d+ is in use\./);
+  t.notOk(existsSync(postmasterIn(refused)), 'a port in use');
+
+  const interrupted = newFolder(t);
+  const server = new Server(t, interrupted, {});
+  while (!existsSync(postmasterIn(interrupted))) await delay(5);
+  await server.end('SIGINT');
+  t.notOk(existsSync(postmasterIn(interrupted)), 'Ctrl-C during the start');
+});
+
+t.test('in production the tools take no database of their own', async (t) => {
+  const calls = [['migrate.js'], ['service-account.js', 'create', 'x', '--role', 'server']];
+  for (const [script = '', ...given] of calls) {
+    const tool = spawn(process.execPath, [join(SERVER, '../../scripts', script), ...given], {
+      cwd: newFolder(t),
+      env: { PATH: process.env['PATH'], NODE_ENV: 'production' },
+    });
+    let errors = '';
+    tool.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text;
+    });
+    t.same(await once(tool, 'close'), [1, null], script);
+    t.equal(errors, 'DATABASE_URL is missing.\n');
   }
 });
 

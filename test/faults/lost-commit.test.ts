@@ -54,7 +54,7 @@ t.test('the receipt of a lone submission is right even if its commit was lost', 
     const { status, receipt } = await game.post(url, newToken(user, score - (previousScore ?? 0)));
     t.equal(status, 200);
     const global = receipt?.leaderboards.find(({ id }) => id === 'global');
-    t.match(global, { score, rank: 1 });
+    t.match(global, { score, previousScore, rank: 1 });
     t.equal(receipt?.leaderboards.length, 3);
   }
 });

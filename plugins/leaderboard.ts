@@ -77,7 +77,7 @@ export default fp<{ config: AppConfig }>(
       },
       onResync: () => {
         names.forgetAll();
-        if (redis) redis.reconcileAll();
+        if (redis) redis.doubtAll();
         else leaderboards.reload();
       },
     });

@@ -21,7 +21,15 @@ export default fp<{ config: AppConfig }>(
     const client = connectRedis(config.REDIS_MODE, config.REDIS_URL ?? '');
     const subscriber = connectRedis(config.REDIS_MODE, config.REDIS_URL ?? '');
     for (const connection of [client, subscriber]) {
-      connection.on('error', (error: unknown) => app.log.error({ err: error }, 'Redis error'));
+      // While Redis is away each try to reconnect fails: the first is news.
+      let away = false;
+      connection.on('ready', () => {
+        away = false;
+      });
+      connection.on('error', (error: unknown) => {
+        if (!away) app.log.error({ err: error }, 'Redis error');
+        away = true;
+      });
     }
     app.addHook('onClose', async () => {
       client.disconnect();

@@ -146,6 +146,9 @@ function sharedFaults(variables: Variables): string[] {
   if (secret !== undefined && secret === variables['ACTION_TOKEN_SECRET']) {
     faults.push('JWT_SECRET and ACTION_TOKEN_SECRET must differ');
   }
+  if (REDIS_URL !== undefined && !REDIS_URL.split(',').every((url) => URL.canParse(url.trim()))) {
+    faults.push('REDIS_URL is not a URL: percent-encode what is special in its user and password');
+  }
   for (const name of ['DATABASE_URL', 'DATABASE_REPLICA_URL']) {
     const url = variables[name];
     if (url?.startsWith('postgres') && !URL.canParse(url)) {

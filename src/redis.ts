@@ -20,17 +20,25 @@ export function connectRedis(mode: 'single' | 'cluster', url: string): RedisClie
     // A half-open connection is found by the first command that it does not answer, and made anew: what is asked
     // meanwhile fails at once.
     socketTimeout: ANSWER_WITHIN_MS,
+    // After a failover behind one address the old master, now a replica, may still hold the connection.
+    reconnectOnError: ({ message }: Error) => message.startsWith('READONLY'),
   };
   const retryStrategy = () => RECONNECT_MS;
   if (mode === 'single') return new Redis(url, { ...options, retryStrategy });
-  const { username, password, protocol } = new URL(url.split(',')[0] ?? '');
-  return new Cluster(url.split(','), {
+  const nodes = url.split(',').map((node) => node.trim());
+  const { username, password, protocol } = new URL(nodes[0] ?? '');
+  return new Cluster(nodes, {
     enableOfflineQueue: false,
     clusterRetryStrategy: retryStrategy,
     // A command for a node that is away fails, instead of being tried again for seconds.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
     slotsRefreshTimeout: ANSWER_WITHIN_MS,
+    // With TLS the names of the nodes must stay, as their certificates are made out to them.
+    ...(protocol === 'rediss:' && {
+      dnsLookup: (address: string, callback: (error: null, address: string) => void) =>
+        callback(null, address),
+    }),
     redisOptions: {
       ...options,
       ...(username && { username: decodeURIComponent(username) }),

@@ -41,6 +41,7 @@ interface Differences {
 export class Reconciler {
   readonly #pool: pg.Pool;
   readonly #client: RedisClient;
+  readonly #closed = new AbortController();
 
   constructor(pool: pg.Pool, client: RedisClient) {
     this.#pool = pool;
@@ -62,6 +63,18 @@ export class Reconciler {
     } finally {
       // With the connection goes the lock, in whatever state it is.
       lock.release(true);
+    }
+  }
+
+  /** Whatever is under way ends at its next page, with an error. */
+  close(): void {
+    this.#closed.abort();
+  }
+
+  async *#pages(key: BoardKey): AsyncGenerator<VersionedStanding[]> {
+    for await (const standings of entryPages(this.#pool, key)) {
+      this.#closed.signal.throwIfAborted();
+      yield standings;
     }
   }
 
@@ -91,7 +104,7 @@ export class Reconciler {
   async #compare(key: BoardKey): Promise<number> {
     let rows = 0;
     let drift = 0;
-    for await (const standings of entryPages(this.#pool, key)) {
+    for await (const standings of this.#pages(key)) {
       rows += standings.length;
       const found = await this.repair(key, standings);
       drift += found.drift + (await this.#removeFalse(key, found.newer));
@@ -115,6 +128,7 @@ export class Reconciler {
     let removed = 0;
     let cursor = '0';
     do {
+      this.#closed.signal.throwIfAborted();
       const [next, fields] = await this.#client.hscan(entries, cursor, 'COUNT', SCAN_COUNT);
       const found = new Map<string, string>();
       for (let i = 0; i < fields.length; i += 2) found.set(fields[i] ?? '', fields[i + 1] ?? '');
@@ -151,7 +165,7 @@ export class Reconciler {
     let entries = 0;
     // From here on every change goes to the next board too, so what commits while rows are read is not missed.
     await begin.run(this.#client, next, [epoch]);
-    for await (const standings of entryPages(this.#pool, key)) {
+    for await (const standings of this.#pages(key)) {
       await inScripts(key, standings, async (args) => {
         asDone(await load.run(this.#client, [...next, erased], [epoch, ...args]));
       });

@@ -1,7 +1,8 @@
+import { Cluster, type Redis } from 'ioredis';
 import type { RedisClient } from '../redis.js';
 import type { BoardKey, VersionedStanding } from './leaderboard.js';
 import type { Reconciler } from './reconciler.js';
-import { BOARDS_CHANNEL, BoardLost, RedisLeaderboard } from './redis-leaderboard.js';
+import { BOARDS_CHANNEL, BoardLost, keysOf, RedisLeaderboard } from './redis-leaderboard.js';
 
 /** How often each board is asked what it is at: finds lost boards, and changes whose message was lost. */
 const CHECK_EVERY_MS = 500;
@@ -47,19 +48,25 @@ export class RedisBoards {
   constructor(options: RedisBoardsOptions) {
     this.#options = options;
     const { client, subscriber, syncIntervalMs } = options;
-    // The second is what a cluster says of one of its nodes.
-    for (const event of ['close', '-node']) {
-      client.on(event, () => {
-        for (const board of this.#boards.values()) board.doubts++;
-      });
-    }
+    client.on('close', () => this.doubtAll());
+    // A cluster makes a connection to a node that is away anew at each command: only one that worked can have missed something.
+    const connected = new WeakSet<Redis>();
+    const watch = (node: Redis) => {
+      if (node.status === 'ready') connected.add(node);
+      else node.once('ready', () => connected.add(node));
+    };
+    if (client instanceof Cluster) client.nodes().forEach(watch);
+    client.on('+node', watch);
+    client.on('-node', (node: Redis) => {
+      if (connected.has(node)) this.doubtAll();
+    });
     subscriber.on('ready', () => {
       subscriber.subscribe(BOARDS_CHANNEL).catch(options.onError);
       for (const id of this.#boards.keys()) options.onChange(id);
     });
     subscriber.on('message', (_channel: string, id: string) => options.onChange(id));
     this.#timers.push(setInterval(() => void this.#check(), CHECK_EVERY_MS).unref());
-    this.#timers.push(setInterval(() => this.reconcileAll(), syncIntervalMs).unref());
+    this.#timers.push(setInterval(() => void this.#reconcileAll(), syncIntervalMs).unref());
   }
 
   /** The board in Redis, looked after from now on. */
@@ -94,22 +101,31 @@ export class RedisBoards {
   confirm(leaderboardId: string, season: number, standings: readonly VersionedStanding[]): void {
     const board = this.#boards.get(leaderboardId);
     // With so much to confirm Redis is away; what is missed then, the next comparison finds.
-    if (board?.key.season !== season || this.#unconfirmed > MAX_UNCONFIRMED) return;
+    if (board?.key.season !== season) return;
+    if (this.#unconfirmed > MAX_UNCONFIRMED) {
+      board.doubts++;
+      return;
+    }
     this.#unconfirmed += standings.length;
     setTimeout(async () => {
       this.#unconfirmed -= standings.length;
       try {
         if (!this.#closed) await this.#options.reconciler.repair(board.key, standings);
       } catch (error) {
-        // Whoever rebuilds it may have read the row before.
-        board.doubts++;
-        if (!(error instanceof BoardLost)) this.#options.onError(error);
+        // Whoever rebuilds it may have read the row before. The first doubt is news, those that follow from it are not.
+        if (board.doubts++ === 0 && !(error instanceof BoardLost)) this.#options.onError(error);
       }
     }, GRACE_MS).unref();
   }
 
+  /** Changes may have been missed: every board is compared before it is read again. */
+  doubtAll(): void {
+    for (const board of this.#boards.values()) board.doubts++;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
+    this.#options.reconciler.close();
     for (const timer of this.#timers) clearInterval(timer);
     this.#options.subscriber.disconnect();
     await Promise.allSettled(this.#reconciling.values());
@@ -137,9 +153,23 @@ export class RedisBoards {
     this.#seen.set(id, state);
   }
 
-  /** Compares every board with PostgreSQL, one after the other. */
-  reconcileAll(): void {
-    for (const board of this.#boards.values()) void this.recover(board);
+  /** Compares every board with PostgreSQL, one after the other; of all instances one does so in an interval. */
+  async #reconcileAll(): Promise<void> {
+    const { client, syncIntervalMs, onError } = this.#options;
+    for (const board of this.#boards.values()) {
+      try {
+        const turn = await client.set(
+          keysOf(board.key).compared,
+          1,
+          'PX',
+          Math.ceil(syncIntervalMs * 0.9),
+          'NX',
+        );
+        if (turn !== null) await this.recover(board);
+      } catch (error) {
+        onError(error);
+      }
+    }
   }
 
   async #reconcile(board: RedisLeaderboard): Promise<void> {

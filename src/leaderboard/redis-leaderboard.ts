@@ -55,13 +55,22 @@ const asRanks = parser(Type.Array(Type.Integer()));
 /** `achievedAt` in the width at which text sorts like numbers, until the year 33,658. */
 const timeText = (ms: number): string => String(ms).padStart(15, '0');
 
-/** The keys of a board, of the one that is being built beside it, and of the users who are on neither for good. */
-export function keysOf({ id, season }: BoardKey): { board: string[]; next: string[]; erased: string } {
+/**
+ * The keys of a board, of the one that is being built beside it, of the users who are on neither for good, and of the mark
+ * that some instance has compared it lately.
+ */
+export function keysOf({ id, season }: BoardKey): {
+  board: string[];
+  next: string[];
+  erased: string;
+  compared: string;
+} {
   const tag = `scoreboard:{${id}:${season}}`;
   return {
     board: [`${tag}:rank`, `${tag}:entries`],
     next: [`${tag}:rank:next`, `${tag}:entries:next`],
     erased: `${tag}:erased`,
+    compared: `${tag}:compared`,
   };
 }
 

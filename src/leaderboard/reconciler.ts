@@ -89,11 +89,11 @@ export class Reconciler {
 
   /** Sets right the entries that are older than these, which are committed, or differ from them. */
   async repair(key: BoardKey, standings: readonly VersionedStanding[]): Promise<Differences> {
-    const { board, erased } = keysOf(key);
+    const { board, next, erased } = keysOf(key);
     const found: Differences = { drift: 0, newer: new Map() };
     await inScripts(key, standings, async (args) => {
       const [drift, ...newer] = asRepair(
-        await repair.run(this.#client, [...board, erased], [BOARDS_CHANNEL, key.id, ...args]),
+        await repair.run(this.#client, [...board, erased, ...next], [BOARDS_CHANNEL, key.id, ...args]),
       );
       found.drift += Number(drift);
       for (let i = 0; i < newer.length; i += 2) found.newer.set(String(newer[i]), String(newer[i + 1]));

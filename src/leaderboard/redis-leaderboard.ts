@@ -50,7 +50,8 @@ export function parser<T extends TSchema>(schema: T): (answer: unknown) => Stati
 }
 const asAnswer = parser(Answer);
 const asState = parser(Type.Tuple([Text, Text]));
-const asRanks = parser(Type.Array(Type.Integer()));
+/** 0: the board is lost, and the one that is being built in its place has taken the changes. */
+const asRanks = parser(Type.Union([Type.Array(Type.Integer()), Type.Literal(0)]));
 
 /** `achievedAt` in the width at which text sorts like numbers, until the year 33,658. */
 const timeText = (ms: number): string => String(ms).padStart(15, '0');
@@ -124,7 +125,7 @@ export class RedisLeaderboard implements Leaderboard {
     }
     try {
       const ranks = asRanks(await written);
-      if (this.doubts > 0) return unknown;
+      if (ranks === 0 || this.doubts > 0) return unknown;
       return changes.map((_, i) => ({ previousRank: rankOf(ranks[2 * i]), rank: rankOf(ranks[2 * i + 1]) }));
     } catch (error) {
       // A write never fails because Redis does. What it misses now is put right when it is back.

@@ -106,8 +106,8 @@ return epoch and {epoch, redis.call('HGET', KEYS[2], '~version')}
 
 /**
  * KEYS rank, entries, erased, and both next ones. ARGV channel, board, then user, sort key, achieved and version of each
- * change. Previous and new rank (0-based, or -1) of each; false if the board is lost. A board that is being built takes
- * them too.
+ * change. Previous and new rank (0-based, or -1) of each. A board that is being built takes them too: then the answer is 0 if
+ * the board itself is lost; false if both are.
  */
 export const APPLY = `${HELD}${WRITE}
 local epoch = epoch_of(KEYS[1], KEYS[2])
@@ -123,7 +123,7 @@ for i = 3, #ARGV, 4 do
     ranks[#ranks + 1] = after and redis.call('ZRANK', KEYS[1], after) or -1
   end
 end
-if not epoch then return false end
+if not epoch then return next and 0 or false end
 redis.call('HINCRBY', KEYS[2], '~version', 1)
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 return ranks
@@ -198,12 +198,16 @@ return 1
 `;
 
 /**
- * KEYS rank, entries, erased. ARGV channel, board, then user, sort key, achieved and version of each row of PostgreSQL. Sets
- * right what differs, unless the board knows something newer. How many differed, then user and entry in turn of what is
- * newer; false if the board is lost.
+ * KEYS rank, entries, erased, and both next ones. ARGV channel, board, then user, sort key, achieved and version of each row
+ * of PostgreSQL. Sets right what differs, also on a board that is being built, unless the board knows something newer. How many differed, then user and entry in turn of what is
+ * newer; false if neither board is there.
  */
 export const REPAIR = `${HELD}${WRITE}
-if not epoch_of(KEYS[1], KEYS[2]) then return false end
+local next = epoch_of(KEYS[4], KEYS[5])
+if next then
+  for i = 3, #ARGV, 4 do set(KEYS[4], KEYS[5], KEYS[3], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
+end
+if not epoch_of(KEYS[1], KEYS[2]) then return next and {0} or false end
 local users, members = {}, {}
 for i = 3, #ARGV, 4 do
   users[#users + 1] = ARGV[i]

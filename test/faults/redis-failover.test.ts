@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import t from 'tap';
+import { Entries } from '../../schemas/leaderboard.js';
+import { Health } from '../../schemas/service.js';
+import { eventually, newPlayer, startApi } from '../api.js';
+import { mint } from '../mint.js';
+import { connectTestRedis, RedisServer } from '../redis-server.js';
+
+t.test(
+  'a master that became a replica behind the same address is left, and the board comes back',
+  async (t) => {
+    const redis = await RedisServer.start(t);
+    const { api } = await startApi(t, { REDIS_MODE: 'single', REDIS_URL: redis.url });
+    const player = await newPlayer(api);
+    const score = () =>
+      api.as(player.session.accessToken).post('/v1/scores', { actionToken: mint(player.id) });
+    t.equal((await score()).status, 200);
+
+    const admin = await connectTestRedis(t, redis.url);
+    await admin.replicaof('127.0.0.1', 1);
+    t.equal((await score()).status, 200, 'a write does not fail because Redis refuses it');
+    t.equal((await api.get('/v1/leaderboards/global/entries')).is(200, Entries).items[0]?.score, 500);
+
+    await admin.replicaof('NO', 'ONE');
+    await eventually(async () => {
+      (await api.get('/health')).is(200, Health);
+    }, 15_000);
+    t.equal((await score()).status, 200);
+    t.equal((await api.get('/v1/leaderboards/global/entries')).is(200, Entries).items[0]?.score, 750);
+  },
+);
+
+t.test('of several instances one compares in an interval', async (t) => {
+  const redis = await RedisServer.start(t);
+  const first = await startApi(t, { REDIS_MODE: 'single', REDIS_URL: redis.url, REDIS_SYNC_INTERVAL: 1_000 });
+  await startApi(t, {
+    DATABASE_URL: first.config.DATABASE_URL,
+    REDIS_MODE: 'single',
+    REDIS_URL: redis.url,
+    REDIS_SYNC_INTERVAL: 1_000,
+  });
+  const player = await newPlayer(first.api);
+  await first.api.as(player.session.accessToken).post('/v1/scores', { actionToken: mint(player.id) });
+  const admin = await connectTestRedis(t, redis.url);
+  const turn = 'scoreboard:{global:1}:compared';
+  await eventually(async () => {
+    assert.equal(await admin.get(turn), '1');
+  });
+  // Whoever has the turn mends what was tampered with; nobody is told.
+  const [member = ''] = await admin.zrange('scoreboard:{global:1}:rank', '0', '0');
+  await admin.zadd('scoreboard:{global:1}:rank', '-9000', String(member));
+  await eventually(async () => {
+    assert.equal(await admin.zscore('scoreboard:{global:1}:rank', String(member)), '-250');
+  }, 10_000);
+  const left = await admin.pttl(turn);
+  t.ok(left <= 900, 'and it lasts for most of the interval');
+});

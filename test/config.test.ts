@@ -106,6 +106,16 @@ t.test(
   },
 );
 
+t.test('a URL that must be percent-encoded is told without its password', async (t) => {
+  const urls = { DATABASE_URL: 'postgres://me:s3cret/pa#ss@db/x', REDIS_URL: 'redis://:s3cret/pa#ss@cache' };
+  const faults = faultsOf({ ...urls, REDIS_MODE: 'single' });
+  t.match(faults.sort(), [
+    /^DATABASE_URL is not a URL: percent-encode/,
+    /^REDIS_URL is not a URL: percent-encode/,
+  ]);
+  t.notMatch(faults.join(), /s3cret/);
+});
+
 t.test('in production every fault is listed at once', async (t) => {
   t.same(faultsOf({ NODE_ENV: 'production' }).sort(), [
     'ACTION_TOKEN_SECRET is missing',

@@ -16,10 +16,25 @@ CREATE TABLE actions (
   issuer text NOT NULL,
   min_duration_ms integer NOT NULL,
   created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  cooldown_ms integer,
+  daily_limit integer,
   CONSTRAINT actions_pkey PRIMARY KEY (id),
   CONSTRAINT actions_check CHECK ((points_min <= points_max)),
+  CONSTRAINT actions_cooldown_ms_check CHECK ((cooldown_ms > 0)),
+  CONSTRAINT actions_daily_limit_check CHECK ((daily_limit > 0)),
   CONSTRAINT actions_issuer_check CHECK ((issuer = ANY (ARRAY['player'::text, 'server'::text]))),
   CONSTRAINT actions_min_duration_ms_check CHECK ((min_duration_ms >= 0))
+);
+
+CREATE TABLE admin_audit (
+  id text COLLATE "C" NOT NULL,
+  at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  actor text NOT NULL,
+  action text NOT NULL,
+  target text NOT NULL,
+  reason text,
+  details json NOT NULL,
+  CONSTRAINT admin_audit_pkey PRIMARY KEY (id)
 );
 
 CREATE TABLE consumed_tokens (
@@ -39,7 +54,9 @@ CREATE TABLE leaderboards (
   operator text NOT NULL,
   season integer NOT NULL DEFAULT 1,
   created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  max_points_per_minute bigint,
   CONSTRAINT leaderboards_pkey PRIMARY KEY (id),
+  CONSTRAINT leaderboards_max_points_per_minute_check CHECK ((max_points_per_minute > 0)),
   CONSTRAINT leaderboards_operator_check CHECK ((operator = ANY (ARRAY['increment'::text, 'best'::text, 'latest'::text]))),
   CONSTRAINT leaderboards_sort_check CHECK ((sort = ANY (ARRAY['desc'::text, 'asc'::text])))
 );
@@ -52,24 +69,31 @@ CREATE TABLE score_events (
   points bigint NOT NULL,
   metadata json,
   accepted_at timestamp(3) with time zone NOT NULL,
-  CONSTRAINT score_events_pkey PRIMARY KEY (id)
+  status text NOT NULL DEFAULT 'counted'::text,
+  boards jsonb,
+  issued_by text COLLATE "C",
+  signing_key text COLLATE "C",
+  CONSTRAINT score_events_pkey PRIMARY KEY (id),
+  CONSTRAINT score_events_status_check CHECK ((status = ANY (ARRAY['counted'::text, 'held'::text, 'voided'::text])))
 );
+CREATE INDEX score_events_held_idx ON score_events USING btree (id) WHERE (status = 'held'::text);
 CREATE INDEX score_events_user_idx ON score_events USING btree (user_id, id DESC);
 
 CREATE TABLE scores (
   leaderboard_id text COLLATE "C" NOT NULL,
   season integer NOT NULL,
   user_id text COLLATE "C" NOT NULL,
-  score bigint NOT NULL,
-  sort_key bigint NOT NULL,
+  score bigint,
+  sort_key bigint,
   achieved_at timestamp(3) with time zone NOT NULL,
   version bigint NOT NULL,
   CONSTRAINT scores_pkey PRIMARY KEY (leaderboard_id, season, user_id),
+  CONSTRAINT scores_check CHECK (((score IS NULL) = (sort_key IS NULL))),
   CONSTRAINT scores_score_check CHECK (((score >= '-9007199254740991'::bigint) AND (score <= '9007199254740991'::bigint))),
   CONSTRAINT scores_leaderboard_id_fkey FOREIGN KEY (leaderboard_id) REFERENCES leaderboards(id),
   CONSTRAINT scores_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
 );
-CREATE INDEX scores_ranking_idx ON scores USING btree (leaderboard_id, season, sort_key, achieved_at, user_id) WHERE (version > 0);
+CREATE INDEX scores_ranking_idx ON scores USING btree (leaderboard_id, season, sort_key, achieved_at, user_id) WHERE (score IS NOT NULL);
 
 CREATE TABLE service_accounts (
   id text COLLATE "C" NOT NULL,
@@ -77,6 +101,7 @@ CREATE TABLE service_accounts (
   role text NOT NULL,
   secret_hash bytea NOT NULL,
   created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  revoked_at timestamp(3) with time zone,
   CONSTRAINT service_accounts_pkey PRIMARY KEY (id),
   CONSTRAINT service_accounts_name_key UNIQUE (name),
   CONSTRAINT service_accounts_role_check CHECK ((role = ANY (ARRAY['server'::text, 'admin'::text])))

@@ -5,7 +5,9 @@ import {
   type ActionTokenClaims,
   AUDIENCE,
   ISSUER,
+  issuedBy,
   signActionToken,
+  signingKey,
   type Verification,
   verifyActionToken,
 } from '../src/action-token/token.js';
@@ -15,9 +17,10 @@ import { newId } from '../src/ids.js';
 declare module 'fastify' {
   interface FastifyInstance {
     actionToken: {
-      /** A token for one completion of the action by the user, for points in the range. */
-      issue(action: Action, userId: string, points: PointsRange): ActionToken;
+      /** A token for one completion of the action by the user, for points in the range. `by` whom: an account, or `player`. */
+      issue(action: Action, userId: string, points: PointsRange, by: string): ActionToken;
       verify(token: string): Verification;
+      issuedBy(claims: ActionTokenClaims): string | null;
       /** Of a token, in seconds. */
       readonly lifetime: number;
     };
@@ -28,12 +31,12 @@ declare module 'fastify' {
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const { ACTION_TOKEN_SECRET, ACTION_TOKEN_SECRET_PREVIOUS, ACTION_TOKEN_TTL } = config;
-    const secrets = [
+    const keys = [
       ACTION_TOKEN_SECRET,
       ...(ACTION_TOKEN_SECRET_PREVIOUS ? [ACTION_TOKEN_SECRET_PREVIOUS] : []),
-    ];
+    ].map(signingKey);
     app.decorate('actionToken', {
-      issue(action: Action, userId: string, points: PointsRange): ActionToken {
+      issue(action: Action, userId: string, points: PointsRange, by: string): ActionToken {
         const now = Date.now();
         const iat = Math.floor(now / 1000);
         const claims: ActionTokenClaims = {
@@ -47,6 +50,7 @@ export default fp<{ config: AppConfig }>(
           // A NumericDate may have a fraction: a minimum of 1,500 ms is not rounded to 1 or 2 s.
           nbf: action.minDurationMs === 0 ? iat : (now + action.minDurationMs) / 1000,
           exp: iat + ACTION_TOKEN_TTL,
+          azp: by,
         };
         return {
           actionToken: signActionToken(claims, ACTION_TOKEN_SECRET),
@@ -59,7 +63,8 @@ export default fp<{ config: AppConfig }>(
         };
       },
       lifetime: ACTION_TOKEN_TTL,
-      verify: (token: string) => verifyActionToken(token, secrets, ACTION_TOKEN_TTL),
+      verify: (token: string) => verifyActionToken(token, keys, ACTION_TOKEN_TTL),
+      issuedBy,
     });
   },
   { name: 'action-token', fastify: '5.x' },

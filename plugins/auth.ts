@@ -1,23 +1,27 @@
 import jwt from '@fastify/jwt';
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Session } from '../schemas/session.js';
 import { Role, type User } from '../schemas/user.js';
 import type { AppConfig } from '../src/config.js';
 import { errorCode } from '../src/database.js';
 import { Problem } from '../src/errors.js';
+import { LoginAttempts } from '../src/identity/login-attempts.js';
+import { Revocations } from '../src/identity/revocations.js';
 import { type ServiceAccount, ServiceAccounts } from '../src/identity/service-accounts.js';
 import { type OpenSession, Sessions } from '../src/identity/sessions.js';
-import { Users } from '../src/identity/users.js';
+import { type Credentials, Users } from '../src/identity/users.js';
 import { idPattern } from '../src/ids.js';
 import { retry } from '../src/retry.js';
 
 const ISSUER = 'scoreboard-api';
 const AUDIENCE = 'scoreboard-api';
+/** RFC 8725: the header is compared as a whole. No algorithm, key or critical extension is ever taken from the token. */
+const HEADER = Buffer.from(JSON.stringify({ alg: 'HS256', typ: 'JWT' })).toString('base64url');
 /** 43 digits hold two bits more than an HMAC-SHA256: were they not 0, one token would have four spellings. */
-const BEARER = /^[Bb][Ee][Aa][Rr][Ee][Rr] +([\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048])$/;
+const BEARER = new RegExp(`^[Bb][Ee][Aa][Rr][Ee][Rr] +(${HEADER}\\.[\\w-]+\\.[\\w-]{42}[AEIMQUYcgkosw048])$`);
 
 /** A user of a session, or a service account, which has none. */
 const Claims = Type.Union([
@@ -54,12 +58,17 @@ declare module 'fastify' {
     users: Users;
     sessions: Sessions;
     serviceAccounts: ServiceAccounts;
-    /** Lets a request pass if it has a good access token, and sets `request.user`. For `onRequest`. */
-    authenticate(request: FastifyRequest): Promise<void>;
+    /** Lets a request pass if it has a good access token, and sets `request.user`. Counted either way. For `onRequest`. */
+    authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void>;
     /** Then lets it pass only if the caller has one of these roles. */
     requireRole(...roles: Role[]): (request: FastifyRequest) => Promise<void>;
     /** Then lets it pass only if the caller is a user. */
     requireUser(request: FastifyRequest): Promise<void>;
+    /**
+     * Opens a session for who knows the password.
+     * @throws Problem `invalid-credentials`, or `rate-limited` if there were too many tries for this account
+     */
+    logIn(credentials: Credentials, network: string): Promise<Session>;
     /** Opens a session for a user whose identity is established. */
     openSession(user: User): Promise<Session>;
     /** @throws Problem `refresh-token-invalid`, `refresh-token-reused` */
@@ -91,24 +100,24 @@ export default fp<{ config: AppConfig }>(
     const closed = new AbortController();
     const claims = TypeCompiler.Compile(Claims);
     const users = new Users(pool, app.replica);
-    const sessions = new Sessions({
-      pool,
-      lifetime: config.REFRESH_TOKEN_TTL,
-      accessTokenLifetime: config.JWT_EXPIRY,
-    });
+    const serviceAccounts = new ServiceAccounts(pool);
+    const attempts = new LoginAttempts(app.rateCounters);
+    const revocations = new Revocations(config.JWT_EXPIRY);
+    const sessions = new Sessions({ pool, lifetime: config.REFRESH_TOKEN_TTL, revocations });
+    const load = async (): Promise<void> => {
+      await sessions.load();
+      for (const id of await serviceAccounts.revokedWithin(revocations.lifetime)) revocations.remember(id);
+    };
     app.changes.listen({
       onChange: (change) => {
-        if (change.type === 'session-revoked') sessions.remember(change.sessionId);
+        if (change.type === 'session-revoked') revocations.remember(change.sessionId);
+        if (change.type === 'service-account-revoked') revocations.remember(change.accountId);
       },
       onResync: () =>
-        void retry(
-          () => sessions.load(),
-          closed.signal,
-          (error) => app.log.error({ err: error }, 'Database error: revoked sessions could not be read'),
-        ),
+        void retry(load, closed.signal, (error) => app.faults.database(error, 'reading what was revoked')),
     });
     app.addHook('onClose', async () => closed.abort());
-    await sessions.load();
+    await load();
 
     /** The claims of a token that one of our secrets has signed. Whatever is wrong with it, fast-jwt throws. */
     const verified = (token: string): unknown => {
@@ -139,7 +148,14 @@ export default fp<{ config: AppConfig }>(
 
     app.decorate('users', users);
     app.decorate('sessions', sessions);
-    app.decorate('serviceAccounts', new ServiceAccounts(pool));
+    app.decorate('serviceAccounts', serviceAccounts);
+    app.decorate('logIn', async (credentials: Credentials, network: string) => {
+      await attempts.begin(credentials.username, network);
+      const user = await users.authenticate(credentials);
+      if (user === null) throw new Problem('invalid-credentials', 'Unknown username or wrong password.');
+      await attempts.succeeded(credentials.username, network);
+      return app.openSession(user);
+    });
     app.decorate('openSession', async (user: User) => sessionBody(user, await sessions.open(user.id)));
     app.decorate('refreshSession', async (refreshToken: string) => {
       const session = await sessions.refresh(refreshToken);
@@ -152,8 +168,9 @@ export default fp<{ config: AppConfig }>(
     app.decorate('signServiceToken', ({ id, role }: ServiceAccount) => {
       return { token: sign({ sub: id, role }, config.JWT_EXPIRY), expiresIn: config.JWT_EXPIRY };
     });
-    app.decorate('authenticate', async (request: FastifyRequest) => {
-      const [, token] = BEARER.exec(request.headers.authorization ?? '') ?? [];
+    /** @throws Problem `unauthenticated` */
+    const callerOf = ({ headers }: FastifyRequest): Caller => {
+      const [, token] = BEARER.exec(headers.authorization ?? '') ?? [];
       if (token === undefined) throw unauthenticated('Send an access token as "Authorization: Bearer …".');
       let payload: unknown;
       try {
@@ -163,8 +180,20 @@ export default fp<{ config: AppConfig }>(
       }
       if (!claims.Check(payload)) throw unauthenticated('The access token is not valid, or has expired.');
       const sessionId = 'sid' in payload ? payload.sid : null;
-      if (sessionId !== null && sessions.isRevoked(sessionId)) throw unauthenticated('The session is over.');
-      request.user = { id: payload.sub, role: payload.role, sessionId };
+      if (revocations.has(sessionId ?? payload.sub)) {
+        throw unauthenticated(
+          sessionId === null ? 'The service account is revoked.' : 'The session is over.',
+        );
+      }
+      return { id: payload.sub, role: payload.role, sessionId };
+    };
+    app.decorate('authenticate', async (request: FastifyRequest, reply: FastifyReply) => {
+      try {
+        request.user = callerOf(request);
+      } finally {
+        // Who cannot say who it is, is counted too, by its address.
+        await app.countRequest(request, reply);
+      }
     });
     app.decorate('requireRole', (...roles: Role[]) => async (request: FastifyRequest) => {
       if (!roles.includes(request.user.role))
@@ -174,7 +203,7 @@ export default fp<{ config: AppConfig }>(
       if (request.user.sessionId === null) throw new Problem('forbidden', 'A service account is not a user.');
     });
   },
-  { name: 'auth', dependencies: ['db', 'change-feed'], fastify: '5.x' },
+  { name: 'auth', dependencies: ['db', 'change-feed', 'rate-limit'], fastify: '5.x' },
 );
 
 const unauthenticated = (detail: string, cause?: unknown) =>

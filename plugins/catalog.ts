@@ -18,7 +18,7 @@ export default fp<{ config: AppConfig }>(
       retry(
         () => catalog.load(),
         closed.signal,
-        (error) => app.log.error({ err: error }, 'Database error: the catalog could not be read'),
+        (error) => app.faults.database(error, 'reading the catalog'),
       );
     app.changes.listen({
       onChange: (change) => {

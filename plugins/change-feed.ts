@@ -12,7 +12,7 @@ declare module 'fastify' {
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const changes = new ChangeFeed(config.DATABASE_URL, (error) =>
-      app.log.error({ err: error }, 'Database error: changes of other instances are not heard'),
+      app.faults.database(error, 'listening to other instances'),
     );
     app.decorate('changes', changes);
     app.addHook('onClose', () => changes.close());

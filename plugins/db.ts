@@ -1,10 +1,10 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import postgres from '@fastify/postgres';
-import type { FastifyBaseLogger } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import pg from 'pg';
 import type { AppConfig } from '../src/config.js';
 import { type Queryable, types } from '../src/database.js';
+import { HealthCheck } from '../src/health-check.js';
 import { Replica } from '../src/replica.js';
 
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -20,8 +20,6 @@ declare module 'fastify' {
 }
 
 const REPLICA_TIMEOUT_MS = 1_000;
-const CHECK_TIMEOUT_MS = 1_000;
-const CHECK_LASTS_MS = 1_000;
 
 /** The pool of connections to PostgreSQL, as `app.pg.pool`. */
 export default fp<{ config: AppConfig }>(
@@ -40,7 +38,8 @@ export default fp<{ config: AppConfig }>(
     };
     await app.register(postgres, { ...options, connectionString: config.DATABASE_URL });
     const { pool } = app.pg;
-    survive(pool, app.log);
+    survive(pool, app);
+    const pools = new Map([['primary', pool]]);
     app.decorate('replica', pool);
     if (config.DATABASE_REPLICA_URL !== undefined) {
       // What is slow here the primary may still answer in time.
@@ -50,47 +49,45 @@ export default fp<{ config: AppConfig }>(
         connectionTimeoutMillis: REPLICA_TIMEOUT_MS,
         query_timeout: REPLICA_TIMEOUT_MS,
       });
-      survive(replica, app.log);
+      survive(replica, app);
+      pools.set('replica', replica);
       app.replica = new Replica(replica, pool, (error) =>
-        app.log.error({ err: error }, 'Database error: the replica'),
+        app.faults.database(error, 'reading from the replica'),
       );
       app.addHook('onClose', () => replica.end());
     }
 
-    let check: Promise<boolean> | undefined;
-    app.decorate('databaseAnswers', () => {
-      check ??= answers().finally(() =>
-        setTimeout(() => {
-          check = undefined;
-        }, CHECK_LASTS_MS).unref(),
-      );
-      return check;
-    });
-    const answers = async (): Promise<boolean> => {
-      const timeout = new AbortController();
-      try {
-        await Promise.race([
-          pool.query('SELECT'),
-          delay(CHECK_TIMEOUT_MS, undefined, { signal: timeout.signal, ref: false }).then(() => {
-            throw new Error(`The database did not answer within ${CHECK_TIMEOUT_MS} ms`);
-          }),
-        ]);
+    // On a connection of its own: a pool that is all in use is busy, not ill.
+    const probe = new pg.Pool({ ...options, connectionString: config.DATABASE_URL, max: 1 });
+    survive(probe, app);
+    app.addHook('onClose', () => probe.end());
+    const check = new HealthCheck(
+      async () => {
+        await probe.query('SELECT');
         return true;
-      } catch (error) {
-        app.log.error({ err: error }, 'Database error');
-        return false;
-      } finally {
-        timeout.abort();
+      },
+      (error) => app.faults.database(error, 'answering a health check'),
+    );
+    app.decorate('databaseAnswers', () => check.passes());
+
+    app.onScrape(() => {
+      const { poolConnections, poolCapacity, poolWaiting } = app.measured;
+      for (const [name, { idleCount, totalCount, waitingCount }] of pools) {
+        poolConnections.set({ pool: name, state: 'idle' }, idleCount);
+        poolConnections.set({ pool: name, state: 'busy' }, totalCount - idleCount);
+        poolCapacity.set({ pool: name }, config.DATABASE_POOL_SIZE);
+        poolWaiting.set({ pool: name }, waitingCount);
       }
-    };
+    });
   },
-  { name: 'db', fastify: '5.x' },
+  { name: 'db', dependencies: ['faults', 'metrics'], fastify: '5.x' },
 );
 
 /** Without listeners an ended connection, idle or in use, would take the process with it. */
-function survive(pool: pg.Pool, log: FastifyBaseLogger): void {
-  pool.on('error', (error) => log.error({ err: error }, 'Database error'));
+function survive(pool: pg.Pool, { faults, log }: FastifyInstance): void {
+  pool.on('error', (error) => faults.database(error, 'keeping an idle connection'));
   pool.on('connect', (client) => {
+    // Whoever uses it gets an error of its own.
     client.on('error', (error) => log.debug({ err: error }, 'A database connection was lost while in use'));
   });
 }

@@ -9,6 +9,8 @@ declare module 'fastify' {
   }
 }
 
+/** Clients with a connection open have this long to hear on it that they must look elsewhere: see below. */
+const LINGER_MS = 500;
 /** What is not answered by then, because its client sends or reads too slowly, is cut off. */
 const GRACE_MS = 10_000;
 
@@ -24,6 +26,11 @@ export default fp(
       socket.once('close', () => unused.delete(socket));
     });
     app.server.on('request', ({ socket }) => unused.delete(socket));
+    // Node closes idle connections at once, also those on which a request is just on its way: its client would hear nothing.
+    const closeIdle = app.server.closeIdleConnections.bind(app.server);
+    app.server.closeIdleConnections = () => {
+      setTimeout(closeIdle, LINGER_MS);
+    };
     app.addHook('preClose', async () => {
       draining = true;
       for (const socket of unused) socket.destroy();

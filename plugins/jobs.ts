@@ -12,7 +12,7 @@ export default fp(
         while (!app.draining && (await app.ledger.purge(ROWS)) === ROWS);
         while (!app.draining && (await app.sessions.purge(ROWS)) === ROWS);
       } catch (error) {
-        app.log.error({ err: error }, 'Database error: nothing could be purged');
+        app.faults.database(error, 'throwing away what has expired');
       }
     };
     // Instances that start together do not purge together.

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import fp from 'fastify-plugin';
 import type { AppConfig } from '../src/config.js';
 import { Cursors } from '../src/cursor.js';
+import { HealthCheck } from '../src/health-check.js';
 import { DisplayNames } from '../src/identity/display-names.js';
+import { beganAt } from '../src/leaderboard/epoch.js';
 import { Leaderboards } from '../src/leaderboard/leaderboards.js';
 import { MemoryLeaderboard } from '../src/leaderboard/memory-leaderboard.js';
 import { Reconciler } from '../src/leaderboard/reconciler.js';
@@ -28,7 +30,9 @@ export default fp<{ config: AppConfig }>(
     const { pool } = app.pg;
     const instance = randomUUID();
     const names = new DisplayNames(app.replica, pool);
-    const failed = (error: unknown) => app.log.error({ err: error }, 'A change could not be applied');
+    const failed = (error: unknown) => app.faults.either(error, 'applying a change');
+    /** Of the last comparison of each board. */
+    const drifts = new Map<string, number>();
     const redis =
       config.REDIS_MODE === 'off'
         ? null
@@ -38,19 +42,22 @@ export default fp<{ config: AppConfig }>(
             reconciler: new Reconciler(pool, app.redis),
             syncIntervalMs: config.REDIS_SYNC_INTERVAL,
             onChange: (id) => leaderboards.announce(id),
-            onReconciled: (leaderboard, drift, ms) =>
+            onReconciled: (leaderboard, drift, ms) => {
+              drifts.set(leaderboard, drift);
               app.log.info(
-                { leaderboard, drift, ms: Math.round(ms) },
+                { data: { leaderboard, drift, ms: Math.round(ms) } },
                 'Leaderboard compared with PostgreSQL',
-              ),
-            onError: (error) => app.log.error({ err: error }, 'Redis error'),
+              );
+            },
+            onYielded: (leaderboard) => drifts.delete(leaderboard),
+            onError: (error) => app.faults.either(error, 'keeping a board in Redis'),
           });
     const leaderboards = new Leaderboards({
       catalog: app.catalog,
       names,
       database: pool,
       project: (key) => redis?.project(key) ?? new MemoryLeaderboard(key, pool),
-      onError: (error) => app.log.error({ err: error }, 'A leaderboard could not be read'),
+      onError: (error) => app.faults.either(error, 'reading a board'),
     });
 
     app.changes.listen({
@@ -89,10 +96,24 @@ export default fp<{ config: AppConfig }>(
     leaderboards.follow();
     app.decorate('instance', instance);
     app.decorate('leaderboards', leaderboards);
+    const redisCheck =
+      redis &&
+      new HealthCheck(
+        () => redis.ready(),
+        (error) => app.faults.redis(error, 'answering a health check'),
+      );
     app.decorate('redisCheck', async () =>
-      redis === null ? 'disabled' : (await redis.ready()) ? 'ok' : 'error',
+      redisCheck === null ? 'disabled' : (await redisCheck.passes()) ? 'ok' : 'error',
     );
+    app.onScrape(async () => {
+      const { drift, projectionEpoch, projectionReady } = app.measured;
+      drift.set([...drifts.values()].reduce((sum, entries) => sum + entries, 0));
+      for (const { id, epoch } of await leaderboards.epochs()) {
+        projectionReady.set({ leaderboard: id }, epoch === null ? 0 : 1);
+        if (epoch !== null) projectionEpoch.set({ leaderboard: id }, beganAt(epoch) / 1000);
+      }
+    });
     app.decorate('cursors', new Cursors(config.JWT_SECRET, config.JWT_SECRET_PREVIOUS));
   },
-  { name: 'leaderboard', dependencies: ['db', 'redis', 'change-feed', 'catalog'], fastify: '5.x' },
+  { name: 'leaderboard', dependencies: ['db', 'redis', 'change-feed', 'catalog', 'metrics'], fastify: '5.x' },
 );

@@ -2,6 +2,14 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { errorCode, isDatabaseUnavailable } from '../src/database.js';
 import { Problem, type ProblemCode, problemDocument } from '../src/errors.js';
+import { isDatabaseError } from '../src/faults.js';
+
+declare module 'fastify' {
+  interface FastifyReply {
+    /** What was answered, if it was a problem. */
+    problem: Problem | null;
+  }
+}
 
 /** Faults that Fastify finds before a route does, by status. */
 const CLIENT_FAULTS: Record<number, ProblemCode> = {
@@ -50,9 +58,13 @@ export function asProblem(error: FastifyError | Error): Problem {
       cause: error,
     });
   }
-  return new Problem('internal-error', 'It was logged with the request id. Nothing is half done.', {
-    cause: error,
-  });
+  return new Problem(
+    'internal-error',
+    'Give the request id to whoever runs this service. Nothing is half done.',
+    {
+      cause: error,
+    },
+  );
 }
 
 /** Answers a request with a problem. */
@@ -61,6 +73,7 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
   if (statusCode === 401) reply.header('www-authenticate', 'Bearer');
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
   const [instance = '/'] = request.url.split('?');
+  reply.problem = problem;
   return (
     reply
       .code(statusCode)
@@ -73,14 +86,16 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
 
 export default fp(
   async (app) => {
+    app.decorateReply('problem', null);
     app.setErrorHandler<FastifyError>((error, request, reply) => {
       const problem = asProblem(error);
-      // A 503 without a cause is a limit that did its work.
-      if (problem.code === 'internal-error' || (problem.statusCode >= 500 && problem.cause !== undefined)) {
-        request.log.error({ err: problem.cause ?? problem }, problem.message);
+      // A 5xx without a cause is a limit that did its work.
+      if (problem.statusCode >= 500 && problem.cause !== undefined) {
+        if (isDatabaseError(problem.cause)) app.faults.database(problem.cause, 'answering a request');
+        else request.log.error({ userId: request.user?.id, err: problem.cause }, 'Unhandled exception');
       }
       return sendProblem(problem, request, reply);
     });
   },
-  { name: 'problem-details', fastify: '5.x' },
+  { name: 'problem-details', dependencies: ['faults'], fastify: '5.x' },
 );

@@ -1,75 +1,118 @@
 import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor } from '@fastify/rate-limit';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { AppConfig } from '../src/config.js';
 import { Problem } from '../src/errors.js';
+import { networkOf } from '../src/network.js';
 import { RateCounters } from '../src/rate-counters.js';
 
+type LimitName = 'read' | 'auth' | 'scores' | 'none';
+
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    limit?: LimitName;
+  }
+  interface FastifyRequest {
+    /** Whom the address of the caller stands for; see networkOf(). */
+    readonly network: string;
+    /** Whether it was counted against a limit already. */
+    counted: boolean;
+  }
   interface FastifyInstance {
     /** Route options that replace the limit on reads by another. */
     limits: {
       /** Logins and the like, for each address. */
-      readonly auth: FastifyContextConfig;
+      readonly auth: { readonly limit: LimitName };
       /** A player's own scores. Game servers are trusted. */
-      readonly scores: FastifyContextConfig;
+      readonly scores: { readonly limit: LimitName };
       /** For what probes the service. */
-      readonly none: FastifyContextConfig;
+      readonly none: { readonly limit: LimitName };
     };
+    rateCounters: RateCounters;
+    /**
+     * Counts a request, once: for `request.user` where that says who asks, else for the address.
+     * @throws Problem `rate-limited`
+     */
+    countRequest(request: FastifyRequest, reply: FastifyReply): Promise<void>;
   }
 }
 
-/** How often somebody may ask. Counted for each address, unless a route says otherwise; for unknown routes too. */
+/**
+ * How often somebody may ask. Every request is counted once, also one for an unknown route: by authenticate(), as soon as
+ * it knows who asks or that nobody does, else before the body is read.
+ */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
-    // @fastify/rate-limit pushes its hook into the array that a route gives: several routes may share one.
-    app.addHook('onRoute', (route) => {
-      if (Array.isArray(route.onRequest)) route.onRequest = [...route.onRequest];
-    });
-    await app.register(rateLimit, {
-      max: config.RATE_LIMIT_READ,
-      timeWindow: config.RATE_LIMIT_WINDOW_MS,
-      store: storeOf(new RateCounters(config.REDIS_MODE === 'off' ? null : app.redis)),
-      // Reads go on uncounted while Redis is away.
-      skipOnError: true,
-      // Game servers are trusted; where they must be known, they are by now.
-      allowList: (request: FastifyRequest) => request.user?.role === 'server',
-      errorResponseBuilder: (_request, { max, ttl }) => {
-        const retryAfter = Math.max(1, Math.ceil(ttl / 1000));
-        return new Problem(
-          'rate-limited',
-          `Only ${max} of these are allowed in a while. Try again in ${retryAfter} s.`,
-          { retryAfter },
-        );
-      },
-    });
+    const counters = new RateCounters(config.REDIS_MODE === 'off' ? null : app.redis);
+    const windowMs = config.RATE_LIMIT_WINDOW_MS;
+    // Its own hook runs at one moment of a request: here its limiters are called when it is known who asks.
+    await app.register(rateLimit, { global: false, timeWindow: windowMs, store: storeOf(counters) });
+    const byNetwork = (name: LimitName) => (request: FastifyRequest) => `${name}:${request.network}`;
+    const limiters = {
+      // Reads go on uncounted while Redis is away. The other limits hold, in each process for itself.
+      read: app.createRateLimit({
+        max: config.RATE_LIMIT_READ,
+        keyGenerator: byNetwork('read'),
+        skipOnError: true,
+      }),
+      auth: app.createRateLimit({ max: config.RATE_LIMIT_AUTH, keyGenerator: byNetwork('auth') }),
+      scores: app.createRateLimit({
+        max: config.RATE_LIMIT_SCORE_UPDATE,
+        keyGenerator: (request) => `scores:${request.user.id}`,
+      }),
+    };
+
+    app.decorateRequest('network', { getter: networkOfRequest });
+    app.decorateRequest('counted', false);
+    app.decorate('rateCounters', counters);
     app.decorate('limits', {
-      auth: { rateLimit: { max: config.RATE_LIMIT_AUTH, groupId: 'auth', skipOnError: false } },
-      scores: {
-        rateLimit: {
-          max: config.RATE_LIMIT_SCORE_UPDATE,
-          skipOnError: false,
-          // After authentication, which is onRequest, and before the body is read.
-          hook: 'preParsing',
-          keyGenerator: (request: FastifyRequest) => request.user.id,
-          allowList: (request: FastifyRequest) => request.user.role === 'server',
-        },
-      },
-      none: { rateLimit: false },
+      auth: { limit: 'auth' },
+      scores: { limit: 'scores' },
+      none: { limit: 'none' },
     });
-    app.setNotFoundHandler({ preHandler: app.rateLimit() }, async (request) => {
+    app.decorate('countRequest', async (request: FastifyRequest, reply: FastifyReply) => {
+      const { limit = 'read' } = request.routeOptions.config;
+      // Set where authenticate() was before.
+      const user: FastifyRequest['user'] | undefined = request.user;
+      if (request.counted || limit === 'none' || user?.role === 'server') return;
+      request.counted = true;
+      // A score that names no player is no score, but a request like any other.
+      const name = limit === 'scores' && !user ? 'read' : limit;
+      const verdict = await limiters[name](request);
+      // Without a time to wait for, nothing was counted.
+      if (verdict.isAllowed || verdict.ttl === 0) return;
+      const { max, remaining, isExceeded } = verdict;
+      const reset = Math.max(1, verdict.ttlInSeconds);
+      reply.headers({
+        'x-ratelimit-limit': max,
+        'x-ratelimit-remaining': remaining,
+        'x-ratelimit-reset': reset,
+      });
+      if (!isExceeded) return;
+      throw new Problem(
+        'rate-limited',
+        `Only ${max} of these are allowed in a while. Try again in ${reset} s.`,
+        { retryAfter: reset },
+      );
+    });
+    app.addHook('preParsing', async (request, reply) => app.countRequest(request, reply));
+    app.setNotFoundHandler(async (request) => {
       throw new Problem('not-found', `There is no ${request.method} ${request.url.split('?')[0]}.`);
     });
   },
   { name: 'rate-limit', dependencies: ['problem-details', 'redis'], fastify: '5.x' },
 );
 
+function networkOfRequest(this: FastifyRequest): string {
+  return networkOf(this.ip);
+}
+
 /** Our counters in the form that @fastify/rate-limit wants. Limits that must hold fall back on this process's own. */
 function storeOf(counters: RateCounters): FastifyRateLimitStoreCtor {
   return class Store implements FastifyRateLimitStore {
     readonly #mayFail: boolean;
 
-    /** The options of the plugin, or those of a route merged into them. */
+    /** The options of the plugin, or those of a limiter merged into them. */
     constructor(options: object) {
       this.#mayFail = 'skipOnError' in options && options.skipOnError === true;
     }

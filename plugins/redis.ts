@@ -27,7 +27,7 @@ export default fp<{ config: AppConfig }>(
         away = false;
       });
       connection.on('error', (error: unknown) => {
-        if (!away) app.log.error({ err: error }, 'Redis error');
+        if (!away) app.faults.redis(error, 'keeping the connection');
         away = true;
       });
     }
@@ -47,5 +47,5 @@ export default fp<{ config: AppConfig }>(
     registered = true;
     app.decorate('redisSubscriber', { getter: () => subscriber });
   },
-  { name: 'redis', fastify: '5.x' },
+  { name: 'redis', dependencies: ['faults'], fastify: '5.x' },
 );

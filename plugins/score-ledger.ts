@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin';
-import { ScoreLedger } from '../src/ledger/score-ledger.js';
+import { MAX_WAITING, ScoreLedger } from '../src/ledger/score-ledger.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -14,10 +14,19 @@ export default fp(
       pool: app.pg.pool,
       leaderboards: app.leaderboards,
       instance: app.instance,
-      onError: (error) => app.log.error({ err: error }, 'Database error: scores could not be written'),
+      onError: (error) => app.faults.either(error, 'writing scores'),
+      onFlush: (size, seconds) => {
+        app.measured.batchSize.observe(size);
+        app.measured.flushDuration.observe(seconds);
+      },
+      onProjected: (seconds) => app.measured.projectionLag.observe(seconds),
+    });
+    app.onScrape(() => {
+      app.measured.queueDepth.set(ledger.waiting);
+      app.measured.queueCapacity.set(MAX_WAITING);
     });
     app.decorate('ledger', ledger);
     app.addHook('onClose', () => ledger.drain());
   },
-  { name: 'score-ledger', dependencies: ['db', 'leaderboard'], fastify: '5.x' },
+  { name: 'score-ledger', dependencies: ['db', 'leaderboard', 'metrics'], fastify: '5.x' },
 );

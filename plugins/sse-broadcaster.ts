@@ -20,11 +20,16 @@ export default fp<{ config: AppConfig }>(
       stallTimeoutMs: config.SSE_STALL_TIMEOUT_MS,
       maxStreams: config.SSE_MAX_CONNECTIONS,
       maxStreamsPerAddress: config.SSE_MAX_CONNECTIONS_PER_IP,
-      onError: (error) => app.log.error({ err: error }, 'Database error: a live board could not be read'),
+      onError: (error) => app.faults.either(error, 'reading a live board'),
+      onStreamEnd: (reason) => app.measured.streamsClosed.inc({ reason }),
     });
     app.leaderboards.onChange((leaderboardId) => hub.boardChanged(leaderboardId));
+    app.onScrape(() => {
+      app.measured.streamsActive.set(hub.active);
+      app.measured.streamsCapacity.set(config.SSE_MAX_CONNECTIONS);
+    });
     app.decorate('hub', hub);
     app.addHook('preClose', async () => hub.close());
   },
-  { name: 'sse-broadcaster', dependencies: ['leaderboard'], fastify: '5.x' },
+  { name: 'sse-broadcaster', dependencies: ['leaderboard', 'metrics'], fastify: '5.x' },
 );

@@ -56,7 +56,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         }
         const { id } = await app.users.get(userId);
         const range = points === undefined ? action.points : { min: points, max: points };
-        return reply.code(201).send(app.actionToken.issue(action, id, range));
+        return reply.code(201).send(app.actionToken.issue(action, id, range, caller.id));
       }
       if (userId !== undefined || points !== undefined || caller.sessionId === null) {
         throw new Problem('forbidden', 'Only a game server may name the user or the points.');
@@ -64,7 +64,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (action.issuer !== 'player') {
         throw new Problem('action-not-player-issuable', `Only a game server may issue "${actionId}".`);
       }
-      return reply.code(201).send(app.actionToken.issue(action, caller.id, action.points));
+      return reply.code(201).send(app.actionToken.issue(action, caller.id, action.points, 'player'));
     },
   );
 };

@@ -28,7 +28,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const { id } = request.params;
-      await app.catalog.putLeaderboard({ id, ...request.body });
+      const { reason = null, ...rules } = request.body;
+      await app.catalog.putLeaderboard({ id, ...rules }, { actor: request.user.id, reason });
       return { ...app.catalog.leaderboard(id), entries: await app.leaderboards.total(id) };
     },
   );
@@ -48,7 +49,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request) => {
-      const action = { id: request.params.id, ...request.body };
+      const { reason = null, ...rules } = request.body;
+      const action = { id: request.params.id, ...rules };
       if (action.points.min > action.points.max)
         throw invalid('/points', 'must have a min that is not above its max');
       if (action.minDurationMs >= app.actionToken.lifetime * 1000) {
@@ -57,7 +59,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           `must be less than the ${app.actionToken.lifetime} s that a token is good for`,
         );
       }
-      await app.catalog.putAction(action);
+      await app.catalog.putAction(action, { actor: request.user.id, reason });
       return action;
     },
   );

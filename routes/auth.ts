@@ -70,17 +70,15 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       config: app.limits.auth,
       schema: {
         summary: 'Log in with a password',
+        description:
+          'After five wrong tries the account waits, twice as long after each further one, up to 15 minutes: 429 with `Retry-After`.',
         tags: ['Auth'],
         security: [],
         body: LoginRequest,
         response: { 200: answer(Session), ...problemResponses(...BODY_FAULTS, 'invalid-credentials') },
       },
     },
-    async (request) => {
-      const user = await app.users.authenticate(request.body);
-      if (user === null) throw new Problem('invalid-credentials', 'Unknown username or wrong password.');
-      return app.openSession(user);
-    },
+    async (request) => app.logIn(request.body, request.network),
   );
 
   app.post(

@@ -23,8 +23,7 @@ const common = { tags: ['Leaderboards'], security: [] };
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const describe = async (id: string): Promise<Leaderboard> => {
-    const { title, sort, operator, season } = app.catalog.leaderboard(id);
-    return { id, title, sort, operator, season, entries: await app.leaderboards.total(id) };
+    return { ...app.catalog.leaderboard(id), entries: await app.leaderboards.total(id) };
   };
   const noEntry = (id: string) => new Problem('not-found', `This user has no entry on "${id}".`);
 

@@ -3,6 +3,12 @@ import { answer } from '../schemas/common.js';
 import { Health, Liveness } from '../schemas/service.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.onScrape(async () => {
+    const [database, redis] = await Promise.all([app.databaseAnswers(), app.redisCheck()]);
+    app.measured.healthCheck.set({ check: 'database' }, database ? 1 : 0);
+    if (redis !== 'disabled') app.measured.healthCheck.set({ check: 'redis' }, redis === 'ok' ? 1 : 0);
+  });
+
   app.get(
     '/health',
     {

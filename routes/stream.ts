@@ -15,6 +15,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     '/v1/leaderboards/:id/stream',
     {
       exposeHeadRoute: false,
+      config: { isStream: true },
       schema: {
         summary: 'The ranking, live',
         description:
@@ -35,8 +36,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     (request, reply) => {
       const { id } = app.catalog.leaderboard(request.params.id);
       const { limit, user } = request.query;
-      const seat = app.hub.admit(request.ip);
+      const seat = app.hub.admit(request.network);
       if (seat === null) {
+        app.measured.streamsRefused.inc();
         throw new Problem('service-unavailable', 'Too many streams are open.', { retryAfter: 5 });
       }
       // fastify-sse-v2 does the handshake and takes the response out of Fastify's hands; the hub writes its frames itself.

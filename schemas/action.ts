@@ -5,6 +5,7 @@ import {
   List,
   Points,
   PointsRange,
+  Reason,
   ref,
   Time,
   Title,
@@ -24,6 +25,20 @@ const ActionRules = {
     maximum: 86_400_000,
     description: 'How long the action takes at the least: a token cannot be used sooner.',
   }),
+  cooldownMs: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 86_400_000,
+      description: 'How long after it has scored a user cannot score with it again.',
+    }),
+  ),
+  dailyLimit: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      description: 'How often a user can score with it in a day of UTC.',
+    }),
+  ),
 };
 const EXAMPLE = {
   title: 'Finish a level',
@@ -45,10 +60,10 @@ export const Actions = List(ref(Action), {
   examples: [{ items: [ACTION], nextCursor: null }],
 });
 export const ActionParams = Type.Object({ id: ActionId });
-export const ActionDefinition = Type.Object(ActionRules, {
-  additionalProperties: false,
-  examples: [EXAMPLE],
-});
+export const ActionDefinition = Type.Object(
+  { ...ActionRules, reason: Type.Optional(Reason) },
+  { additionalProperties: false, examples: [{ ...EXAMPLE, dailyLimit: 200, reason: 'Spring season.' }] },
+);
 
 export const ActionTokenRequest = Type.Object(
   {

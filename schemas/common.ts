@@ -20,6 +20,8 @@ const Id = (prefix: string, what: string, example: string) =>
 
 export const UserId = Id('usr', 'A user.', 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb');
 export const EventId = Id('evt', 'A score event.', 'evt_01kcx7g2c4f9f8r8w5w3v0y6hd');
+export const ServiceAccountId = Id('svc', 'A service account.', 'svc_01kcx7d2m8f4q9t3v6w1y5z0ab');
+export const AuditId = Id('aud', 'What an administrator did.', 'aud_01kcx7h5r3e8n2p6s9t4v7w0yc');
 export const TokenId = Id('tok', 'An action token.', 'tok_01kcx7fz9pe1cb2rr1n9h2kq5x');
 
 const SLUG = '^[a-z0-9][a-z0-9-]{0,62}$';
@@ -29,10 +31,17 @@ export const LeaderboardId = Type.String({
   examples: ['global'],
 });
 export const ActionId = Type.String({ pattern: SLUG, description: 'An action.', examples: ['collect-coin'] });
+/**
+ * Text to show, which shows something and nothing but what it says: no control characters, lone surrogates or line
+ * separators, nothing invisible (among it every bidirectional override) but for the joiners and the two variation selectors
+ * that scripts and emoji need, and no more marks on one letter than any script puts there.
+ */
+export const VISIBLE_TEXT =
+  '^(?=.*[\\p{L}\\p{N}\\p{P}\\p{S}])(?!.*\\p{M}{8})(?:[\\u200c\\u200d\\ufe0e\\ufe0f]|[^\\p{Cc}\\p{Cs}\\p{Cf}\\p{DI}\\p{Zl}\\p{Zp}\\u2800])+$';
 export const Title = Type.String({
   minLength: 1,
   maxLength: 100,
-  pattern: '^[^\\p{Cc}\\p{Cs}]+$',
+  pattern: VISIBLE_TEXT,
   description: 'A name for people.',
 });
 
@@ -59,6 +68,20 @@ export const Limit = (fallback: number) =>
   defaulted(
     Type.Integer({ minimum: 1, maximum: 100, default: fallback, description: 'How many items, at most.' }),
   );
+
+export const EventStatus = Type.Union(
+  [Type.Literal('counted'), Type.Literal('held'), Type.Literal('voided')],
+  { description: 'Only what is counted is on the boards.' },
+);
+export type EventStatus = Static<typeof EventStatus>;
+
+export const Reason = Type.String({
+  minLength: 1,
+  maxLength: 500,
+  pattern: '^[^\\u0000\\p{Cs}]+$',
+  description: 'Why, for the audit.',
+  examples: ['The key of game server 3 was leaked.'],
+});
 
 export const NextCursor = Type.Union([Type.String(), Type.Null()]);
 

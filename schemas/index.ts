@@ -1,5 +1,6 @@
 import { Action, Actions, ActionToken } from './action.js';
 import { Entries, Entry, EntryDetails, FriendEntries, Leaderboard, Leaderboards } from './leaderboard.js';
+import { AdminEvent, AdminEvents, AuditEntry, AuditTrail, ModeratedUser, Voided } from './moderation.js';
 import { ProblemDocument } from './problem.js';
 import { Receipt } from './score.js';
 import { Health, Liveness } from './service.js';
@@ -25,6 +26,12 @@ export const NAMED_SCHEMAS = [
   Entries,
   EntryDetails,
   FriendEntries,
+  AdminEvent,
+  AdminEvents,
+  Voided,
+  ModeratedUser,
+  AuditEntry,
+  AuditTrail,
   Health,
   Liveness,
 ];

@@ -7,6 +7,7 @@ import {
   List,
   NextCursor,
   Points,
+  Reason,
   ref,
   Time,
   Title,
@@ -21,6 +22,14 @@ const Rules = {
   operator: Type.Union([Type.Literal('increment'), Type.Literal('best'), Type.Literal('latest')], {
     description: 'What points do to a score: add up, count if better, or replace it.',
   }),
+  maxPointsPerMinute: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description:
+        'How many points may count for a user here in any 60 s. An event beyond is held: it counts nowhere until an administrator releases it.',
+    }),
+  ),
 };
 const RULES = { title: 'Global', sort: 'desc', operator: 'increment' };
 
@@ -40,7 +49,13 @@ export const Leaderboards = List(ref(Leaderboard), {
   description: 'All leaderboards.',
   examples: [{ items: [LEADERBOARD], nextCursor: null }],
 });
-export const LeaderboardRules = Type.Object(Rules, { additionalProperties: false, examples: [RULES] });
+export const LeaderboardRules = Type.Object(
+  { ...Rules, reason: Type.Optional(Reason) },
+  {
+    additionalProperties: false,
+    examples: [{ ...RULES, maxPointsPerMinute: 500, reason: 'Nobody is that quick.' }],
+  },
+);
 export const LeaderboardParams = Type.Object({ id: LeaderboardId });
 export const EntryParams = Type.Object({ id: LeaderboardId, userId: UserId });
 

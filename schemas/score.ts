@@ -32,6 +32,10 @@ export const Receipt = Type.Object(
     action: ActionId,
     points: Points,
     acceptedAt: Time,
+    status: Type.Union([Type.Literal('counted'), Type.Literal('held')], {
+      description:
+        'Held: more points than the board takes in a minute. Kept, but not on any board until it is released.',
+    }),
     leaderboards: Type.Array(
       Type.Object({
         id: LeaderboardId,
@@ -56,6 +60,7 @@ export const Receipt = Type.Object(
         action: 'collect-coin',
         points: 10,
         acceptedAt: '2026-06-11T19:09:00.000Z',
+        status: 'counted',
         leaderboards: [{ id: 'global', season: 1, score: 30, previousScore: 20, rank: 4, previousRank: 6 }],
       },
     ],

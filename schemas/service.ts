@@ -15,6 +15,11 @@ export const Health = Type.Object(
 );
 export type Health = Static<typeof Health>;
 
+export const MetricsText = Type.String({
+  description: 'The Prometheus text format.',
+  examples: ['# TYPE sse_connections_active gauge\nsse_connections_active 17\n'],
+});
+
 export const Liveness = Type.Object(
   { status: Type.Literal('ok') },
   { $id: 'Liveness', description: 'The process lives.', examples: [{ status: 'ok' }] },

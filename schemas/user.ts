@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { ActionId, Cursor, EventId, Limit, List, Points, ref, Time, UserId } from './common.js';
+import { ActionId, Cursor, EventId, EventStatus, Limit, List, Points, ref, Time, UserId } from './common.js';
 
 /** Looked at more closely by identity/display-name.ts: length in visible characters, no control or bidi characters. */
 export const DisplayName = Type.String({
@@ -90,6 +90,7 @@ const SCORE_EVENT = {
   points: 10,
   metadata: null,
   acceptedAt: '2026-06-11T19:09:00.000Z',
+  status: 'counted',
 };
 export const ScoreEvent = Type.Object(
   {
@@ -98,8 +99,9 @@ export const ScoreEvent = Type.Object(
     points: Points,
     metadata: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
     acceptedAt: Time,
+    status: EventStatus,
   },
-  { $id: 'ScoreEvent', description: 'Points that were counted.', examples: [SCORE_EVENT] },
+  { $id: 'ScoreEvent', description: 'Points that were scored.', examples: [SCORE_EVENT] },
 );
 export type ScoreEvent = Static<typeof ScoreEvent>;
 

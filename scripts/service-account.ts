@@ -1,25 +1,47 @@
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { ServiceAccounts } from '../src/identity/service-accounts.js';
+import { type ServiceAccount, ServiceAccounts } from '../src/identity/service-accounts.js';
 import { migrate } from '../src/migrate.js';
 import { StartError } from '../src/start-error.js';
 import { main, withDatabase } from './database.js';
 
-const USAGE = 'Usage: npm run service-account -- create <name> --role server|admin';
+const USAGE = `Usage: npm run service-account -- create <name> --role server|admin
+       npm run service-account -- list
+       npm run service-account -- revoke <name>`;
+
+type Command =
+  | { readonly name: 'create'; readonly account: string; readonly role: ServiceAccount['role'] }
+  | { readonly name: 'list' }
+  | { readonly name: 'revoke'; readonly account: string };
 
 await main(async () => {
-  const { name, role } = readArguments();
-  const { id, secret } = await withDatabase(async (url) => {
+  const command = readArguments();
+  await withDatabase(async (url) => {
     await migrate(url);
-    const client = new pg.Client(url);
-    await client.connect();
+    const pool = new pg.Pool({ connectionString: url, max: 1 });
     try {
-      return await new ServiceAccounts(client).create(name, role);
+      console.log(await run(command, new ServiceAccounts(pool)));
     } finally {
-      await client.end();
+      await pool.end();
     }
   });
-  console.log(`Service account "${name}" with the role ${role}. The secret is shown only now.
+});
+
+async function run(command: Command, accounts: ServiceAccounts): Promise<string> {
+  if (command.name === 'list') {
+    const lines = (await accounts.list()).map(
+      ({ id, role, name, createdAt, revokedAt }) =>
+        `${id}  ${role.padEnd(6)}  ${day(createdAt)}  ${revokedAt === null ? 'in force' : `revoked ${day(revokedAt)}`}  ${name}`,
+    );
+    return lines.join('\n') || 'There is no service account yet.';
+  }
+  if (command.name === 'revoke') {
+    const id = await accounts.revoke(command.account);
+    return `Service account "${command.account}" (${id}) is revoked; its access tokens have stopped working.`;
+  }
+  const { account, role } = command;
+  const { id, secret } = await accounts.create(account, role);
+  return `Service account "${account}" with the role ${role}. The secret is shown only now.
 
   client_id      ${id}
   client_secret  ${secret}
@@ -27,19 +49,27 @@ await main(async () => {
 An access token for it:
 
   curl -s -u ${id}:${secret} -d grant_type=client_credentials http://localhost:3000/v1/auth/token
-`);
-});
+`;
+}
 
-function readArguments(): { name: string; role: 'server' | 'admin' } {
+function day(time: number): string {
+  return new Date(time).toISOString().slice(0, 10);
+}
+
+function readArguments(): Command {
   try {
     const { positionals, values } = parseArgs({
       allowPositionals: true,
       options: { role: { type: 'string' } },
     });
-    const [command, name, ...rest] = positionals;
+    const [name, account, ...rest] = positionals;
     const { role } = values;
-    if (command === 'create' && name && rest.length === 0 && (role === 'server' || role === 'admin'))
-      return { name, role };
+    if (rest.length === 0) {
+      if (name === 'create' && account && (role === 'server' || role === 'admin'))
+        return { name, account, role };
+      if (name === 'list' && account === undefined && role === undefined) return { name };
+      if (name === 'revoke' && account && role === undefined) return { name, account };
+    }
   } catch (error) {
     throw new StartError(USAGE, { cause: error });
   }

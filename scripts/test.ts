@@ -10,13 +10,13 @@ import pg from 'pg';
 import { startEmbeddedPostgres } from '../src/embedded-postgres.js';
 import { migrate } from '../src/migrate.js';
 import { StartError } from '../src/start-error.js';
-import { ensureRedisServer } from './redis-server-program.js';
 import { reportTap } from './tap-report.js';
+import { ensureTestPrograms } from './test-program.js';
 
 /**
  * Runs the tests on a PostgreSQL server of their own: `npm test -- [test/some.test.ts ...] [options of tap]`.
- * They find it in TEST_POSTGRES_URL, with a migrated database `scoreboard_template` to clone. Redis servers they start
- * themselves, with a program that is installed here if need be.
+ * They find it in TEST_POSTGRES_URL, with a migrated database `scoreboard_template` to clone. Redis and Prometheus
+ * they start themselves, with programs that are installed here if need be.
  */
 const interrupt = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => interrupt.abort());
@@ -28,7 +28,7 @@ const options = given.filter((argument) => !isTest(argument));
 const directory = mkdtempSync(join(tmpdir(), 'scoreboard-test-'));
 process.exitCode = 1;
 try {
-  ensureRedisServer();
+  ensureTestPrograms();
   const server = await startEmbeddedPostgres({ directory, fsync: false });
   try {
     await query(server.url, 'create database scoreboard_template');

@@ -2,15 +2,19 @@ import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import fastify, { type FastifyHttpOptions, type FastifyInstance, LogController } from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyHttpOptions, type FastifyInstance } from 'fastify';
 import actionToken from '../plugins/action-token.js';
 import auth from '../plugins/auth.js';
+import browsers from '../plugins/browsers.js';
 import catalog from '../plugins/catalog.js';
 import changeFeed from '../plugins/change-feed.js';
 import db from '../plugins/db.js';
 import draining from '../plugins/draining.js';
+import faults from '../plugins/faults.js';
 import jobs from '../plugins/jobs.js';
 import leaderboard from '../plugins/leaderboard.js';
+import metrics from '../plugins/metrics.js';
+import moderation from '../plugins/moderation.js';
 import openapi from '../plugins/openapi.js';
 import problemDetails, { asProblem, sendProblem } from '../plugins/problem-details.js';
 import rateLimit from '../plugins/rate-limit.js';
@@ -18,24 +22,29 @@ import redis from '../plugins/redis.js';
 import requestId from '../plugins/request-id.js';
 import scoreLedger from '../plugins/score-ledger.js';
 import sseBroadcaster from '../plugins/sse-broadcaster.js';
+import tracing from '../plugins/tracing.js';
 import validation from '../plugins/validation.js';
 import actionRoutes from '../routes/actions.js';
 import adminRoutes from '../routes/admin.js';
 import authRoutes from '../routes/auth.js';
 import leaderboardRoutes from '../routes/leaderboards.js';
+import moderationRoutes from '../routes/moderation.js';
 import scoreRoutes from '../routes/scores.js';
 import serviceRoutes from '../routes/service.js';
 import streamRoutes from '../routes/stream.js';
 import userRoutes from '../routes/users.js';
 import type { AppConfig } from './config.js';
 import { Problem, problemDocument } from './errors.js';
-import { loggerOptions } from './logging.js';
+import { createLogger } from './logging.js';
+import { RequestLog } from './request-log.js';
 
 /** The service, not yet listening. */
-export async function buildApp(config: AppConfig) {
-  const app = fastify(serverOptions(config)).withTypeProvider<TypeBoxTypeProvider>();
+export async function buildApp(config: AppConfig, logger: FastifyBaseLogger = createLogger(config)) {
+  const requestLog = new RequestLog();
+  const app = fastify(serverOptions(config, logger, requestLog)).withTypeProvider<TypeBoxTypeProvider>();
+  app.server.maxConnections = 2 * config.SSE_MAX_CONNECTIONS + SPARE_CONNECTIONS;
   try {
-    await register(app, config);
+    await register(app, config, requestLog);
     return app;
   } catch (error) {
     await app.close();
@@ -44,14 +53,18 @@ export async function buildApp(config: AppConfig) {
 }
 
 /** Each line needs only those above it; closing runs backwards. */
-async function register(app: FastifyInstance, config: AppConfig): Promise<void> {
+async function register(app: FastifyInstance, config: AppConfig, requestLog: RequestLog): Promise<void> {
+  await app.register(faults);
+  await app.register(tracing, { config });
   await app.register(problemDetails);
+  await app.register(browsers, { config });
   await app.register(requestId);
   await app.register(validation);
   await app.register(draining);
   await app.register(redis, { config });
   await app.register(rateLimit, { config });
   await app.register(openapi);
+  await app.register(metrics, { requestLog });
 
   await app.register(db, { config });
   await app.register(changeFeed, { config });
@@ -60,6 +73,7 @@ async function register(app: FastifyInstance, config: AppConfig): Promise<void> 
   await app.register(catalog, { config });
   await app.register(leaderboard, { config });
   await app.register(scoreLedger);
+  await app.register(moderation);
   await app.register(sseBroadcaster, { config });
   await app.register(jobs);
 
@@ -70,20 +84,32 @@ async function register(app: FastifyInstance, config: AppConfig): Promise<void> 
   await app.register(leaderboardRoutes);
   await app.register(streamRoutes);
   await app.register(adminRoutes);
+  await app.register(moderationRoutes);
   await app.register(serviceRoutes);
 }
 
 const MAX_BODY_BYTES = 16_384;
+/** Beside two for each stream: what is over that is closed at once, before it costs memory. */
+const SPARE_CONNECTIONS = 1_000;
 /** A client has this long to send a request, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
-function serverOptions(config: AppConfig): FastifyHttpOptions<Server> {
+function serverOptions(
+  config: AppConfig,
+  logger: FastifyBaseLogger,
+  requestLog: RequestLog,
+): FastifyHttpOptions<Server> {
   return {
-    logger: loggerOptions(config),
-    logController: new LogController({ disableRequestLogging: true }),
+    loggerInstance: logger,
+    logController: requestLog,
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // For clients that do not read what they asked for. A stream that is alive is written to, or ends, long before.
+    connectionTimeout: Math.min(
+      config.SSE_PING_INTERVAL + config.SSE_STALL_TIMEOUT_MS + REQUEST_TIMEOUT_MS,
+      2 ** 31 - 1,
+    ),
     trustProxy: config.TRUST_PROXY,
     // Node would refuse a request without one by itself, without a request id; plugins/request-id.ts does instead.
     http: {
@@ -98,7 +124,9 @@ function serverOptions(config: AppConfig): FastifyHttpOptions<Server> {
     requestIdHeader: false,
     // The draining plugin refuses with a problem document.
     return503OnClosing: false,
-    frameworkErrors: (error, request, reply) => sendProblem(asProblem(error), request, reply),
+    // Where there is no route, there were no hooks.
+    frameworkErrors: (error, request, reply) =>
+      sendProblem(asProblem(error), request, reply.headers(request.server.headersForBrowsers(request))),
     clientErrorHandler: refuseGarbage,
   };
 }
@@ -119,6 +147,8 @@ function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
   if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
   // Unless we close our side as well, a client that keeps its own open keeps the connection for ever.
   socket.destroySoon();
+  // Nor does it keep it by not reading what it was answered.
+  setTimeout(() => socket.destroy(), REQUEST_TIMEOUT_MS).unref();
 }
 
 const GARBAGE: Record<string, string> = {

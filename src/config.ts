@@ -25,6 +25,7 @@ export const Environment = Type.Object({
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000 }),
   SERVICE_NAME: Type.String({ minLength: 1, default: 'scoreboard-api' }),
   LOG_LEVEL: Type.String({ pattern: '^(fatal|error|warn|info|debug|trace|silent)$', default: 'info' }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(Type.String({ pattern: '^https?://' })),
   DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
   DATABASE_POOL_SIZE: Count(10, 4),
   DATABASE_REPLICA_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
@@ -50,13 +51,14 @@ export const Environment = Type.Object({
   SSE_MAX_CONNECTIONS: Count(10_000),
   SSE_MAX_CONNECTIONS_PER_IP: Count(256),
   TRUST_PROXY: Type.String({ default: '' }),
+  CORS_ORIGINS: Type.Optional(Type.String()),
 });
 
 /** The environment, read and checked. Durations are in seconds, unless the name says milliseconds. */
 export interface Config
   extends Omit<
     Static<typeof Environment>,
-    'JWT_EXPIRY' | 'REFRESH_TOKEN_TTL' | 'TRUST_PROXY' | 'REDIS_MODE'
+    'JWT_EXPIRY' | 'REFRESH_TOKEN_TTL' | 'TRUST_PROXY' | 'CORS_ORIGINS' | 'REDIS_MODE'
   > {
   readonly production: boolean;
   readonly REDIS_MODE: 'single' | 'cluster' | 'off';
@@ -64,6 +66,8 @@ export interface Config
   readonly REFRESH_TOKEN_TTL: number;
   /** Addresses and CIDR ranges whose `X-Forwarded-For` is believed. */
   readonly TRUST_PROXY: string[];
+  /** Origins whose pages may call the service, `*` for all. */
+  readonly CORS_ORIGINS: string[];
 }
 
 /** What the application itself needs: a config whose database is settled. */
@@ -95,6 +99,7 @@ export function loadConfig(variables: Variables, stateDirectory = STATE_DIRECTOR
     JWT_EXPIRY: seconds(environment.JWT_EXPIRY),
     REFRESH_TOKEN_TTL: seconds(environment.REFRESH_TOKEN_TTL),
     TRUST_PROXY: list(environment.TRUST_PROXY),
+    CORS_ORIGINS: list(environment.CORS_ORIGINS ?? (production ? '' : '*')),
   };
 }
 
@@ -134,7 +139,7 @@ function productionFaults(variables: Variables): string[] {
 
 function sharedFaults(variables: Variables): string[] {
   const faults: string[] = [];
-  const { NODE_ENV, REDIS_MODE, REDIS_URL } = variables;
+  const { NODE_ENV, REDIS_MODE, REDIS_URL, OTEL_EXPORTER_OTLP_ENDPOINT: collector } = variables;
   if (
     REDIS_URL === undefined &&
     REDIS_MODE !== 'off' &&
@@ -155,11 +160,22 @@ function sharedFaults(variables: Variables): string[] {
       faults.push(`${name} is not a URL: percent-encode what is special in its user and password`);
     }
   }
+  if (collector?.startsWith('http') && !URL.canParse(collector)) {
+    faults.push('OTEL_EXPORTER_OTLP_ENDPOINT is not a URL');
+  }
   for (const entry of list(variables['TRUST_PROXY'] ?? '')) {
     if (!isAddressRange(entry)) faults.push(`TRUST_PROXY: "${entry}" is not an address or a CIDR range`);
   }
+  for (const entry of list(variables['CORS_ORIGINS'] ?? '')) {
+    if (entry !== '*' && !isOrigin(entry))
+      faults.push(`CORS_ORIGINS: "${entry}" is not an origin like https://play.example`);
+  }
   return faults;
 }
+
+/** As browsers send it: lower case, no path, no default port. */
+const isOrigin = (text: string): boolean =>
+  /^https?:[^*]*$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 
 function isAddressRange(text: string): boolean {
   const [address = '', prefix, ...rest] = text.split('/');

@@ -19,6 +19,10 @@ export type EntryCursor = Static<typeof EntryCursor>;
 const HistoryCursor = Type.Object({ userId: Type.String(), eventId: Type.String() });
 export type HistoryCursor = Static<typeof HistoryCursor>;
 
+/** Where a page of another list ended. */
+const ListCursor = Type.Object({ list: Type.String(), after: Type.String() });
+export type ListCursor = Static<typeof ListCursor>;
+
 /**
  * Cursors are opaque to callers: what they hold is signed, so a forged one is recognised rather than obeyed, and it works
  * on every instance that has the same secret.
@@ -33,12 +37,12 @@ export class Cursors {
     this.#previousKey = previousSecret === undefined ? undefined : keyOf(previousSecret);
   }
 
-  encode(content: EntryCursor | HistoryCursor): string {
+  encode(content: EntryCursor | HistoryCursor | ListCursor): string {
     const json = Buffer.from(JSON.stringify(content));
     return Buffer.concat([mac(json, this.#key), json]).toString('base64url');
   }
 
-  /** @throws Problem `validation-failed` if the cursor is not one of ours, or of another list; so does `historyCursor` */
+  /** @throws Problem `validation-failed` if the cursor is not one of ours, or of another list; so do those below */
   entryCursor(cursor: string, leaderboard: string, season: number): EntryCursor {
     const content = this.#decode(EntryCursor, cursor);
     if (content?.leaderboard !== leaderboard || content.season !== season) throw forged();
@@ -48,6 +52,12 @@ export class Cursors {
   historyCursor(cursor: string, userId: string): HistoryCursor {
     const content = this.#decode(HistoryCursor, cursor);
     if (content?.userId !== userId) throw forged();
+    return content;
+  }
+
+  listCursor(cursor: string, list: string): ListCursor {
+    const content = this.#decode(ListCursor, cursor);
+    if (content?.list !== list) throw forged();
     return content;
   }
 

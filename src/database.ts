@@ -60,13 +60,20 @@ export interface Queryable {
 /**
  * Runs `work` in a transaction on a connection of its own. If anything goes wrong, the connection is closed rather
  * than handed back: after a failed COMMIT nobody knows what state it is in.
+ * @param timeoutMs how long the transaction may take to begin, and to end; else it is as the pool says
  */
-export async function transact<T>(pool: pg.Pool, work: (client: Queryable) => Promise<T>): Promise<T> {
+export async function transact<T>(
+  pool: pg.Pool,
+  work: (client: Queryable) => Promise<T>,
+  timeoutMs?: number,
+): Promise<T> {
   const client = await pool.connect();
+  // The types do not know of it, but a query may have a limit of its own.
+  const limited = (text: string) => ({ text, ...(timeoutMs !== undefined && { query_timeout: timeoutMs }) });
   try {
-    await client.query('BEGIN');
+    await client.query(limited('BEGIN'));
     const result = await work(client);
-    await client.query('COMMIT');
+    await client.query(limited('COMMIT'));
     client.release();
     return result;
   } catch (error) {

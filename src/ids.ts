@@ -4,7 +4,7 @@ import { randomFillSync } from 'node:crypto';
  * TypeIDs (https://github.com/jetify-com/typeid, specification 0.3): `usr_01h455vb4pex5vsknk084sn02q` is a prefix and a
  * UUIDv7 in Crockford's base32, so ids sort by the time of their making, as text and as numbers alike.
  */
-export type IdPrefix = 'usr' | 'ses' | 'evt' | 'tok' | 'svc';
+export type IdPrefix = 'usr' | 'ses' | 'evt' | 'tok' | 'svc' | 'aud';
 
 const ALPHABET = Buffer.from('0123456789abcdefghjkmnpqrstvwxyz', 'latin1');
 const INVALID = 32;
@@ -35,6 +35,18 @@ export function newId(prefix: IdPrefix): string {
   fresh[2] = 0x8000_0000 | (counter % 2 ** 30);
   fresh[3] = randomWord();
   return idFromWords(prefix, fresh, 0);
+}
+
+/**
+ * How far the clocks of an instance and of the database may be apart, in milliseconds: the time in an event's id is of the
+ * one, that of its acceptance of the other.
+ */
+export const CLOCK_SLACK_MS = 600_000;
+
+/** Not after any id of this time (in milliseconds since 1970) or later, and after all of earlier ones. */
+export function firstIdAt(prefix: IdPrefix, ms: number): string {
+  const time = Math.max(Math.floor(ms), 0);
+  return idFromWords(prefix, Uint32Array.of(time / 2 ** 16, (time % 2 ** 16) << 16, 0, 0), 0);
 }
 
 /** Source of a regular expression that holds for exactly the ids with this prefix. */

@@ -28,16 +28,15 @@ export class RateCounters {
     this.#redis = redis;
   }
 
+  /** False where each process counts for itself. */
+  get shared(): boolean {
+    return this.#redis !== null;
+  }
+
   /** @throws if there is a Redis and it does not answer */
   async increment(key: string, windowMs: number): Promise<Count> {
-    if (this.#redis === null) return this.incrementLocally(key, windowMs);
-    if (performance.now() < this.#restsUntil) throw new Error('Redis has failed a moment ago');
-    const answer = await count
-      .run(this.#redis, [`scoreboard:rate:{${key}}`], [windowMs])
-      .catch((error: unknown) => {
-        this.#restsUntil = performance.now() + REST_MS;
-        throw error;
-      });
+    if (!this.shared) return this.incrementLocally(key, windowMs);
+    const answer = await this.run(count, [`scoreboard:rate:{${key}}`], [windowMs]);
     if (!Array.isArray(answer)) throw new Error('Redis has given an answer that no script of ours gives');
     const [current = 0, ttl = windowMs] = answer.map(Number);
     return { current, ttl };
@@ -51,5 +50,17 @@ export class RateCounters {
     counter.current++;
     this.#local.set(key, counter);
     return { current: counter.current, ttl: counter.until - now };
+  }
+
+  /** @throws if there is no Redis, or it does not answer, or did not a moment ago */
+  async run(script: Script, keys: readonly string[], args: readonly number[]): Promise<unknown> {
+    if (this.#redis === null) throw new Error('There is no Redis');
+    if (performance.now() < this.#restsUntil) throw new Error('Redis has failed a moment ago');
+    try {
+      return await script.run(this.#redis, keys, args);
+    } catch (error) {
+      this.#restsUntil = performance.now() + REST_MS;
+      throw error;
+    }
   }
 }

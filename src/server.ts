@@ -3,6 +3,7 @@ import closeWithGrace from 'close-with-grace';
 import { buildApp } from './app.js';
 import { type Config, loadConfig, STATE_DIRECTORY } from './config.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
+import { createLogger, terminalStream } from './logging.js';
 import { migrate } from './migrate.js';
 import { explained, StartError } from './start-error.js';
 
@@ -18,7 +19,7 @@ try {
 
 async function start(config: Config): Promise<void> {
   const parts: { close(): Promise<unknown> }[] = [];
-  let app: Awaited<ReturnType<typeof buildApp>> | undefined;
+  const log = createLogger(config, config.production ? undefined : await terminalStream());
   let closing: Promise<void> | undefined;
   const close = () => {
     closing ??= (async () => {
@@ -27,15 +28,18 @@ async function start(config: Config): Promise<void> {
     return closing;
   };
   // From the first moment on: whatever was started by then is stopped.
-  closeWithGrace({ delay: CLOSE_WITHIN_MS }, async ({ err }) => {
-    if (err && app) app.log.fatal({ err }, 'Unhandled exception');
-    else if (err) console.error(err);
+  const hurry = {
+    onSecondSignal: (signal?: string) => log.warn({ data: { signal } }, 'Second signal: ended at once'),
+    onSecondError: (err: unknown) => log.error({ err }, 'Unhandled exception'),
+  };
+  closeWithGrace({ delay: CLOSE_WITHIN_MS, ...hurry }, async ({ err }) => {
+    if (err) log.error({ err }, 'Unhandled exception');
     await close();
   });
   try {
     const url = config.DATABASE_URL ?? (await startDatabase(parts));
     await migrate(url);
-    app = await buildApp({ ...config, DATABASE_URL: url });
+    const app = await buildApp({ ...config, DATABASE_URL: url }, log);
     parts.push(app);
     const address = new URL(await app.listen({ host: config.HOST, port: config.PORT }));
     if (!config.production) greet(address.port, config.DATABASE_URL === undefined);

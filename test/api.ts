@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import type { DestinationStream } from 'pino';
 import type { Test } from 'tap';
 import { NAMED_SCHEMAS } from '../schemas/index.js';
 import { ProblemDocument } from '../schemas/problem.js';
@@ -208,8 +209,8 @@ export function documentOf({ app }: Pick<TestApp, 'app'>): Document {
 }
 
 /** The service on a database of its own, and somebody who calls it without a token. */
-export async function startApi(t: Test, overrides: Partial<AppConfig> = {}) {
-  const service = await buildTestApp(t, overrides);
+export async function startApi(t: Test, overrides: Partial<AppConfig> = {}, log?: DestinationStream) {
+  const service = await buildTestApp(t, overrides, log);
   return { ...service, api: new Api(service.url, documentOf(service)) };
 }
 

@@ -243,3 +243,38 @@ t.test('TRUST_PROXY lists addresses and CIDR ranges', async (t) => {
     );
   }
 });
+
+t.test('a collector of traces has a URL', async (t) => {
+  const endpoint = (OTEL_EXPORTER_OTLP_ENDPOINT: string) => ({ ...secrets, OTEL_EXPORTER_OTLP_ENDPOINT });
+  t.match(loadConfig(endpoint('http://collector:4318')), endpoint('http://collector:4318'));
+  t.match(faultsOf(endpoint('collector:4318')), [/^OTEL_EXPORTER_OTLP_ENDPOINT must match pattern/]);
+  t.same(faultsOf(endpoint('http://a b')), ['OTEL_EXPORTER_OTLP_ENDPOINT is not a URL']);
+});
+
+t.test(
+  'CORS_ORIGINS lists origins as browsers send them; in production none, unless it says so',
+  async (t) => {
+    const origins = (CORS_ORIGINS: string, variables: Record<string, string> = secrets) =>
+      loadConfig({ ...variables, CORS_ORIGINS }).CORS_ORIGINS;
+    t.same(origins(''), ['*']);
+    t.same(origins('', production), []);
+    t.same(origins('*', production), ['*']);
+    const listed = ['https://play.example', 'http://localhost:8080'];
+    t.same(origins(listed.join(', ')), listed);
+    for (const bad of [
+      'play.example',
+      'https://play.example/',
+      'https://Play.example',
+      'https://play.example:443',
+      'https://*.play.example',
+      'null',
+      'file:///x',
+      'https://a.example https://b.example',
+    ])
+      t.match(
+        faultsOf({ ...secrets, CORS_ORIGINS: `https://play.example,${bad}` }),
+        [/^CORS_ORIGINS: ".*" is not an origin like https:\/\/play\.example$/],
+        bad,
+      );
+  },
+);

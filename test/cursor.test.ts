@@ -25,6 +25,11 @@ t.test('a cursor leads back to where it was made, and is fit for a URL', async (
     }),
   );
   fc.assert(
+    fc.property(text, text, (list, after) => {
+      return cursors.listCursor(cursors.encode({ list, after }), list).after === after;
+    }),
+  );
+  fc.assert(
     fc.property(text, text, (userId, eventId) => {
       return cursors.historyCursor(cursors.encode({ userId, eventId }), userId).eventId === eventId;
     }),

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import type { DestinationStream } from 'pino';
 import type { Test } from 'tap';
 import { buildApp } from '../src/app.js';
 import { type AppConfig, loadConfig } from '../src/config.js';
+import { createLogger } from '../src/logging.js';
 
 /** Given by scripts/test.ts: the maintenance database of a server that is there for the tests alone. */
 const SERVER = process.env['TEST_POSTGRES_URL'] ?? '';
@@ -51,12 +53,16 @@ export function testConfig(databaseUrl: string, overrides: Partial<AppConfig> = 
 export type TestApp = Awaited<ReturnType<typeof startApp>>;
 
 /** The service, really listening, on a database of its own. Everything ends with the test. */
-export async function buildTestApp(t: Test, overrides: Partial<AppConfig> = {}): Promise<TestApp> {
-  return startApp(t, testConfig(overrides.DATABASE_URL ?? (await buildTestDatabase(t)), overrides));
+export async function buildTestApp(
+  t: Test,
+  overrides: Partial<AppConfig> = {},
+  log?: DestinationStream,
+): Promise<TestApp> {
+  return startApp(t, testConfig(overrides.DATABASE_URL ?? (await buildTestDatabase(t)), overrides), log);
 }
 
-async function startApp(t: Test, config: AppConfig) {
-  const app = await buildApp(config);
+async function startApp(t: Test, config: AppConfig, log?: DestinationStream) {
+  const app = await buildApp(config, createLogger(config, log));
   t.teardown(() => app.close());
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   return { app, url, config };

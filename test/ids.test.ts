@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { idFromWords, idPattern, newId, readIdWords } from '../src/ids.js';
+import { firstIdAt, idFromWords, idPattern, newId, readIdWords } from '../src/ids.js';
 
 /** Valid vectors of the TypeID specification, with another prefix. */
 const VECTORS = {
@@ -93,6 +93,18 @@ t.test('new ids are UUIDv7 of now and match the pattern of their prefix', async 
   const time = Number.parseInt(uuid.replace('-', '').slice(0, 12), 16);
   t.ok(time >= before && time <= after, `${time} is from ${before} to ${after}`);
 });
+
+t.test(
+  'the first id of a time is not after those of that time, and after those of any time before',
+  async (t) => {
+    const before = Date.now();
+    const id = newId('evt');
+    t.ok(firstIdAt('evt', before) <= id);
+    t.ok(id < firstIdAt('evt', Date.now() + 1));
+    t.match(firstIdAt('evt', before), new RegExp(idPattern('evt')));
+    t.equal(firstIdAt('evt', -1), firstIdAt('evt', 0));
+  },
+);
 
 t.test('new ids only grow, also when the clock is set back', async (t) => {
   const start = Date.now() + 1_000;

@@ -9,7 +9,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Test } from 'tap';
-import { findRedisServer } from '../scripts/redis-server-program.js';
+import { findTestProgram } from '../scripts/test-program.js';
 import { connectRedis, type RedisClient } from '../src/redis.js';
 
 /** Options of redis.conf, for example `{ appendonly: 'yes', maxmemory: '4mb', 'maxmemory-policy': 'allkeys-lru' }`. */
@@ -61,7 +61,7 @@ export class RedisServer {
   async restart(): Promise<void> {
     const options = { ...COMMON, port: String(this.port), dir: this.#folder, ...this.#options };
     const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
-    const program = findRedisServer();
+    const program = findTestProgram('redis-server');
     if (program === undefined) throw new Error('Run "npm test", which installs a Redis server.');
     const started = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#process = started;
@@ -158,7 +158,8 @@ async function readUntilReady(output: Readable): Promise<string | null> {
   return lines.join('\n');
 }
 
-async function freePort(): Promise<number> {
+/** A port of 127.0.0.1 that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

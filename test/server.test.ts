@@ -291,6 +291,32 @@ t.test('an error that nobody has handled closes the service in order, with an ex
   server.process.send('go');
   t.equal(await server.ended(), 1);
   t.match(await lastWords, /retry: \d+\n\n$/);
-  t.match(server.output, /"level":"fatal".*"message":"Unhandled exception"/);
+  t.match(server.output, /"level":"error".*"message":"Unhandled exception"/);
   t.match(server.output, /boom/);
+});
+
+t.test('on a terminal the log is for people, elsewhere it is JSON', async (t) => {
+  const environment = { LOG_LEVEL: 'info', DATABASE_URL: await buildTestDatabase(t), PORT: '0' };
+  const command = `${process.execPath} --enable-source-maps ${SERVER}`;
+  const terminal = spawn('script', ['-qefc', command, '/dev/null'], {
+    cwd: newFolder(t),
+    env: { PATH: process.env['PATH'], HOST: '127.0.0.1', ...environment },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  let shown = '';
+  terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
+    shown += text;
+  });
+  const ended = once(terminal, 'close');
+  t.teardown(() => terminal.kill('SIGTERM'));
+  while (!/Ctrl-C/.test(shown)) await once(terminal.stdout, 'data');
+  t.match(shown, /\[\d\d:\d\d:\d\d\.\d{3}\].*INFO.*Server listening/);
+  t.notMatch(shown, /"level"/);
+  terminal.kill('SIGTERM');
+  await ended;
+
+  const server = new Server(t, newFolder(t), environment);
+  await server.ready();
+  const [line = ''] = server.output.split('\n');
+  t.match(JSON.parse(line), { level: 'info', message: /^Server listening/ });
 });

@@ -1,7 +1,7 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
-import { ActionId, Points, TokenId, UserId } from '../../schemas/common.js';
+import { ActionId, Points, ServiceAccountId, TokenId, UserId } from '../../schemas/common.js';
 
 export const ISSUER = 'scoreboard-api';
 export const AUDIENCE = 'scoreboard-action';
@@ -27,13 +27,31 @@ const ActionTokenClaims = Type.Object({
   iat: Time,
   nbf: Time,
   exp: Time,
+  /** On whose behalf the service has issued it: a game server, or the player itself. Who mints on their own need not say. */
+  azp: Type.Optional(Type.Unknown()),
 });
 
 /** What an action token says. Times are in seconds since the epoch. */
 export type ActionTokenClaims = Static<typeof ActionTokenClaims>;
 
+/** A secret, and the name by which events remember it. */
+export interface SigningKey {
+  readonly id: string;
+  readonly secret: string;
+}
+
+export const signingKey = (secret: string): SigningKey => ({
+  id: `key_${createHash('sha256').update(secret).digest('hex').slice(0, 8)}`,
+  secret,
+});
+
 export type Verification =
-  | { readonly result: 'valid' | 'expired' | 'premature'; readonly claims: ActionTokenClaims }
+  | {
+      readonly result: 'valid' | 'expired' | 'premature';
+      readonly claims: ActionTokenClaims;
+      /** The id of the key that has signed it. */
+      readonly key: string;
+    }
   | { readonly result: 'invalid'; readonly reason: string };
 
 // RFC 8725: the header is compared as a whole. No algorithm, key or critical extension is ever taken from the token.
@@ -45,6 +63,7 @@ const HEADER = Buffer.from(JSON.stringify({ alg: 'HS256', typ: 'action+jwt' })).
 
 const header = TypeCompiler.Compile(Header);
 const claimsSchema = TypeCompiler.Compile(ActionTokenClaims);
+const issuer = TypeCompiler.Compile(Type.Union([Type.Literal('player'), ServiceAccountId]));
 
 const sign = (input: string, secret: string): string =>
   createHmac('sha256', secret).update(input).digest('base64url');
@@ -55,15 +74,18 @@ export function signActionToken(claims: ActionTokenClaims, secret: string): stri
   return `${input}.${sign(input, secret)}`;
 }
 
+/** Who had the service issue this token: a service account, `player`, or null if it was minted elsewhere. */
+export const issuedBy = ({ azp }: ActionTokenClaims): string | null => (issuer.Check(azp) ? azp : null);
+
 /**
- * Checks an action token against the secrets that are in force (the newest first). No I/O: whether it was consumed is for
+ * Checks an action token against the keys that are in force (the newest first). No I/O: whether it was consumed is for
  * the ledger to say.
  * @param maxLifetime the longest allowed time from `iat` to `exp`, in seconds
  * @param now seconds since the epoch
  */
 export function verifyActionToken(
   token: string,
-  secrets: readonly string[],
+  keys: readonly SigningKey[],
   maxLifetime: number,
   now = Date.now() / 1000,
 ): Verification {
@@ -76,11 +98,11 @@ export function verifyActionToken(
   // Compared as text: base64url that is not canonical would decode to the same bytes.
   const given = Buffer.from(signature);
   const input = token.slice(0, head.length + 1 + body.length);
-  const signed = secrets.some((secret) => {
+  const key = keys.find(({ secret }) => {
     const expected = Buffer.from(sign(input, secret));
     return given.length === expected.length && timingSafeEqual(given, expected);
   });
-  if (!signed) return invalid('its signature is wrong');
+  if (key === undefined) return invalid('its signature is wrong');
   if (head !== HEADER && !header.Check(parse(head)))
     return invalid('its header is not {"alg":"HS256","typ":"action+jwt"}');
   const claims = parse(body);
@@ -92,8 +114,8 @@ export function verifyActionToken(
   if (min > max) return invalid('its claim "pts" is not [min, max]');
   if (claims.iat > now + CLOCK_SKEW) return invalid('it was issued in the future');
   if (claims.exp - claims.iat > maxLifetime) return invalid(`it is valid for more than ${maxLifetime} s`);
-  if (claims.exp <= now) return { result: 'expired', claims };
-  return { result: claims.nbf > now ? 'premature' : 'valid', claims };
+  if (claims.exp <= now) return { result: 'expired', claims, key: key.id };
+  return { result: claims.nbf > now ? 'premature' : 'valid', claims, key: key.id };
 }
 
 function parse(part: string): unknown {

@@ -4,25 +4,36 @@ import type { Leaderboard } from '../../schemas/leaderboard.js';
 import { announce } from '../changes/change.js';
 import { errorCode, type Queryable, SQLSTATE, transact } from '../database.js';
 import { invalid, Problem } from '../errors.js';
+import type { Limits } from '../ledger/limits.js';
+import { type AdminAct, audit } from '../moderation/audit.js';
 
 /** A leaderboard as it is defined; what stands on it is for the projection to say. */
 export type LeaderboardDefinition = Omit<Leaderboard, 'entries'>;
 
-const LEADERBOARDS = 'SELECT id, title, sort, operator, season FROM leaderboards ORDER BY id';
+/** Limits that do not exist are absent, also from answers. */
+const LEADERBOARDS = `
+SELECT json_strip_nulls(json_build_object('id', id, 'title', title, 'sort', sort, 'operator', operator, 'season', season,
+         'maxPointsPerMinute', max_points_per_minute)) AS definition
+FROM leaderboards ORDER BY id`;
 const ACTIONS = `
-SELECT a.id, a.title, json_build_object('min', a.points_min, 'max', a.points_max) AS points, a.issuer,
-       a.min_duration_ms AS "minDurationMs",
-       ARRAY(SELECT leaderboard_id FROM action_leaderboards WHERE action_id = a.id ORDER BY 1) AS leaderboards
+SELECT json_strip_nulls(json_build_object('id', a.id, 'title', a.title,
+         'points', json_build_object('min', a.points_min, 'max', a.points_max), 'issuer', a.issuer,
+         'minDurationMs', a.min_duration_ms, 'cooldownMs', a.cooldown_ms, 'dailyLimit', a.daily_limit,
+         'leaderboards', ARRAY(SELECT leaderboard_id FROM action_leaderboards WHERE action_id = a.id ORDER BY 1)))
+         AS definition
 FROM actions a ORDER BY a.id`;
 
 const PUT_LEADERBOARD = `
-INSERT INTO leaderboards (id, title, sort, operator) VALUES ($1, $2, $3, $4)
-ON CONFLICT (id) DO UPDATE SET title = excluded.title, sort = excluded.sort, operator = excluded.operator`;
+INSERT INTO leaderboards (id, title, sort, operator, max_points_per_minute) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (id) DO UPDATE SET title = excluded.title, sort = excluded.sort, operator = excluded.operator,
+  max_points_per_minute = excluded.max_points_per_minute`;
 
 const PUT_ACTION = `
-INSERT INTO actions (id, title, points_min, points_max, issuer, min_duration_ms) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO actions (id, title, points_min, points_max, issuer, min_duration_ms, cooldown_ms, daily_limit)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (id) DO UPDATE SET title = excluded.title, points_min = excluded.points_min,
-  points_max = excluded.points_max, issuer = excluded.issuer, min_duration_ms = excluded.min_duration_ms`;
+  points_max = excluded.points_max, issuer = excluded.issuer, min_duration_ms = excluded.min_duration_ms,
+  cooldown_ms = excluded.cooldown_ms, daily_limit = excluded.daily_limit`;
 
 const DEMO_ACTIONS: readonly Action[] = [
   {
@@ -57,6 +68,7 @@ export class Catalog {
   readonly #listeners: (() => void)[] = [];
   #leaderboards = new Map<string, LeaderboardDefinition>();
   #actions = new Map<string, Action>();
+  #limits = new Map<string, Limits>();
   #loading: Promise<void> = Promise.resolve();
 
   constructor(pool: pg.Pool) {
@@ -73,6 +85,11 @@ export class Catalog {
 
   action(id: string): Action | undefined {
     return this.#actions.get(id);
+  }
+
+  /** What bounds an action, or null. */
+  limits(actionId: string): Limits | null {
+    return this.#limits.get(actionId) ?? null;
   }
 
   /** @throws Problem `not-found` */
@@ -94,11 +111,17 @@ export class Catalog {
 
   async #load(): Promise<void> {
     const [leaderboards, actions] = await Promise.all([
-      this.#pool.query<LeaderboardDefinition>(LEADERBOARDS),
-      this.#pool.query<Action>(ACTIONS),
+      this.#pool.query<{ definition: LeaderboardDefinition }>(LEADERBOARDS),
+      this.#pool.query<{ definition: Action }>(ACTIONS),
     ]);
-    this.#leaderboards = new Map(leaderboards.rows.map((leaderboard) => [leaderboard.id, leaderboard]));
-    this.#actions = new Map(actions.rows.map((action) => [action.id, action]));
+    this.#leaderboards = new Map(leaderboards.rows.map(({ definition }) => [definition.id, definition]));
+    this.#actions = new Map(actions.rows.map(({ definition }) => [definition.id, definition]));
+    this.#limits = new Map(
+      this.actions.flatMap((action) => {
+        const limits = limitsOf(action, this.#leaderboards);
+        return limits === null ? [] : [[action.id, limits] as const];
+      }),
+    );
     for (const listener of this.#listeners) listener();
   }
 
@@ -106,7 +129,7 @@ export class Catalog {
    * Creates or replaces a leaderboard, on all instances.
    * @throws Problem `leaderboard-in-use` if it has entries and would sort or count otherwise
    */
-  async putLeaderboard(board: Omit<LeaderboardDefinition, 'season'>): Promise<void> {
+  async putLeaderboard(board: Omit<LeaderboardDefinition, 'season'>, act: AdminAct): Promise<void> {
     await transact(this.#pool, async (client) => {
       // Waits for batches that write to this board, and makes those that follow wait and then see what we have done.
       const { rows } = await client.query<Pick<LeaderboardDefinition, 'sort' | 'operator'>>(
@@ -115,9 +138,10 @@ export class Catalog {
       );
       const [known] = rows;
       if (known !== undefined && (known.sort !== board.sort || known.operator !== board.operator)) {
-        const entries = await client.query('SELECT FROM scores WHERE leaderboard_id = $1 LIMIT 1', [
-          board.id,
-        ]);
+        const entries = await client.query(
+          'SELECT FROM scores WHERE leaderboard_id = $1 AND score IS NOT NULL LIMIT 1',
+          [board.id],
+        );
         if (entries.rowCount !== 0) {
           throw new Problem(
             'leaderboard-in-use',
@@ -125,7 +149,9 @@ export class Catalog {
           );
         }
       }
-      await client.query(PUT_LEADERBOARD, [board.id, board.title, board.sort, board.operator]);
+      const { id, title, sort, operator, maxPointsPerMinute = null } = board;
+      await client.query(PUT_LEADERBOARD, [id, title, sort, operator, maxPointsPerMinute]);
+      await audit(client, act, 'put-leaderboard', id, board);
       await announce(client, { type: 'catalog' });
     });
     await this.load();
@@ -135,10 +161,11 @@ export class Catalog {
    * Creates or replaces an action, on all instances.
    * @throws Problem `validation-failed` if it feeds a leaderboard that does not exist
    */
-  async putAction(action: Action): Promise<void> {
+  async putAction(action: Action, act: AdminAct): Promise<void> {
     try {
       await transact(this.#pool, async (client) => {
         await writeAction(client, action);
+        await audit(client, act, 'put-action', action.id, action);
         await announce(client, { type: 'catalog' });
       });
     } catch (error) {
@@ -159,9 +186,31 @@ export class Catalog {
   }
 }
 
+function limitsOf(
+  { cooldownMs, dailyLimit, leaderboards }: Action,
+  definitions: ReadonlyMap<string, LeaderboardDefinition>,
+): Limits | null {
+  const boards = leaderboards.flatMap((id) => {
+    const { maxPointsPerMinute } = definitions.get(id) ?? {};
+    return maxPointsPerMinute === undefined ? [] : [{ id, maxPointsPerMinute }];
+  });
+  return cooldownMs === undefined && dailyLimit === undefined && boards.length === 0
+    ? null
+    : { cooldownMs: cooldownMs ?? null, dailyLimit: dailyLimit ?? null, boards };
+}
+
 async function writeAction(client: Queryable, action: Action): Promise<void> {
-  const { id, title, points, issuer, minDurationMs, leaderboards } = action;
-  await client.query(PUT_ACTION, [id, title, points.min, points.max, issuer, minDurationMs]);
+  const { id, title, points, issuer, minDurationMs, leaderboards, cooldownMs, dailyLimit } = action;
+  await client.query(PUT_ACTION, [
+    id,
+    title,
+    points.min,
+    points.max,
+    issuer,
+    minDurationMs,
+    cooldownMs ?? null,
+    dailyLimit ?? null,
+  ]);
   await client.query('DELETE FROM action_leaderboards WHERE action_id = $1', [id]);
   await client.query(
     'INSERT INTO action_leaderboards (action_id, leaderboard_id) SELECT DISTINCT $1, unnest($2::text[])',

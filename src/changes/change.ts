@@ -12,12 +12,15 @@ const Change = Type.Union([
     instance: Type.String(),
     leaderboard: Type.String(),
     season: Type.Integer(),
-    /** `[userId, score, achievedAt in ms, version]` */
-    entries: Type.Array(Type.Tuple([Type.String(), Type.Integer(), Type.Integer(), Type.Integer()])),
+    /** `[userId, score, achievedAt in ms, version]`; a score of null takes the entry off the board. */
+    entries: Type.Array(
+      Type.Tuple([Type.String(), Type.Union([Type.Integer(), Type.Null()]), Type.Integer(), Type.Integer()]),
+    ),
   }),
   Type.Object({ type: Type.Literal('user-renamed'), userId: Type.String(), displayName: Type.String() }),
   Type.Object({ type: Type.Literal('user-erased'), userId: Type.String() }),
   Type.Object({ type: Type.Literal('session-revoked'), sessionId: Type.String() }),
+  Type.Object({ type: Type.Literal('service-account-revoked'), accountId: Type.String() }),
   Type.Object({ type: Type.Literal('catalog') }),
 ]);
 

@@ -1,13 +1,8 @@
+import { VISIBLE_TEXT } from '../../schemas/common.js';
 import { invalid } from '../errors.js';
 
 const MAX_VISIBLE = 32;
-/**
- * What a name must not contain: control characters, lone surrogates, line separators, and whatever is invisible (among it
- * every bidirectional override) but for the joiners and the two variation selectors that scripts and emoji need.
- */
-const FORBIDDEN = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u2800]|(?!\u200c|\u200d|\ufe0e|\ufe0f)[\p{Cf}\p{DI}]/u;
-/** More marks on one letter than any script puts there: they would cover the lines around. */
-const STACKED = /\p{M}{8}/u;
+const VISIBLE = new RegExp(VISIBLE_TEXT, 'u');
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /**
@@ -16,11 +11,12 @@ const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
  */
 export function displayName(text: string): string {
   const name = text.normalize('NFC').trim();
-  if (FORBIDDEN.test(name) || STACKED.test(name))
-    throw invalid('/displayName', 'must not contain control or invisible characters');
+  if (!VISIBLE.test(name)) {
+    throw invalid('/displayName', 'must show something, and hold no control or invisible characters');
+  }
   const visible = [...graphemes.segment(name)].length;
   // A grapheme may carry any number of accents: the code points are bounded too.
-  if (!/[\p{L}\p{N}\p{P}\p{S}]/u.test(name) || visible > MAX_VISIBLE || [...name].length > 4 * MAX_VISIBLE) {
+  if (visible > MAX_VISIBLE || [...name].length > 4 * MAX_VISIBLE) {
     throw invalid('/displayName', `must have 1 to ${MAX_VISIBLE} visible characters`);
   }
   return name;

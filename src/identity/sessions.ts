@@ -4,6 +4,7 @@ import { announce } from '../changes/change.js';
 import { transact } from '../database.js';
 import { Problem } from '../errors.js';
 import { idPattern, newId } from '../ids.js';
+import type { Revocations } from './revocations.js';
 
 export interface OpenSession {
   readonly sessionId: string;
@@ -18,8 +19,7 @@ interface SessionsOptions {
   readonly pool: pg.Pool;
   /** Of a session, in seconds, however often it is refreshed. */
   readonly lifetime: number;
-  /** Of an access token, in seconds: how long a revoked session must be remembered. */
-  readonly accessTokenLifetime: number;
+  readonly revocations: Revocations;
 }
 
 /** The lock waits for an erasure of the user that is under way, and then finds nobody. */
@@ -49,13 +49,10 @@ const random = (bytes: number): string => randomBytes(bytes).toString('base64url
  * *secret* is new at each use; only hashes of both are stored. The right family with another secret is a token that was
  * used before: somebody has a copy, so the session ends.
  *
- * Access tokens are not looked up. Sessions that were revoked are kept in memory on every instance until the last access
- * token of theirs has expired.
+ * Access tokens are not looked up: every instance remembers which sessions were revoked.
  */
 export class Sessions {
   readonly #options: SessionsOptions;
-  /** Session id → when it may be forgotten, oldest first. */
-  readonly #revoked = new Map<string, number>();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -113,26 +110,15 @@ export class Sessions {
     this.remember(sessionId);
   }
 
-  isRevoked(sessionId: string): boolean {
-    return this.#revoked.has(sessionId);
-  }
-
   /** Takes note of a session that this or another instance has revoked. */
   remember(sessionId: string): void {
-    // Access tokens are older than the first revocation: a repetition need not be remembered any longer.
-    if (this.#revoked.has(sessionId)) return;
-    const now = Date.now();
-    for (const [id, until] of this.#revoked) {
-      if (until > now) break;
-      this.#revoked.delete(id);
-    }
-    this.#revoked.set(sessionId, now + this.#options.accessTokenLifetime * 1000);
+    this.#options.revocations.remember(sessionId);
   }
 
   /** Reads which sessions were revoked lately: at the start, and after announcements may have been missed. */
   async load(): Promise<void> {
     const { rows } = await this.#options.pool.query<{ id: string }>(REVOKED, [
-      this.#options.accessTokenLifetime,
+      this.#options.revocations.lifetime,
     ]);
     for (const { id } of rows) this.remember(id);
   }

@@ -4,6 +4,7 @@ import { announce } from '../changes/change.js';
 import { brokenConstraint, type Queryable, transact } from '../database.js';
 import { Problem } from '../errors.js';
 import { newId } from '../ids.js';
+import { rfc3339 } from '../sql.js';
 import { displayName, guestName } from './display-name.js';
 import { checkPassword, hashPassword } from './passwords.js';
 
@@ -12,7 +13,6 @@ export interface Credentials {
   readonly password: string;
 }
 
-const rfc3339 = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 const USER = `id, display_name AS "displayName", username, role, ${rfc3339('created_at')} AS "createdAt"`;
 
 /** The people who play: guests, accounts with a password, and those whom a game server brings. */
@@ -58,8 +58,9 @@ export class Users {
   async authenticate({ username, password }: Credentials): Promise<User | null> {
     const { rows } = await this.#pool.query<User & { passwordHash: string }>(
       `SELECT ${USER}, password_hash AS "passwordHash" FROM users WHERE lower(username) = lower($1)`,
-      // No username holds a NUL, and PostgreSQL takes none.
-      [username.replaceAll('\0', ' ')],
+      // No username holds any of these: PostgreSQL takes no NUL, and makes an ASCII letter of "\u212a" or "\u0130", which
+      // would be counted as other names than the one they find.
+      [username.replaceAll(/[^!-~]/gu, ' ')],
     );
     const [found] = rows;
     const right = await checkPassword(password, found?.passwordHash ?? null);
@@ -146,7 +147,7 @@ export class Users {
   /** The user's score events, newest first, before the given one. */
   async history(userId: string, limit: number, before: string | null): Promise<ScoreEvent[]> {
     const { rows } = await this.#replica.query<ScoreEvent>(
-      `SELECT id AS "eventId", action_id AS action, points, metadata, ${rfc3339('accepted_at')} AS "acceptedAt"
+      `SELECT id AS "eventId", action_id AS action, points, metadata, ${rfc3339('accepted_at')} AS "acceptedAt", status
        FROM score_events WHERE user_id = $1 AND id < coalesce($2, 'evt_{') ORDER BY id DESC LIMIT $3`,
       [userId, before, limit],
     );

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Queryable } from '../database.js';
-import type { BoardKey, VersionedStanding } from './leaderboard.js';
+import type { BoardKey, StandingChange } from './leaderboard.js';
 
 /** To take over a page holds up the process for some 10 ms. */
 const ROWS_PER_READ = 2_000;
@@ -14,15 +14,15 @@ const NEXT_ROWS = `${ROWS} AND user_id > $3 ORDER BY user_id LIMIT ${ROWS_PER_RE
 const ROWS_OF_USERS = `${ROWS} AND user_id = ANY ($3::text[])`;
 
 /**
- * All entries of a board as PostgreSQL has them, in pages, by user id. The next page is read while one is taken over, and
+ * All entries of a board as PostgreSQL has them, and those that were removed, in pages, by user id. The next page is read while one is taken over, and
  * other work of the process comes in between.
  */
 export async function* entryPages(
   database: Queryable,
   { id, season }: BoardKey,
-): AsyncGenerator<VersionedStanding[]> {
-  const read = async (after: string): Promise<VersionedStanding[]> => {
-    const { rows } = await database.query<VersionedStanding>(NEXT_ROWS, [id, season, after]);
+): AsyncGenerator<StandingChange[]> {
+  const read = async (after: string): Promise<StandingChange[]> => {
+    const { rows } = await database.query<StandingChange>(NEXT_ROWS, [id, season, after]);
     return rows;
   };
   for (let page = read(''); ; ) {
@@ -41,12 +41,12 @@ export async function* entryPages(
   }
 }
 
-/** The entries that these users have on a board, as PostgreSQL has them. */
+/** The entries that these users have or had on a board, as PostgreSQL has them. */
 export async function entriesOf(
   database: Queryable,
   { id, season }: BoardKey,
   userIds: readonly string[],
-): Promise<VersionedStanding[]> {
-  const { rows } = await database.query<VersionedStanding>(ROWS_OF_USERS, [id, season, userIds]);
+): Promise<StandingChange[]> {
+  const { rows } = await database.query<StandingChange>(ROWS_OF_USERS, [id, season, userIds]);
   return rows;
 }

@@ -2,6 +2,13 @@ import type { Sort, Standing, VersionedStanding } from './rank-index.js';
 
 export type { Sort, Standing, VersionedStanding } from './rank-index.js';
 
+/** What a user has on a board from a version on. Without a score it is off the board, and may come back with a later one. */
+export interface StandingChange extends Omit<VersionedStanding, 'score'> {
+  readonly score: number | null;
+}
+
+export const hasScore = (change: StandingChange): change is VersionedStanding => change.score !== null;
+
 /** A standing with its place on the board, from 1. */
 export interface RankedStanding extends Standing {
   readonly rank: number;
@@ -64,7 +71,7 @@ export interface Leaderboard extends LeaderboardReader {
    * Takes over standings that are committed. Repeats and disorder do no harm. Ranks are null while the board is being
    * rebuilt.
    */
-  apply(changes: readonly VersionedStanding[]): Promise<RankChange[]>;
+  apply(changes: readonly StandingChange[]): Promise<RankChange[]>;
   /** Takes an erased user off the board for good. */
   erase(userId: string): Promise<void>;
   /** Something that reads show besides standings has changed (a display name). */

@@ -14,14 +14,14 @@ import {
   type RankChange,
   type RankedStanding,
   type Standing,
-  type VersionedStanding,
+  type StandingChange,
 } from './leaderboard.js';
 import { PostgresLeaderboard } from './postgres-leaderboard.js';
 
 const UNKNOWN_RANKS: RankChange = { previousRank: null, rank: null };
 
-/** A committed standing, and the board and season that it belongs to. */
-export interface EntryChange extends VersionedStanding {
+/** A committed change, and the board and season that it belongs to. */
+export interface EntryChange extends StandingChange {
   readonly leaderboardId: string;
   readonly season: number;
 }
@@ -157,6 +157,19 @@ export class Leaderboards {
     const placement = await this.#read(leaderboardId, (reader) => reader.placement(userId));
     if (placement === null) return { rank: null, score: null, total: await this.total(leaderboardId) };
     return { rank: placement.standing.rank, score: placement.standing.score, total: placement.total };
+  }
+
+  /** The epoch of each board's projection, or null if PostgreSQL is read in its place. */
+  async epochs(): Promise<{ id: string; epoch: string | null }[]> {
+    return Promise.all(
+      [...this.#boards].map(async ([id, { projection }]) => ({
+        id,
+        epoch: await projection.page(1).then(
+          ({ epoch }) => epoch,
+          () => null,
+        ),
+      })),
+    );
   }
 
   #board(leaderboardId: string): Board {

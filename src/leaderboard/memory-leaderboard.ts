@@ -5,17 +5,19 @@ import { entryPages } from './entry-pages.js';
 import { newEpoch } from './epoch.js';
 import {
   type BoardKey,
+  hasScore,
   type Leaderboard,
   NotReady,
   type Page,
   type Placement,
   type RankChange,
   type RankedStanding,
+  type StandingChange,
 } from './leaderboard.js';
-import { RankIndex, type Standing, type VersionedStanding } from './rank-index.js';
+import { RankIndex, type Standing } from './rank-index.js';
 
 /** Far longer than a batch that is written can be on its way. */
-const ERASED_REMEMBERED_MS = 600_000;
+const GONE_REMEMBERED_MS = 600_000;
 /** Boards of this process that are loaded at a time: each takes a connection, and holds up the process for moments. */
 const loads = new Turns(2);
 
@@ -30,8 +32,8 @@ export class MemoryLeaderboard implements Leaderboard {
   readonly key: BoardKey;
   readonly #database: Queryable;
   #index: RankIndex;
-  /** Who must not come back with a batch that is reported late. */
-  readonly #erased = new LRUCache<string, true>({ max: 100_000, ttl: ERASED_REMEMBERED_MS });
+  /** Who has left, and up to which version: a batch that is reported late must not bring them back. */
+  readonly #gone = new LRUCache<string, number>({ max: 100_000, ttl: GONE_REMEMBERED_MS });
   #epoch = newEpoch();
   #version = 0;
   #ready = false;
@@ -59,19 +61,18 @@ export class MemoryLeaderboard implements Leaderboard {
     for await (const standings of entryPages(this.#database, this.key)) {
       // A later rebuild has taken over.
       if (this.#index !== index) return;
-      for (const standing of standings) if (!this.#erased.has(standing.userId)) index.apply(standing);
+      for (const standing of standings) this.#take(index, standing);
     }
     if (this.#index !== index) return;
     this.#ready = true;
     this.#version++;
   }
 
-  async apply(changes: readonly VersionedStanding[]): Promise<RankChange[]> {
+  async apply(changes: readonly StandingChange[]): Promise<RankChange[]> {
     let isNews = false;
     const ranks = changes.map((change) => {
       const previousRank = this.#rank(change.userId);
-      // A batch may be reported after the user's erasure, which was announced on another connection.
-      if (!this.#erased.has(change.userId) && this.#index.apply(change)) isNews = true;
+      if (this.#take(this.#index, change)) isNews = true;
       return { previousRank, rank: this.#rank(change.userId) };
     });
     if (isNews) this.#version++;
@@ -80,7 +81,7 @@ export class MemoryLeaderboard implements Leaderboard {
 
   async erase(userId: string): Promise<void> {
     this.#version++;
-    this.#erased.set(userId, true);
+    this.#gone.set(userId, Number.POSITIVE_INFINITY);
     this.#index.remove(userId);
   }
 
@@ -122,6 +123,17 @@ export class MemoryLeaderboard implements Leaderboard {
       index,
       standings.sort((a, b) => a.rank - b.rank),
     );
+  }
+
+  /** Takes over a change, unless something newer is known. True if the index is another now. */
+  #take(index: RankIndex, change: StandingChange): boolean {
+    const { userId, version } = change;
+    // A batch may be reported after the user has left, which was announced on another connection.
+    if (version <= (this.#gone.get(userId) ?? 0)) return false;
+    if (hasScore(change)) return index.apply(change);
+    if ((index.get(userId)?.version ?? 0) >= version) return false;
+    this.#gone.set(userId, version);
+    return index.remove(userId);
   }
 
   #rank(userId: string): number | null {

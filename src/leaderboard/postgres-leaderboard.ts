@@ -13,9 +13,10 @@ import type {
 const ORDER = '(s.sort_key, s.achieved_at, s.user_id)';
 const ASCENDING = 's.sort_key, s.achieved_at, s.user_id';
 const DESCENDING = 's.sort_key DESC, s.achieved_at DESC, s.user_id DESC';
+/** Also of users who have left the board: their rows have no score. To find a user's row, nothing else may be asked of it. */
 const ROWS = 'scores s WHERE s.leaderboard_id = $1 AND s.season = $2';
-/** The condition, which always holds, is that of the index. */
-const BOARD = `${ROWS} AND s.version > 0`;
+/** The condition is that of the index. */
+const BOARD = `${ROWS} AND s.score IS NOT NULL`;
 const RANK = `(SELECT count(*) FROM ${BOARD} AND ${ORDER} <= (f.sort_key, f.achieved_at, f.user_id))`;
 
 const TOP = `SELECT * FROM ${BOARD} ORDER BY ${ASCENDING} LIMIT $3`;
@@ -48,7 +49,7 @@ FROM (SELECT count(*) AS total FROM ${BOARD}) board
 LEFT JOIN (SELECT * FROM ${ROWS} AND s.user_id = ANY ($3::text[])) f ON true
 ORDER BY rank`;
 
-type Row = { total: number } & (RankedStanding | { userId: null });
+type Row = { total: number } & (RankedStanding | { userId: null } | { userId: string; score: null });
 
 /**
  * A board read straight from PostgreSQL: always right, each read in one snapshot, but a rank costs a count of the entries
@@ -90,7 +91,7 @@ export class PostgresLeaderboard implements LeaderboardReader {
   async #read(text: string, values: unknown[]): Promise<Page> {
     const { rows } = await this.#database.query<Row>(text, [this.#key.id, this.#key.season, ...values]);
     const standings = rows.flatMap((row): RankedStanding[] =>
-      row.userId === null
+      row.userId === null || row.score === null
         ? []
         : [{ rank: row.rank, userId: row.userId, score: row.score, achievedAt: row.achievedAt }],
     );

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { type RedisClient, Script } from '../redis.js';
 import { entriesOf, entryPages } from './entry-pages.js';
 import { newEpoch } from './epoch.js';
-import type { BoardKey, VersionedStanding } from './leaderboard.js';
+import { type BoardKey, hasScore, type StandingChange } from './leaderboard.js';
 import { BOARDS_CHANNEL, BoardLost, keysOf, parser, scriptArguments } from './redis-leaderboard.js';
 import * as scripts from './redis-scripts.js';
 
@@ -71,7 +71,7 @@ export class Reconciler {
     this.#closed.abort();
   }
 
-  async *#pages(key: BoardKey): AsyncGenerator<VersionedStanding[]> {
+  async *#pages(key: BoardKey): AsyncGenerator<StandingChange[]> {
     for await (const standings of entryPages(this.#pool, key)) {
       this.#closed.signal.throwIfAborted();
       yield standings;
@@ -88,12 +88,12 @@ export class Reconciler {
   }
 
   /** Sets right the entries that are older than these, which are committed, or differ from them. */
-  async repair(key: BoardKey, standings: readonly VersionedStanding[]): Promise<Differences> {
-    const { board, next, erased } = keysOf(key);
+  async repair(key: BoardKey, standings: readonly StandingChange[]): Promise<Differences> {
+    const { board, next, gone } = keysOf(key);
     const found: Differences = { drift: 0, newer: new Map() };
     await inScripts(key, standings, async (args) => {
       const [drift, ...newer] = asRepair(
-        await repair.run(this.#client, [...board, erased, ...next], [BOARDS_CHANNEL, key.id, ...args]),
+        await repair.run(this.#client, [...board, gone, ...next], [BOARDS_CHANNEL, key.id, ...args]),
       );
       found.drift += Number(drift);
       for (let i = 0; i < newer.length; i += 2) found.newer.set(String(newer[i]), String(newer[i + 1]));
@@ -105,7 +105,7 @@ export class Reconciler {
     let rows = 0;
     let drift = 0;
     for await (const standings of this.#pages(key)) {
-      rows += standings.length;
+      rows += standings.filter(hasScore).length;
       const found = await this.repair(key, standings);
       drift += found.drift + (await this.#removeFalse(key, found.newer));
     }
@@ -146,7 +146,7 @@ export class Reconciler {
   async #removeFalse(key: BoardKey, found: ReadonlyMap<string, string>): Promise<number> {
     if (found.size === 0) return 0;
     const rows = await entriesOf(this.#pool, key, [...found.keys()]);
-    const versions = new Map(rows.map(({ userId, version }) => [userId, version]));
+    const versions = new Map(rows.filter(hasScore).map(({ userId, version }) => [userId, version]));
     const wrong = new Map(
       [...found].filter(([user, entry]) => !(Number(entry.slice(16)) <= (versions.get(user) ?? -1))),
     );
@@ -160,16 +160,16 @@ export class Reconciler {
 
   /** Builds the board beside the old one, if there is any, and puts it in its place. @returns how many entries it has */
   async build(key: BoardKey): Promise<number> {
-    const { board, next, erased } = keysOf(key);
+    const { board, next, gone } = keysOf(key);
     const epoch = newEpoch();
     let entries = 0;
     // From here on every change goes to the next board too, so what commits while rows are read is not missed.
     await begin.run(this.#client, next, [epoch]);
     for await (const standings of this.#pages(key)) {
       await inScripts(key, standings, async (args) => {
-        asDone(await load.run(this.#client, [...next, erased], [epoch, ...args]));
+        asDone(await load.run(this.#client, [...next, gone], [epoch, ...args]));
       });
-      entries += standings.length;
+      entries += standings.filter(hasScore).length;
     }
     asDone(await promote.run(this.#client, [...board, ...next], [BOARDS_CHANNEL, key.id, epoch]));
     return entries;
@@ -179,7 +179,7 @@ export class Reconciler {
 /** Runs scripts on the standings, some of them at once. Each gets the arguments of its part. */
 async function inScripts(
   key: BoardKey,
-  standings: readonly VersionedStanding[],
+  standings: readonly StandingChange[],
   run: (args: (string | number)[]) => Promise<void>,
 ): Promise<void> {
   for (let start = 0; start < standings.length; ) {

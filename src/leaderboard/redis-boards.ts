@@ -1,6 +1,6 @@
 import { Cluster, type Redis } from 'ioredis';
 import type { RedisClient } from '../redis.js';
-import type { BoardKey, VersionedStanding } from './leaderboard.js';
+import type { BoardKey, StandingChange } from './leaderboard.js';
 import type { Reconciler } from './reconciler.js';
 import { BOARDS_CHANNEL, BoardLost, keysOf, RedisLeaderboard } from './redis-leaderboard.js';
 
@@ -22,6 +22,8 @@ interface RedisBoardsOptions {
   /** A board has changed, or can be read again, or cannot any more. */
   readonly onChange: (leaderboardId: string) => void;
   readonly onReconciled: (leaderboardId: string, drift: number, ms: number) => void;
+  /** Another instance has compared the board this time. */
+  readonly onYielded: (leaderboardId: string) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -98,7 +100,7 @@ export class RedisBoards {
   }
 
   /** Takes note of what another instance has committed, and sees to it that it has arrived in Redis. */
-  confirm(leaderboardId: string, season: number, standings: readonly VersionedStanding[]): void {
+  confirm(leaderboardId: string, season: number, standings: readonly StandingChange[]): void {
     const board = this.#boards.get(leaderboardId);
     // With so much to confirm Redis is away; what is missed then, the next comparison finds.
     if (board?.key.season !== season) return;
@@ -166,6 +168,7 @@ export class RedisBoards {
           'NX',
         );
         if (turn !== null) await this.recover(board);
+        else this.#options.onYielded(board.key.id);
       } catch (error) {
         onError(error);
       }
@@ -178,7 +181,9 @@ export class RedisBoards {
     const start = performance.now();
     try {
       const drift = await this.#options.reconciler.reconcile(key);
-      if (drift !== null) {
+      if (drift === null) {
+        this.#options.onYielded(key.id);
+      } else {
         this.#options.onReconciled(key.id, drift, performance.now() - start);
         if (doubts > 0) await board.touch(FORGOTTEN_VERSIONS);
         // Those that came meanwhile are for the next comparison.

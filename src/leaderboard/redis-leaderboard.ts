@@ -10,7 +10,7 @@ import {
   type RankChange,
   type RankedStanding,
   type Standing,
-  type VersionedStanding,
+  type StandingChange,
 } from './leaderboard.js';
 import * as scripts from './redis-scripts.js';
 
@@ -57,20 +57,19 @@ const asRanks = parser(Type.Union([Type.Array(Type.Integer()), Type.Literal(0)])
 const timeText = (ms: number): string => String(ms).padStart(15, '0');
 
 /**
- * The keys of a board, of the one that is being built beside it, of the users who are on neither for good, and of the mark
- * that some instance has compared it lately.
+ * The keys of a board, of the one that is being built beside it, of the users who have left both, and of the mark that some instance has compared it lately.
  */
 export function keysOf({ id, season }: BoardKey): {
   board: string[];
   next: string[];
-  erased: string;
+  gone: string;
   compared: string;
 } {
   const tag = `scoreboard:{${id}:${season}}`;
   return {
     board: [`${tag}:rank`, `${tag}:entries`],
     next: [`${tag}:rank:next`, `${tag}:entries:next`],
-    erased: `${tag}:erased`,
+    gone: `${tag}:gone`,
     compared: `${tag}:compared`,
   };
 }
@@ -78,10 +77,10 @@ export function keysOf({ id, season }: BoardKey): {
 /** A score as it sorts ascending. `0 -` and not `-`: Redis tells −0 from 0. */
 const sortKey = ({ sort }: BoardKey, score: number): number => (sort === 'desc' ? 0 - score : score);
 
-/** A standing as the scripts take it: user, sort key, time, version. */
-export const scriptArguments = (key: BoardKey, { userId, score, achievedAt, version }: VersionedStanding) => [
+/** A change as the scripts take it: user, sort key (empty if the user leaves the board), time, version. */
+export const scriptArguments = (key: BoardKey, { userId, score, achievedAt, version }: StandingChange) => [
   userId,
-  sortKey(key, score),
+  score === null ? '' : sortKey(key, score),
   timeText(achievedAt),
   version,
 ];
@@ -101,9 +100,9 @@ export class RedisLeaderboard implements Leaderboard {
   constructor(key: BoardKey, client: RedisClient) {
     this.key = key;
     this.#client = client;
-    const { board, next, erased } = keysOf(key);
+    const { board, next, gone } = keysOf(key);
     this.#board = board;
-    this.#all = [...board, erased, ...next];
+    this.#all = [...board, gone, ...next];
   }
 
   /** Nothing to do here: boards in Redis are looked after by RedisBoards. */
@@ -114,7 +113,7 @@ export class RedisLeaderboard implements Leaderboard {
     return asState(await this.#run(state, this.#board, [])).join('-');
   }
 
-  async apply(changes: readonly VersionedStanding[]): Promise<RankChange[]> {
+  async apply(changes: readonly StandingChange[]): Promise<RankChange[]> {
     const args = changes.flatMap((change) => scriptArguments(this.key, change));
     const unknown = changes.map(() => ({ previousRank: null, rank: null }));
     const written = this.#write(apply, this.#all, args);

@@ -5,14 +5,19 @@
  *   2^53. Member: `achievedAt` as 15 digits and the user id, so that of equal scores the one reached first comes first.
  * - `{…}:entries`, a hash from user id to `<achievedAt as 15 digits>:<version>`. Its fields `~epoch` and `~version` tell of
  *   the board itself.
- * - `{…}:erased`, a set of users who must not come back with a late change. It outlives rebuilds, and ends by itself a day
- *   after the last erasure.
+ * - `{…}:gone`, a hash from users who have left the board to the version up to which no late change may bring them back;
+ *   those who were erased stay away for good. It outlives rebuilds, and ends by itself a day after the last has left.
  *
  * Redis may lose a key: evicted, emptied, restarted without its file. So the sorted set holds a sentinel, `~<epoch>` at
  * infinity, where it changes no rank: a board whose keys do not agree on the epoch is lost, and no part of it is read.
  *
+ * In arguments an empty sort key takes the user off the board.
+ *
  * While a board is rebuilt its next keys exist beside it (`…:next`), and changes go to both.
  */
+
+/** Later than any version. */
+const NEVER = 2 ** 53;
 
 const HELD = `
 local function epoch_of(rank, entries)
@@ -26,15 +31,32 @@ end
 `;
 
 const WRITE = `
+local function gone_until(gone, user)
+  return tonumber(redis.call('HGET', gone, user) or 0)
+end
+local function leave(rank, entries, gone, member, user, version)
+  if member then
+    redis.call('ZREM', rank, member)
+    redis.call('HDEL', entries, user)
+  end
+  if gone_until(gone, user) < tonumber(version) then
+    redis.call('HSET', gone, user, version)
+    redis.call('EXPIRE', gone, 86400)
+  end
+end
 local function put(rank, entries, old_member, user, key, achieved, version)
   if old_member then redis.call('ZREM', rank, old_member) end
   redis.call('ZADD', rank, key, achieved .. user)
   redis.call('HSET', entries, user, achieved .. ':' .. version)
 end
-local function set(rank, entries, erased, user, key, achieved, version)
+local function set(rank, entries, gone, user, key, achieved, version)
   local member, known = member_of(entries, user)
   if known and known >= tonumber(version) then return end
-  if redis.call('SISMEMBER', erased, user) == 0 then put(rank, entries, member, user, key, achieved, version) end
+  if key == '' then
+    leave(rank, entries, gone, member, user, version)
+  elseif gone_until(gone, user) < tonumber(version) then
+    put(rank, entries, member, user, key, achieved, version)
+  end
 end
 `;
 
@@ -105,7 +127,7 @@ return epoch and {epoch, redis.call('HGET', KEYS[2], '~version')}
 `;
 
 /**
- * KEYS rank, entries, erased, and both next ones. ARGV channel, board, then user, sort key, achieved and version of each
+ * KEYS rank, entries, gone, and both next ones. ARGV channel, board, then user, sort key, achieved and version of each
  * change. Previous and new rank (0-based, or -1) of each. A board that is being built takes them too: then the answer is 0 if
  * the board itself is lost; false if both are.
  */
@@ -129,9 +151,9 @@ redis.call('PUBLISH', ARGV[1], ARGV[2])
 return ranks
 `;
 
-/** KEYS rank, entries, erased, and both next ones. ARGV channel, board, user. */
+/** KEYS rank, entries, gone, and both next ones. ARGV channel, board, user. */
 export const ERASE = `${HELD}
-redis.call('SADD', KEYS[3], ARGV[3])
+redis.call('HSET', KEYS[3], ARGV[3], ${NEVER})
 redis.call('EXPIRE', KEYS[3], 86400)
 for i = 1, 4, 3 do
   if epoch_of(KEYS[i], KEYS[i + 1]) then
@@ -158,7 +180,7 @@ redis.call('HSET', KEYS[2], '~epoch', ARGV[1], '~version', 1)
 `;
 
 /**
- * KEYS next rank, next entries, erased. ARGV epoch, then user, sort key, achieved and version of each row of PostgreSQL, no
+ * KEYS next rank, next entries, gone. ARGV epoch, then user, sort key, achieved and version of each row of PostgreSQL, no
  * user twice. False: the board was lost. As few calls as can be, for a million rows.
  */
 export const LOAD = `${HELD}${WRITE}
@@ -166,13 +188,13 @@ if epoch_of(KEYS[1], KEYS[2]) ~= ARGV[1] then return false end
 local users = {}
 for i = 2, #ARGV, 4 do users[#users + 1] = ARGV[i] end
 local known = redis.call('HMGET', KEYS[2], unpack(users))
-local erased = redis.call('SMISMEMBER', KEYS[3], unpack(users))
+local gone = redis.call('HMGET', KEYS[3], unpack(users))
 local ranks, entries = {}, {}
 for n = 1, #users do
   local user, i = users[n], 4 * n - 2
-  if known[n] then
+  if known[n] or ARGV[i + 1] == '' then
     set(KEYS[1], KEYS[2], KEYS[3], user, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
-  elseif erased[n] == 0 then
+  elseif tonumber(gone[n] or 0) < tonumber(ARGV[i + 3]) then
     ranks[#ranks + 1] = ARGV[i + 1]
     ranks[#ranks + 1] = ARGV[i + 2] .. user
     entries[#entries + 1] = user
@@ -198,7 +220,7 @@ return 1
 `;
 
 /**
- * KEYS rank, entries, erased, and both next ones. ARGV channel, board, then user, sort key, achieved and version of each row
+ * KEYS rank, entries, gone, and both next ones. ARGV channel, board, then user, sort key, achieved and version of each row
  * of PostgreSQL. Sets right what differs, also on a board that is being built, unless the board knows something newer. How many differed, then user and entry in turn of what is
  * newer; false if neither board is there.
  */
@@ -224,7 +246,10 @@ for n = 1, #users do
     if newest and newest > tonumber(version) then
       answer[#answer + 1] = user
       answer[#answer + 1] = entry
-    elseif redis.call('SISMEMBER', KEYS[3], user) == 0 then
+    elseif key == '' then
+      if member then answer[1] = answer[1] + 1 end
+      leave(KEYS[1], KEYS[2], KEYS[3], member, user, version)
+    elseif gone_until(KEYS[3], user) < tonumber(version) then
       answer[1] = answer[1] + 1
       put(KEYS[1], KEYS[2], member, user, key, achieved, version)
     end

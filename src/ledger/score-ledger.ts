@@ -1,76 +1,37 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
-import { brokenConstraint, errorCode, isDatabaseUnavailable, SQLSTATE } from '../database.js';
-import { Problem } from '../errors.js';
+import type { Problem } from '../errors.js';
 import { newId } from '../ids.js';
 import type { RankChange } from '../leaderboard/leaderboard.js';
 import type { EntryChange, Leaderboards } from '../leaderboard/leaderboards.js';
-import { CONSUMED_TOKENS, PURGE_TOKENS, RECORD_BATCH, RECORDED_EVENTS } from './statements.js';
+import { recordGuarded } from './guarded-batch.js';
+import { Lane } from './lane.js';
+import { banned, type ConsumedToken, noSuchUser, replayed } from './refusals.js';
+import { CONSUMED_TOKENS, PURGE_TOKENS, RECORDED_EVENTS } from './statements.js';
+import {
+  type BatchRow,
+  type BoardResult,
+  type Pending,
+  type RecordedScore,
+  recordBatch,
+  type Submission,
+} from './submission.js';
 
-/** What a verified action token and the request that brought it say. */
-export interface Submission {
-  readonly tokenId: string;
-  readonly userId: string;
-  readonly actionId: string;
-  readonly points: number;
-  readonly metadata: object | null;
-  /** Seconds since the epoch. */
-  readonly tokenExpiresAt: number;
-}
+export { MAX_WAITING } from './lane.js';
+export type { RecordedScore, Submission } from './submission.js';
 
-export interface BoardResult {
-  readonly id: string;
-  readonly season: number;
+type Standing = Omit<EntryChange, 'userId' | 'score'> & {
   readonly score: number;
   readonly previousScore: number | null;
-  readonly rank: number | null;
-  readonly previousRank: number | null;
-}
-
-/** Proof that a submission is on disk. */
-export interface RecordedScore {
-  readonly eventId: string;
-  /** Milliseconds since the epoch. */
-  readonly acceptedAt: number;
-  readonly leaderboards: BoardResult[];
-}
-
-/** What a token was counted as. */
-interface ConsumedToken {
-  readonly tokenId: string;
-  readonly eventId: string;
-  readonly userId: string;
-  readonly acceptedAt: number;
-}
-
-interface Pending extends Submission {
-  readonly eventId: string;
-  /** On the clock of `performance.now()`. */
-  readonly arrivedAt: number;
-  resolve(recorded: RecordedScore): void;
-  reject(reason: unknown): void;
-}
-
-/** One row a submission and board; the columns of the board are null if the submission has changed none. */
-interface BatchRow {
-  readonly index: number;
-  readonly userExists: boolean;
-  readonly banned: boolean | null;
-  readonly acceptedAt: number | null;
-  readonly leaderboardId: string | null;
-  readonly season: number;
-  readonly score: number;
-  readonly previousScore: number | null;
-  readonly achievedAt: number;
-  readonly version: number;
-}
-
-type Standing = Omit<EntryChange, 'userId'> & { readonly previousScore: number | null };
+};
 interface Recorded {
   readonly acceptedAt: number;
+  held: boolean;
   readonly standings: Standing[];
 }
-type StandingRow = Standing & { readonly eventId: string };
+type EventRow = { readonly eventId: string; readonly held: boolean } & (
+  | Standing
+  | { readonly leaderboardId: null }
+);
 
 interface LedgerOptions {
   readonly pool: pg.Pool;
@@ -78,74 +39,67 @@ interface LedgerOptions {
   /** Names this process in what it announces to the others. */
   readonly instance: string;
   readonly onError: (error: unknown) => void;
+  /** So many submissions were answered together, after so many seconds. */
+  readonly onFlush?: ((size: number, seconds: number) => void) | undefined;
+  /** The boards show what was committed so many seconds ago. */
+  readonly onProjected?: (seconds: number) => void;
 }
 
-const MAX_BATCH = 256;
-const MAX_FLUSHING = 2;
-const MAX_WAITING = 8_192;
-/** How long a submission is tried to be written, from its arrival, in milliseconds. */
-const PATIENCE_MS = 5_000;
 /** How long one try may take: after a connection that died without a word there is time left for another. */
 const TRY_MS = 2_500;
 /** How long after its expiry a token can still be told from one that was never used, in seconds. */
 const REMEMBER_TOKENS_FOR = 86_400;
-const FIRST_RETRY_MS = 20;
-const LAST_RETRY_MS = 500;
 
 /**
- * The writer of the ledger. A commit costs far more than a row, so submissions share commits:
- *
- * - *idle*: nothing waits. The first submission starts a batch, together with all that arrive in the same turn of the
- *   event loop.
- * - *flushing*: up to two batches are on their way, each one statement on a connection of its own. Submissions that
- *   arrive meanwhile wait and *fill* the next batch, which goes as soon as a connection is free. There is no timer: a lone
- *   submission is written at once, and under load batches grow by themselves.
- * - *draining*: new submissions are refused, those that wait are still written.
+ * The writer of the ledger. Submissions wait in lanes and are written in batches: those without limits each by one
+ * statement, those with limits in a transaction that looks at what their users have done before.
  *
  * If the database does not answer, nobody knows whether a batch was committed. It is sent again: each submission has its
  * event id from before the write, so a token that turns out to be consumed by that very event is a success, any other a
- * replay. A row that PostgreSQL refuses fails alone: its batch is halved until it is found.
+ * replay.
  * What this process gave up may still be committed later: its boards then hear of it as they hear of other instances.
  */
 export class ScoreLedger {
   readonly #options: LedgerOptions;
-  readonly #waiting: Pending[] = [];
-  #flushing = 0;
-  #scheduled = false;
-  #draining = false;
-  readonly #onDrained: (() => void)[] = [];
+  readonly #plain: Lane<Pending>;
+  readonly #guarded: Lane<Pending>;
 
   constructor(options: LedgerOptions) {
     this.#options = options;
+    const lane = {
+      onError: options.onError,
+      onFlush: options.onFlush,
+      onStart: (batch: readonly Pending[], at: number) => {
+        const id = batch[0]?.eventId ?? '';
+        for (const { trace } of batch) trace?.enter('commit', at, { id, size: batch.length });
+      },
+    };
+    this.#plain = new Lane({ ...lane, send: (batch) => this.#send(batch) });
+    this.#guarded = new Lane({ ...lane, send: (batch) => this.#sendGuarded(batch) });
   }
 
   /**
    * Writes a submission. Resolves once it is committed.
-   * @throws Problem `action-token-replayed`, `user-banned`, `not-found` (no such user), `points-out-of-range` (a score
-   * would leave ±(2^53 − 1)), or `service-unavailable`: then it may or may not have counted, and trying again is safe
+   * @throws Problem `action-token-replayed`, `user-banned`, `not-found` (no such user), `action-limit-reached`,
+   * `points-out-of-range` (a score would leave ±(2^53 − 1)), or `service-unavailable`: then it may or may not have counted,
+   * and trying again is safe
    */
   record(submission: Submission): Promise<RecordedScore> {
-    if (this.#draining)
-      return Promise.reject(new Problem('service-unavailable', 'The service is shutting down.'));
-    if (this.#waiting.length >= MAX_WAITING) {
-      return Promise.reject(new Problem('service-unavailable', 'Too many scores are waiting to be written.'));
-    }
+    const lane = submission.limits === null ? this.#plain : this.#guarded;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({
-        ...submission,
-        eventId: newId('evt'),
-        arrivedAt: performance.now(),
-        resolve,
-        reject,
-      });
-      this.#schedule();
+      lane.add({ ...submission, eventId: newId('evt'), arrivedAt: performance.now(), resolve, reject });
     });
+  }
+
+  /** Submissions that wait for a batch, in the longer of the two queues. */
+  get waiting(): number {
+    return Math.max(this.#plain.waiting, this.#guarded.waiting);
   }
 
   /** The answer to a token that was counted before, or null if it was not. */
   async replay(tokenId: string, userId: string): Promise<Problem | null> {
     const token = (await this.#consumed([tokenId])).get(tokenId);
-    return token === undefined ? null : replayProblem(userId, token);
+    return token === undefined ? null : replayed(userId, token);
   }
 
   async #consumed(tokenIds: readonly string[]): Promise<Map<string, ConsumedToken>> {
@@ -164,109 +118,47 @@ export class ScoreLedger {
 
   /** Refuses what comes from now on, and resolves when everything that waits is answered. */
   async drain(): Promise<void> {
-    this.#draining = true;
-    if (this.#waiting.length === 0 && this.#flushing === 0) return;
-    await new Promise<void>((resolve) => this.#onDrained.push(resolve));
+    await Promise.all([this.#plain.drain(), this.#guarded.drain()]);
   }
 
-  #schedule(): void {
-    if (this.#scheduled || this.#flushing >= MAX_FLUSHING) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      void this.#flush();
-    });
-  }
-
-  async #flush(): Promise<void> {
-    const batch = this.#waiting.splice(0, MAX_BATCH);
-    if (batch.length > 0) {
-      this.#flushing++;
-      if (this.#waiting.length > 0) this.#schedule();
-      try {
-        await this.#write(batch);
-      } catch (error) {
-        this.#options.onError(error);
-        for (const pending of batch) pending.reject(error);
-      }
-      this.#flushing--;
-    }
-    if (this.#waiting.length > 0) this.#schedule();
-    else if (this.#flushing === 0) for (const resolve of this.#onDrained.splice(0)) resolve();
-  }
-
-  /** Writes a batch, trying again as long as the fault may pass. */
-  async #write(batch: Pending[]): Promise<void> {
-    for (let wait = FIRST_RETRY_MS; ; wait = Math.min(wait * 2, LAST_RETRY_MS)) {
-      const overdue = performance.now() - PATIENCE_MS;
-      const [due, late] = partition(batch, ({ arrivedAt }) => arrivedAt > overdue);
-      for (const pending of late) {
-        pending.reject(
-          new Problem('service-unavailable', 'The score could not be written in time. Try again.'),
-        );
-      }
-      if (due.length === 0) return;
-      batch = due;
-      try {
-        return await this.#send(batch);
-      } catch (error) {
-        if (isRefused(error)) return await this.#isolate(batch, error);
-        if (!isWorthRetrying(error)) throw error;
-        if (!isRace(error)) this.#options.onError(error);
-      }
-      await delay(wait * (0.5 + Math.random() / 2));
-    }
-  }
-
-  /** Finds the row that PostgreSQL has refused, by halves. */
-  async #isolate(batch: Pending[], error: unknown): Promise<void> {
-    const [alone, ...others] = batch;
-    if (alone !== undefined && others.length === 0) {
-      if (brokenConstraint(error) === 'scores_score_check') {
-        return alone.reject(
-          new Problem('points-out-of-range', 'The score would leave the range of exact integers.'),
-        );
-      }
-      this.#options.onError(error);
-      return alone.reject(error);
-    }
-    const half = batch.length >> 1;
-    await this.#write(batch.slice(0, half));
-    await this.#write(batch.slice(half));
-  }
-
-  /** One try at one batch. Answers every submission, or throws and has answered none. */
   async #send(batch: Pending[]): Promise<void> {
     const now = performance.now();
-    const rows = await this.#ask<BatchRow>({
-      name: 'record-batch',
-      text: RECORD_BATCH,
-      values: [
-        batch.map(({ eventId }) => eventId),
-        batch.map(({ tokenId }) => tokenId),
-        batch.map(({ userId }) => userId),
-        batch.map(({ actionId }) => actionId),
-        batch.map(({ points }) => points),
-        batch.map(({ metadata }) => metadata && JSON.stringify(metadata)),
-        batch.map(({ arrivedAt }) => now - arrivedAt),
-        batch.map(({ tokenExpiresAt }) => tokenExpiresAt),
-        this.#options.instance,
-      ],
-    });
+    const entrants = batch.map((pending) => ({ pending, age: now - pending.arrivedAt, held: false }));
+    const rows = await this.#ask<BatchRow>(recordBatch(entrants, this.#options.instance));
+    await this.#answer(batch, rows, new Map());
+  }
+
+  async #sendGuarded(batch: Pending[]): Promise<void> {
+    const { pool, instance } = this.#options;
+    const { entrants, rows, refused } = await recordGuarded(pool, batch, instance, TRY_MS);
+    await this.#answer(entrants, rows, refused);
+  }
+
+  /** Answers every submission, or throws and has answered none. The rows are of the entrants. */
+  async #answer(
+    entrants: readonly Pending[],
+    rows: readonly BatchRow[],
+    refused: Map<Pending, Problem>,
+  ): Promise<void> {
     const recorded = new Map<Pending, Recorded>();
-    const refused = new Map<Pending, Problem>();
-    for (const { index, userExists, banned, acceptedAt, leaderboardId, ...standing } of rows) {
-      const pending = batch[index];
+    for (const {
+      index,
+      userExists,
+      banned: isBanned,
+      acceptedAt,
+      held,
+      leaderboardId,
+      ...standing
+    } of rows) {
+      const pending = entrants[index];
       if (pending === undefined) throw new Error(`The batch has no submission ${index}`);
       if (acceptedAt !== null) {
-        const entry = getOrMake(recorded, pending, () => ({ acceptedAt, standings: [] }));
+        const entry = getOrMake(recorded, pending, () => ({ acceptedAt, held, standings: [] }));
         if (leaderboardId !== null) entry.standings.push({ leaderboardId, ...standing });
       } else if (!userExists) {
-        refused.set(pending, new Problem('not-found', `There is no user "${pending.userId}".`));
-      } else if (banned) {
-        refused.set(pending, new Problem('user-banned', 'This user is banned: it may read but not score.'));
+        refused.set(pending, noSuchUser(pending.userId));
       } else {
-        refused.set(pending, replayProblem(pending.userId, undefined));
+        refused.set(pending, isBanned ? banned() : replayed(pending.userId, undefined));
       }
     }
     if (refused.size > 0) await this.#judgeReplays(recorded, refused);
@@ -281,22 +173,27 @@ export class ScoreLedger {
    */
   async #judgeReplays(recorded: Map<Pending, Recorded>, refused: Map<Pending, Problem>): Promise<void> {
     const tokens = await this.#consumed([...refused.keys()].map(({ tokenId }) => tokenId));
-    const own = new Map<string, Standing[]>();
+    const own = new Map<string, Recorded>();
     for (const pending of refused.keys()) {
       const token = tokens.get(pending.tokenId);
       if (token === undefined) continue;
       if (token.eventId === pending.eventId) {
-        const standings: Standing[] = [];
-        own.set(pending.eventId, standings);
-        recorded.set(pending, { acceptedAt: token.acceptedAt, standings });
+        const event: Recorded = { acceptedAt: token.acceptedAt, held: false, standings: [] };
+        own.set(pending.eventId, event);
+        recorded.set(pending, event);
         refused.delete(pending);
       } else {
-        refused.set(pending, replayProblem(pending.userId, token));
+        refused.set(pending, replayed(pending.userId, token));
       }
     }
     if (own.size === 0) return;
-    const rows = await this.#ask<StandingRow>({ text: RECORDED_EVENTS, values: [[...own.keys()]] });
-    for (const { eventId, ...standing } of rows) own.get(eventId)?.push(standing);
+    const rows = await this.#ask<EventRow>({ text: RECORDED_EVENTS, values: [[...own.keys()]] });
+    for (const { eventId, held, ...standing } of rows) {
+      const event = own.get(eventId);
+      if (event === undefined) continue;
+      event.held = held;
+      if (standing.leaderboardId !== null) event.standings.push(standing);
+    }
   }
 
   async #ask<Row extends pg.QueryResultRow>(query: pg.QueryConfig): Promise<Row[]> {
@@ -311,47 +208,32 @@ export class ScoreLedger {
       standings.map((standing): EntryChange => ({ userId, ...standing })),
     );
     let ranks: RankChange[] = [];
+    const committed = performance.now();
+    for (const { trace } of recorded.keys()) trace?.enter('project', committed);
     try {
       ranks = await this.#options.leaderboards.apply(changes);
+      const projected = performance.now();
+      for (const { trace } of recorded.keys()) trace?.enter('publish', projected);
+      this.#options.onProjected?.((projected - committed) / 1000);
     } catch (error) {
+      for (const { trace } of recorded.keys()) trace?.fail();
       this.#options.onError(error);
     }
     const ranksInOrder = ranks.values();
     const results = new Map<Pending, RecordedScore>();
-    for (const [pending, { acceptedAt, standings }] of recorded) {
+    for (const [pending, { acceptedAt, held, standings }] of recorded) {
       const leaderboards = standings.map(
         ({ leaderboardId: id, season, score, previousScore }): BoardResult => {
           const { rank = null, previousRank = null } = ranksInOrder.next().value ?? {};
           return { id, season, score, previousScore, rank, previousRank };
         },
       );
-      results.set(pending, { eventId: pending.eventId, acceptedAt, leaderboards });
+      const status = held ? 'held' : 'counted';
+      results.set(pending, { eventId: pending.eventId, acceptedAt, status, leaderboards });
     }
     return results;
   }
 }
-
-/** The answer to a token that was counted before; to the user it was counted for it says as what. */
-function replayProblem(userId: string, token: ConsumedToken | undefined): Problem {
-  return new Problem(
-    'action-token-replayed',
-    'This action token was used before; it counts once.',
-    token?.userId === userId
-      ? { original: { eventId: token.eventId, acceptedAt: new Date(token.acceptedAt).toISOString() } }
-      : {},
-  );
-}
-
-/** The data of some row cannot be written, now or later: SQLSTATE classes 22 (bad value) and 23 (broken constraint). */
-const isRefused = (error: unknown): boolean => /^2[23]/.test(errorCode(error) ?? '') && !isRace(error);
-
-/** Another batch was in the way; it is through by now. */
-const isRace = (error: unknown): boolean =>
-  brokenConstraint(error) === 'scores_pkey' ||
-  errorCode(error) === SQLSTATE.deadlockDetected ||
-  errorCode(error) === SQLSTATE.serializationFailure;
-
-const isWorthRetrying = (error: unknown): boolean => isRace(error) || isDatabaseUnavailable(error);
 
 function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const known = map.get(key);
@@ -359,8 +241,4 @@ function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const made = make();
   map.set(key, made);
   return made;
-}
-
-function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
-  return [items.filter(test), items.filter((item) => !test(item))];
 }

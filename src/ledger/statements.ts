@@ -1,13 +1,14 @@
 import { CHANGES_CHANNEL } from '../changes/change.js';
 
 /** How many entries one notification carries: its payload is limited to 8,000 bytes, an entry takes up to 80. */
-const ROWS_PER_NOTIFICATION = 64;
+export const ROWS_PER_NOTIFICATION = 64;
 
 /**
  * Records one batch of submissions: one statement, so one round trip and one commit.
  *
  * $1 event ids, $2 token ids, $3 user ids, $4 action ids, $5 points, $6 metadata as JSON text or null,
- * $7 age of each submission in milliseconds, $8 expiry of each token in seconds since the epoch, $9 this instance.
+ * $7 age of each submission in milliseconds when the transaction began, $8 expiry of each token in seconds since the epoch,
+ * $9 this instance, $10 whether it is held, $11 who has issued the token or null, $12 the key that has signed it.
  *
  * Order of locks, the same for every batch on every instance: users by id, tokens by id, boards by id. Whoever holds a
  * user's row owns all of that user's scores, so no two batches can deadlock over them, and erasing or banning a user waits
@@ -21,8 +22,10 @@ const ROWS_PER_NOTIFICATION = 64;
 export const RECORD_BATCH = `
 WITH submission AS MATERIALIZED (
   SELECT *
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::float8[], $8::float8[])
-    WITH ORDINALITY AS s (event_id, token_id, user_id, action_id, points, metadata, age_ms, expires_at, ordinal)
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::float8[], $8::float8[],
+              $10::bool[], $11::text[], $12::text[])
+    WITH ORDINALITY AS s (event_id, token_id, user_id, action_id, points, metadata, age_ms, expires_at, held, issued_by,
+                          signing_key, ordinal)
 ), player AS MATERIALIZED (
   SELECT id, banned_at IS NOT NULL AS banned
   FROM users
@@ -32,26 +35,35 @@ WITH submission AS MATERIALIZED (
 ), consumed AS (
   INSERT INTO consumed_tokens (token_id, event_id, user_id, accepted_at, expires_at)
   SELECT s.token_id, s.event_id, s.user_id,
-         statement_timestamp() - s.age_ms * interval '1 millisecond', to_timestamp(s.expires_at)
+         now() - s.age_ms * interval '1 millisecond', to_timestamp(s.expires_at)
   FROM submission s JOIN player p ON p.id = s.user_id AND NOT p.banned
   ORDER BY s.token_id COLLATE "C", s.ordinal
   ON CONFLICT (token_id) DO NOTHING
   RETURNING event_id, accepted_at
 ), accepted AS MATERIALIZED (
   SELECT s.*, c.accepted_at FROM submission s JOIN consumed c ON c.event_id = s.event_id
-), recorded AS (
-  INSERT INTO score_events (id, user_id, action_id, token_id, points, metadata, accepted_at)
-  SELECT event_id, user_id, action_id, token_id, points, metadata::json, accepted_at FROM accepted
 ), board AS MATERIALIZED (
   SELECT id, season, sort, operator FROM leaderboards
   WHERE id IN (SELECT leaderboard_id FROM action_leaderboards WHERE action_id IN (SELECT action_id FROM accepted))
   ORDER BY id
   FOR KEY SHARE
+), fed AS (
+  SELECT al.action_id, jsonb_object_agg(b.id, b.season) AS boards
+  FROM action_leaderboards al JOIN board b ON b.id = al.leaderboard_id
+  GROUP BY al.action_id
+), recorded AS (
+  INSERT INTO score_events (id, user_id, action_id, token_id, points, metadata, accepted_at, status, boards, issued_by,
+                            signing_key)
+  SELECT a.event_id, a.user_id, a.action_id, a.token_id, a.points, a.metadata::json, a.accepted_at,
+         CASE WHEN a.held THEN 'held' ELSE 'counted' END, coalesce(f.boards, '{}'), a.issued_by, a.signing_key
+  FROM accepted a LEFT JOIN fed f ON f.action_id = a.action_id
 ), standing AS MATERIALIZED (
   SELECT l.id AS leaderboard_id, l.season, l.sort, l.operator, u.user_id,
-         s.score, s.achieved_at, s.version, s.user_id IS NOT NULL AS exists
+         s.score, CASE WHEN s.score IS NOT NULL THEN s.achieved_at END AS achieved_at, s.version,
+         s.user_id IS NOT NULL AS exists
   FROM (SELECT DISTINCT al.leaderboard_id, a.user_id
-        FROM accepted a JOIN action_leaderboards al ON al.action_id = a.action_id) u
+        FROM accepted a JOIN action_leaderboards al ON al.action_id = a.action_id
+        WHERE NOT a.held) u
   JOIN board l ON l.id = u.leaderboard_id
   LEFT JOIN LATERAL (
     SELECT * FROM scores
@@ -73,6 +85,7 @@ WITH submission AS MATERIALIZED (
   FROM accepted a
   JOIN action_leaderboards al ON al.action_id = a.action_id
   JOIN standing b ON b.leaderboard_id = al.leaderboard_id AND b.user_id = a.user_id
+  WHERE NOT a.held
   WINDOW so_far AS (PARTITION BY b.leaderboard_id, b.user_id ORDER BY a.ordinal)
 ), stepped AS (
   SELECT *, coalesce(lag(score) OVER so_far, standing_score) AS previous_score
@@ -109,7 +122,7 @@ WITH submission AS MATERIALIZED (
   FROM (SELECT *, (row_number() OVER (PARTITION BY leaderboard_id) - 1) / ${ROWS_PER_NOTIFICATION} AS part FROM final) f
   GROUP BY leaderboard_id, season, part
 )
-SELECT s.ordinal::int - 1 AS index, p.id IS NOT NULL AS "userExists", p.banned, a.accepted_at AS "acceptedAt",
+SELECT s.ordinal::int - 1 AS index, p.id IS NOT NULL AS "userExists", p.banned, a.accepted_at AS "acceptedAt", s.held,
        t.leaderboard_id AS "leaderboardId", t.season, t.score, t.previous_score AS "previousScore",
        t.achieved_at AS "achievedAt", t.version
 FROM submission s
@@ -124,18 +137,43 @@ export const CONSUMED_TOKENS = `
 SELECT token_id AS "tokenId", event_id AS "eventId", user_id AS "userId", accepted_at AS "acceptedAt"
 FROM consumed_tokens WHERE token_id = ANY ($1::text[])`;
 
+/** Takes the locks of users in the order of RECORD_BATCH. $1 user ids. */
+export const LOCK_PLAYERS = `
+SELECT id, banned_at IS NOT NULL AS banned, (extract(epoch FROM now()) * 1000)::float8 AS now
+FROM users WHERE id = ANY ($1::text[]) AND erased_at IS NULL
+ORDER BY id
+FOR NO KEY UPDATE`;
+
+/** The past in pairs: $1 user ids, $2 what with, $3 an id before which nothing is looked for, $4 since when in milliseconds. */
+const PAST = (what: string) => `
+FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[]) AS p (user_id, ${what}, after_id, since)
+JOIN score_events e ON e.user_id = p.user_id AND e.id >= p.after_id
+                   AND e.accepted_at >= 'epoch'::timestamptz + p.since * interval '1 millisecond'`;
+
+/** How often users have done an action on a day (of UTC, from 1970), and when the last time. What is held counts too. */
+export const PAST_DAYS = `
+SELECT e.user_id AS "userId", e.action_id AS "actionId", floor(extract(epoch FROM e.accepted_at) / 86400)::int AS day,
+       count(*) AS count, max(e.accepted_at) AS last
+${PAST('action_id')} AND e.action_id = p.action_id AND e.status <> 'voided'
+GROUP BY e.user_id, e.action_id, day`;
+
+/** The points that were counted for users on a board. */
+export const PAST_POINTS = `
+SELECT e.user_id AS "userId", p.leaderboard_id AS "leaderboardId", e.accepted_at AS at, e.points
+${PAST('leaderboard_id')} AND e.boards ? p.leaderboard_id AND e.status = 'counted'`;
+
 /**
- * The entries that events of ours have led to, as they stand now: for a batch whose answer was lost after its commit.
+ * The entries that events of ours have led to, as they stand now: for a batch whose answer was lost after its commit. The
+ * columns of the board are null where an event has led to none.
  * Scores that others have added since cannot be told apart any more, except that increments commute. $1 event ids.
  */
 export const RECORDED_EVENTS = `
-SELECT e.id AS "eventId", l.id AS "leaderboardId", l.season, s.score,
+SELECT e.id AS "eventId", e.status = 'held' AS held, l.id AS "leaderboardId", l.season, s.score,
        CASE WHEN l.operator = 'increment' AND s.version > 1 THEN s.score - e.points END AS "previousScore",
        s.achieved_at AS "achievedAt", s.version
 FROM score_events e
-JOIN action_leaderboards al ON al.action_id = e.action_id
-JOIN leaderboards l ON l.id = al.leaderboard_id
-JOIN scores s ON s.leaderboard_id = l.id AND s.season = l.season AND s.user_id = e.user_id
+LEFT JOIN (leaderboards l JOIN scores s ON s.leaderboard_id = l.id AND s.season = l.season AND s.score IS NOT NULL)
+  ON s.user_id = e.user_id AND e.status = 'counted' AND e.boards @> jsonb_build_object(l.id, l.season)
 WHERE e.id = ANY ($1::text[])
 ORDER BY e.id, l.id`;
 
@@ -143,3 +181,72 @@ ORDER BY e.id, l.id`;
 export const PURGE_TOKENS = `
 DELETE FROM consumed_tokens WHERE ctid = ANY (ARRAY(
   SELECT ctid FROM consumed_tokens WHERE expires_at < now() - $1 * interval '1 second' LIMIT $2))`;
+
+/**
+ * The boards and seasons that an event counts for. An instance of the version before the column does not write it; for such
+ * an event they are what its action feeds.
+ */
+export const BOARDS_OF_EVENT = (event: string): string => `coalesce(${event}.boards, (
+    SELECT coalesce(jsonb_object_agg(l.id, l.season), '{}') FROM action_leaderboards al JOIN leaderboards l ON l.id = al.leaderboard_id
+    WHERE al.action_id = ${event}.action_id))`;
+
+/** Which boards of which users events count for. */
+const TARGETS = `
+  SELECT DISTINCT e.user_id, b.key COLLATE "C" AS leaderboard_id, b.value::int AS season
+  FROM score_events e, jsonb_each_text(e.boards) b
+  WHERE e.id = ANY ($1::text[])`;
+
+/** Keeps the rules of the boards that events count for as they are. $1 event ids, whose boards are written. */
+export const LOCK_BOARDS = `
+SELECT FROM leaderboards WHERE id IN (SELECT leaderboard_id FROM (${TARGETS}) t) ORDER BY id FOR KEY SHARE`;
+
+/**
+ * Makes the scores what the ledger says, on all boards that some events count for, each for the user of the event. The
+ * locks must be held. Events count in the order of their times. What is left without a counted event keeps its row, without
+ * a score. $1 event ids. The entries that have changed.
+ */
+export const RECOMPUTE = `
+WITH target AS MATERIALIZED (
+  SELECT t.*, l.sort, l.operator
+  FROM (${TARGETS}) t
+  JOIN leaderboards l ON l.id = t.leaderboard_id
+  JOIN users u ON u.id = t.user_id AND u.erased_at IS NULL
+), scored AS (
+  SELECT t.user_id, t.leaderboard_id, t.season, t.sort, e.accepted_at, e.id,
+         CASE t.operator
+           WHEN 'increment' THEN sum(e.points) OVER so_far
+           WHEN 'latest' THEN e.points
+           ELSE CASE t.sort WHEN 'desc' THEN max(e.points) OVER so_far ELSE min(e.points) OVER so_far END
+         END AS score
+  FROM target t CROSS JOIN LATERAL (
+    SELECT * FROM score_events e
+    WHERE e.user_id = t.user_id AND e.status = 'counted'
+      AND ${BOARDS_OF_EVENT('e')} @> jsonb_build_object(t.leaderboard_id, t.season)
+    -- Else, without statistics, the planner might read the whole ledger.
+    OFFSET 0
+  ) e
+  WINDOW so_far AS (PARTITION BY t.user_id, t.leaderboard_id, t.season ORDER BY e.accepted_at, e.id)
+), stepped AS (
+  SELECT *, lag(score) OVER so_far AS previous_score
+  FROM scored
+  WINDOW so_far AS (PARTITION BY user_id, leaderboard_id, season ORDER BY accepted_at, id)
+), final AS (
+  SELECT DISTINCT ON (user_id, leaderboard_id, season) user_id, leaderboard_id, season,
+         -- A sum may not even fit a bigint: the CHECK on scores is to refuse it.
+         greatest(least(score, 9007199254740992), -9007199254740992)::bigint AS score,
+         max(accepted_at) FILTER (WHERE score IS DISTINCT FROM previous_score) OVER so_far AS achieved_at
+  FROM stepped
+  WINDOW so_far AS (PARTITION BY user_id, leaderboard_id, season ORDER BY accepted_at, id)
+  ORDER BY user_id, leaderboard_id, season, accepted_at DESC, id DESC
+)
+INSERT INTO scores AS s (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
+SELECT t.leaderboard_id, t.season, t.user_id, f.score, CASE t.sort WHEN 'desc' THEN -f.score ELSE f.score END,
+       coalesce(f.achieved_at, now()), 1
+FROM target t
+LEFT JOIN final f ON f.user_id = t.user_id AND f.leaderboard_id = t.leaderboard_id AND f.season = t.season
+WHERE f.score IS NOT NULL OR EXISTS (
+  SELECT FROM scores k WHERE k.leaderboard_id = t.leaderboard_id AND k.season = t.season AND k.user_id = t.user_id)
+ON CONFLICT (leaderboard_id, season, user_id) DO UPDATE
+SET score = excluded.score, sort_key = excluded.sort_key, achieved_at = excluded.achieved_at, version = s.version + 1
+WHERE s.score IS DISTINCT FROM excluded.score OR s.achieved_at <> excluded.achieved_at AND s.score IS NOT NULL
+RETURNING leaderboard_id AS "leaderboardId", season, user_id AS "userId", score, achieved_at AS "achievedAt", version`;

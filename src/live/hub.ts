@@ -78,6 +78,14 @@ export class Hub {
     this.#boards.get(leaderboard)?.changed();
   }
 
+  /**
+   * Resolves once what these boards show now is written to all who watch them; at once for a board that nobody watches.
+   * @throws Error if too many wait for that already
+   */
+  async shown(leaderboards: readonly string[]): Promise<void> {
+    await Promise.all(leaderboards.map((leaderboard) => this.#boards.get(leaderboard)?.shown()));
+  }
+
   /** Ends every stream, each with its own time to come back. Nobody is admitted afterwards. */
   close(): void {
     this.#closed = true;

@@ -19,6 +19,8 @@ interface Top {
 }
 
 const STANDINGS_A_TURN = 32;
+/** Who waits until a change is out; only as long as the source fails are they more than score in one tick. */
+const MAX_WAITING = 8_192;
 
 /**
  * A board that somebody watches, from its first stream to its last.
@@ -34,6 +36,7 @@ export class LiveBoard {
   readonly #topPace: Pace;
   readonly #standingPace: Pace;
   #top: Top | null = null;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(
     private readonly leaderboard: string,
@@ -54,6 +57,16 @@ export class LiveBoard {
     this.#topPace.request();
   }
 
+  /**
+   * Resolves when a tick from now on has written to the streams what is new, or when the last of them has left.
+   * @throws Error if too many wait for that already
+   */
+  async shown(): Promise<void> {
+    if (this.#waiting.length >= MAX_WAITING) throw new Error('Too many wait for the next frame');
+    this.changed();
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
   /** Opens the stream. Asks the source only for what no other stream shows already. */
   join(stream: Stream, { limit, userId }: View): void {
     const top = joinTopic(this.#tops, limit, stream);
@@ -70,10 +83,12 @@ export class LiveBoard {
   leave(stream: Stream, { limit, userId }: View): void {
     leaveTopic(this.#tops, limit, stream);
     if (userId !== undefined) leaveTopic(this.#ranks, userId, stream);
+    if (this.deserted) this.#tell(this.#waiting.length);
   }
 
   async #flushTop(): Promise<void> {
     if (this.deserted) return;
+    const waiting = this.#waiting.length;
     const limit = Math.max(...this.#tops.keys());
     const state = await this.source.top(this.leaderboard, limit);
     if (this.#top !== null && isOlder(state, this.#top.state)) {
@@ -86,6 +101,11 @@ export class LiveBoard {
     const news = [...this.#tops].filter(([limit, topic]) => this.#cut(limit, topic));
     this.#lookUpSoon(this.#ranks.keys());
     for (const [, topic] of news) await eachStream(topic.streams, catchUp);
+    this.#tell(waiting);
+  }
+
+  #tell(waiting: number): void {
+    for (const resolve of this.#waiting.splice(0, waiting)) resolve();
   }
 
   /** Shows the last answer to a topic. Returns whether its streams must hear of it. */

@@ -1,22 +1,31 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { type ActionTokenClaims, signActionToken, verifyActionToken } from '../../src/action-token/token.js';
+import {
+  type ActionTokenClaims,
+  issuedBy,
+  signActionToken,
+  signingKey,
+  verifyActionToken,
+} from '../../src/action-token/token.js';
 import { ACTION_TOKEN_SECRET as SECRET } from '../helper.js';
 import { actionClaims, jwt, mint, typeId } from '../mint.js';
 
 const TTL = 300;
 const NOW = 1_780_000_000;
 const USER = typeId('usr');
+/** Known from the first digits of `sha256sum`. */
+const KEY = 'key_c0eded57';
 const HEADER = { alg: 'HS256', typ: 'action+jwt' };
 const times = { iat: NOW, nbf: NOW, exp: NOW + TTL };
 
-const verify = (token: string, now = NOW, secrets = [SECRET]) => verifyActionToken(token, secrets, TTL, now);
+const verify = (token: string, now = NOW, secrets = [SECRET]) =>
+  verifyActionToken(token, secrets.map(signingKey), TTL, now);
 const resultAt = (overrides: Record<string, unknown>, now = NOW) =>
   verify(mint(USER, { ...times, ...overrides }), now).result;
 
 t.test('a token that somebody else has minted by the description is valid', async (t) => {
   const claims = actionClaims(USER, { ...times, pts: [-5, 7] });
-  t.same(verify(jwt(HEADER, claims, SECRET)), { result: 'valid', claims });
+  t.same(verify(jwt(HEADER, claims, SECRET)), { result: 'valid', claims, key: KEY });
   // The order of the header's members is nobody's business.
   t.equal(verify(jwt({ typ: 'action+jwt', alg: 'HS256' }, claims, SECRET)).result, 'valid');
   // What we do not know, we ignore.
@@ -34,6 +43,18 @@ t.test('what we sign, somebody else can read and verify', async (t) => {
     ...times,
   };
   t.equal(signActionToken(claims, SECRET), jwt(HEADER, claims, SECRET));
+});
+
+t.test('a token says who had it issued, if the service has issued it', async (t) => {
+  const by = (azp: unknown) => {
+    const verification = verify(mint(USER, { ...times, azp }));
+    return verification.result === 'valid' && issuedBy(verification.claims);
+  };
+  const account = typeId('svc');
+  t.equal(by(account), account);
+  t.equal(by('player'), 'player');
+  // Who mints on their own may put anything there.
+  for (const other of [undefined, null, '', 'somebody', USER, 7, ['player']]) t.equal(by(other), null);
 });
 
 t.test('every time is kept to the second', async (t) => {
@@ -146,6 +167,8 @@ t.test('the previous secret is good as long as it is there', async (t) => {
   t.equal(verify(old, NOW, [NEW_SECRET, SECRET]).result, 'valid');
   t.equal(verify(fresh, NOW, [NEW_SECRET, SECRET]).result, 'valid');
   t.equal(verify(fresh, NOW, [SECRET, NEW_SECRET]).result, 'valid');
+  t.match(verify(old, NOW, [NEW_SECRET, SECRET]), { key: KEY }, 'and says which secret it was');
+  t.match(verify(fresh, NOW, [NEW_SECRET, SECRET]), { key: /^key_(?!c0eded57)[0-9a-f]{8}$/ });
   t.equal(verify(old, NOW, [NEW_SECRET]).result, 'invalid');
   t.equal(verify(fresh, NOW, [SECRET]).result, 'invalid');
 });

@@ -8,7 +8,10 @@ t.test('what an instance announces is understood', async (t) => {
       instance: 'svc_1',
       leaderboard: 'global',
       season: 1,
-      entries: [['usr_1', -(2 ** 53) + 1, 1_781_136_000_000, 2]],
+      entries: [
+        ['usr_1', -(2 ** 53) + 1, 1_781_136_000_000, 2],
+        ['usr_2', null, 1_781_136_000_000, 3],
+      ],
     },
     { type: 'user-renamed', userId: 'usr_1', displayName: 'Ada' },
     { type: 'user-erased', userId: 'usr_1' },

@@ -4,10 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { eventually } from '../api.js';
 import { buildTestApp, buildTestDatabase } from '../helper.js';
-import { GameServer, newToken, openPool, prepare, sum } from '../ledger/game-server.js';
+import { ACTION, GameServer, newToken, openPool, prepare, sum } from '../ledger/game-server.js';
 import { agreement, countedOnce, events, truth, unbroken } from '../ledger/truth.js';
 import { typeId } from '../mint.js';
-import { type Fault, PostgresProxy } from './proxy.js';
+import { COMMIT, type Fault, PostgresProxy } from './proxy.js';
 
 /** The service, with a proxy between it and its database, and a pool that does without. */
 async function open(t: Test, players: number) {
@@ -41,6 +41,43 @@ for (const fault of ['cut before', 'cut after', 'silence'] satisfies Fault[]) {
       );
     await agreement(t, pool, [url], 5_000);
   });
+}
+
+for (const fault of ['cut before', 'cut after', 'silence'] satisfies Fault[]) {
+  t.test(
+    `${fault} at the commit of scores that have limits: each counts once, and no limit twice`,
+    async (t) => {
+      const databaseUrl = await buildTestDatabase(t);
+      const users = await prepare(databaseUrl, 5);
+      const pool = openPool(t, databaseUrl);
+      await pool.query('UPDATE actions SET daily_limit = 6 WHERE id = $1', [ACTION]);
+      await pool.query("UPDATE leaderboards SET max_points_per_minute = 32 WHERE id = 'best-race'");
+      const proxy = await PostgresProxy.open(t, Number(new URL(databaseUrl).port), COMMIT);
+      const { url } = await buildTestApp(t, { DATABASE_URL: proxy.via(databaseUrl) });
+      const game = new GameServer(t);
+      const tokens = users.flatMap((user) => Array.from({ length: 8 }, () => newToken(user, 8)));
+      const answers = [];
+      for (const part of [tokens.filter((_, n) => n % 2 === 0), tokens.filter((_, n) => n % 2 === 1)]) {
+        proxy.faults.push(fault);
+        answers.push(...(await Promise.all(part.map((token) => game.post(url, token)))));
+        t.same(proxy.faults, [], 'the fault has happened');
+      }
+      const accepted = answers.filter(({ status }) => status === 200);
+      t.equal(accepted.length, 30);
+      t.equal(accepted.filter(({ receipt }) => receipt?.status === 'counted').length, 20);
+      t.equal(accepted.filter(({ receipt }) => receipt?.leaderboards.length === 3).length, 20);
+      t.ok(
+        answers.every(({ status, problem }) => status === 200 || problem?.code === 'action-limit-reached'),
+      );
+      const recorded = accepted.map(({ token }) => token);
+      countedOnce(t, recorded, await events(pool), accepted);
+      t.same(
+        (await truth(pool, 'global')).map(({ score }) => score),
+        users.map(() => 32),
+      );
+      await agreement(t, pool, [url], 5_000);
+    },
+  );
 }
 
 t.test('the receipt of a lone submission is right even if its commit was lost', async (t) => {

@@ -31,6 +31,9 @@ t.test('more scores than can wait, while PostgreSQL is blocked', async (t) => {
       points: 1,
       metadata: null,
       tokenExpiresAt: Date.now() / 1000 + 300,
+      issuedBy: null,
+      signingKey: 'key_00000000',
+      limits: null,
     };
     const error: unknown = await app.ledger.record(submission).catch((error: unknown) => error);
     return { code: error instanceof Problem ? error.code : String(error), ms: performance.now() - start };

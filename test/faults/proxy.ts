@@ -12,6 +12,8 @@ export type Fault = 'cut before' | 'cut after' | 'silence';
 
 /** The name of the prepared statement that records a batch; it is in the Bind message of each. */
 const STATEMENT = 'record-batch';
+/** What ends the transaction of a batch that has limits. */
+export const COMMIT = 'COMMIT';
 
 /** A way to PostgreSQL that can break, and whose other end can be moved. */
 export class PostgresProxy {
@@ -21,20 +23,24 @@ export class PostgresProxy {
   target: number | null;
   readonly port: number;
   readonly #sockets: Set<Socket>;
+  #frozen = false;
+  /** What is in the message that a fault befalls. */
+  readonly #message: string;
 
-  private constructor(target: number, port: number, sockets: Set<Socket>) {
+  private constructor(target: number, port: number, sockets: Set<Socket>, message: string) {
     this.target = target;
     this.port = port;
     this.#sockets = sockets;
+    this.#message = message;
   }
 
-  static async open(t: Test, target: number): Promise<PostgresProxy> {
+  static async open(t: Test, target: number, message = STATEMENT): Promise<PostgresProxy> {
     const sockets = new Set<Socket>();
     const server = createServer((client) => proxy.#join(client));
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = addressOf(server.address());
-    const proxy = new PostgresProxy(target, port, sockets);
+    const proxy = new PostgresProxy(target, port, sockets, message);
     t.teardown(() => {
       proxy.cut();
       server.close();
@@ -54,6 +60,17 @@ export class PostgresProxy {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** From now on nothing gets through, and nothing says so. */
+  freeze(): void {
+    this.#frozen = true;
+  }
+
+  /** What has lost bytes is of no use any more. */
+  thaw(): void {
+    this.#frozen = false;
+    this.cut();
+  }
+
   #join(client: Socket): void {
     if (this.target === null) return void client.destroy();
     const server = connect(this.target, '127.0.0.1');
@@ -70,11 +87,13 @@ export class PostgresProxy {
     let fault: Fault | undefined;
     let swallowed = Buffer.alloc(0);
     client.on('data', (chunk) => {
-      if (fault === undefined && chunk.includes(STATEMENT)) fault = this.faults.shift();
+      if (this.#frozen) return;
+      if (fault === undefined && chunk.includes(this.#message)) fault = this.faults.shift();
       if (fault === 'cut before') return cut();
       server.write(chunk);
     });
     server.on('data', (chunk) => {
+      if (this.#frozen) return;
       if (fault === undefined) return void client.write(chunk);
       swallowed = Buffer.concat([swallowed, chunk]);
       if (fault === 'cut after' && isReady(swallowed)) cut();

@@ -97,20 +97,36 @@ t.test(
   },
 );
 
-t.test('SIGTERM under load loses nothing', async (t) => {
-  const databaseUrl = await buildTestDatabase(t);
-  const users = await prepare(databaseUrl, 20);
-  const pool = openPool(t, databaseUrl);
-  const { url, process, ended } = await startService(t, databaseUrl);
-  const load = new Load(new GameServer(t), users, 16, () => url);
-  await load.more(200);
-  process.kill('SIGTERM');
-  t.equal(await ended, 0);
-  await load.stop();
-  const { answers } = load;
-  const odd = answers.filter(
-    ({ status, retryAfter }) => !(status === 200 || status === 0 || (status === 503 && retryAfter)),
-  );
-  t.same(odd, [], 'accepted, refused with Retry-After, or not connected');
-  t.comment(nothingLost(t, answers, await truth(pool, 'global'), await events(pool)));
-});
+/** Throws what nobody catches when it gets SIGWINCH. */
+const BOOM = `--import data:text/javascript,${encodeURIComponent(
+  'process.once("SIGWINCH", () => { Promise.reject(new Error("boom")); });',
+)}`;
+
+for (const [how, signal, exitCode] of [
+  ['SIGTERM', 'SIGTERM', 0],
+  ['SIGINT', 'SIGINT', 0],
+  ['an exception that nobody handles', 'SIGWINCH', 1],
+] as const) {
+  t.test(`${how} under load: each post is answered or refused cleanly, and nothing is lost`, async (t) => {
+    const databaseUrl = await buildTestDatabase(t);
+    const users = await prepare(databaseUrl, 20);
+    const pool = openPool(t, databaseUrl);
+    const { url, process, ended } = await startService(t, databaseUrl, { NODE_OPTIONS: BOOM });
+    const load = new Load(new GameServer(t), users, 32, () => url);
+    await load.more(300);
+    const start = performance.now();
+    process.kill(signal);
+    t.equal(await ended, exitCode);
+    t.ok(performance.now() - start < 15_000, 'well within 30 s');
+    await load.stop();
+    const { answers } = load;
+    const isClean = ({ status, retryAfter, fault }: Answer) =>
+      status === 200 || (status === 503 && retryAfter !== undefined) || fault === 'ECONNREFUSED';
+    t.same(
+      answers.filter((answer) => !isClean(answer)),
+      [],
+      'accepted, refused with Retry-After, or not connected; no connection was cut',
+    );
+    t.comment(nothingLost(t, answers, await truth(pool, 'global'), await events(pool)));
+  });
+}

@@ -4,10 +4,9 @@ import { ServiceAccounts } from '../../src/identity/service-accounts.js';
 import { StartError } from '../../src/start-error.js';
 import { buildTestDatabase } from '../helper.js';
 
-const client = new pg.Client(await buildTestDatabase(t));
-t.before(() => client.connect());
-t.teardown(() => client.end());
-const accounts = new ServiceAccounts(client);
+const pool = new pg.Pool({ connectionString: await buildTestDatabase(t) });
+t.teardown(() => pool.end());
+const accounts = new ServiceAccounts(pool);
 
 t.test('an account is known by its id and its secret', async (t) => {
   const { id, secret } = await accounts.create('tower', 'server');
@@ -30,7 +29,7 @@ t.test('a name is given once', async (t) => {
 
 t.test('the secret is stored nowhere', async (t) => {
   const { id, secret } = await accounts.create('secretive', 'server');
-  const { rows } = await client.query('SELECT s::text AS row FROM service_accounts s WHERE id = $1', [id]);
+  const { rows } = await pool.query('SELECT s::text AS row FROM service_accounts s WHERE id = $1', [id]);
   t.notOk(rows[0].row.includes(secret));
   t.notOk(rows[0].row.includes(Buffer.from(secret).toString('hex')));
 });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { Test } from 'tap';
 import { types } from '../../src/database.js';
-import type { BoardKey, Sort, Standing, VersionedStanding } from '../../src/leaderboard/leaderboard.js';
+import type { BoardKey, Sort, Standing, StandingChange } from '../../src/leaderboard/leaderboard.js';
 import { buildTestDatabase } from '../helper.js';
 
 /** Rows of `scores`, written without a ledger: boards of the leaderboard `global`, a new season for each. */
@@ -30,11 +30,11 @@ export class BoardRows {
     return { id: 'global', season: this.#season++, sort };
   }
 
-  async write({ id, season, sort }: BoardKey, rows: readonly VersionedStanding[]): Promise<void> {
+  async write({ id, season, sort }: BoardKey, rows: readonly StandingChange[]): Promise<void> {
     const values = [
       rows.map(({ userId }) => userId),
       rows.map(({ score }) => score),
-      rows.map(({ score }) => (sort === 'desc' ? -score : score)),
+      rows.map(({ score }) => (score !== null && sort === 'desc' ? -score : score)),
       rows.map(({ achievedAt }) => new Date(achievedAt)),
       rows.map(({ version }) => version),
     ];

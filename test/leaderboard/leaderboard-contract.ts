@@ -10,6 +10,7 @@ import {
   NotReady,
   type RankedStanding,
   type Sort,
+  type StandingChange,
   type VersionedStanding,
 } from '../../src/leaderboard/leaderboard.js';
 import { type BoardRows, compare, inOrder, slowDatabase } from './board-rows.js';
@@ -188,6 +189,11 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
           (world) =>
             world.erase(userId),
       );
+      const leaves = user.map(
+        (userId): Step =>
+          (world) =>
+            world.leave(userId),
+      );
       const hears = fc.nat().map(
         (pick): Step =>
           (world) =>
@@ -198,6 +204,7 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
         fc.oneof(
           { arbitrary: commits, weight: 8 },
           { arbitrary: hears, weight: 8 },
+          { arbitrary: leaves, weight: 3 },
           { arbitrary: erases, weight: 1 },
           { arbitrary: rebuilds, weight: 1 },
         ),
@@ -315,6 +322,33 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
     t.same(await top(board), shown([change(2, 20, 1)]));
   });
 
+  t.test('a user whose events were all voided leaves, and comes back with the next score only', async (t) => {
+    const { key, board, hold } = await openBoard([change(1, 30, 3), change(2, 20, 1)]);
+    const gone = { ...change(1, 0, 4), score: null };
+    const load = hold();
+    const loaded = board.rebuild();
+    await load.reached;
+    // The row that the load has read is older.
+    await scores.write(key, [gone]);
+    await board.apply([gone]);
+    load.release();
+    await loaded;
+    const alone = shown([change(2, 20, 1)]);
+    t.same(await top(board), alone);
+    t.equal((await board.page(1)).total, 1);
+    t.equal(await board.placement(userIn(1)), null);
+    t.same(await board.apply([change(1, 40, 3)]), [{ previousRank: null, rank: null }], 'late news');
+    t.same(await top(board), alone);
+    await board.rebuild();
+    await board.apply([change(1, 40, 3)]);
+    t.same(await top(board), alone, 'late news after a rebuild');
+    t.same(await board.apply([change(1, 5, 5), gone]), [
+      { previousRank: null, rank: 2 },
+      { previousRank: 2, rank: 2 },
+    ]);
+    t.same(await board.apply([{ ...gone, version: 6 }]), [{ previousRank: 2, rank: null }]);
+  });
+
   t.test('an entry that has gone while nobody listened does not survive a rebuild', async (t) => {
     const { key, board } = await openBoard([change(1, 30, 1), change(2, 20, 1)]);
     await board.rebuild();
@@ -389,6 +423,7 @@ const opener =
 /** The ledger and what it announces, heard by one board. */
 class World {
   readonly truth = new Map<string, VersionedStanding>();
+  readonly #versions = new Map<string, number>();
   readonly #erased = new Set<string>();
   readonly #news: (() => Promise<unknown>)[] = [];
   readonly #heard = new Set<() => Promise<unknown>>();
@@ -401,10 +436,26 @@ class World {
 
   async commit(userId: string, score: number, achievedAt: number): Promise<void> {
     if (this.#erased.has(userId)) return;
-    const made = { userId, score, achievedAt, version: (this.truth.get(userId)?.version ?? 0) + 1 };
+    const made = { userId, score, achievedAt, version: this.#nextVersion(userId) };
     this.truth.set(userId, made);
-    await this.scores.write(this.key, [made]);
-    this.#news.push(() => this.board.apply([made]));
+    await this.#write(made);
+  }
+
+  /** All of the user's events are voided: the entry goes, and may come back with the next commit. */
+  async leave(userId: string): Promise<void> {
+    if (!this.truth.delete(userId)) return;
+    await this.#write({ userId, score: null, achievedAt: 0, version: this.#nextVersion(userId) });
+  }
+
+  #nextVersion(userId: string): number {
+    const version = (this.#versions.get(userId) ?? 0) + 1;
+    this.#versions.set(userId, version);
+    return version;
+  }
+
+  async #write(change: StandingChange): Promise<void> {
+    await this.scores.write(this.key, [change]);
+    this.#news.push(() => this.board.apply([change]));
   }
 
   async erase(userId: string): Promise<void> {

@@ -44,6 +44,9 @@ async function openBoards(t: Test) {
       points,
       metadata: null,
       tokenExpiresAt: Date.now() / 1000 + 60,
+      issuedBy: null,
+      signingKey: 'key_00000000',
+      limits: null,
     });
   /** Starts the load, and gives back when it has read its rows but does not have them yet. */
   const startLoad = async (): Promise<Hold> => {
@@ -162,7 +165,10 @@ t.test('a board that is added gets its own projection, and those there are stay 
   await finish(await startLoad());
   const { epoch } = await leaderboards.page('global', 1);
   await t.rejects(leaderboards.page('laps', 1), { code: 'not-found' });
-  await catalog.putLeaderboard({ id: 'laps', title: 'Laps', sort: 'asc', operator: 'best' });
+  await catalog.putLeaderboard(
+    { id: 'laps', title: 'Laps', sort: 'asc', operator: 'best' },
+    { actor: 'svc_1', reason: null },
+  );
   const loaded = once(changes, 'change');
   leaderboards.follow();
   t.match(await leaderboards.page('laps', 1), { leaderboard: 'laps', total: 0, items: [] });

@@ -37,7 +37,7 @@ async function fullBoard(t: Test, entries = ENTRIES) {
 /** Both keys of the board hold what PostgreSQL holds, entry by entry, and nothing else. */
 async function checkAgreement({ id, season, sort }: BoardKey): Promise<void> {
   const { rows } = await scores.pool.query<VersionedStanding & { achievedAt: Date }>(
-    'SELECT user_id AS "userId", score, achieved_at AS "achievedAt", version FROM scores WHERE leaderboard_id = $1 AND season = $2',
+    'SELECT user_id AS "userId", score, achieved_at AS "achievedAt", version FROM scores WHERE leaderboard_id = $1 AND season = $2 AND score IS NOT NULL',
     [id, season],
   );
   const truth = inOrder(
@@ -59,6 +59,7 @@ t.test('what differs is counted to the entry, and set right', async (t) => {
   const { key } = await fullBoard(t);
   const [rank = '', entries = ''] = keysOf(key).board;
   const [stranger, other] = [standing(9_001), standing(9_002)];
+  let version = 10;
   const tamper: Record<string, () => Promise<unknown>> = {
     'a score in Redis': () => redis.zadd(rank, 123, memberOf(standing(1))),
     'a member taken from the ranking': () => redis.zrem(rank, memberOf(standing(2))),
@@ -77,6 +78,7 @@ t.test('what differs is counted to the entry, and set right', async (t) => {
     'a stranger with rank and entry': () =>
       redis.multi().zadd(rank, 7, memberOf(other)).hset(entries, other.userId, textOf(other)).exec(),
     'a row that is gone from PostgreSQL': () => scores.delete(key, userOf(8)),
+    'a row that has lost its score': () => scores.write(key, [{ ...standing(7, ++version), score: null }]),
     'a row that Redis has not heard of': () => scores.write(key, [standing(9_009)]),
     'a row that Redis has only in its old state': () => scores.write(key, [standing(10, 11)]),
   };
@@ -89,7 +91,7 @@ t.test('what differs is counted to the entry, and set right', async (t) => {
     await change();
     await check(what, 1);
   }
-  await scores.write(key, [standing(8), standing(10)]);
+  await scores.write(key, [standing(7, ++version), standing(8), standing(10)]);
   await reconciler.reconcile(key);
   for (const change of Object.values(tamper)) await change();
   // The row of 9,009 is there already.

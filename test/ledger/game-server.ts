@@ -5,7 +5,7 @@ import pg from 'pg';
 import type { Test } from 'tap';
 import type { ProblemDocument } from '../../schemas/problem.js';
 import type { Receipt } from '../../schemas/score.js';
-import { types } from '../../src/database.js';
+import { errorCode, types } from '../../src/database.js';
 import { JWT_SECRET } from '../helper.js';
 import { jwt, mint, typeId } from '../mint.js';
 
@@ -76,6 +76,8 @@ export interface Answer {
   readonly ms: number;
   readonly receipt: Receipt | undefined;
   readonly problem: ProblemDocument | undefined;
+  /** Why there was no answer: ECONNREFUSED, ECONNRESET … */
+  readonly fault?: string | undefined;
 }
 
 /** Posts scores as a trusted game server does, over at most `connections` connections to each address. */
@@ -113,8 +115,9 @@ export class GameServer {
         receipt: isReceipt ? body : undefined,
         problem: isReceipt ? undefined : body,
       };
-    } catch {
-      return { token, status: 0, retryAfter: undefined, ms: since(), receipt: undefined, problem: undefined };
+    } catch (error) {
+      const none = { retryAfter: undefined, receipt: undefined, problem: undefined };
+      return { token, status: 0, ms: since(), fault: errorCode(error), ...none };
     }
   }
 }

@@ -23,6 +23,9 @@ export const submission = (userId: string, points: number, more: Partial<Submiss
   points,
   metadata: null,
   tokenExpiresAt: Date.now() / 1000 + 300,
+  issuedBy: null,
+  signingKey: 'key_00000000',
+  limits: null,
   ...more,
 });
 

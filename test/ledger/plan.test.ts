@@ -1,5 +1,6 @@
 import t from 'tap';
-import { RECORD_BATCH } from '../../src/ledger/statements.js';
+import { firstIdAt } from '../../src/ids.js';
+import { PAST_DAYS, PAST_POINTS, RECOMPUTE, RECORD_BATCH } from '../../src/ledger/statements.js';
 import { buildTestDatabase } from '../helper.js';
 import { ACTION, addPlayers, openPool, prepare } from './game-server.js';
 
@@ -23,10 +24,10 @@ for (const statistics of ['none', 'fresh']) {
     // What every connection settles on after five executions.
     await pool.query('SET plan_cache_mode = force_generic_plan');
     await pool.query(
-      `PREPARE batch (text[], text[], text[], text[], bigint[], text[], float8[], float8[], text) AS ${RECORD_BATCH}`,
+      `PREPARE batch (text[], text[], text[], text[], bigint[], text[], float8[], float8[], text, bool[], text[], text[]) AS ${RECORD_BATCH}`,
     );
     const { rows } = await pool.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
-      `EXPLAIN (FORMAT JSON) EXECUTE batch ('{e}', '{t}', '{u}', '{${ACTION}}', '{1}', '{NULL}', '{0}', '{0}', 'i')`,
+      `EXPLAIN (FORMAT JSON) EXECUTE batch ('{e}', '{t}', '{u}', '{${ACTION}}', '{1}', '{NULL}', '{0}', '{0}', 'i', '{f}', '{NULL}', '{key}')`,
     );
     const scans = rows
       .flatMap(({ 'QUERY PLAN': [{ Plan }] }) => nodes(Plan))
@@ -44,4 +45,47 @@ for (const statistics of ['none', 'fresh']) {
       t.same([...indexes], [`${relation}_pkey`]);
     }
   });
+}
+
+for (const statistics of ['none', 'fresh']) {
+  t.test(
+    `the past of a user is found without reading that of others (statistics: ${statistics})`,
+    async (t) => {
+      const databaseUrl = await buildTestDatabase(t);
+      await prepare(databaseUrl, 0);
+      const pool = openPool(t, databaseUrl, { max: 1 });
+      const users = await addPlayers(pool, 1_000);
+      const id = (n: string) => `'evt_01' || lpad(${n}::text, 24, '0')`;
+      await pool.query(
+        `INSERT INTO score_events (id, user_id, action_id, token_id, points, accepted_at, boards)
+       SELECT ${id('row_number() OVER ()')}, u, $2, 'tok', 1, now(), '{"global": 1}'
+       FROM unnest($1::text[]) u, generate_series(1, 50)`,
+        [users, ACTION],
+      );
+      if (statistics === 'fresh') await pool.query('ANALYZE');
+      const [user] = users;
+      const since = Date.now() - 60_000;
+      const { rows: known } = await pool.query<{ id: string }>('SELECT id FROM score_events LIMIT 5');
+      const questions: [sql: string, values: unknown[], index: RegExp][] = [
+        [PAST_DAYS, [[user], [ACTION], [firstIdAt('evt', since)], [since]], /^score_events_user_idx$/],
+        [PAST_POINTS, [[user], ['global'], [firstIdAt('evt', since)], [since]], /^score_events_user_idx$/],
+        [RECOMPUTE, [known.map(({ id }) => id)], /^score_events_(user_idx|pkey)$/],
+      ];
+      for (const [sql, values, index] of questions) {
+        const { rows } = await pool.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
+          `EXPLAIN (FORMAT JSON) ${sql}`,
+          values,
+        );
+        const scans = rows
+          .flatMap(({ 'QUERY PLAN': [{ Plan }] }) => nodes(Plan))
+          .filter(
+            ({ 'Node Type': type, 'Relation Name': relation, 'Index Name': name }) =>
+              /Scan/.test(type) && (relation === 'score_events' || name?.startsWith('score_events')),
+          );
+        t.ok(scans.length > 0);
+        t.ok(scans.every(({ 'Node Type': type }) => type !== 'Seq Scan'));
+        t.ok(scans.flatMap(({ 'Index Name': name }) => name ?? []).every((name) => index.test(name)));
+      }
+    },
+  );
 }

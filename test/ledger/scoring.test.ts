@@ -94,6 +94,9 @@ t.test('scoring', async (t) => {
         points: shot.points,
         metadata: null,
         tokenExpiresAt: Date.now() / 1000 + 300,
+        issuedBy: null,
+        signingKey: 'key_00000000',
+        limits: null,
       })
       .catch((error: unknown) => {
         if (error instanceof Problem) return error;

@@ -15,7 +15,7 @@ export interface Row {
 export async function truth(pool: pg.Pool, board: string): Promise<Row[]> {
   const { rows } = await pool.query<{ userId: string; score: number; achievedAt: number }>(
     `SELECT user_id AS "userId", score, achieved_at AS "achievedAt" FROM scores
-     WHERE leaderboard_id = $1 ORDER BY sort_key, achieved_at, user_id`,
+     WHERE leaderboard_id = $1 AND score IS NOT NULL ORDER BY sort_key, achieved_at, user_id`,
     [board],
   );
   return rows.map((row) => ({ ...row, achievedAt: new Date(row.achievedAt).toISOString() }));

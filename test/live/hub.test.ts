@@ -414,3 +414,61 @@ t.test('200 streams of one topic all show the same last state', async (t) => {
   await Promise.all(raws.map((raw) => raw.until(new RegExp(mark))));
   t.pass();
 });
+
+t.test('what a board shows now is shown when a frame of it has been written, not sooner', async (t) => {
+  const source = sourceWith(3);
+  const { hub, url, errors } = await startLiveServer(t, { source });
+  await hub.shown(['global']);
+  const watcher = new Watcher(t, `${url}/global`);
+  await watcher.next();
+  let answer = () => {};
+  const gate = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  let failures = 2;
+  source.latency = async () => {
+    if (failures-- > 0) throw new Error('The source is away');
+    await gate;
+  };
+  source.score('usr_3', 5000);
+  let isShown = false;
+  const shown = hub.shown(['global', 'nobody-watches']).then(() => {
+    isShown = true;
+  });
+  await eventually(() => failures < 0);
+  t.equal(errors.length, 2);
+  t.notOk(isShown, 'not while the source has not answered');
+  answer();
+  await shown;
+  t.equal((await watcher.next()).data.items[0]?.userId, 'usr_3');
+});
+
+t.test('nobody waits for a frame after the last stream has left', async (t) => {
+  const source = sourceWith(3);
+  const { hub, url, ended } = await startLiveServer(t, { source });
+  const watcher = new Watcher(t, `${url}/global`);
+  await watcher.next();
+  source.latency = () => new Promise(() => {});
+  const shown = hub.shown(['global']);
+  watcher.close();
+  await ended(1);
+  await shown;
+  t.equal(hub.active, 0);
+});
+
+t.test('only so many wait for a frame', async (t) => {
+  const source = sourceWith(3);
+  const { hub, url } = await startLiveServer(t, { source });
+  const watcher = new Watcher(t, `${url}/global`);
+  await watcher.next();
+  source.latency = () => new Promise(() => {});
+  const outcomes = Array.from({ length: 10_000 }, () =>
+    hub.shown(['global']).then(
+      () => 'shown',
+      () => 'refused',
+    ),
+  );
+  hub.close();
+  const refused = (await Promise.all(outcomes)).filter((outcome) => outcome === 'refused').length;
+  t.equal(refused, 10_000 - 8_192);
+});

@@ -4,6 +4,7 @@ import { Leaderboards } from '../../schemas/leaderboard.js';
 import { Receipt } from '../../schemas/score.js';
 import { Session } from '../../schemas/session.js';
 import { type Answer, type Api, eventually, newPlayer, serviceApi, startApi } from '../api.js';
+import { openRaw } from '../live/live-server.js';
 import { mint, typeId } from '../mint.js';
 
 const limits = ({ headers }: Answer) => ({
@@ -106,6 +107,90 @@ t.test('each player may post so many scores; a game server as many as it likes',
   // Another session of the same player does not help.
   const { accessToken } = (await server.post(`/v1/users/${ada.id}/sessions`)).is(201, Session);
   (await post(api.as(accessToken), mint(ada.id))).fails('rate-limited');
+});
+
+t.test('bad access tokens are counted for their address, and nobody else pays for them', async (t) => {
+  const service = await startApi(t, { RATE_LIMIT_READ: 4, RATE_LIMIT_AUTH: 100 });
+  const { api } = service;
+  const ada = await newPlayer(api);
+  const forged = api.as('x'.repeat(200));
+  const calls: [as: Api, method: string, path: string][] = [
+    [forged, 'GET', '/v1/users/me'],
+    [forged, 'POST', '/v1/scores'],
+    [api, 'POST', '/v1/action-tokens'],
+    [forged, 'PUT', '/v1/admin/leaderboards/global'],
+  ];
+  for (const [i, [as, method, path]] of calls.entries()) {
+    const answer = await as.send(method, path);
+    answer.fails('unauthenticated');
+    t.match(limits(answer), { limit: 4, remaining: 3 - i, reset: 60 }, path);
+  }
+  for (const [as, method, path] of calls) {
+    const refused = await as.send(method, path);
+    refused.fails('rate-limited');
+    t.match(limits(refused), { limit: 4, remaining: 0 });
+  }
+  // Who scores from there is counted as a player; a game server is not counted at all.
+  (await ada.api.post('/v1/scores', { actionToken: mint(ada.id) })).is(200, Receipt);
+  const server = await serviceApi(service, 'server');
+  (await server.post('/v1/scores', { actionToken: mint(ada.id) })).is(200, Receipt);
+});
+
+t.test('what a role does not allow is counted as well', async (t) => {
+  const service = await startApi(t, { RATE_LIMIT_READ: 3 });
+  const player = await newPlayer(service.api);
+  for (let i = 0; i < 3; i++) (await player.api.post('/v1/users', { displayName: 'x' })).fails('forbidden');
+  (await player.api.post('/v1/users', { displayName: 'x' })).fails('rate-limited');
+});
+
+t.test('a guess at credentials with a bad token is counted as a login', async (t) => {
+  const { api } = await startApi(t, { RATE_LIMIT_AUTH: 2 });
+  const call = () =>
+    api.as('x').post('/v1/users/me/credentials', { username: 'ada', password: 'x'.repeat(8) });
+  for (let i = 0; i < 2; i++) (await call()).fails('unauthenticated');
+  (await call()).fails('rate-limited');
+});
+
+t.test('preflights are counted, and need no token', async (t) => {
+  const { url } = await startApi(t, { RATE_LIMIT_READ: 2 });
+  const headers = { origin: 'https://play.example', 'access-control-request-method': 'POST' };
+  const preflight = () => fetch(`${url}/v1/scores`, { method: 'OPTIONS', headers });
+  for (const remaining of ['1', '0']) {
+    const answer = await preflight();
+    t.equal(answer.status, 200);
+    t.equal(answer.headers.get('x-ratelimit-remaining'), remaining);
+  }
+  const refused = await preflight();
+  t.equal(refused.status, 429);
+  t.match(refused.headers.get('retry-after'), /^\d+$/);
+  t.equal(refused.headers.get('access-control-allow-origin'), '*');
+});
+
+t.test('IPv6 is counted by its /64, IPv4 by its address however it is written', async (t) => {
+  const { api, url } = await startApi(t, {
+    RATE_LIMIT_READ: 2,
+    SSE_MAX_CONNECTIONS_PER_IP: 1,
+    TRUST_PROXY: ['127.0.0.1'],
+  });
+  const from = (address: string) => api.get('/v1/leaderboards', { 'x-forwarded-for': address });
+  for (const address of ['2001:db8::1', '2001:0DB8:0:0:ffff:1:2:3'])
+    (await from(address)).is(200, Leaderboards);
+  for (const address of ['2001:db8::2', '2001:db8:0:0:a::']) (await from(address)).fails('rate-limited');
+  (await from('2001:db8:0:1::1')).is(200, Leaderboards);
+  for (const address of ['192.0.2.1', '::ffff:192.0.2.1']) (await from(address)).is(200, Leaderboards);
+  for (const address of ['::ffff:c000:201', '192.0.2.1']) (await from(address)).fails('rate-limited');
+  const stream = (address: string) =>
+    openRaw(t, `${url}/v1/leaderboards/global/stream`, { 'x-forwarded-for': address });
+  const statuses: unknown[] = [];
+  for (const address of [
+    '2001:db8:1::1',
+    '2001:db8:1::2',
+    '2001:db8:1:1::2',
+    '192.0.2.9',
+    '::ffff:192.0.2.9',
+  ])
+    statuses.push((await stream(address)).status);
+  t.same(statuses, [200, 503, 200, 200, 503]);
 });
 
 t.test('a forged X-Forwarded-For changes nothing', async (t) => {

@@ -69,6 +69,7 @@ t.test('a player gets a token for itself, in the format of the contract', async 
     pts: [10, 10],
     iat: Math.floor(claims.iat),
     nbf: claims.iat,
+    azp: 'player',
     exp: claims.iat + 300,
   });
   t.same(

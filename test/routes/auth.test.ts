@@ -102,21 +102,6 @@ t.test('an unknown user and a wrong password are answered alike', async (t) => {
   (await login(guest.id, '')).fails('invalid-credentials');
 });
 
-t.test('an unknown user takes as long as a wrong password', async (t) => {
-  const median = async (username: string) => {
-    const times: number[] = [];
-    for (let i = 0; i < 9; i++) {
-      const start = performance.now();
-      (await login(username, 'not the password')).fails('invalid-credentials');
-      times.push(performance.now() - start);
-    }
-    return times.sort((a, b) => a - b)[4] ?? 0;
-  };
-  const [known, unknown] = [await median('known'), await median('nobody')];
-  // Without a hash to compare with, an unknown user would be answered some ten times sooner.
-  t.ok(unknown > known / 3, `${unknown.toFixed(1)} ms and ${known.toFixed(1)} ms`);
-});
-
 t.test('a refresh token is rotated at each use', async (t) => {
   const first = await newPlayer(api);
   const second = (await refresh(first.session.refreshToken)).is(200, Session);

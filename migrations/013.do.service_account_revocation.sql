@@ -1,0 +1,1 @@
+ALTER TABLE service_accounts ADD revoked_at timestamptz(3);

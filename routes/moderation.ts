@@ -1,0 +1,192 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { answer } from '../schemas/common.js';
+import {
+  AdminEvent,
+  AdminEvents,
+  AuditQuery,
+  AuditTrail,
+  EventParams,
+  EventsQuery,
+  Judgement,
+  MassVoid,
+  ModeratedUser,
+  Voided,
+} from '../schemas/moderation.js';
+import { UserParams } from '../schemas/user.js';
+import { BODY_FAULTS, problemResponses } from '../src/errors.js';
+
+const common = { tags: ['Admin'], security: [{ bearer: [] }] };
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addHook('onRequest', app.authenticate);
+  app.addHook('onRequest', app.requireRole('admin'));
+
+  app.get(
+    '/v1/admin/events',
+    {
+      schema: {
+        ...common,
+        summary: 'The ledger, newest first',
+        description:
+          'What is held waits at `?status=held`. Anything else is quick to find by user, or within a time span.',
+        querystring: EventsQuery,
+        response: {
+          200: answer(AdminEvents),
+          ...problemResponses('validation-failed', 'unauthenticated', 'forbidden'),
+        },
+      },
+    },
+    async (request) => {
+      const { limit, cursor, ...filter } = request.query;
+      const { status, userId, action, issuer, from, to } = filter;
+      // A cursor goes on with the same question.
+      const list = ['events', status, userId, action, issuer, normal(from), normal(to)].join(' ');
+      const before = cursor === undefined ? null : app.cursors.listCursor(cursor, list).after;
+      const events = await app.moderation.events(filter, limit + 1, before);
+      const items = events.slice(0, limit);
+      const last = events.length > limit ? items.at(-1) : undefined;
+      return { items, nextCursor: last ? app.cursors.encode({ list, after: last.eventId }) : null };
+    },
+  );
+
+  app.post(
+    '/v1/admin/events/:id/release',
+    {
+      schema: {
+        ...common,
+        summary: 'Let a held event count',
+        description:
+          'It counts as if it had not been held. One that counts already stays as it is; one that was voided cannot be released.',
+        params: EventParams,
+        body: Judgement,
+        response: {
+          200: answer(AdminEvent),
+          ...problemResponses(
+            ...BODY_FAULTS,
+            'unauthenticated',
+            'forbidden',
+            'not-found',
+            'points-out-of-range',
+          ),
+        },
+      },
+    },
+    (request) => app.moderation.release(request.params.id, act(request)),
+  );
+
+  app.post(
+    '/v1/admin/events/:id/void',
+    {
+      schema: {
+        ...common,
+        summary: 'Void an event',
+        description:
+          'The scores it counted for become what they would be without it. Its token stays used. One that is voided already stays as it is.',
+        params: EventParams,
+        body: Judgement,
+        response: {
+          200: answer(AdminEvent),
+          ...problemResponses(
+            ...BODY_FAULTS,
+            'unauthenticated',
+            'forbidden',
+            'not-found',
+            'points-out-of-range',
+          ),
+        },
+      },
+    },
+    (request) => app.moderation.void(request.params.id, act(request)),
+  );
+
+  app.post(
+    '/v1/admin/events/void',
+    {
+      schema: {
+        ...common,
+        summary: 'Void many events',
+        description:
+          'All of a user, an action or an issuer that were accepted in a time span; each that is named narrows it down. Done a part at a time: if the call fails, send it again, and it goes on.',
+        body: MassVoid,
+        response: {
+          200: answer(Voided),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'points-out-of-range'),
+        },
+      },
+    },
+    async (request) => {
+      const { reason: _, ...filter } = request.body;
+      return { voided: await app.moderation.voidAll(filter, act(request), () => !app.draining) };
+    },
+  );
+
+  app.post(
+    '/v1/admin/users/:id/ban',
+    {
+      schema: {
+        ...common,
+        summary: 'Ban a user',
+        description:
+          'From now on it may read but not score, on any instance. What it has scored stays until it is voided.',
+        params: UserParams,
+        body: Judgement,
+        response: {
+          200: answer(ModeratedUser),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found'),
+        },
+      },
+    },
+    (request) => app.moderation.ban(request.params.id, act(request)),
+  );
+
+  app.post(
+    '/v1/admin/users/:id/unban',
+    {
+      schema: {
+        ...common,
+        summary: 'Let a banned user score again',
+        params: UserParams,
+        body: Judgement,
+        response: {
+          200: answer(ModeratedUser),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found'),
+        },
+      },
+    },
+    (request) => app.moderation.unban(request.params.id, act(request)),
+  );
+
+  app.get(
+    '/v1/admin/audit',
+    {
+      schema: {
+        ...common,
+        summary: 'What administrators have done, newest first',
+        description: 'Who, when and why: one entry for each change, written with it.',
+        querystring: AuditQuery,
+        response: {
+          200: answer(AuditTrail),
+          ...problemResponses('validation-failed', 'unauthenticated', 'forbidden'),
+        },
+      },
+    },
+    async (request) => {
+      const { limit, cursor } = request.query;
+      const list = 'audit';
+      const before = cursor === undefined ? null : app.cursors.listCursor(cursor, list).after;
+      const entries = await app.moderation.audit(limit + 1, before);
+      const items = entries.slice(0, limit);
+      const last = entries.length > limit ? items.at(-1) : undefined;
+      return { items, nextCursor: last ? app.cursors.encode({ list, after: last.id }) : null };
+    },
+  );
+};
+
+const act = ({ user, body }: { user: { id: string }; body: { reason: string } }) => ({
+  actor: user.id,
+  reason: body.reason,
+});
+
+const normal = (time: string | undefined) => time && Date.parse(time);
+
+export default routes;

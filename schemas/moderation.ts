@@ -1,0 +1,189 @@
+import { type Static, Type } from '@sinclair/typebox';
+import {
+  ActionId,
+  AuditId,
+  Cursor,
+  EventId,
+  EventStatus,
+  LeaderboardId,
+  Limit,
+  List,
+  Points,
+  Reason,
+  ref,
+  ServiceAccountId,
+  Time,
+  TokenId,
+  UserId,
+} from './common.js';
+
+const IssuedBy = Type.Union([Type.Literal('player'), ServiceAccountId]);
+const SigningKey = Type.String({
+  pattern: '^key_[0-9a-f]{8}$',
+  description: 'The first 8 hexadecimal digits of the SHA-256 of the secret that has signed the token.',
+  examples: ['key_c0eded57'],
+});
+const Issuer = Type.String({
+  pattern: `^player$|${SigningKey.pattern}|${ServiceAccountId.pattern}`,
+  description:
+    'Where the token comes from: a service account that had it issued, `player`, or the key that has signed it.',
+  examples: ['key_c0eded57'],
+});
+const Moment = Type.String({ format: 'date-time', examples: ['2026-06-11T19:00:00.000Z'] });
+const From = Type.Unsafe<string>({ ...Moment, description: 'Events accepted at this time or later.' });
+const To = Type.Unsafe<string>({ ...Moment, description: 'Events accepted before this time.' });
+
+const ADMIN_EVENT = {
+  eventId: 'evt_01kcx7g2c4f9f8r8w5w3v0y6hd',
+  userId: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
+  action: 'finish-level',
+  points: 900,
+  metadata: null,
+  acceptedAt: '2026-06-11T19:09:00.000Z',
+  status: 'held',
+  leaderboards: [{ id: 'global', season: 1 }],
+  tokenId: 'tok_01kcx7fz9pe1cb2rr1n9h2kq5x',
+  issuedBy: 'player',
+  signingKey: 'key_c0eded57',
+};
+export const AdminEvent = Type.Object(
+  {
+    eventId: EventId,
+    userId: UserId,
+    action: ActionId,
+    points: Points,
+    metadata: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
+    acceptedAt: Time,
+    status: EventStatus,
+    leaderboards: Type.Array(Type.Object({ id: LeaderboardId, season: Type.Integer() }), {
+      description: 'Where it counts, or would.',
+    }),
+    tokenId: TokenId,
+    issuedBy: Type.Unsafe<Static<typeof IssuedBy> | null>({
+      anyOf: [...IssuedBy.anyOf, Type.Null()],
+      description: 'Who had the service issue the token. Null if it was minted elsewhere.',
+    }),
+    signingKey: Type.Union([SigningKey, Type.Null()]),
+  },
+  { $id: 'AdminEvent', description: 'A score event, as administrators see it.', examples: [ADMIN_EVENT] },
+);
+export type AdminEvent = Static<typeof AdminEvent>;
+export const AdminEvents = List(ref(AdminEvent), {
+  $id: 'AdminEvents',
+  description: 'Part of the ledger.',
+  examples: [{ items: [ADMIN_EVENT], nextCursor: null }],
+});
+export type AdminEvents = Static<typeof AdminEvents>;
+
+export const EventParams = Type.Object({ id: EventId });
+export const EventsQuery = Type.Object(
+  {
+    status: Type.Optional(EventStatus),
+    userId: Type.Optional(UserId),
+    action: Type.Optional(ActionId),
+    issuer: Type.Optional(Issuer),
+    from: Type.Optional(From),
+    to: Type.Optional(To),
+    limit: Limit(20),
+    cursor: Type.Optional(Cursor),
+  },
+  { additionalProperties: false },
+);
+
+export const Judgement = Type.Object(
+  { reason: Reason },
+  { additionalProperties: false, examples: [{ reason: 'Seen on video, it was real.' }] },
+);
+export const MassVoid = Type.Object(
+  {
+    userId: Type.Optional(UserId),
+    action: Type.Optional(ActionId),
+    issuer: Type.Optional(Issuer),
+    from: From,
+    to: To,
+    reason: Reason,
+  },
+  {
+    additionalProperties: false,
+    examples: [
+      {
+        issuer: 'key_c0eded57',
+        from: '2026-06-11T19:00:00.000Z',
+        to: '2026-06-11T20:00:00.000Z',
+        reason: 'The key was leaked.',
+      },
+    ],
+  },
+);
+export const Voided = Type.Object(
+  { voided: Type.Integer({ description: 'How many events this call has voided.' }) },
+  { $id: 'Voided', description: 'They count no more.', examples: [{ voided: 31 }] },
+);
+
+export const ModeratedUser = Type.Object(
+  {
+    id: UserId,
+    displayName: Type.String(),
+    bannedAt: Type.Unsafe<string | null>({
+      anyOf: [Time, Type.Null()],
+      description: 'Since when the user may read but not score; null if it may.',
+    }),
+  },
+  {
+    $id: 'ModeratedUser',
+    description: 'A user, as administrators see it.',
+    examples: [
+      {
+        id: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
+        displayName: 'Ada',
+        bannedAt: '2026-06-11T19:10:00.000Z',
+      },
+    ],
+  },
+);
+export type ModeratedUser = Static<typeof ModeratedUser>;
+
+const AUDIT_ENTRY = {
+  id: 'aud_01kcx7h5r3e8n2p6s9t4v7w0yc',
+  at: '2026-06-11T19:10:00.000Z',
+  actor: 'svc_01kcx7d2m8f4q9t3v6w1y5z0ab',
+  action: 'void-event',
+  target: 'evt_01kcx7g2c4f9f8r8w5w3v0y6hd',
+  reason: 'Made with a modified client.',
+  details: { from: 'counted', to: 'voided' },
+};
+export const AuditEntry = Type.Object(
+  {
+    id: AuditId,
+    at: Time,
+    actor: Type.String({ description: 'The service account or user who did it.' }),
+    action: Type.Union(
+      (
+        [
+          'put-leaderboard',
+          'put-action',
+          'release-event',
+          'void-event',
+          'void-events',
+          'ban-user',
+          'unban-user',
+        ] as const
+      ).map((action) => Type.Literal(action)),
+    ),
+    target: Type.String({ description: 'The id of what was changed; `events` for many.' }),
+    reason: Type.Union([Type.String(), Type.Null()]),
+    details: Type.Record(Type.String(), Type.Unknown()),
+  },
+  { $id: 'AuditEntry', description: 'What an administrator has done.', examples: [AUDIT_ENTRY] },
+);
+export type AuditEntry = Static<typeof AuditEntry>;
+export const AuditTrail = List(ref(AuditEntry), {
+  $id: 'AuditTrail',
+  description: 'Part of the audit.',
+  examples: [{ items: [AUDIT_ENTRY], nextCursor: null }],
+});
+export type AuditTrail = Static<typeof AuditTrail>;
+export const AuditQuery = Type.Object(
+  { limit: Limit(20), cursor: Type.Optional(Cursor) },
+  { additionalProperties: false },
+);

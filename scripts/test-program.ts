@@ -1,0 +1,147 @@
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, statSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { StartError } from '../src/start-error.js';
+
+interface Program {
+  /** In the words of a sentence. */
+  readonly what: string;
+  /** Any of them does. */
+  readonly names: readonly string[];
+  /** What each package manager calls it: the first that there is. */
+  readonly packages: Readonly<Record<(typeof PACKAGE_MANAGERS)[number]['program'], readonly string[]>>;
+  readonly byHand: string;
+}
+
+interface PackageManager {
+  readonly program: string;
+  readonly before?: string;
+  readonly install: string;
+  readonly asRoot: boolean;
+}
+
+const PACKAGE_MANAGERS = [
+  {
+    program: 'apt-get',
+    before: 'apt-get update',
+    install: 'apt-get install -y --no-install-recommends',
+    asRoot: true,
+  },
+  { program: 'apk', install: 'apk add', asRoot: true },
+  { program: 'dnf', install: 'dnf install -y', asRoot: true },
+  { program: 'brew', install: 'brew install', asRoot: false },
+] as const satisfies readonly PackageManager[];
+
+const PROMETHEUS = {
+  packages: {
+    'apt-get': ['prometheus'],
+    apk: ['prometheus'],
+    dnf: ['golang-github-prometheus', 'prometheus'],
+    brew: ['prometheus'],
+  },
+  byHand: 'install Prometheus 2.42 or newer, so that prometheus and promtool are on PATH',
+};
+
+const PROGRAMS = {
+  'redis-server': {
+    what: 'a Redis server',
+    names: ['redis-server', 'valkey-server'],
+    packages: { 'apt-get': ['redis-server'], apk: ['redis'], dnf: ['redis', 'valkey'], brew: ['redis'] },
+    byHand: 'install Redis 7 or Valkey, so that redis-server or valkey-server is on PATH',
+  },
+  prometheus: { what: 'Prometheus', names: ['prometheus'], ...PROMETHEUS },
+  promtool: { what: 'promtool', names: ['promtool'], ...PROMETHEUS },
+} as const satisfies Record<string, Program>;
+
+/** A program that is no npm package, and that tests run. */
+export type TestProgram = keyof typeof PROGRAMS;
+
+/** Where servers also are, when PATH is that of an ordinary user or of an editor. */
+const ELSEWHERE = ['/usr/sbin', '/usr/local/bin', '/opt/homebrew/bin'];
+
+/** The surroundings in which a program is looked for and installed; tests make up their own. */
+export interface Machine {
+  readonly path: string;
+  readonly elsewhere: readonly string[];
+  readonly isRoot: boolean;
+  readonly log: (line: string) => void;
+}
+
+const thisMachine = (): Machine => ({
+  path: process.env['PATH'] ?? '',
+  elsewhere: ELSEWHERE,
+  isRoot: process.getuid?.() === 0,
+  log: console.error,
+});
+
+/** The path of the program, if this machine has it. For redis-server, valkey-server is as good. */
+export function findTestProgram(program: TestProgram, machine = thisMachine()): string | undefined {
+  return PROGRAMS[program].names.map((name) => findOnPath(machine, name)).find((file) => file !== undefined);
+}
+
+/** All that tests need, installed if need be: see ensureTestProgram. */
+export function ensureTestPrograms(): void {
+  ensureTestProgram('redis-server');
+  ensureTestProgram('prometheus');
+  ensureTestProgram('promtool');
+}
+
+/**
+ * The path of a program, which is installed if there is none and the user of this process may do that without being
+ * asked anything.
+ * @throws StartError with the command to run, if there is none and none can be installed
+ */
+export function ensureTestProgram(program: TestProgram, machine = thisMachine()): string {
+  const found = findTestProgram(program, machine);
+  if (found !== undefined) return found;
+  const { what, packages, byHand } = PROGRAMS[program];
+  const missing = (advice: string) =>
+    new StartError(`The tests need ${what}, and there is none here: ${advice}`);
+  const manager = PACKAGE_MANAGERS.find(({ program }) => findOnPath(machine, program) !== undefined);
+  if (manager === undefined) throw missing(byHand);
+  const needsSudo = manager.asRoot && !machine.isRoot;
+  const names = packages[manager.program];
+  const command = commandOf(manager, names, needsSudo ? 'sudo ' : '');
+  const maySudo = () => findOnPath(machine, 'sudo') !== undefined && succeeds(machine, 'sudo -n true 2>&-');
+  if (!needsSudo || maySudo()) {
+    machine.log(`The tests need ${what}; installing: ${command}`);
+    succeeds(machine, commandOf(manager, names, needsSudo ? 'sudo -n ' : ''));
+  }
+  const installed = findTestProgram(program, machine);
+  if (installed === undefined) throw missing(`run: ${command}`);
+  return installed;
+}
+
+function commandOf({ before, install }: PackageManager, names: readonly string[], sudo: string): string {
+  const first = before === undefined ? '' : `${sudo}${before} && `;
+  return first + names.map((name) => `${sudo}${install} ${name}`).join(' || ');
+}
+
+const foldersOf = ({ path, elsewhere }: Machine) => [
+  ...path.split(delimiter).filter((folder) => folder !== ''),
+  ...elsewhere,
+];
+
+/** What a program writes goes to stderr: it is no result of a test. */
+function succeeds(machine: Machine, command: string): boolean {
+  const path = foldersOf(machine).join(delimiter);
+  // A package that brings a service shall not start it: systemctl then says that it is in a chroot, and does nothing.
+  const quietly = { DEBIAN_FRONTEND: 'noninteractive', SYSTEMD_OFFLINE: '1' };
+  const env = { ...process.env, PATH: path, ...quietly };
+  return spawnSync('/bin/sh', ['-c', command], { env, stdio: ['ignore', 2, 2] }).status === 0;
+}
+
+function findOnPath(machine: Machine, program: string): string | undefined {
+  return foldersOf(machine)
+    .map((folder) => join(folder, program))
+    .find(isProgram);
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,42 @@
+const TIME_LIMIT_MS = 1_000;
+const GOOD_FOR_MS = 1_000;
+
+/** Asks whether something answers, however often it is asked itself: at most once a second, for at most a second. */
+export class HealthCheck {
+  readonly #ask: () => Promise<boolean>;
+  readonly #onError: (error: unknown) => void;
+  #answer: Promise<boolean> | undefined;
+
+  /** @param ask may throw: that is a no, and told to `onError` */
+  constructor(ask: () => Promise<boolean>, onError: (error: unknown) => void) {
+    this.#ask = ask;
+    this.#onError = onError;
+  }
+
+  passes(): Promise<boolean> {
+    this.#answer ??= this.#run().finally(() => {
+      setTimeout(() => {
+        this.#answer = undefined;
+      }, GOOD_FOR_MS).unref();
+    });
+    return this.#answer;
+  }
+
+  async #run(): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`There was no answer within ${TIME_LIMIT_MS} ms`)),
+        TIME_LIMIT_MS,
+      );
+    });
+    try {
+      return await Promise.race([this.#ask(), tooLate]);
+    } catch (error) {
+      this.#onError(error);
+      return false;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

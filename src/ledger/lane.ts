@@ -1,0 +1,157 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { brokenConstraint, errorCode, isDatabaseUnavailable, SQLSTATE } from '../database.js';
+import { Problem } from '../errors.js';
+import { outOfRange } from './refusals.js';
+
+interface Waiting {
+  /** On the clock of `performance.now()`. */
+  readonly arrivedAt: number;
+  reject(reason: unknown): void;
+}
+
+interface LaneOptions<T> {
+  /** One try at one batch. Answers every submission, or throws and has answered none. */
+  readonly send: (batch: T[]) => Promise<void>;
+  readonly onError: (error: unknown) => void;
+  /** A batch goes out, at this time on the clock of `performance.now()`. */
+  readonly onStart?: (batch: readonly T[], at: number) => void;
+  /** So many were answered together, after so many seconds. */
+  readonly onFlush?: ((size: number, seconds: number) => void) | undefined;
+}
+
+const MAX_BATCH = 256;
+const MAX_FLUSHING = 2;
+export const MAX_WAITING = 8_192;
+/** How long a submission is tried to be written, from its arrival, in milliseconds. */
+const PATIENCE_MS = 5_000;
+const FIRST_RETRY_MS = 20;
+const LAST_RETRY_MS = 500;
+
+/**
+ * A queue into the ledger. A commit costs far more than a row, so submissions share commits:
+ *
+ * - *idle*: nothing waits. The first submission starts a batch, together with all that arrive in the same turn of the
+ *   event loop.
+ * - *flushing*: up to two batches are on their way, each on a connection of its own. Submissions that arrive meanwhile wait
+ *   and *fill* the next batch, which goes as soon as a connection is free. There is no timer: a lone submission is written
+ *   at once, and under load batches grow by themselves.
+ * - *draining*: new submissions are refused, those that wait are still written.
+ *
+ * What fails for a reason that may pass is sent again. A row that PostgreSQL refuses fails alone: its batch is halved until
+ * it is found.
+ */
+export class Lane<T extends Waiting> {
+  readonly #options: LaneOptions<T>;
+  readonly #waiting: T[] = [];
+  #flushing = 0;
+  #scheduled = false;
+  #draining = false;
+  readonly #onDrained: (() => void)[] = [];
+
+  constructor(options: LaneOptions<T>) {
+    this.#options = options;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** @throws Problem `service-unavailable` if too many wait, or the lane is draining */
+  add(submission: T): void {
+    if (this.#draining) throw new Problem('service-unavailable', 'The service is shutting down.');
+    if (this.#waiting.length >= MAX_WAITING)
+      throw new Problem('service-unavailable', 'Too many scores are waiting to be written.');
+    this.#waiting.push(submission);
+    this.#schedule();
+  }
+
+  /** Refuses what comes from now on, and resolves when everything that waits is answered. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    if (this.#waiting.length === 0 && this.#flushing === 0) return;
+    await new Promise<void>((resolve) => this.#onDrained.push(resolve));
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#flushing >= MAX_FLUSHING) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      void this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    const batch = this.#waiting.splice(0, MAX_BATCH);
+    if (batch.length > 0) {
+      this.#flushing++;
+      const start = performance.now();
+      this.#options.onStart?.(batch, start);
+      if (this.#waiting.length > 0) this.#schedule();
+      try {
+        await this.#write(batch);
+      } catch (error) {
+        this.#options.onError(error);
+        for (const pending of batch) pending.reject(error);
+      }
+      this.#options.onFlush?.(batch.length, (performance.now() - start) / 1000);
+      this.#flushing--;
+    }
+    if (this.#waiting.length > 0) this.#schedule();
+    else if (this.#flushing === 0) for (const resolve of this.#onDrained.splice(0)) resolve();
+  }
+
+  /** Writes a batch, trying again as long as the fault may pass. */
+  async #write(batch: T[]): Promise<void> {
+    for (let wait = FIRST_RETRY_MS; ; wait = Math.min(wait * 2, LAST_RETRY_MS)) {
+      const overdue = performance.now() - PATIENCE_MS;
+      const [due, late] = partition(batch, ({ arrivedAt }) => arrivedAt > overdue);
+      for (const pending of late) {
+        pending.reject(
+          new Problem('service-unavailable', 'The score could not be written in time. Try again.'),
+        );
+      }
+      if (due.length === 0) return;
+      batch = due;
+      try {
+        return await this.#options.send(batch);
+      } catch (error) {
+        if (isRefused(error)) return await this.#isolate(batch, error);
+        if (!isWorthRetrying(error)) throw error;
+        if (!isRace(error)) this.#options.onError(error);
+      }
+      await delay(wait * (0.5 + Math.random() / 2));
+    }
+  }
+
+  /** Finds the row that PostgreSQL has refused, by halves. */
+  async #isolate(batch: T[], error: unknown): Promise<void> {
+    const [alone, ...others] = batch;
+    if (alone !== undefined && others.length === 0) {
+      if (isOutOfRange(error)) return alone.reject(outOfRange());
+      this.#options.onError(error);
+      return alone.reject(error);
+    }
+    const half = batch.length >> 1;
+    await this.#write(batch.slice(0, half));
+    await this.#write(batch.slice(half));
+  }
+}
+
+/** Whether a score would have left ±(2^53 − 1). */
+export const isOutOfRange = (error: unknown): boolean => brokenConstraint(error) === 'scores_score_check';
+
+/** The data of some row cannot be written, now or later: SQLSTATE classes 22 (bad value) and 23 (broken constraint). */
+const isRefused = (error: unknown): boolean => /^2[23]/.test(errorCode(error) ?? '') && !isRace(error);
+
+/** Another batch was in the way; it is through by now. */
+const isRace = (error: unknown): boolean =>
+  brokenConstraint(error) === 'scores_pkey' ||
+  errorCode(error) === SQLSTATE.deadlockDetected ||
+  errorCode(error) === SQLSTATE.serializationFailure;
+
+const isWorthRetrying = (error: unknown): boolean => isRace(error) || isDatabaseUnavailable(error);
+
+function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(test), items.filter((item) => !test(item))];
+}

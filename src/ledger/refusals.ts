@@ -1,0 +1,34 @@
+import { Problem } from '../errors.js';
+
+/** What a token was counted as. */
+export interface ConsumedToken {
+  readonly tokenId: string;
+  readonly eventId: string;
+  readonly userId: string;
+  readonly acceptedAt: number;
+}
+
+export const noSuchUser = (userId: string): Problem =>
+  new Problem('not-found', `There is no user "${userId}".`);
+
+export const banned = (): Problem =>
+  new Problem('user-banned', 'This user is banned: it may read but not score.');
+
+export const limitReached = (actionId: string, retryAfter: number): Problem =>
+  new Problem('action-limit-reached', `"${actionId}" counts for this user again in ${retryAfter} s.`, {
+    retryAfter,
+  });
+
+/** The answer to a token that was counted before; to the user it was counted for it says as what. */
+export function replayed(userId: string, token: ConsumedToken | undefined): Problem {
+  return new Problem(
+    'action-token-replayed',
+    'This action token was used before; it counts once.',
+    token?.userId === userId
+      ? { original: { eventId: token.eventId, acceptedAt: new Date(token.acceptedAt).toISOString() } }
+      : {},
+  );
+}
+
+export const outOfRange = (): Problem =>
+  new Problem('points-out-of-range', 'The score would leave the range of exact integers.');

@@ -1,0 +1,144 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+/** Fine where answers should be, and with a bound at each limit that an alert is set to (1 s, 2 s). */
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10];
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/**
+ * Everything that the service measures of itself, beside what prom-client knows of the process. The first seven are those
+ * of the deployment specification, to the letter. No label takes a value that a client could make up.
+ */
+export function createMetrics(registry: Registry) {
+  const registers = [registry];
+  const metrics = {
+    httpRequests: new Counter({
+      name: 'http_requests_total',
+      help: 'Requests answered; path is the pattern of the route, "unknown" where there is none.',
+      labelNames: ['method', 'path', 'status'],
+      registers,
+    }),
+    httpDuration: new Histogram({
+      name: 'http_request_duration_seconds',
+      help: 'Time from a request to the end of its answer; without live streams, which end when somebody leaves.',
+      labelNames: ['method', 'path'],
+      buckets: SECONDS,
+      registers,
+    }),
+    streamsActive: new Gauge({
+      name: 'sse_connections_active',
+      help: 'Live streams that are open.',
+      registers,
+    }),
+    scoreUpdates: new Counter({
+      name: 'score_updates_total',
+      help: 'Scores posted: accepted, held for a person to look at, refused, or failed on our side.',
+      labelNames: ['status'],
+      registers,
+    }),
+    actionTokenValidations: new Counter({
+      name: 'action_token_validations_total',
+      help: 'Action tokens looked at, and what was found.',
+      labelNames: ['result'],
+      registers,
+    }),
+    rateLimitHits: new Counter({
+      name: 'rate_limit_hits_total',
+      help: 'Requests refused because there were too many; endpoint is the pattern of the route.',
+      labelNames: ['endpoint'],
+      registers,
+    }),
+    drift: new Gauge({
+      name: 'redis_leaderboard_sync_drift',
+      help: 'Entries that differed from PostgreSQL when this instance last compared the boards in Redis.',
+      registers,
+    }),
+
+    streamsCapacity: new Gauge({
+      name: 'sse_connections_capacity',
+      help: 'How many live streams may be open.',
+      registers,
+    }),
+    streamsClosed: new Counter({
+      name: 'sse_connections_closed_total',
+      help: 'Live streams that have ended: by the client, stalled, at a shutdown, or by an error.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    streamsRefused: new Counter({
+      name: 'sse_connections_refused_total',
+      help: 'Live streams refused because too many were open, in all or from one address.',
+      registers,
+    }),
+    batchSize: new Histogram({
+      name: 'score_ledger_batch_size',
+      help: 'Scores written with one commit.',
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+      registers,
+    }),
+    flushDuration: new Histogram({
+      name: 'score_ledger_flush_duration_seconds',
+      help: 'Time to write one batch of scores, with all its tries.',
+      buckets: SECONDS,
+      registers,
+    }),
+    queueDepth: new Gauge({
+      name: 'score_ledger_queue_depth',
+      help: 'Scores that wait for a batch.',
+      registers,
+    }),
+    queueCapacity: new Gauge({
+      name: 'score_ledger_queue_capacity',
+      help: 'How many scores may wait before more are refused.',
+      registers,
+    }),
+    projectionLag: new Histogram({
+      name: 'leaderboard_projection_lag_seconds',
+      help: 'Time from the commit of a batch until the boards of this instance show it.',
+      buckets: [0.0001, 0.00025, 0.0005, ...SECONDS],
+      registers,
+    }),
+    projectionEpoch: new Gauge({
+      name: 'leaderboard_projection_epoch_timestamp_seconds',
+      help: 'When the epoch of a board began, since the Unix epoch: it is new after each rebuild.',
+      labelNames: ['leaderboard'],
+      registers,
+    }),
+    projectionReady: new Gauge({
+      name: 'leaderboard_projection_ready',
+      help: '1 if a board is read from its projection, 0 while PostgreSQL is read instead.',
+      labelNames: ['leaderboard'],
+      registers,
+    }),
+    poolConnections: new Gauge({
+      name: 'database_pool_connections',
+      help: 'Connections to PostgreSQL.',
+      labelNames: ['pool', 'state'],
+      registers,
+    }),
+    poolCapacity: new Gauge({
+      name: 'database_pool_capacity',
+      help: 'How many connections to PostgreSQL there may be.',
+      labelNames: ['pool'],
+      registers,
+    }),
+    poolWaiting: new Gauge({
+      name: 'database_pool_waiting',
+      help: 'Queries that wait for a connection to PostgreSQL.',
+      labelNames: ['pool'],
+      registers,
+    }),
+    healthCheck: new Gauge({
+      name: 'health_check_status',
+      help: '1 if what /health checks is there, else 0.',
+      labelNames: ['check'],
+      registers,
+    }),
+  };
+  // A series that begins with its first event has no rate for it: these are known, so they begin at 0.
+  for (const status of ['accepted', 'held', 'refused', 'failed']) metrics.scoreUpdates.inc({ status }, 0);
+  for (const result of ['valid', 'invalid', 'expired', 'replay'])
+    metrics.actionTokenValidations.inc({ result }, 0);
+  for (const reason of ['client', 'stalled', 'shutdown', 'error']) metrics.streamsClosed.inc({ reason }, 0);
+  return metrics;
+}

@@ -1,0 +1,178 @@
+import type pg from 'pg';
+import type { AdminEvent, AuditEntry, ModeratedUser } from '../../schemas/moderation.js';
+import { type Queryable, transact } from '../database.js';
+import { invalid, Problem } from '../errors.js';
+import type { Leaderboards } from '../leaderboard/leaderboards.js';
+import { type Correction, correct } from '../ledger/correction.js';
+import { isOutOfRange } from '../ledger/lane.js';
+import { outOfRange } from '../ledger/refusals.js';
+import { BOARDS_OF_EVENT } from '../ledger/statements.js';
+import { rfc3339 } from '../sql.js';
+import { type AdminAct, audit, auditTrail } from './audit.js';
+import { type EventFilter, eventsWhere } from './event-filter.js';
+
+/** How many events one transaction voids: it holds the rows of their users meanwhile. */
+const EVENTS_A_PAGE = 500;
+
+const EVENTS = `
+SELECT e.id AS "eventId", e.user_id AS "userId", e.action_id AS action, e.points, e.metadata,
+       ${rfc3339('e.accepted_at')} AS "acceptedAt", e.status,
+       (SELECT coalesce(json_agg(json_build_object('id', b.key, 'season', b.value::int) ORDER BY b.key), '[]')
+        FROM jsonb_each_text(${BOARDS_OF_EVENT('e')}) b) AS leaderboards,
+       e.token_id AS "tokenId", e.issued_by AS "issuedBy", e.signing_key AS "signingKey"
+FROM score_events e`;
+
+const MODERATED = `id, display_name AS "displayName", ${rfc3339('banned_at')} AS "bannedAt"`;
+
+interface ModerationOptions {
+  readonly pool: pg.Pool;
+  readonly leaderboards: Pick<Leaderboards, 'apply'>;
+  /** Names this process in what it announces to the others. */
+  readonly instance: string;
+  readonly onError: (error: unknown) => void;
+}
+
+/** What administrators do about cheats. Each act is one transaction with its line in the audit. */
+export class Moderation {
+  readonly #options: ModerationOptions;
+
+  constructor(options: ModerationOptions) {
+    this.#options = options;
+  }
+
+  /** Events, newest first, before the given one. */
+  async events(filter: EventFilter, limit: number, before: string | null): Promise<AdminEvent[]> {
+    const { where, values } = eventsWhere(filter);
+    const { rows } = await this.#options.pool.query<AdminEvent>(
+      `${EVENTS} WHERE ${where} AND e.id < $${values.length + 1} ORDER BY e.id DESC LIMIT $${values.length + 2}`,
+      [...values, before ?? 'evt_{', limit],
+    );
+    return rows;
+  }
+
+  /**
+   * Lets a held event count. One that counts already stays as it is.
+   * @throws Problem `not-found` if there is none, or it is voided; `points-out-of-range`
+   */
+  release(eventId: string, act: AdminAct): Promise<AdminEvent> {
+    return this.#judge(eventId, 'counted', 'release-event', act);
+  }
+
+  /**
+   * Makes an event count no more, for good. One that is voided already stays as it is.
+   * @throws Problem `not-found`, `points-out-of-range`
+   */
+  void(eventId: string, act: AdminAct): Promise<AdminEvent> {
+    return this.#judge(eventId, 'voided', 'void-event', act);
+  }
+
+  async #judge(
+    eventId: string,
+    to: 'counted' | 'voided',
+    action: AuditEntry['action'],
+    act: AdminAct,
+  ): Promise<AdminEvent> {
+    return await this.#correct(async (client) => {
+      const known = await findEvent(client, eventId);
+      const from = to === 'counted' ? (['held'] as const) : (['counted', 'held'] as const);
+      const events = [{ id: eventId, userId: known.userId }];
+      const correction = await correct(client, events, from, to, this.#options.instance);
+      for (const { was } of correction.events) await audit(client, act, action, eventId, { from: was, to });
+      const event = await findEvent(client, eventId);
+      if (event.status !== to)
+        throw new Problem('not-found', `The event "${eventId}" is ${event.status}: it cannot be released.`);
+      return { correction, result: event };
+    });
+  }
+
+  /**
+   * Voids all events of a user, an action or an issuer that were accepted in a time: in pages, each a transaction of its own.
+   * If one fails, those before it stay; to call again goes on from there.
+   * @param goesOn asked before each page
+   * @returns how many
+   * @throws Problem `validation-failed`, `points-out-of-range`, `service-unavailable`
+   */
+  async voidAll(
+    filter: EventFilter & { readonly from: string; readonly to: string },
+    act: AdminAct,
+    goesOn: () => boolean,
+  ): Promise<number> {
+    if (filter.userId === undefined && filter.action === undefined && filter.issuer === undefined)
+      throw invalid('/', 'must name a userId, an action or an issuer');
+    const { where, values } = eventsWhere(filter);
+    const page = `
+      SELECT e.id, e.user_id AS "userId" FROM score_events e
+      WHERE ${where} AND e.status <> 'voided' AND e.id > $${values.length + 1} ORDER BY e.id LIMIT ${EVENTS_A_PAGE}`;
+    let voided = 0;
+    for (let after = ''; ; ) {
+      if (!goesOn()) throw new Problem('service-unavailable', `Cut short after ${voided}. Send it again.`);
+      const { rows } = await this.#options.pool.query<{ id: string; userId: string }>(page, [
+        ...values,
+        after,
+      ]);
+      const last = rows.at(-1);
+      if (last === undefined) return voided;
+      after = last.id;
+      voided += await this.#correct(async (client) => {
+        const correction = await correct(client, rows, ['counted', 'held'], 'voided', this.#options.instance);
+        const result = correction.events.length;
+        if (result > 0) await audit(client, act, 'void-events', 'events', { ...filter, voided: result });
+        return { correction, result };
+      });
+    }
+  }
+
+  /** @throws Problem `not-found` */
+  ban(userId: string, act: AdminAct): Promise<ModeratedUser> {
+    return this.#setBan(userId, true, act);
+  }
+
+  /** @throws Problem `not-found` */
+  unban(userId: string, act: AdminAct): Promise<ModeratedUser> {
+    return this.#setBan(userId, false, act);
+  }
+
+  /** What administrators have done, newest first, before the given entry. */
+  audit(limit: number, before: string | null): Promise<AuditEntry[]> {
+    return auditTrail(this.#options.pool, limit, before);
+  }
+
+  async #setBan(userId: string, banned: boolean, act: AdminAct): Promise<ModeratedUser> {
+    return await transact(this.#options.pool, async (client) => {
+      // Waits for batches that hold the user's row; those that come later find it changed.
+      const { rowCount } = await client.query(
+        `UPDATE users SET banned_at = ${banned ? 'now()' : 'NULL'}
+         WHERE id = $1 AND erased_at IS NULL AND (banned_at IS NULL) = $2`,
+        [userId, banned],
+      );
+      if (rowCount !== 0) await audit(client, act, banned ? 'ban-user' : 'unban-user', userId);
+      const { rows } = await client.query<ModeratedUser>(
+        `SELECT ${MODERATED} FROM users WHERE id = $1 AND erased_at IS NULL`,
+        [userId],
+      );
+      const [user] = rows;
+      if (user === undefined) throw new Problem('not-found', `There is no user "${userId}".`);
+      return user;
+    });
+  }
+
+  /** Runs a correction in a transaction, and shows on the boards what is committed. */
+  async #correct<T>(work: (client: Queryable) => Promise<{ correction: Correction; result: T }>): Promise<T> {
+    const { pool, leaderboards, onError } = this.#options;
+    try {
+      const { correction, result } = await transact(pool, work);
+      // Whatever happens there, it is done: the boards hear of it once more as other instances do.
+      await leaderboards.apply(correction.entries).catch(onError);
+      return result;
+    } catch (error) {
+      throw isOutOfRange(error) ? outOfRange() : error;
+    }
+  }
+}
+
+/** @throws Problem `not-found` */
+async function findEvent(client: Queryable, id: string): Promise<AdminEvent> {
+  const [event] = (await client.query<AdminEvent>(`${EVENTS} WHERE e.id = $1`, [id])).rows;
+  if (event === undefined) throw new Problem('not-found', `There is no event "${id}".`);
+  return event;
+}

@@ -133,9 +133,12 @@ function serverOptions(
   };
 }
 
-/** Answers what is not HTTP, so that no request exists that a plugin could answer. */
+const refused = new WeakSet<Socket>();
+
+/** Answers what is not HTTP, so that no request exists that a plugin could answer. Comes again for whatever follows. */
 function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  if (error.code === 'ECONNRESET' || socket.destroyed || refused.has(socket)) return;
+  refused.add(socket);
   const problem = new Problem('validation-failed', GARBAGE[error.code ?? ''] ?? 'This is not HTTP/1.1.');
   const requestId = randomUUID();
   const body = JSON.stringify(problemDocument(problem, '/', requestId));

@@ -9,6 +9,8 @@ import { openSocket } from '../raw-http.js';
 
 t.setTimeout(120_000);
 
+process.on('warning', ({ message }) => t.fail(message));
+
 /** A request has 10 s to arrive, looked at each second: a ceiling for a machine that is busy. */
 const CEILING_MS = 30_000;
 const HOST = 'Host: x\r\n';

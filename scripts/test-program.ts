@@ -92,7 +92,10 @@ export function findTestProgram(program: TestProgram, machine = thisMachine()): 
 
 /** All that tests need, installed if need be: see ensureTestProgram. */
 export function ensureTestPrograms(): void {
-  for (const program of Object.keys(PROGRAMS) as TestProgram[]) ensureTestProgram(program);
+  ensureTestProgram('redis-server');
+  ensureTestProgram('prometheus');
+  ensureTestProgram('promtool');
+  ensureTestProgram('chromium');
 }
 
 /**

@@ -15,6 +15,9 @@ import {
 import { UserParams } from '../schemas/user.js';
 import { BODY_FAULTS, problemResponses } from '../src/errors.js';
 
+/** A part of a mass void is answered before a proxy or a client would give it up. */
+const MASS_VOID_MS = 30_000;
+
 const common = { tags: ['Admin'], security: [{ bearer: [] }] };
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
@@ -114,7 +117,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const { reason: _, ...filter } = request.body;
-      return { voided: await app.moderation.voidAll(filter, act(request), () => !app.draining) };
+      const until = performance.now() + MASS_VOID_MS;
+      const goesOn = () => !app.draining && performance.now() < until;
+      return { voided: await app.moderation.voidAll(filter, act(request), goesOn) };
     },
   );
 

@@ -16,6 +16,7 @@ import leaderboard from '../plugins/leaderboard.js';
 import metrics from '../plugins/metrics.js';
 import moderation from '../plugins/moderation.js';
 import openapi from '../plugins/openapi.js';
+import pipelining from '../plugins/pipelining.js';
 import problemDetails, { asProblem, sendProblem } from '../plugins/problem-details.js';
 import rateLimit from '../plugins/rate-limit.js';
 import redis from '../plugins/redis.js';
@@ -54,6 +55,7 @@ export async function buildApp(config: AppConfig, logger: FastifyBaseLogger = cr
 
 /** Each line needs only those above it; closing runs backwards. */
 async function register(app: FastifyInstance, config: AppConfig, requestLog: RequestLog): Promise<void> {
+  await app.register(pipelining);
   await app.register(faults);
   await app.register(tracing, { config });
   await app.register(problemDetails);

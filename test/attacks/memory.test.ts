@@ -17,7 +17,11 @@ t.test('forged access tokens leave nothing behind', async (t) => {
   const { api } = await startApi(t);
   const forge = async (count: number) => {
     for (let i = 0; i < count; i++) {
-      const claims = { sub: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb', forged: Math.random(), filler: 'x'.repeat(8_000) };
+      const claims = {
+        sub: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
+        forged: Math.random(),
+        filler: 'x'.repeat(8_000),
+      };
       const forged = jwt({ alg: 'HS256', typ: 'JWT' }, claims, 'a secret that is not ours');
       (await api.as(forged).get('/v1/users/me')).fails('unauthenticated');
     }

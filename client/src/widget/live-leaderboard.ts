@@ -30,15 +30,13 @@ export class LiveLeaderboard extends LitElement {
     limit: { type: Number },
     user: {},
     heading: {},
+    /** As everywhere; only that a new language shows at once. */
+    lang: { reflect: true, useDefault: true },
     texts: { attribute: false },
     view: { state: true },
     boardTitle: { state: true },
     ownName: { state: true },
   };
-  /** `theme` and `dir` are for the style sheet alone. */
-  static override get observedAttributes() {
-    return [...super.observedAttributes, 'lang'];
-  }
 
   declare src: string;
   declare board: string;
@@ -67,6 +65,7 @@ export class LiveLeaderboard extends LitElement {
     this.limit = DEFAULT_LIMIT;
     this.user = '';
     this.heading = '';
+    this.lang = '';
     this.texts = {};
     this.view = NOTHING_YET;
     this.boardTitle = '';
@@ -83,11 +82,6 @@ export class LiveLeaderboard extends LitElement {
     this.#unwatch();
     this.#announcer.reset();
     this.#watched = null;
-  }
-
-  override attributeChangedCallback(name: string, old: string | null, value: string | null): void {
-    super.attributeChangedCallback(name, old, value);
-    if (name === 'lang') this.requestUpdate();
   }
 
   protected override willUpdate(): void {
@@ -168,8 +162,11 @@ export class LiveLeaderboard extends LitElement {
     const own = this.#ownRow();
     const state = error ? 'closed' : board && this.view.state === 'connecting' ? 'open' : this.view.state;
     return html`<div class="board" part="board">
-      <table role="table" aria-busy=${!board && !error}>
-        <caption part="title">${this.heading || this.boardTitle || id}</caption>
+      <table role="table" aria-labelledby="title" aria-busy=${!board && !error}>
+        <caption part="header">
+          <span id="title" class="title" part="title" dir="auto">${this.heading || this.boardTitle || id}</span>
+          <span class="state" part="state" data-state=${state}>${texts[STATE_TEXT[state]]}</span>
+        </caption>
         <thead role="rowgroup" part="head">
           <tr role="row">
             <th role="columnheader" scope="col" class="rank">${texts.rank}</th>
@@ -194,12 +191,11 @@ export class LiveLeaderboard extends LitElement {
               ? rowOf(own, look)
               : line(
                   'total',
-                  board && !error ? texts.total(board.total, this.#numbers.format(board.total)) : '',
+                  board?.total && !error ? texts.total(board.total, this.#numbers.format(board.total)) : '',
                 )
           }
         </tfoot>
       </table>
-      <p class="state" part="state" data-state=${state}>${texts[STATE_TEXT[state]]}</p>
       <p class="said" role="status" aria-live="polite"></p>
     </div>`;
   }

@@ -53,8 +53,8 @@ t.test('one script tag on a page of another origin shows a board, and follows it
   t.same(
     moved,
     [
-      { row: 'Bo', transform: [`translateY(${height}px)`, 'none'] },
-      { row: 'Ada', transform: [`translateY(-${height}px)`, 'none'] },
+      { row: 'Bo', transform: [`translateY(${height}px)`, 'translateY(0px)'] },
+      { row: 'Ada', transform: ['translateY(0px)', `translateY(${height}px)`] },
     ],
     'each glides from where it was',
   );
@@ -96,7 +96,7 @@ t.test('a row that is overtaken while it glides goes on from where it is', async
   const { animated } = await reportOf(page);
   const last = animated.filter(({ row, transform }) => row === 'Bo' && transform).at(-1);
   const from = Number(/-?[\d.]+/.exec(last?.transform?.[0] ?? '')?.[0]);
-  t.ok(Math.abs(from - (below - height)) < 1, `from ${from}, where it was, and not from ${-height}`);
+  t.ok(Math.abs(from - below) < 1, `from ${from}, where it was, and not from 0`);
 });
 
 t.test('the own row stands out, also below the top, with its rank', async (t) => {
@@ -129,20 +129,26 @@ t.test('the own row stays in sight where the element scrolls', async (t) => {
     t,
     `<style>live-leaderboard { height: 320px; overflow: auto }</style>${element(board, `limit="30" user="${ids[24]}"`)}`,
   );
-  const own = page.locator('live-leaderboard .own');
-  await own.waitFor(CEILING);
-  const box = await page.locator('live-leaderboard').boundingBox();
+  const host = page.locator('live-leaderboard');
+  const own = host.locator('.own');
+  await own.first().waitFor(CEILING);
+  const box = await host.boundingBox();
   const inSight = async () => {
-    const row = await own.boundingBox();
-    return !!row && !!box && row.y >= box.y - 1 && row.y + row.height <= box.y + box.height + 1;
+    for (const row of await own.all()) {
+      const { y, height } = (await row.boundingBox()) ?? { y: Number.NaN, height: 0 };
+      if (box && y >= box.y - 1 && y + height <= box.y + box.height + 1) return true;
+    }
+    return false;
   };
-  t.ok(await inSight(), 'at the lower edge');
-  await page.locator('live-leaderboard').evaluate((host) => host.scrollTo(0, host.scrollHeight));
-  t.ok(await inSight());
-  await board.join('Below', 1);
-  await page.locator('live-leaderboard').evaluate((host) => host.setAttribute('limit', '5'));
-  await page.locator('live-leaderboard tfoot .own').waitFor(CEILING);
-  await page.locator('live-leaderboard').evaluate((host) => host.scrollTo(0, 0));
+  const staysInSight = () => eventually(async () => assert(await inSight()), CEILING.timeout);
+  await staysInSight();
+  t.equal(await own.count(), 2, 'at the lower edge, since its place is below');
+  await own.first().evaluate((row) => row.scrollIntoView());
+  await eventually(async () => assert.equal(await own.count(), 1), CEILING.timeout);
+  t.ok(await inSight(), 'at its place');
+  await host.evaluate((host) => host.setAttribute('limit', '5'));
+  await host.locator('tfoot .own').waitFor(CEILING);
+  await host.evaluate((host) => host.scrollTo(0, 0));
   t.ok(await inSight(), 'below the top');
 });
 

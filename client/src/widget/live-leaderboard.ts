@@ -1,4 +1,5 @@
 import { html, LitElement, type PropertyValues, unsafeCSS } from 'lit';
+import { keyed } from 'lit/directives/keyed.js';
 import type { LiveView } from '../live/subscription.js';
 import { Announcer } from './announcer.js';
 import { Counting } from './counting.js';
@@ -35,6 +36,7 @@ export class LiveLeaderboard extends LitElement {
     texts: { attribute: false },
     view: { state: true },
     boardTitle: { state: true },
+    ownInSight: { state: true },
     ownName: { state: true },
   };
 
@@ -47,10 +49,19 @@ export class LiveLeaderboard extends LitElement {
   declare private view: LiveView;
   declare private boardTitle: string;
   declare private ownName: string;
+  /** Whether the user's row among those on top can be seen. */
+  declare private ownInSight: boolean;
 
   #watched: Watched | null = null;
   #unwatch = () => {};
   #nameAskedFor = '';
+  #looked: HTMLElement | null = null;
+  readonly #sight = new IntersectionObserver(
+    (changes) => {
+      this.ownInSight = changes.at(-1)?.isIntersecting ?? true;
+    },
+    { threshold: 0.5 },
+  );
   #numbers = new Intl.NumberFormat();
   readonly #glide = new Glide();
   readonly #counting = new Counting();
@@ -70,6 +81,7 @@ export class LiveLeaderboard extends LitElement {
     this.view = NOTHING_YET;
     this.boardTitle = '';
     this.ownName = '';
+    this.ownInSight = true;
   }
 
   override connectedCallback(): void {
@@ -81,6 +93,7 @@ export class LiveLeaderboard extends LitElement {
     super.disconnectedCallback();
     this.#unwatch();
     this.#announcer.reset();
+    this.#look(null);
     this.#watched = null;
   }
 
@@ -101,9 +114,7 @@ export class LiveLeaderboard extends LitElement {
       this.boardTitle = '';
       this.#glide.reset();
       this.#announcer.reset();
-      this.#learn(titleOf(wanted.src, wanted.board), (title) => {
-        this.boardTitle = title;
-      });
+      void this.#learnTitle(wanted);
     }
     if (before?.user !== wanted.user) this.ownName = '';
     this.#unwatch();
@@ -115,7 +126,8 @@ export class LiveLeaderboard extends LitElement {
     return { src: this.src || ORIGIN, board: this.board || 'global', limit, user: this.user || '' };
   }
 
-  #show(view: LiveView, { src, board: id, user }: Watched): void {
+  #show(view: LiveView, wanted: Watched): void {
+    const { src, board: id, user } = wanted;
     const { board, standing } = this.view;
     const kept = standing?.userId === user ? standing : null;
     this.view = { ...view, board: view.board ?? board, standing: view.standing ?? kept };
@@ -124,29 +136,28 @@ export class LiveLeaderboard extends LitElement {
     const asked = `${src} ${id} ${user}`;
     if (this.ownName !== '' || this.#ownRow() === null || this.#nameAskedFor === asked) return;
     this.#nameAskedFor = asked;
-    this.#learn(nameOf(src, id, user), (name) => {
-      this.ownName = name;
-    });
+    void this.#learnName(wanted);
   }
 
   /** Names are worth one request, and are done without if that fails. */
-  #learn(name: Promise<string>, use: (name: string) => void): void {
-    const { src, board, user } = this.#wanted();
-    name.then(
-      (name) => {
-        const now = this.#wanted();
-        if (now.src === src && now.board === board && now.user === user) use(name);
-      },
-      () => {},
-    );
+  async #learnTitle({ src, board }: Watched): Promise<void> {
+    const title = await titleOf(src, board).catch(() => '');
+    if (this.#watched?.src === src && this.#watched.board === board) this.boardTitle = title;
   }
 
-  /** The user's own row, if it is not among those on top. */
+  async #learnName({ src, board, user }: Watched): Promise<void> {
+    const name = await nameOf(src, board, user).catch(() => '');
+    const now = this.#watched;
+    if (name && now?.src === src && now.board === board && now.user === user) this.ownName = name;
+  }
+
+  /** The user's own row, if it is not to be seen among those on top. */
   #ownRow(): Row | null {
     const { board, standing } = this.view;
     if (!board || !standing || standing.rank === null || standing.score === null) return null;
     const { userId, rank, score } = standing;
-    if (board.items.some((entry) => entry.userId === userId)) return null;
+    const shown = board.items.slice(0, this.#wanted().limit);
+    if (this.ownInSight && shown.some((entry) => entry.userId === userId)) return null;
     return { rank, userId, displayName: this.ownName, score };
   }
 
@@ -159,13 +170,13 @@ export class LiveLeaderboard extends LitElement {
     const { limit, user, board: id } = this.#wanted();
     const texts = this.#texts;
     const look = { numbers: this.#numbers, user, you: texts.you };
-    const own = this.#ownRow();
+    const own = error ? null : this.#ownRow();
     const state = error ? 'closed' : board && this.view.state === 'connecting' ? 'open' : this.view.state;
     return html`<div class="board" part="board">
       <table role="table" aria-labelledby="title" aria-busy=${!board && !error}>
         <caption part="header">
           <span id="title" class="title" part="title" dir="auto">${this.heading || this.boardTitle || id}</span>
-          <span class="state" part="state" data-state=${state}>${texts[STATE_TEXT[state]]}</span>
+          ${keyed(state, html`<span class="state" part="state" data-state=${state}>${texts[STATE_TEXT[state]]}</span>`)}
         </caption>
         <thead role="rowgroup" part="head">
           <tr role="row">
@@ -185,9 +196,9 @@ export class LiveLeaderboard extends LitElement {
                   : rowsOf(board.items.slice(0, limit), look)
           }
         </tbody>
-        <tfoot role="rowgroup" class=${own && !error ? 'sticky' : ''}>
+        <tfoot role="rowgroup" class=${own ? 'sticky' : ''}>
           ${
-            own && !error
+            own
               ? rowOf(own, look)
               : line(
                   'total',
@@ -211,9 +222,20 @@ export class LiveLeaderboard extends LitElement {
       if (row.lastElementChild instanceof HTMLElement)
         this.#counting.show(row.lastElementChild, row.value, row);
     }
-    if (board) this.#glide.arrange(rows.filter(({ parentElement }) => parentElement?.localName === 'tbody'));
+    const top = rows.filter(({ parentElement }) => parentElement?.localName === 'tbody');
+    if (board) this.#glide.arrange(top);
+    this.#look(top.find((row) => row.classList.contains('own')) ?? null);
     const before: LiveView | undefined = changed.get('view');
     if (before !== undefined) this.#tell(before);
+  }
+
+  /** Follows whether this row is in sight, wherever the page or the element has been scrolled to. */
+  #look(own: HTMLElement | null): void {
+    if (own === this.#looked) return;
+    this.#looked = own;
+    this.#sight.disconnect();
+    this.ownInSight = true;
+    if (own) this.#sight.observe(own);
   }
 
   #tell(before: LiveView): void {

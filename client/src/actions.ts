@@ -1,5 +1,4 @@
 import type { components } from './api.js';
-import type { Http } from './http.js';
 import { exclusively, inLine, unlessHeld } from './lock.js';
 import type { HeldToken, OfflineQueue, PendingAction } from './offline-queue.js';
 import { ScoreboardError } from './problem.js';
@@ -52,7 +51,6 @@ const REMEMBERED_MS = DAY_MS * 0.9;
  * sends it holds, and a token is given up only when the service says that it has expired unused.
  */
 export function actionsOf(
-  http: Http,
   session: Session,
   queue: OfflineQueue,
   lock: string,
@@ -137,8 +135,7 @@ export function actionsOf(
     queue.put(pending);
     try {
       const receipt = await session.call(
-        (headers, signal) =>
-          http.POST('/v1/scores', { body: { actionToken, points, metadata }, headers, signal }),
+        (http, signal) => http.POST('/v1/scores', { body: { actionToken, points, metadata }, signal }),
         signal,
       );
       return { ...receipt, replayed: false };
@@ -171,7 +168,7 @@ export function actionsOf(
 
   async function tokenFor({ action, userId }: PendingAction): Promise<HeldToken> {
     const issued = await session.call(
-      (headers, signal) => http.POST('/v1/action-tokens', { body: { action }, headers, signal }),
+      (http, signal) => http.POST('/v1/action-tokens', { body: { action }, signal }),
       signal,
     );
     if (issued.userId !== userId) throw queued(AWAY);

@@ -1,5 +1,4 @@
 import { type ActionEvent, type ActionOptions, actionsOf, type Receipt } from './actions.js';
-import { httpOf } from './http.js';
 import { type Leaderboard, leaderboardOf } from './leaderboard.js';
 import type { EventSourceClass } from './live/subscription.js';
 import { offlineQueue, type PendingAction } from './offline-queue.js';
@@ -58,15 +57,14 @@ export function createClient({ baseUrl, storage, onAction, onUser, eventSource }
   const prefix = `scoreboard:${baseUrl}:`;
   // What is in memory is nobody else's, so nobody else need wait for it.
   const lock = kept ? prefix : prefix + Math.random();
-  const http = httpOf(baseUrl);
   const store = storeOf(kept, prefix);
   // In a turn of its own, what a listener throws harms nobody else.
-  const session = sessionOf(http, store, `${lock}session`, (user) => {
+  const session = sessionOf(baseUrl, store, `${lock}session`, (user) => {
     queueMicrotask(() => onUser?.(user));
     if (user) actions.resume();
   });
   const queue = offlineQueue(store);
-  const actions = actionsOf(http, session, queue, `${lock}action:`, (event) =>
+  const actions = actionsOf(session, queue, `${lock}action:`, (event) =>
     queueMicrotask(() => onAction?.(event)),
   );
   const { user, guest, register, login, upgrade, rename, logout } = session;

@@ -1,5 +1,5 @@
 import type { components } from './api.js';
-import { type Answer, ask, type Http } from './http.js';
+import { type Answer, ask, type Http, httpOf } from './http.js';
 import { exclusively } from './lock.js';
 import { ScoreboardError } from './problem.js';
 import type { Store } from './storage.js';
@@ -34,8 +34,14 @@ const REFRESH_AFTER = 0.8;
  * tabs together, and whoever had to wait reads the storage again. When the answer to a refresh is lost, nobody knows whether
  * the token was used. Then the access token serves to its end, and only after that the refresh token is tried once more.
  */
-export function sessionOf(http: Http, store: Store, lock: string, onChange: (user: User | null) => void) {
+export function sessionOf(
+  baseUrl: string,
+  store: Store,
+  lock: string,
+  onChange: (user: User | null) => void,
+) {
   const held = (): Held | null => store.read('session');
+  const http = httpOf(baseUrl);
   let renewal: Promise<Held> | undefined;
 
   function keep(session: Held | null): void {
@@ -86,13 +92,13 @@ export function sessionOf(http: Http, store: Store, lock: string, onChange: (use
 
   /** A request in the session's name, with a new access token if the old one is not good any more. */
   async function call<T>(
-    send: (headers: { authorization: string }, signal: AbortSignal) => Answer<T>,
+    send: (http: Http, signal: AbortSignal) => Answer<T>,
     signal?: AbortSignal,
     rejected?: string,
   ): Promise<T> {
     const { accessToken } = await access(rejected);
     try {
-      return await ask((limit) => send(bearer(accessToken), limit), signal);
+      return await ask((limit) => send(httpOf(baseUrl, accessToken), limit), signal);
     } catch (error) {
       const isOld = error instanceof ScoreboardError && error.code === 'unauthenticated' && !rejected;
       if (isOld) return call(send, signal, accessToken);
@@ -119,22 +125,16 @@ export function sessionOf(http: Http, store: Store, lock: string, onChange: (use
     login: async (body: Credentials) =>
       (await exclusively(lock, () => open((signal) => http.POST('/v1/auth/login', { body, signal })))).user,
     upgrade: async (body: Credentials) =>
-      renamed(
-        await call((headers, signal) => http.POST('/v1/users/me/credentials', { body, headers, signal })),
-      ),
+      renamed(await call((http, signal) => http.POST('/v1/users/me/credentials', { body, signal }))),
     rename: async (displayName: string) =>
-      renamed(
-        await call((headers, signal) =>
-          http.PATCH('/v1/users/me', { body: { displayName }, headers, signal }),
-        ),
-      ),
+      renamed(await call((http, signal) => http.PATCH('/v1/users/me', { body: { displayName }, signal }))),
     async logout(): Promise<void> {
       const session = held();
       if (!session) return;
       keep(null);
       await ask(async (signal) => {
-        const headers = bearer(session.accessToken);
-        const { response, error } = await http.POST('/v1/auth/logout', { headers, signal });
+        const http = httpOf(baseUrl, session.accessToken);
+        const { response, error } = await http.POST('/v1/auth/logout', { signal });
         // Over already is as good.
         return { response, error, data: response.ok || response.status === 401 || undefined };
       });
@@ -142,8 +142,6 @@ export function sessionOf(http: Http, store: Store, lock: string, onChange: (use
   };
 }
 export type Session = ReturnType<typeof sessionOf>;
-
-const bearer = (accessToken: string) => ({ authorization: `Bearer ${accessToken}` });
 
 const isGood = ({ accessToken, refreshAt, doubtful }: Held, rejected: string | undefined): boolean =>
   accessToken !== rejected && (doubtful === true || Date.now() < refreshAt);

@@ -1,5 +1,5 @@
 import type { components } from './api.js';
-import { exclusively, inLine, unlessHeld } from './lock.js';
+import { exclusively, inLine } from './lock.js';
 import type { HeldToken, OfflineQueue, PendingAction } from './offline-queue.js';
 import { ScoreboardError } from './problem.js';
 import { backoff, orAbort, orTimeout, wait } from './retry.js';
@@ -81,12 +81,14 @@ export function actionsOf(
     return orAbort(orTimeout(counted, timeoutMs, queued('It is kept, and sent later.')), options.signal);
   }
 
-  /** Sends what an earlier page has left, or the user that is back now. */
+  /** Sends what an earlier page has left, or the user that is back now; what another tab is about, if that is closed. */
   function resume(): void {
     for (const pending of queue.all()) {
-      void unlessHeld(lock + pending.id, async () => {
-        if (queue.find(pending.id)) await send(pending).catch(() => {});
+      const sent = exclusively(lock + pending.id, async () => {
+        if (queue.find(pending.id)) await send(pending);
       });
+      // Told as an event.
+      sent.catch(() => {});
     }
   }
 

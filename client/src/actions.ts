@@ -33,6 +33,8 @@ export interface ActionOptions {
   readonly timeoutMs?: number;
 }
 
+/** How many actions may wait. */
+const CAPACITY = 64;
 const PATIENCE_MS = 120_000;
 /** A 429 that wants a longer wait is final. */
 const LONGEST_WAIT_S = 300;
@@ -59,12 +61,15 @@ export function actionsOf(
   const closing = new AbortController();
   const { signal } = closing;
   const line = lock + Math.random();
+  /** Actions that are not in the queue yet, because their lock is not held yet. */
+  let arriving = 0;
 
   async function perform(action: string, options: ActionOptions = {}): Promise<Receipt> {
     const { points, metadata, timeoutMs = PATIENCE_MS } = options;
     options.signal?.throwIfAborted();
     signal.throwIfAborted();
-    if (queue.isFull()) throw new ScoreboardError('queue-full', 'Too many actions wait already.');
+    if (queue.all().length + arriving >= CAPACITY)
+      throw new ScoreboardError('queue-full', 'Too many actions wait already.');
     const doneAt = Date.now();
     const pending = {
       id: doneAt + Math.random().toString(36).slice(1),
@@ -74,7 +79,9 @@ export function actionsOf(
       doneAt,
       userId: session.user()?.id,
     };
+    arriving++;
     const counted = exclusively(lock + pending.id, () => {
+      arriving--;
       queue.put(pending);
       return send(pending);
     });

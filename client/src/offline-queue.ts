@@ -25,18 +25,15 @@ export interface HeldToken {
   doubtfulSince?: number;
 }
 
-const CAPACITY = 64;
-
 export type OfflineQueue = ReturnType<typeof offlineQueue>;
 
-/** Actions in the storage, oldest first; 64 at the most. Each change is one synchronous read and write of the whole. */
+/** Actions in the storage, oldest first. Each change is one synchronous read and write of the whole. */
 export function offlineQueue(store: Store) {
   const all = () => store.read<PendingAction[]>('queue') ?? [];
   const others = (id: string) => all().filter((pending) => pending.id !== id);
   const write = (pending: PendingAction[]) => store.write('queue', pending[0] ? pending : null);
   return {
     all,
-    isFull: () => all().length >= CAPACITY,
     find: (id: string) => all().find((pending) => pending.id === id),
     /** Adds it, or replaces what is known of it. */
     put: (pending: PendingAction) =>

@@ -22,7 +22,15 @@ export type ActionEvent = { readonly action: PendingAction } & (
   | { readonly type: 'refused'; readonly error: ScoreboardError }
 );
 
+/** An action that has begun: its token, for performAction() when it is done. */
+export interface BegunAction {
+  readonly userId: string;
+  readonly token: HeldToken;
+}
+
 export interface ActionOptions {
+  /** From beginAction(). Without it the token is got when the action is done, and its shortest duration begins then. */
+  readonly begun?: BegunAction;
   /** Needed where the action leaves a range. */
   readonly points?: number;
   /** A JSON object of up to 2 KiB, kept with the event. */
@@ -65,19 +73,22 @@ export function actionsOf(
   let arriving = 0;
 
   async function perform(action: string, options: ActionOptions = {}): Promise<Receipt> {
-    const { points, metadata, timeoutMs = PATIENCE_MS } = options;
+    const { begun, points, metadata, timeoutMs = PATIENCE_MS } = options;
     options.signal?.throwIfAborted();
     signal.throwIfAborted();
     if (queue.all().length + arriving >= CAPACITY)
       throw new ScoreboardError('queue-full', 'Too many actions wait already.');
     const doneAt = Date.now();
+    const userId = session.user()?.id;
     const pending = {
       id: doneAt + Math.random().toString(36).slice(1),
       action,
       points,
       metadata,
       doneAt,
-      userId: session.user()?.id,
+      userId,
+      // Somebody else's token would be refused.
+      token: begun?.userId === userId ? begun?.token : undefined,
     };
     arriving++;
     const counted = exclusively(lock + pending.id, () => {
@@ -134,7 +145,11 @@ export function actionsOf(
     if (!pending) throw queued('The storage has lost it.');
     pending.userId ??= user.id;
     if (pending.userId !== user.id) throw queued(AWAY);
-    pending.token ??= await tokenFor(pending);
+    if (!pending.token) {
+      const begun = await begin(pending.action, signal);
+      if (begun.userId !== user.id) throw queued(AWAY);
+      pending.token = begun.token;
+    }
     queue.put(pending);
     const { token, userId, action, points, metadata } = pending;
     const { actionToken, doubtfulSince } = token;
@@ -175,22 +190,19 @@ export function actionsOf(
     }
   }
 
-  async function tokenFor({ action, userId }: PendingAction): Promise<HeldToken> {
-    const issued = await session.call(
+  /** Gets a token, whose duration begins now. */
+  async function begin(action: string, abort?: AbortSignal): Promise<BegunAction> {
+    const { actionToken, tokenId, userId, points, notBefore } = await session.call(
       (http, signal) => http.POST('/v1/action-tokens', { body: { action }, signal }),
-      signal,
+      abort,
     );
-    if (issued.userId !== userId) throw queued(AWAY);
-    const durationMs = Date.parse(issued.notBefore) - timeOf(issued.tokenId);
-    return {
-      actionToken: issued.actionToken,
-      points: issued.points.min,
-      durationMs,
-      readyAt: Date.now() + durationMs,
-    };
+    const durationMs = Date.parse(notBefore) - timeOf(tokenId);
+    const token = { actionToken, points: points.min, durationMs, readyAt: Date.now() + durationMs };
+    return { userId, token };
   }
 
   return {
+    begin,
     perform,
     resume,
     /** Stops sending; what is not counted stays in the storage. */

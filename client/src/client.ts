@@ -1,4 +1,10 @@
-import { type ActionEvent, type ActionOptions, actionsOf, type Receipt } from './actions.js';
+import {
+  type ActionEvent,
+  type ActionOptions,
+  actionsOf,
+  type BegunAction,
+  type Receipt,
+} from './actions.js';
 import { type Leaderboard, leaderboardOf } from './leaderboard.js';
 import type { EventSourceClass } from './live/subscription.js';
 import { offlineQueue, type PendingAction } from './offline-queue.js';
@@ -37,6 +43,8 @@ export interface Client {
   rename(displayName: string): Promise<User>;
   /** Ends the session: here in any case, and at the service if it answers. */
   logout(): Promise<void>;
+  /** Gets the token of an action that begins now, to be given to performAction() when it is done. */
+  beginAction(action: string, options?: { readonly signal?: AbortSignal }): Promise<BegunAction>;
   /**
    * Counts a finished action, exactly once: gets an action token, waits until it may be used, sends it, and sends it again
    * as long as the answer is lost. It waits while the service is away, busy, or says to wait; longer than `timeoutMs`, and it
@@ -79,6 +87,7 @@ export function createClient({ baseUrl, storage, onAction, onUser, eventSource }
     upgrade,
     rename,
     logout,
+    beginAction: (action, { signal } = {}) => actions.begin(action, signal),
     performAction: actions.perform,
     get pending() {
       return queue.all();

@@ -16,6 +16,19 @@ t.test('a first action makes a guest, and counts', async (t) => {
   t.equal(finished.leaderboards[0]?.score, 17);
 });
 
+t.test('an action that has begun has its token already, for the player who began it', async (t) => {
+  const { url } = await startApi(t);
+  const { client } = newPlayer(t, url);
+  const begun = await client.beginAction('finish-level');
+  const { userId } = await client.performAction('finish-level', { begun, points: 3 });
+  t.equal(userId, begun.userId);
+  const again = await client.performAction('finish-level', { begun, points: 3 });
+  t.match(again, { replayed: true, points: 3 }, 'good for one');
+  await client.register({ username: 'ada', password: 'correct horse battery' });
+  const other = await client.performAction('finish-level', { begun, points: 4 });
+  t.match(other, { replayed: false, userId: client.user?.id });
+});
+
 t.test('what cannot be right is refused with its code', async (t) => {
   const { url } = await startApi(t);
   const { client, next } = newPlayer(t, url);

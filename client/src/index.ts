@@ -1,4 +1,6 @@
+export type { ActionEvent, ActionOptions, BegunAction, Receipt } from './actions.js';
 export type { components, paths } from './api.js';
+export { type Client, type ClientOptions, createClient } from './client.js';
 export {
   type Entries,
   type Entry,
@@ -17,4 +19,7 @@ export {
   type Standing,
   subscribe,
 } from './live/subscription.js';
+export type { PendingAction } from './offline-queue.js';
 export { type ErrorCode, type ProblemCode, ScoreboardError } from './problem.js';
+export type { Account, Credentials, User } from './session.js';
+export type { KeyValueStorage } from './storage.js';

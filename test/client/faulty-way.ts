@@ -49,10 +49,11 @@ export class FaultyWay {
   #pass(target: string, incoming: IncomingMessage, response: ServerResponse): void {
     const { url = '/', method, headers } = incoming;
     const path = url.split('?')[0] ?? '';
-    this.requests[path] = (this.requests[path] ?? 0) + 1;
+    const isPreflight = method === 'OPTIONS';
+    if (!isPreflight) this.requests[path] = (this.requests[path] ?? 0) + 1;
     this.#underWay.add(response);
     response.on('close', () => this.#underWay.delete(response));
-    const fault = this.isDown ? 'cut before' : this.faults[path]?.shift();
+    const fault = this.isDown ? 'cut before' : isPreflight ? undefined : this.faults[path]?.shift();
     if (fault === 'cut before') return void response.destroy();
     if (fault === 'busy' || fault === 'draining') {
       incoming.resume();

@@ -1,10 +1,11 @@
-import type { BrowserContextOptions, Page } from 'playwright-core';
+import assert from 'node:assert/strict';
+import type { BrowserContextOptions, Locator, Page } from 'playwright-core';
 import type { Test } from 'tap';
 import { Action } from '../../schemas/action.js';
 import { Leaderboard } from '../../schemas/leaderboard.js';
 import { Receipt } from '../../schemas/score.js';
 import { User } from '../../schemas/user.js';
-import { type Api, serviceApi, startApi } from '../api.js';
+import { type Api, eventually, serviceApi, startApi } from '../api.js';
 import { mint } from '../mint.js';
 import { openBrowser, type SitePage, serveSite } from './browser.js';
 
@@ -108,3 +109,22 @@ interface Visit extends Pick<SitePage, 'headers'> {
   /** Of the page's root. */
   readonly attributes?: string;
 }
+
+/** For what takes a moment on an idle machine. */
+export const CEILING = { timeout: 20_000 };
+
+export const rows = (page: Page): Locator => page.locator('live-leaderboard tbody .entry');
+export const names = (page: Page): Promise<string[]> => rows(page).locator('.name > span').allTextContents();
+export const scores = (page: Page): Promise<string[]> => rows(page).locator('.score').allTextContents();
+export const state = (page: Page): Locator => page.locator('live-leaderboard .state');
+
+/** Waits until these are the names on the board, from the top. */
+export async function shows(page: Page, expected: string[]): Promise<void> {
+  await eventually(async () => assert.deepEqual(await names(page), expected), CEILING.timeout);
+}
+
+/** By then a browser knows what is in sight. */
+export const TWO_FRAMES = 'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))';
+
+export const element = (board: Board, more = '') =>
+  `<live-leaderboard board="${board.id}" ${more}></live-leaderboard>`;

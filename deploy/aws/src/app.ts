@@ -8,6 +8,8 @@ import { PRODUCTION, STAGING } from './stage.js';
 const FLAGS = {
   // Templates are held to the rules of CloudFormation, too.
   '@aws-cdk/core:validateAgainstDefaultRules': true,
+  // A deployment leaves as many tasks as there are: how many is the business of the scaling.
+  '@aws-cdk/aws-ecs:removeDefaultDesiredCount': true,
   '@aws-cdk/aws-iam:minimizePolicies': true,
   '@aws-cdk/aws-ecs:disableExplicitDeploymentControllerForCircuitBreaker': true,
 };

@@ -1,5 +1,5 @@
 import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
-import { type IConnectable, Port, type Vpc } from 'aws-cdk-lib/aws-ec2';
+import type { IConnectable, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Secret as TaskSecret } from 'aws-cdk-lib/aws-ecs';
 import {
   Credentials,
@@ -20,12 +20,9 @@ import type { Stage } from './stage.js';
 const NAME = 'scoreboard';
 /** The role that owns the schema. Whoever logs in acts as this role, so that what one login makes the other may use. */
 const OWNER = 'scoreboard';
-/** Four times a year, with a margin. */
-const ROTATION = Duration.days(90);
-
 /**
- * PostgreSQL with standby, replica and backups, and the two secrets to it, both rotated quarterly: the administrator's, and
- * that of the service, whose rotation alternates between two logins. The old one stays good until the next rotation.
+ * PostgreSQL with standby, replica and backups, and the two secrets to it: the administrator's, which the migrations alone
+ * use, and that of the service.
  */
 export class Database extends Construct {
   readonly primary: DatabaseInstance;
@@ -50,7 +47,6 @@ export class Database extends Construct {
       instanceType,
       storageType: StorageType.GP3,
       autoMinorVersionUpgrade: true,
-      enablePerformanceInsights: true,
       deletionProtection: keep,
       removalPolicy: stage.removalPolicy,
       parameterGroup: new ParameterGroup(this, 'Parameters', {
@@ -99,13 +95,6 @@ export class Database extends Construct {
       masterSecret: this.administrator,
       secretName: `${stage.serviceName}/database/login`,
     }).attach(this.primary);
-    const rotation = {
-      automaticallyAfter: ROTATION,
-      vpcSubnets: SUBNETS.service,
-      excludeCharacters: PUNCTUATION,
-    };
-    this.primary.addRotationSingleUser(rotation);
-    this.primary.addRotationMultiUser('Login', { ...rotation, secret: this.login });
     this.#acknowledge(stage);
   }
 
@@ -124,7 +113,7 @@ export class Database extends Construct {
 
   /** Lets something connect to primary and replica. */
   allowFrom(client: IConnectable): void {
-    this.primary.connections.allowFrom(client, Port.POSTGRES, 'the service');
+    this.primary.connections.allowDefaultPortFrom(client);
   }
 
   /** As the service itself connects. User and password are not in it: they come from PGUSER and PGPASSWORD. */
@@ -159,9 +148,6 @@ export class Database extends Construct {
     }
   }
 }
-
-/** RDS forbids some of these, URLs and shells others; 30 letters and digits are enough. */
-const PUNCTUATION = ' !"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~';
 
 function urlOf(host: string, certificates: string, role: 'service' | 'administrator'): string {
   // verify-full: the name in the certificate must be this host's, so nobody else can answer for it.

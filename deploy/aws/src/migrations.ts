@@ -72,7 +72,7 @@ export class Migrations extends Construct {
       },
     });
     // What the task needs, though its definition does not name it.
-    resource.node.addDependency(vpc, task, runtime.securityGroup, database, run);
+    resource.node.addDependency(vpc, task, runtime.securityGroup, database.primary, run);
   }
 
   #lambda(stage: Stage, logs: Logs): Lambda {

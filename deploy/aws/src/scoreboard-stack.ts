@@ -9,7 +9,7 @@ import { LoadBalancer } from './load-balancer.js';
 import { Logs } from './logs.js';
 import { Migrations } from './migrations.js';
 import { Network } from './network.js';
-import { RestartAfterRotation } from './restart.js';
+import { Rotation } from './rotation.js';
 import { Runtime } from './runtime.js';
 import { SigningSecrets } from './secrets.js';
 import { PORT, Service } from './service.js';
@@ -57,10 +57,9 @@ export class ScoreboardStack extends Stack {
       rollbackAlarms: alarms.rollback,
     });
     service.node.addDependency(migrations);
-    new RestartAfterRotation(this, 'Restart', {
-      ...{ stage, logs },
+    new Rotation(this, 'Rotation', {
+      ...{ stage, logs, vpc, runtime, database, migrations },
       service: service.fargate,
-      secret: database.login,
     });
 
     const outputs = {

@@ -54,7 +54,6 @@ export class Service extends Construct {
       cluster: runtime.cluster,
       taskDefinition: task,
       platformVersion: FargatePlatformVersion.LATEST,
-      desiredCount: stage.task.minimum,
       minHealthyPercent: 100,
       maxHealthyPercent: 200,
       vpcSubnets: SUBNETS.service,

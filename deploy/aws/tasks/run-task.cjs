@@ -5,10 +5,12 @@ const { ECSClient, RunTaskCommand, waitUntilTasksStopped } = require('@aws-sdk/c
 /** Lambda ends after 15 minutes; by then the answer must have been given. */
 const WAIT_SECONDS = 13 * 60;
 
-async function runTask({ Cluster, TaskDefinition, Container, Subnets, SecurityGroup }) {
+async function runTask({ Cluster, TaskDefinition, Container, Subnets, SecurityGroup }, clientToken) {
   const client = new ECSClient();
   const { tasks = [], failures = [] } = await client.send(
     new RunTaskCommand({
+      // Asked again, Lambda joins the task that runs instead of starting another.
+      clientToken,
       cluster: Cluster,
       taskDefinition: TaskDefinition,
       launchType: 'FARGATE',
@@ -39,7 +41,7 @@ exports.handler = async (event) => {
   const answer = { Status: 'SUCCESS', PhysicalResourceId: 'task' };
   try {
     // A stack that is deleted takes its task definition along: nothing is left to do.
-    if (event.RequestType !== 'Delete') await runTask(event.ResourceProperties);
+    if (event.RequestType !== 'Delete') await runTask(event.ResourceProperties, event.RequestId);
   } catch (error) {
     Object.assign(answer, { Status: 'FAILED', Reason: error.message });
   }

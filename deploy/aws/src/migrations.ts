@@ -36,7 +36,7 @@ export class Migrations extends Construct {
       },
     });
     const migrate = task.run('migrate', {
-      node: ['--enable-source-maps', 'dist/scripts/migrate.js'],
+      node: ['dist/scripts/migrate.js'],
       after: prepare,
       environment: { NODE_ENV: 'production', DATABASE_URL: database.url(CERTIFICATES) },
       secrets: database.loginOfService(),

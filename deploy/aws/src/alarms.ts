@@ -25,6 +25,7 @@ import { serviceMetric } from './metrics-agent.js';
 import type { Stage } from './stage.js';
 
 const MINUTE = Duration.minutes(1);
+const HERE = 'deploy/aws/README.md#alarms';
 
 interface AlarmsProps {
   readonly stage: Stage;
@@ -42,6 +43,8 @@ interface Condition {
   /** In how many minutes, one after the other. */
   readonly minutes: number;
   readonly description: string;
+  /** Where it says what to do, if not in the runbook. */
+  readonly see?: string;
   /** Most metrics are missing only while nothing happens. */
   readonly missing?: TreatMissingData;
 }
@@ -110,6 +113,7 @@ export class Alarms extends Construct {
       above: 10,
       minutes: 1,
       description: 'More than 10 error lines a minute.',
+      see: HERE,
     });
     this.#alarm('ActionTokenRejections', {
       metric: this.#count(
@@ -119,6 +123,7 @@ export class Alarms extends Construct {
       above: 100,
       minutes: 1,
       description: 'More than 100 action tokens rejected a minute: investigate abuse.',
+      see: HERE,
     });
     const found = (result: string) =>
       serviceMetric(this.#props.stage, 'action_token_validations_total', 'Sum', { result });
@@ -207,6 +212,7 @@ export class Alarms extends Construct {
       above: 0,
       minutes: 5,
       description: 'PostgreSQL has less than 5 GiB of storage left, and it has not grown by itself.',
+      see: HERE,
     });
   }
 
@@ -257,10 +263,10 @@ export class Alarms extends Construct {
       .metric({ statistic: Stats.SUM, period: MINUTE });
   }
 
-  #alarm(name: string, { metric, above, minutes, description, missing }: Condition): Alarm {
+  #alarm(name: string, { metric, above, minutes, description, see, missing }: Condition): Alarm {
     const alarm = new Alarm(this, name, {
       alarmName: `${this.#props.stage.serviceName}-${name}`,
-      alarmDescription: `${description} docs/operations.md#${name.toLowerCase()}`,
+      alarmDescription: `${description} See ${see ?? `docs/operations.md#${name.toLowerCase()}`}.`,
       metric,
       threshold: above,
       comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,

@@ -1,4 +1,4 @@
-import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Duration, Validations } from 'aws-cdk-lib';
 import type { IConnectable, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Secret as TaskSecret } from 'aws-cdk-lib/aws-ecs';
 import {
@@ -39,7 +39,6 @@ export class Database extends Construct {
     super(scope, id);
     const { instanceType, storageGiB, backupDays, replicated } = stage.database;
     const engine = DatabaseInstanceEngine.postgres({ version: PostgresEngineVersion.VER_18 });
-    const keep = stage.removalPolicy === RemovalPolicy.RETAIN;
     const common = {
       vpc,
       vpcSubnets: SUBNETS.data,
@@ -47,7 +46,7 @@ export class Database extends Construct {
       instanceType,
       storageType: StorageType.GP3,
       autoMinorVersionUpgrade: true,
-      deletionProtection: keep,
+      deletionProtection: stage.name === 'production',
       removalPolicy: stage.removalPolicy,
       parameterGroup: new ParameterGroup(this, 'Parameters', {
         engine,

@@ -29,7 +29,7 @@ export interface Stage {
     readonly backupDays: number;
   };
   readonly logRetention: RetentionDays;
-  /** What becomes of the database when the stack is deleted. */
+  /** What becomes of database, secrets and logs when the stack is deleted. */
   readonly removalPolicy: RemovalPolicy;
 }
 
@@ -48,7 +48,7 @@ export const PRODUCTION: Stage = {
   // 1.37 GiB a node, of which Redis gets three quarters.
   cache: { nodeType: 'cache.t4g.small', shards: 2, replicasPerShard: 1, backupDays: 7 },
   logRetention: RetentionDays.ONE_YEAR,
-  removalPolicy: RemovalPolicy.RETAIN,
+  removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
 };
 
 /** "Minimum (Development/Staging)", rounded up to what can be had: 2 GB for one vCPU, 20 GB of storage, 0.5 GB of Redis. */

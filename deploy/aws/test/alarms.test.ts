@@ -38,6 +38,11 @@ for (const [name, [threshold, minutes]] of Object.entries(SPECIFIED)) {
 
 test('every alarm is told to somebody, and looks at minutes', () => {
   const [topic] = Object.keys(template.findResources('AWS::SNS::Topic'));
+  template.hasResourceProperties('AWS::SNS::Subscription', {
+    TopicArn: { Ref: topic },
+    Protocol: 'email',
+    Endpoint: 'oncall@example.com',
+  });
   for (const [name, { AlarmActions, OKActions, Period, Metrics = [] }] of alarms) {
     assert.deepEqual(AlarmActions, [{ Ref: topic }], name);
     assert.deepEqual(OKActions, [{ Ref: topic }], name);

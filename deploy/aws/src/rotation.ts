@@ -1,12 +1,13 @@
 import { Duration, Validations } from 'aws-cdk-lib';
 import type { Vpc } from 'aws-cdk-lib/aws-ec2';
 import type { FargateService } from 'aws-cdk-lib/aws-ecs';
-import { Rule } from 'aws-cdk-lib/aws-events';
-import { SfnStateMachine } from 'aws-cdk-lib/aws-events-targets';
-import { SecretRotation, SecretRotationApplication } from 'aws-cdk-lib/aws-secretsmanager';
+import { type IRuleTarget, Rule } from 'aws-cdk-lib/aws-events';
+import { SfnStateMachine, SnsTopic } from 'aws-cdk-lib/aws-events-targets';
+import { type ISecret, SecretRotation, SecretRotationApplication } from 'aws-cdk-lib/aws-secretsmanager';
 import { DefinitionBody, LogLevel, StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { CallAwsService } from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import { Construct } from 'constructs';
+import type { Alarms } from './alarms.js';
 import type { Database } from './database.js';
 import type { Logs } from './logs.js';
 import type { Migrations } from './migrations.js';
@@ -23,6 +24,8 @@ interface RotationProps {
   readonly database: Database;
   readonly migrations: Migrations;
   readonly service: FargateService;
+  /** Told when a rotation fails. */
+  readonly alarms: Alarms;
 }
 
 /**
@@ -43,6 +46,7 @@ export class Rotation extends Construct {
       masterSecret: administrator,
     });
     this.#replaceTasks(props);
+    this.#on('RotationFailed', [administrator, login], new SnsTopic(props.alarms.topic));
   }
 
   #rotate(
@@ -89,16 +93,21 @@ export class Rotation extends Construct {
       id: 'AwsSolutions-IAM5[Resource::*]',
       reason: 'To deliver logs and traces takes actions that know no resources.',
     });
-    new Rule(this, 'Rotated', {
+    this.#on('RotationSucceeded', [database.login], new SfnStateMachine(machine));
+  }
+
+  /** Secrets Manager tells CloudTrail what became of a rotation. */
+  #on(eventName: string, secrets: readonly ISecret[], target: IRuleTarget): void {
+    new Rule(this, eventName, {
       eventPattern: {
         source: ['aws.secretsmanager'],
         detailType: ['AWS Service Event via CloudTrail'],
         detail: {
-          eventName: ['RotationSucceeded'],
-          additionalEventData: { SecretId: [database.login.secretArn] },
+          eventName: [eventName],
+          additionalEventData: { SecretId: secrets.map(({ secretArn }) => secretArn) },
         },
       },
-      targets: [new SfnStateMachine(machine)],
+      targets: [target],
     });
   }
 }

@@ -58,7 +58,7 @@ export class ScoreboardStack extends Stack {
     });
     service.node.addDependency(migrations);
     new Rotation(this, 'Rotation', {
-      ...{ stage, logs, vpc, runtime, database, migrations },
+      ...{ stage, logs, vpc, runtime, database, migrations, alarms },
       service: service.fargate,
     });
 

@@ -106,11 +106,11 @@ test('the log group and its queries are those of the specification', () => {
   ]);
 });
 
-test('alarms can be read by who has the key, and CloudWatch may use it', () => {
+test('whoever tells the topic something may use its key', () => {
   const { KmsMasterKeyId } = only(template, 'AWS::SNS::Topic');
   assert.ok(KmsMasterKeyId);
   const { KeyPolicy } = only(template, 'AWS::KMS::Key');
-  assert.ok(
-    KeyPolicy.Statement.some(({ Principal }: Value) => Principal.Service === 'cloudwatch.amazonaws.com'),
-  );
+  const services = KeyPolicy.Statement.flatMap(({ Principal }: Value) => Principal.Service ?? []);
+  assert.ok(services.includes('cloudwatch.amazonaws.com'));
+  assert.ok(services.includes('events.amazonaws.com'));
 });

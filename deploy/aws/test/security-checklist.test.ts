@@ -57,17 +57,25 @@ for (const stack of ['ScoreboardProduction', 'ScoreboardStaging'] as const) {
       for (const [, { RotationRules }] of schedules) {
         assert.equal(RotationRules.ScheduleExpression, 'rate(90 days)');
       }
-      // Tasks that run get the new ones, too.
-      const { EventPattern, Targets } = only(template, 'AWS::Events::Rule');
+      // Tasks that run get the new ones, too; and if there are none, somebody is told.
       const login = container(template, 'api').Secrets.find(({ Name }: Value) => Name === 'PGPASSWORD');
-      assert.deepEqual(EventPattern.detail, {
-        eventName: ['RotationSucceeded'],
-        additionalEventData: { SecretId: [login.ValueFrom['Fn::Join'][1][0]] },
-      });
-      assert.deepEqual(
-        ids(Targets.map(({ Arn }: Value) => Arn)),
-        Object.keys(template.findResources('AWS::StepFunctions::StateMachine')),
-      );
+      const rules = resources(template, 'AWS::Events::Rule').map(([, { EventPattern, Targets }]) => ({
+        event: EventPattern.detail.eventName[0],
+        secrets: ids(EventPattern.detail.additionalEventData.SecretId),
+        targets: ids(Targets.map(({ Arn }: Value) => Arn)),
+      }));
+      assert.deepEqual(rules, [
+        {
+          event: 'RotationSucceeded',
+          secrets: [login.ValueFrom['Fn::Join'][1][0].Ref],
+          targets: Object.keys(template.findResources('AWS::StepFunctions::StateMachine')),
+        },
+        {
+          event: 'RotationFailed',
+          secrets: credentials.map(([id]) => id).sort(),
+          targets: Object.keys(template.findResources('AWS::SNS::Topic')),
+        },
+      ]);
       const { DefinitionString } = only(template, 'AWS::StepFunctions::StateMachine');
       assert.match(
         JSON.stringify(DefinitionString),

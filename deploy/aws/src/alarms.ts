@@ -1,4 +1,3 @@
-import { Duration } from 'aws-cdk-lib';
 import {
   Alarm,
   ComparisonOperator,
@@ -8,12 +7,7 @@ import {
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
-import {
-  type ApplicationLoadBalancer,
-  type ApplicationTargetGroup,
-  HttpCodeElb,
-  HttpCodeTarget,
-} from 'aws-cdk-lib/aws-elasticloadbalancingv2';
+import type { ApplicationLoadBalancer, ApplicationTargetGroup } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { FilterPattern, type IFilterPattern } from 'aws-cdk-lib/aws-logs';
 import type { DatabaseInstance } from 'aws-cdk-lib/aws-rds';
@@ -21,10 +15,10 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 import type { Logs } from './logs.js';
+import { errorRate, MINUTE, rejectedTokens, share, unhealthyInstances } from './measures.js';
 import { serviceMetric } from './metrics-agent.js';
 import type { Stage } from './stage.js';
 
-const MINUTE = Duration.minutes(1);
 const HERE = 'deploy/aws/README.md#alarms';
 
 interface AlarmsProps {
@@ -63,7 +57,7 @@ export class Alarms extends Construct {
     super(scope, id);
     this.#props = props;
     this.topic = this.#makeTopic();
-    const errors = this.#errorRate();
+    const errors = errorRate(props.balancer);
     const latency = props.balancer.metrics.targetResponseTime({ statistic: Stats.p(99), period: MINUTE });
 
     this.rollback = [
@@ -80,7 +74,7 @@ export class Alarms extends Construct {
         description: 'The 99th percentile is above 2 s: page. During a deployment: roll back.',
       }),
       this.#alarm('InstancesUnhealthy', {
-        metric: this.#unhealthyInstances(),
+        metric: unhealthyInstances(props.stage, props.targets),
         above: 10,
         minutes: 2,
         description:
@@ -125,22 +119,8 @@ export class Alarms extends Construct {
       description: 'More than 100 action tokens rejected a minute: investigate abuse.',
       see: HERE,
     });
-    const found = (result: string) =>
-      serviceMetric(this.#props.stage, 'action_token_validations_total', 'Sum', { result });
     this.#alarm('ActionTokensRejected', {
-      metric: new MathExpression({
-        // Fewer than six a minute prove nothing.
-        expression:
-          'IF(valid + invalid + expired + replay > 6, 100 * (invalid + expired + replay) / (valid + invalid + expired + replay), 0)',
-        usingMetrics: {
-          valid: found('valid'),
-          invalid: found('invalid'),
-          expired: found('expired'),
-          replay: found('replay'),
-        },
-        label: 'Rejected action tokens, %',
-        period: MINUTE,
-      }),
+      metric: rejectedTokens(this.#props.stage),
       above: 5,
       minutes: 5,
       description: 'More than 5 % of the action tokens are rejected: potential abuse.',
@@ -149,16 +129,6 @@ export class Alarms extends Construct {
 
   #instances(): void {
     const { stage, targets, database } = this.#props;
-    const share = (part: string, whole: string) =>
-      new MathExpression({
-        expression: '100 * part / whole',
-        usingMetrics: {
-          part: serviceMetric(stage, part, Stats.MAXIMUM),
-          whole: serviceMetric(stage, whole, Stats.MINIMUM),
-        },
-        label: `${part}, % of ${whole}`,
-        period: MINUTE,
-      });
     this.#alarm('NoInstances', {
       metric: new MathExpression({
         expression: 'IF(healthy < 1, 1, 0)',
@@ -174,13 +144,13 @@ export class Alarms extends Construct {
       description: 'Nobody answers: page.',
     });
     this.#alarm('StreamsNearCapacity', {
-      metric: share('sse_connections_active', 'sse_connections_capacity'),
+      metric: share(stage, 'sse_connections_active', 'sse_connections_capacity'),
       above: 80,
       minutes: 1,
       description: 'An instance has more than 80 % of the streams it can hold: scale.',
     });
     this.#alarm('LedgerQueueFilling', {
-      metric: share('score_ledger_queue_depth', 'score_ledger_queue_capacity'),
+      metric: share(stage, 'score_ledger_queue_depth', 'score_ledger_queue_capacity'),
       above: 80,
       minutes: 1,
       description: 'Scores come faster than PostgreSQL takes them.',
@@ -213,40 +183,6 @@ export class Alarms extends Construct {
       minutes: 5,
       description: 'PostgreSQL has less than 5 GiB of storage left, and it has not grown by itself.',
       see: HERE,
-    });
-  }
-
-  /** In per cent, of the requests that the load balancer took. Fewer than six a minute prove nothing. */
-  #errorRate(): MathExpression {
-    const { metrics } = this.#props.balancer;
-    const sum = { statistic: Stats.SUM, period: MINUTE };
-    return new MathExpression({
-      expression: 'IF(requests > 6, 100 * (FILL(failed, 0) + FILL(unanswered, 0)) / requests, 0)',
-      usingMetrics: {
-        requests: metrics.requestCount(sum),
-        failed: metrics.httpCodeTarget(HttpCodeTarget.TARGET_5XX_COUNT, sum),
-        unanswered: metrics.httpCodeElb(HttpCodeElb.ELB_5XX_COUNT, sum),
-      },
-      label: '5xx, %',
-      period: MINUTE,
-    });
-  }
-
-  /** In per cent: not reached by the load balancer, or unable to reach PostgreSQL or Redis, whichever are more. */
-  #unhealthyInstances(): MathExpression {
-    const { stage, targets } = this.#props;
-    const reaches = (check: string) => serviceMetric(stage, 'health_check_status', 'Average', { check });
-    return new MathExpression({
-      expression:
-        '100 * MAX([FILL(unhealthy / (healthy + unhealthy), 0), 1 - FILL(database, 1), 1 - FILL(redis, 1)])',
-      usingMetrics: {
-        healthy: targets.metrics.healthyHostCount({ statistic: Stats.MINIMUM, period: MINUTE }),
-        unhealthy: targets.metrics.unhealthyHostCount({ statistic: Stats.MAXIMUM, period: MINUTE }),
-        database: reaches('database'),
-        redis: reaches('redis'),
-      },
-      label: 'Unhealthy instances, %',
-      period: MINUTE,
     });
   }
 

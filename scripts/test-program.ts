@@ -51,6 +51,17 @@ const PROGRAMS = {
   },
   prometheus: { what: 'Prometheus', names: ['prometheus'], ...PROMETHEUS },
   promtool: { what: 'promtool', names: ['promtool'], ...PROMETHEUS },
+  chromium: {
+    what: 'Chromium',
+    names: ['chromium', 'chromium-browser', 'google-chrome'],
+    packages: {
+      'apt-get': ['chromium'],
+      apk: ['chromium'],
+      dnf: ['chromium'],
+      brew: ['--cask chromium'],
+    },
+    byHand: 'install Chromium or Chrome, so that chromium or google-chrome is on PATH',
+  },
 } as const satisfies Record<string, Program>;
 
 /** A program that is no npm package, and that tests run. */
@@ -84,6 +95,7 @@ export function ensureTestPrograms(): void {
   ensureTestProgram('redis-server');
   ensureTestProgram('prometheus');
   ensureTestProgram('promtool');
+  ensureTestProgram('chromium');
 }
 
 /**

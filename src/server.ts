@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import closeWithGrace from 'close-with-grace';
+import type { Logger } from 'pino';
 import { buildApp } from './app.js';
 import { type Config, loadConfig, STATE_DIRECTORY } from './config.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
@@ -18,8 +19,10 @@ try {
 }
 
 async function start(config: Config): Promise<void> {
-  const parts: { close(): Promise<unknown> }[] = [];
   const log = createLogger(config, config.production ? undefined : await terminalStream());
+  const parts: Part[] = [];
+  const interrupt = new AbortController();
+  const starting = bringUp(config, log, parts, interrupt.signal);
   let closing: Promise<void> | undefined;
   const close = () => {
     closing ??= (async () => {
@@ -27,34 +30,48 @@ async function start(config: Config): Promise<void> {
     })();
     return closing;
   };
-  // From the first moment on: whatever was started by then is stopped.
   const hurry = {
     onSecondSignal: (signal?: string) => log.warn({ data: { signal } }, 'Second signal: ended at once'),
     onSecondError: (err: unknown) => log.error({ err }, 'Unhandled exception'),
   };
+  // From the first moment on: whatever was started by then is stopped.
   closeWithGrace({ delay: CLOSE_WITHIN_MS, ...hurry }, async ({ err }) => {
     if (err) log.error({ err }, 'Unhandled exception');
+    interrupt.abort();
+    // A step that is under way uses what would be stopped under it.
+    await starting.catch(() => {});
     await close();
   });
   try {
-    const url = config.DATABASE_URL ?? (await startDatabase(parts));
-    await migrate(url);
-    const app = await buildApp({ ...config, DATABASE_URL: url }, log);
-    parts.push(app);
-    const address = new URL(await app.listen({ host: config.HOST, port: config.PORT }));
-    if (!config.production) greet(address.port, config.DATABASE_URL === undefined);
+    await starting;
   } catch (error) {
-    // Ended from outside while it was starting.
-    if (closing !== undefined) return;
+    if (interrupt.signal.aborted) return;
     await close();
     throw explained(error, config);
   }
 }
 
-async function startDatabase(parts: { close(): Promise<unknown> }[]): Promise<string> {
-  const starting = startEmbeddedPostgres({ directory: resolve(STATE_DIRECTORY, 'postgres') });
-  parts.push({ close: async () => (await starting).stop() });
-  return (await starting).url;
+interface Part {
+  close(): Promise<unknown>;
+}
+
+/** One step after the other, until it is interrupted; what is to be closed later is added to `parts`. */
+async function bringUp(config: Config, log: Logger, parts: Part[], interrupt: AbortSignal): Promise<void> {
+  const url = config.DATABASE_URL ?? (await startDatabase(parts));
+  if (interrupt.aborted) return;
+  await migrate(url);
+  if (interrupt.aborted) return;
+  const app = await buildApp({ ...config, DATABASE_URL: url }, log);
+  parts.push(app);
+  if (interrupt.aborted) return;
+  const address = new URL(await app.listen({ host: config.HOST, port: config.PORT }));
+  if (!config.production) greet(address.port, config.DATABASE_URL === undefined);
+}
+
+async function startDatabase(parts: Part[]): Promise<string> {
+  const database = await startEmbeddedPostgres({ directory: resolve(STATE_DIRECTORY, 'postgres') });
+  parts.push({ close: () => database.stop() });
+  return database.url;
 }
 
 function greet(port: string, embedded: boolean): void {

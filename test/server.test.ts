@@ -6,12 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import t, { type Test } from 'tap';
 import { ActionToken } from '../schemas/action.js';
 import { EntryDetails } from '../schemas/leaderboard.js';
 import { Receipt } from '../schemas/score.js';
 import { Session } from '../schemas/session.js';
 import { User } from '../schemas/user.js';
+import { startEmbeddedPostgres } from '../src/embedded-postgres.js';
 import { Api, documentOf, newPlayer } from './api.js';
 import { buildTestApp, buildTestDatabase } from './helper.js';
 import { openRaw } from './live/live-server.js';
@@ -234,6 +236,25 @@ t.test('whatever ends the start, no database is left running', async (t) => {
   while (!existsSync(postmasterIn(interrupted))) await delay(5);
   await server.end('SIGINT');
   t.notOk(existsSync(postmasterIn(interrupted)), 'Ctrl-C during the start');
+});
+
+t.test('a start that is interrupted while it migrates leaves no database running either', async (t) => {
+  const directory = newFolder(t);
+  const database = await startEmbeddedPostgres({ directory: join(directory, '.scoreboard', 'postgres') });
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  // Longer than the database waits for others to leave.
+  await client.query(`
+    create function slow() returns event_trigger language plpgsql as 'begin perform pg_sleep(4); end';
+    create event trigger slow on login execute function slow()`);
+  await client.end();
+  await database.stop();
+  t.notOk(existsSync(postmasterIn(directory)));
+
+  const server = new Server(t, directory, {});
+  while (!existsSync(postmasterIn(directory))) await delay(5);
+  await server.end('SIGINT');
+  t.notOk(existsSync(postmasterIn(directory)));
 });
 
 t.test('in production the tools take no database of their own', async (t) => {

@@ -64,16 +64,16 @@ t.test('every metric that it names is measured', async (t) => {
   const measured = await (await fetch(`${url}/metrics`)).text();
   const names = new Set([...measured.matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name));
   const families = [...names].map((name = '') => name.replace(/_.*/, '_'));
-  const words = new Set([...text.matchAll(/\b[a-z]+(?:_[a-z0-9]+)+\b/g)].map(([word]) => word));
+  const prose = text.replaceAll(/```sql[\s\S]*?```/g, '');
+  const words = new Set([...prose.matchAll(/\b[a-z]+(?:_[a-z0-9]+)+\b/g)].map(([word]) => word));
+  // A table, not a metric, though it begins like one.
+  words.delete('score_events');
   const named = [...words]
     .filter((word) => families.some((family) => word.startsWith(family)))
     .map((word) => word.replace(/_bucket$/, ''));
   t.ok(named.length > 10, named.join(' '));
-  const [metric, other] = [named.filter((name) => names.has(name)), named.filter((name) => !names.has(name))];
-  t.ok(metric.length > 10);
-  // Tables, roles and the like begin alike.
   t.same(
-    other.filter((name) => !['score_events', 'redis_url'].includes(name)),
+    named.filter((name) => !names.has(name)),
     [],
   );
 });
@@ -91,5 +91,5 @@ t.test('its SQL can be run', async (t) => {
   t.teardown(() => client.end());
   const queries = blocks('sql').filter((sql) => sql.startsWith('SELECT'));
   t.ok(queries.length > 3);
-  for (const sql of queries) await t.resolves(client.query(sql), sql.split('\n')[0]);
+  for (const sql of queries) await t.resolves(client.query(sql), sql.slice(0, 60));
 });

@@ -5,7 +5,7 @@ import { EntryDetails } from '../../schemas/leaderboard.js';
 import { migrate } from '../../src/migrate.js';
 import { eventually, newPlayer, startApi } from '../api.js';
 import { Load } from '../faults/load.js';
-import { GameServer, openPool, prepare, sum } from '../ledger/game-server.js';
+import { ACTION, GameServer, openPool, prepare, sum } from '../ledger/game-server.js';
 import { agreement, truth } from '../ledger/truth.js';
 import { mint } from '../mint.js';
 import { connectTestRedis, RedisServer } from '../redis-server.js';
@@ -37,7 +37,9 @@ t.test('a dump of a database that is being written to, restored into a new one',
   const later = async (name: string) => {
     const player = await newPlayer(old.api, name);
     const post = async () => {
-      const { status } = await player.api.post('/v1/scores', { actionToken: mint(player.id) });
+      const { status } = await player.api.post('/v1/scores', {
+        actionToken: mint(player.id, { act: ACTION }),
+      });
       assert.equal(status, 200);
     };
     await post();
@@ -119,7 +121,10 @@ t.test('a dump of a database that is being written to, restored into a new one',
     await agreement(t, pool, [url], CONVERGED_MS);
     (await standing(api, bea.id)).is(200, EntryDetails);
     // Sessions of before the backup are good, those of after it are not known any more.
-    t.equal((await ada.api.at(url).post('/v1/scores', { actionToken: mint(ada.id) })).status, 200);
+    t.equal(
+      (await ada.api.at(url).post('/v1/scores', { actionToken: mint(ada.id, { act: ACTION }) })).status,
+      200,
+    );
     await eventually(async () =>
       assert.equal((await standing(api, ada.id)).is(200, EntryDetails).score, 500),
     );

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chownSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -23,7 +23,8 @@ export class SystemPostgres {
   static async start(t: Test): Promise<SystemPostgres> {
     const initdb = findTestProgram('initdb');
     if (initdb === undefined) throw new Error('Run "npm test", which installs PostgreSQL.');
-    const server = new SystemPostgres(dirname(initdb), await freePort());
+    // A link to it may be on PATH, without the others.
+    const server = new SystemPostgres(dirname(realpathSync(initdb)), await freePort());
     const folder = mkdtempSync(join(tmpdir(), 'scoreboard-system-postgres-'));
     const owner = serverUser();
     if (owner !== undefined) chownSync(folder, owner.uid, owner.gid);

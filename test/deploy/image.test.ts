@@ -5,12 +5,8 @@ import { join } from 'node:path';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import t from 'tap';
-import { ActionToken } from '../../schemas/action.js';
-import { EntryDetails } from '../../schemas/leaderboard.js';
-import { Receipt } from '../../schemas/score.js';
-import { Api, documentOf, eventually, newPlayer } from '../api.js';
-import { ACTION_TOKEN_SECRET, buildTestApp, buildTestDatabase, JWT_SECRET } from '../helper.js';
-import { openRaw } from '../live/live-server.js';
+import { eventually } from '../api.js';
+import { ACTION_TOKEN_SECRET, buildTestDatabase, JWT_SECRET } from '../helper.js';
 import { freePort } from '../redis-server.js';
 import { buildImage, canConfine, runIn, signal, startIn } from './image.js';
 
@@ -113,29 +109,15 @@ t.test('the image serves in production: without privileges, on a read-only file 
   t.pass('the health check passes');
 
   await t.test('it plays', async (t) => {
-    const url = `http://127.0.0.1:${port}`;
-    const api = new Api(url, documentOf(await buildTestApp(t)));
-    const { body } = await api.post('/v1/auth/token', {
-      grant_type: 'client_credentials',
-      client_id: printed('client_id'),
-      client_secret: printed('client_secret'),
+    const account = {
+      SCOREBOARD_CLIENT_ID: printed('client_id'),
+      SCOREBOARD_CLIENT_SECRET: printed('client_secret'),
+    };
+    const smoke = await runIn(image, ['node', 'dist/scripts/smoke.js', `http://127.0.0.1:${port}`], {
+      ...env,
+      ...account,
     });
-    const { access_token } = Value.Parse(Type.Object({ access_token: Type.String() }), body);
-    const action = { title: 'Smoke', points: { min: 5, max: 5 }, leaderboards: ['global'] };
-    const defined = await api
-      .as(access_token)
-      .put('/v1/admin/actions/smoke', { ...action, issuer: 'player', minDurationMs: 0 });
-    t.equal(defined.status, 200);
-    const player = await newPlayer(api, 'Ada');
-    const stream = await openRaw(t, `${url}/v1/leaderboards/global/stream`);
-    await stream.until(/event: snapshot/);
-    const granted = await player.api.post('/v1/action-tokens', { action: 'smoke' });
-    const { actionToken } = granted.is(201, ActionToken);
-    (await player.api.post('/v1/scores', { actionToken })).is(200, Receipt);
-    t.match((await api.get(`/v1/leaderboards/global/entries/${player.id}`)).is(200, EntryDetails), {
-      rank: 1,
-    });
-    await stream.until(/event: leaderboard\ndata: .*"Ada","score":5/);
+    t.equal(smoke.code, 0, smoke.output);
   });
 
   signal(service.pid, image.stopSignal === 'SIGTERM' ? 'SIGTERM' : 'SIGKILL');

@@ -99,6 +99,12 @@ const MAX_BODY_BYTES = 16_384;
 const SPARE_CONNECTIONS = 1_000;
 /** A client has this long to send a request, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000;
+/**
+ * How long a connection may be idle between two requests, in milliseconds. A proxy must be the first to let go of one, or it
+ * sends a request on a connection that is just being closed; the balancers of clouds keep theirs for an hour, so that
+ * streams live. Where nobody stands in front, strangers do not get to hold connections for so long.
+ */
+const KEEP_ALIVE_MS = { behindProxy: 3_700_000, direct: 72_000 };
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 function serverOptions(
@@ -116,6 +122,7 @@ function serverOptions(
       config.SSE_PING_INTERVAL + config.SSE_STALL_TIMEOUT_MS + REQUEST_TIMEOUT_MS,
       2 ** 31 - 1,
     ),
+    keepAliveTimeout: config.TRUST_PROXY.length > 0 ? KEEP_ALIVE_MS.behindProxy : KEEP_ALIVE_MS.direct,
     trustProxy: config.TRUST_PROXY,
     // Node would refuse a request without one by itself, without a request id; plugins/request-id.ts does instead.
     http: {

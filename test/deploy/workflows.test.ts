@@ -30,6 +30,7 @@ const Workflow = Type.Object({
   permissions: Type.Object({}, { additionalProperties: false }),
   concurrency: Type.Object({ group: Type.String(), 'cancel-in-progress': Type.Unknown() }),
   env: Type.Optional(Variables),
+  defaults: Type.Optional(Type.Object({ run: Type.Object({ shell: Type.String() }) })),
   jobs: Type.Record(Type.String(), Job),
 });
 type Workflow = Static<typeof Workflow>;
@@ -158,6 +159,7 @@ t.test('a deployment is tried, watched, and taken back if need be', async (t) =>
     order,
     order.toSorted((a, b) => a - b),
   );
+  t.equal(workflows.get('deploy.yml')?.defaults?.run.shell, 'bash', 'a question that fails ends its step');
   t.match(workflows.get('deploy.yml')?.jobs['deploy']?.environment, /^\$\{\{ inputs\.environment \}\}$/);
 });
 

@@ -177,5 +177,5 @@ t.test('Dependabot looks after everything that is pinned', async (t) => {
   const watched = updates.flatMap(({ 'package-ecosystem': kind, directory, directories = [] }) =>
     [...directories, ...(directory === undefined ? [] : [directory])].map((path) => `${kind} ${path}`),
   );
-  t.same(watched.sort(), ['docker /', 'github-actions /', 'npm /', 'npm /deploy/aws']);
+  t.same(watched.sort(), ['docker /', 'docker-compose /', 'github-actions /', 'npm /', 'npm /deploy/aws']);
 });

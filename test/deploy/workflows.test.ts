@@ -131,6 +131,17 @@ t.test('a pull request is linted, type checked and tested, on every Node that is
   }
 });
 
+t.test('what an image is built with is an argument of the Dockerfile', async (t) => {
+  const args = [...readFileSync('Dockerfile', 'utf8').matchAll(/^ARG (\w+)=/gm)].map(([, name]) => name);
+  const given = (file: string, name: string) => {
+    const builds = workflows.get(file)?.jobs[name]?.steps ?? [];
+    return builds.flatMap((step) => step.with?.['build-args'] ?? []).map(String);
+  };
+  t.match(given('check.yml', 'image'), [/^NODE_VERSION=\$\{\{ matrix\.node \}\}$/]);
+  t.match(given('release.yml', 'build'), [/^REVISION=\$\{\{ github\.sha \}\}$/]);
+  for (const name of ['NODE_VERSION', 'REVISION']) t.ok(args.includes(name), name);
+});
+
 t.test('a merge is checked, built with SBOM and provenance, tried in staging, then released', async (t) => {
   const release = workflows.get('release.yml');
   t.same(release?.on, { push: { branches: ['main'] } });

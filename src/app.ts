@@ -21,6 +21,7 @@ import rateLimit from '../plugins/rate-limit.js';
 import redis from '../plugins/redis.js';
 import requestId from '../plugins/request-id.js';
 import scoreLedger from '../plugins/score-ledger.js';
+import site from '../plugins/site.js';
 import sseBroadcaster from '../plugins/sse-broadcaster.js';
 import tracing from '../plugins/tracing.js';
 import validation from '../plugins/validation.js';
@@ -33,6 +34,7 @@ import scoreRoutes from '../routes/scores.js';
 import serviceRoutes from '../routes/service.js';
 import streamRoutes from '../routes/stream.js';
 import userRoutes from '../routes/users.js';
+import widgetRoutes from '../routes/widget.js';
 import type { AppConfig } from './config.js';
 import { Problem, problemDocument } from './errors.js';
 import { createLogger } from './logging.js';
@@ -64,6 +66,7 @@ async function register(app: FastifyInstance, config: AppConfig, requestLog: Req
   await app.register(redis, { config });
   await app.register(rateLimit, { config });
   await app.register(openapi);
+  await app.register(site);
   await app.register(metrics, { requestLog });
 
   await app.register(db, { config });
@@ -86,6 +89,7 @@ async function register(app: FastifyInstance, config: AppConfig, requestLog: Req
   await app.register(adminRoutes);
   await app.register(moderationRoutes);
   await app.register(serviceRoutes);
+  await app.register(widgetRoutes);
 }
 
 const MAX_BODY_BYTES = 16_384;

@@ -23,7 +23,15 @@ export type ActionEvent = { readonly action: PendingAction } & (
   | { readonly type: 'refused'; readonly error: ScoreboardError }
 );
 
+/** An action that has begun: its token, for performAction() when it is done. */
+export interface BegunAction {
+  readonly userId: string;
+  readonly token: HeldToken;
+}
+
 export interface ActionOptions {
+  /** From beginAction(). Without it the token is got when the action is done, and its shortest duration begins then. */
+  readonly begun?: BegunAction | undefined;
   /** Needed where the action leaves a range. */
   readonly points?: number;
   /** A JSON object of up to 2 KiB, kept with the event. */
@@ -74,8 +82,17 @@ export class Actions {
     this.#tell = tell;
   }
 
+  async begin(action: string, signal?: AbortSignal): Promise<BegunAction> {
+    const { actionToken, tokenId, userId, points, notBefore } = await this.#session.call(
+      (headers, limit) => this.#http.POST('/v1/action-tokens', { body: { action }, headers, signal: limit }),
+      signal,
+    );
+    const durationMs = Math.max(0, Date.parse(notBefore) - timeOf(tokenId));
+    return { userId, token: { actionToken, points, durationMs, readyAt: Date.now() + durationMs } };
+  }
+
   async perform(action: string, options: ActionOptions = {}): Promise<Receipt> {
-    const { points, metadata, signal, timeoutMs = PATIENCE_MS } = options;
+    const { begun, points, metadata, signal, timeoutMs = PATIENCE_MS } = options;
     signal?.throwIfAborted();
     this.#closing.signal.throwIfAborted();
     if (this.#queue.isFull) throw new ScoreboardError('queue-full', 'Too many actions wait to be counted.');
@@ -87,6 +104,7 @@ export class Actions {
       ...(points !== undefined && { points }),
       ...(metadata && { metadata }),
       ...(userId && { userId }),
+      ...(begun && begun.userId === userId && { token: begun.token }),
     };
     const counted = exclusively(this.#lockOf(pending), () => {
       this.#queue.put(pending);
@@ -194,15 +212,9 @@ export class Actions {
   }
 
   async #tokenFor(pending: PendingAction): Promise<HeldToken> {
-    const { actionToken, tokenId, userId, points, notBefore } = await this.#session.call(
-      (headers, signal) =>
-        this.#http.POST('/v1/action-tokens', { body: { action: pending.action }, headers, signal }),
-      this.#closing.signal,
-    );
+    const { userId, token } = await this.begin(pending.action, this.#closing.signal);
     if (userId !== pending.userId)
       throw new ScoreboardError('queued', 'This action waits until its user is back.');
-    const durationMs = Math.max(0, Date.parse(notBefore) - timeOf(tokenId));
-    const token = { actionToken, points, durationMs, readyAt: Date.now() + durationMs };
     this.#queue.put({ ...pending, token });
     return token;
   }

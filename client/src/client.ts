@@ -1,4 +1,4 @@
-import { type ActionEvent, type ActionOptions, Actions, type Receipt } from './actions.js';
+import { type ActionEvent, type ActionOptions, Actions, type BegunAction, type Receipt } from './actions.js';
 import { httpOf } from './http.js';
 import { type Leaderboard, leaderboardOf } from './leaderboard.js';
 import type { EventSourceClass } from './live/subscription.js';
@@ -38,6 +38,8 @@ export interface Client {
   rename(displayName: string): Promise<User>;
   /** Ends the session: here in any case, and at the service if it answers. */
   logout(): Promise<void>;
+  /** Gets the token of an action that begins now, to be given to performAction() when it is done. */
+  beginAction(action: string, options?: { readonly signal?: AbortSignal }): Promise<BegunAction>;
   /**
    * Counts a finished action, exactly once: gets an action token, waits until it may be used, sends it, and sends it again
    * as long as the answer is lost. It waits while the service is away, busy, or says to wait; longer than `timeoutMs`, and it
@@ -77,6 +79,7 @@ export function createClient({ baseUrl, storage, onAction, onUser, eventSource }
     upgrade: (credentials) => session.upgrade(credentials),
     rename: (displayName) => session.rename(displayName),
     logout: () => session.logout(),
+    beginAction: (action, { signal } = {}) => actions.begin(action, signal),
     performAction: (action, options) => actions.perform(action, options),
     get pending() {
       return queue.all;

@@ -1,4 +1,4 @@
-export type { ActionEvent, ActionOptions, Receipt } from './actions.js';
+export type { ActionEvent, ActionOptions, BegunAction, Receipt } from './actions.js';
 export type { components, paths } from './api.js';
 export { type Client, type ClientOptions, createClient } from './client.js';
 export {

@@ -40,9 +40,37 @@ export function watchedFetch(tell: (exchange: Exchange) => void, send: typeof fe
   };
 }
 
+/** The same for live streams. A break that the browser mends by itself is told, and no new request. */
+export function watchedEventSource(
+  tell: (exchange: Exchange) => void,
+  Base: typeof EventSource = EventSource,
+): typeof EventSource {
+  return class extends Base {
+    constructor(url: string | URL, init?: EventSourceInit) {
+      super(url, init);
+      const headers = { accept: 'text/event-stream' };
+      const exchange: Exchange = { method: 'GET', url: this.url, headers, body: undefined };
+      tell(exchange);
+      const start = performance.now();
+      const now = (status: number) => () => {
+        exchange.outcome = { status, body: '', tookMs: performance.now() - start };
+        tell(exchange);
+      };
+      this.addEventListener('open', now(200));
+      this.addEventListener('error', now(0));
+    }
+  };
+}
+
 /** The same request for a shell. */
 export function curlOf({ method, url, headers, body }: Exchange): string {
-  const parts = method === 'GET' ? ['curl', quoted(url)] : ['curl', '-X', method, quoted(url)];
+  const isStream = headers['accept'] === 'text/event-stream';
+  const parts = [
+    'curl',
+    ...(isStream ? ['-N'] : []),
+    ...(method === 'GET' ? [] : ['-X', method]),
+    quoted(url),
+  ];
   for (const [name, value] of Object.entries(headers)) {
     if (SENT_BY_HAND.has(name)) parts.push('\\\n ', '-H', quoted(`${name}: ${value}`));
   }

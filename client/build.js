@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
+import { build, transform } from 'esbuild';
 
 /** What the service serves; plugins/site.ts finds each file's compressed forms beside it. */
 const served = [
@@ -14,6 +14,16 @@ const served = [
   'dist/site/game.svg',
 ];
 
+/** @type {import('esbuild').Plugin} */
+const minifiedCss = {
+  name: 'minified CSS as text',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const { code } = await transform(readFileSync(path, 'utf8'), { loader: 'css', minify: true });
+      return { contents: code.trim(), loader: 'text' };
+    }),
+};
+
 /** One file that any page may load with a script tag. */
 await build({
   entryPoints: ['src/widget/live-leaderboard.ts'],
@@ -24,6 +34,7 @@ await build({
   format: 'iife',
   target: 'es2022',
   legalComments: 'none',
+  plugins: [minifiedCss],
 });
 
 /** The start page. */

@@ -200,7 +200,7 @@ export class Field {
   #drawSparks({ sparks }: Effects): void {
     const pen = this.#pen;
     pen.textAlign = 'center';
-    pen.font = '600 3.6px system-ui, sans-serif';
+    pen.font = '600 3px system-ui, sans-serif';
     for (const { x, y, life, text } of sparks) {
       pen.globalAlpha = Math.min(1, life * 1.6);
       pen.fillStyle = text === undefined ? LIGHT : COMET;

@@ -89,6 +89,7 @@ export function startGame({ board, query }: { board: HTMLElement; query: URLSear
       play.start(rounds.mostPoints);
       rounds.begin();
     }
+    stage.dataset['phase'] = play.phase;
     canvas.focus({ preventScroll: true });
   };
   const pauseCard = () => {

@@ -95,7 +95,8 @@ export class Play {
     const playing = this.#phase === 'playing';
     for (let due = this.#stepper.due(elapsed); due > 0; due--) {
       const steering = playing ? this.#steer.towards(this.#world) : autopilot(this.#world);
-      for (const happening of advance(this.#world, steering)) this.#effects.add(happening);
+      const happenings = advance(this.#world, steering);
+      if (playing) for (const happening of happenings) this.#effects.add(happening);
     }
     this.#effects.pass(elapsed, this.#world);
     if (!isOver(this.#world)) return;

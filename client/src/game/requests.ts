@@ -55,13 +55,7 @@ function newRow(exchange: Exchange): Row {
   const body = make('pre', 'body');
   body.hidden = true;
   const summary = make('summary');
-  summary.append(
-    make('span', 'method', exchange.method),
-    ' ',
-    make('span', 'path', pathname + search),
-    ' ',
-    answer,
-  );
+  summary.append(make('span', 'method', exchange.method), ' ', path(pathname + search), ' ', answer);
   const details = make('details');
   details.append(summary, make('pre', 'command', shortened(curlOf(exchange))), body);
   const element = make('li', 'request');
@@ -92,6 +86,13 @@ async function copy(text: string): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+/** Breaks between its parts, where it must break. */
+function path(text: string): HTMLElement {
+  const element = make('span', 'path');
+  for (const part of text.split(/(?<=[/?&])/)) element.append(part, document.createElement('wbr'));
+  return element;
 }
 
 function indented(body: string): string {

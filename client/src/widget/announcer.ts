@@ -1,4 +1,6 @@
 const EVERY_MS = 5_000;
+/** What changes together comes in several events. */
+const SETTLED_MS = 300;
 
 /** Something that may be said: `text`, whenever `key` is another than it was when this was last said. */
 export interface Fact {
@@ -19,7 +21,7 @@ export class Announcer {
   note(facts: readonly Fact[]): void {
     this.#facts = facts;
     for (const { about, key } of facts) if (!this.#said.has(about)) this.#said.set(about, key);
-    if (this.#timer === undefined) this.#say();
+    this.#timer ??= setTimeout(() => this.#say(), SETTLED_MS);
   }
 
   /** Says nothing any more, until there is something to note again. */

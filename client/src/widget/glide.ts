@@ -5,13 +5,15 @@ const ENTER = { duration: 300, easing: 'ease-out' } as const;
 
 interface Flight {
   readonly animation: Animation;
-  /** Where it began, in pixels below the row's place. */
+  /** Distances from the top, in pixels. */
   readonly from: number;
+  readonly to: number;
 }
 
 /**
- * Lets rows glide from where they were to where they are now. Rows are equally high, so their order says where they are,
- * and nothing is measured but one height; only transforms and opacity move, which the compositor does by itself.
+ * Lets rows glide from where they were to where they are now. Their place is a transform too (`--_place` in the style
+ * sheet), so a new order is no layout shift, and all that moves is moved by the compositor. Rows are equally high: nothing
+ * is measured but that height.
  */
 export class Glide {
   #places = new Map<HTMLElement, number>();
@@ -19,20 +21,17 @@ export class Glide {
 
   /** To be called whenever the order may have changed. A row that is new fades in, unless all are. */
   arrange(rows: readonly HTMLElement[]): void {
-    const places = new Map(rows.map((row, place) => [row, place]));
     const before = this.#places;
-    this.#places = places;
-    if (before.size === 0 || isStill()) return;
-    let height = 0;
-    for (const [row, place] of places) {
+    const moves = before.size > 0 && !isStill();
+    const height = rows[0]?.offsetHeight ?? 0;
+    this.#places = new Map(rows.map((row, place) => [row, place]));
+    for (const [row, place] of this.#places) {
       const last = before.get(row);
       if (last === place) continue;
-      if (last === undefined) {
-        row.animate({ opacity: [0, 1] }, ENTER);
-        continue;
-      }
-      height ||= row.offsetHeight;
-      this.#fly(row, (last - place) * height);
+      row.style.setProperty('--_place', String(place));
+      if (!moves) continue;
+      if (last === undefined) row.animate({ opacity: [0, 1] }, ENTER);
+      else this.#fly(row, last * height, place * height);
     }
   }
 
@@ -41,14 +40,14 @@ export class Glide {
     this.#places = new Map();
   }
 
-  #fly(row: HTMLElement, distance: number): void {
+  #fly(row: HTMLElement, place: number, to: number): void {
     const old = this.#flights.get(row);
-    const from = distance + (old === undefined ? 0 : remaining(old));
+    const from = old === undefined ? place : whereabouts(old);
     old?.animation.cancel();
-    const animation = row.animate({ transform: [`translateY(${from}px)`, 'none'] }, GLIDE);
+    const animation = row.animate({ transform: [`translateY(${from}px)`, `translateY(${to}px)`] }, GLIDE);
     // Who climbs passes in front of who falls.
-    row.style.zIndex = from > 0 ? '1' : '';
-    const flight = { animation, from };
+    row.style.zIndex = to < from ? '1' : '';
+    const flight = { animation, from, to };
     this.#flights.set(row, flight);
     animation.onfinish = () => {
       if (this.#flights.get(row) !== flight) return;
@@ -58,7 +57,7 @@ export class Glide {
   }
 }
 
-/** How far off its place a row still is; asking its style would make the browser lay out the page. */
-function remaining({ animation, from }: Flight): number {
-  return from * (1 - (animation.effect?.getComputedTiming().progress ?? 1));
+/** Where a row is on its way; asking its style would make the browser lay out the page. */
+function whereabouts({ animation, from, to }: Flight): number {
+  return from + (to - from) * (animation.effect?.getComputedTiming().progress ?? 1);
 }

@@ -1,4 +1,5 @@
 import { html, LitElement, type PropertyValues, unsafeCSS } from 'lit';
+import { keyed } from 'lit/directives/keyed.js';
 import type { LiveView } from '../live/subscription.js';
 import { Announcer } from './announcer.js';
 import { Counting } from './counting.js';
@@ -30,15 +31,14 @@ export class LiveLeaderboard extends LitElement {
     limit: { type: Number },
     user: {},
     heading: {},
+    /** As everywhere; only that a new language shows at once. */
+    lang: { reflect: true, useDefault: true },
     texts: { attribute: false },
     view: { state: true },
     boardTitle: { state: true },
+    ownInSight: { state: true },
     ownName: { state: true },
   };
-  /** `theme` and `dir` are for the style sheet alone. */
-  static override get observedAttributes() {
-    return [...super.observedAttributes, 'lang'];
-  }
 
   declare src: string;
   declare board: string;
@@ -49,10 +49,19 @@ export class LiveLeaderboard extends LitElement {
   declare private view: LiveView;
   declare private boardTitle: string;
   declare private ownName: string;
+  /** Whether the user's row among those on top can be seen. */
+  declare private ownInSight: boolean;
 
   #watched: Watched | null = null;
   #unwatch = () => {};
   #nameAskedFor = '';
+  #looked: HTMLElement | null = null;
+  readonly #sight = new IntersectionObserver(
+    (changes) => {
+      this.ownInSight = changes.at(-1)?.isIntersecting ?? true;
+    },
+    { threshold: 0.5 },
+  );
   #numbers = new Intl.NumberFormat();
   readonly #glide = new Glide();
   readonly #counting = new Counting();
@@ -67,10 +76,12 @@ export class LiveLeaderboard extends LitElement {
     this.limit = DEFAULT_LIMIT;
     this.user = '';
     this.heading = '';
+    this.lang = '';
     this.texts = {};
     this.view = NOTHING_YET;
     this.boardTitle = '';
     this.ownName = '';
+    this.ownInSight = true;
   }
 
   override connectedCallback(): void {
@@ -82,12 +93,8 @@ export class LiveLeaderboard extends LitElement {
     super.disconnectedCallback();
     this.#unwatch();
     this.#announcer.reset();
+    this.#look(null);
     this.#watched = null;
-  }
-
-  override attributeChangedCallback(name: string, old: string | null, value: string | null): void {
-    super.attributeChangedCallback(name, old, value);
-    if (name === 'lang') this.requestUpdate();
   }
 
   protected override willUpdate(): void {
@@ -107,9 +114,7 @@ export class LiveLeaderboard extends LitElement {
       this.boardTitle = '';
       this.#glide.reset();
       this.#announcer.reset();
-      this.#learn(titleOf(wanted.src, wanted.board), (title) => {
-        this.boardTitle = title;
-      });
+      void this.#learnTitle(wanted);
     }
     if (before?.user !== wanted.user) this.ownName = '';
     this.#unwatch();
@@ -121,7 +126,8 @@ export class LiveLeaderboard extends LitElement {
     return { src: this.src || ORIGIN, board: this.board || 'global', limit, user: this.user || '' };
   }
 
-  #show(view: LiveView, { src, board: id, user }: Watched): void {
+  #show(view: LiveView, wanted: Watched): void {
+    const { src, board: id, user } = wanted;
     const { board, standing } = this.view;
     const kept = standing?.userId === user ? standing : null;
     this.view = { ...view, board: view.board ?? board, standing: view.standing ?? kept };
@@ -130,29 +136,28 @@ export class LiveLeaderboard extends LitElement {
     const asked = `${src} ${id} ${user}`;
     if (this.ownName !== '' || this.#ownRow() === null || this.#nameAskedFor === asked) return;
     this.#nameAskedFor = asked;
-    this.#learn(nameOf(src, id, user), (name) => {
-      this.ownName = name;
-    });
+    void this.#learnName(wanted);
   }
 
   /** Names are worth one request, and are done without if that fails. */
-  #learn(name: Promise<string>, use: (name: string) => void): void {
-    const { src, board, user } = this.#wanted();
-    name.then(
-      (name) => {
-        const now = this.#wanted();
-        if (now.src === src && now.board === board && now.user === user) use(name);
-      },
-      () => {},
-    );
+  async #learnTitle({ src, board }: Watched): Promise<void> {
+    const title = await titleOf(src, board).catch(() => '');
+    if (this.#watched?.src === src && this.#watched.board === board) this.boardTitle = title;
   }
 
-  /** The user's own row, if it is not among those on top. */
+  async #learnName({ src, board, user }: Watched): Promise<void> {
+    const name = await nameOf(src, board, user).catch(() => '');
+    const now = this.#watched;
+    if (name && now?.src === src && now.board === board && now.user === user) this.ownName = name;
+  }
+
+  /** The user's own row, if it is not to be seen among those on top. */
   #ownRow(): Row | null {
     const { board, standing } = this.view;
     if (!board || !standing || standing.rank === null || standing.score === null) return null;
     const { userId, rank, score } = standing;
-    if (board.items.some((entry) => entry.userId === userId)) return null;
+    const shown = board.items.slice(0, this.#wanted().limit);
+    if (this.ownInSight && shown.some((entry) => entry.userId === userId)) return null;
     return { rank, userId, displayName: this.ownName, score };
   }
 
@@ -165,11 +170,14 @@ export class LiveLeaderboard extends LitElement {
     const { limit, user, board: id } = this.#wanted();
     const texts = this.#texts;
     const look = { numbers: this.#numbers, user, you: texts.you };
-    const own = this.#ownRow();
+    const own = error ? null : this.#ownRow();
     const state = error ? 'closed' : board && this.view.state === 'connecting' ? 'open' : this.view.state;
     return html`<div class="board" part="board">
-      <table role="table" aria-busy=${!board && !error}>
-        <caption part="title">${this.heading || this.boardTitle || id}</caption>
+      <table role="table" aria-labelledby="title" aria-busy=${!board && !error}>
+        <caption part="header">
+          <span id="title" class="title" part="title" dir="auto">${this.heading || this.boardTitle || id}</span>
+          ${keyed(state, html`<span class="state" part="state" data-state=${state}>${texts[STATE_TEXT[state]]}</span>`)}
+        </caption>
         <thead role="rowgroup" part="head">
           <tr role="row">
             <th role="columnheader" scope="col" class="rank">${texts.rank}</th>
@@ -188,18 +196,17 @@ export class LiveLeaderboard extends LitElement {
                   : rowsOf(board.items.slice(0, limit), look)
           }
         </tbody>
-        <tfoot role="rowgroup" class=${own && !error ? 'sticky' : ''}>
+        <tfoot role="rowgroup" class=${own ? 'sticky' : ''}>
           ${
-            own && !error
+            own
               ? rowOf(own, look)
               : line(
                   'total',
-                  board && !error ? texts.total(board.total, this.#numbers.format(board.total)) : '',
+                  board?.total && !error ? texts.total(board.total, this.#numbers.format(board.total)) : '',
                 )
           }
         </tfoot>
       </table>
-      <p class="state" part="state" data-state=${state}>${texts[STATE_TEXT[state]]}</p>
       <p class="said" role="status" aria-live="polite"></p>
     </div>`;
   }
@@ -215,9 +222,20 @@ export class LiveLeaderboard extends LitElement {
       if (row.lastElementChild instanceof HTMLElement)
         this.#counting.show(row.lastElementChild, row.value, row);
     }
-    if (board) this.#glide.arrange(rows.filter(({ parentElement }) => parentElement?.localName === 'tbody'));
+    const top = rows.filter(({ parentElement }) => parentElement?.localName === 'tbody');
+    if (board) this.#glide.arrange(top);
+    this.#look(top.find((row) => row.classList.contains('own')) ?? null);
     const before: LiveView | undefined = changed.get('view');
     if (before !== undefined) this.#tell(before);
+  }
+
+  /** Follows whether this row is in sight, wherever the page or the element has been scrolled to. */
+  #look(own: HTMLElement | null): void {
+    if (own === this.#looked) return;
+    this.#looked = own;
+    this.#sight.disconnect();
+    this.ownInSight = true;
+    if (own) this.#sight.observe(own);
   }
 
   #tell(before: LiveView): void {

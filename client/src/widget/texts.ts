@@ -26,7 +26,7 @@ export const ENGLISH: Texts = {
   live: 'Live',
   connecting: 'Connecting…',
   reconnecting: 'Reconnecting…',
-  closed: 'Offline',
+  closed: 'Unavailable',
   empty: 'No scores yet. The first place is free.',
   unknownBoard: 'There is no such leaderboard.',
   failed: 'This leaderboard cannot be shown.',

@@ -24,7 +24,7 @@ export function startGame({ board, query }: { board: HTMLElement; query: URLSear
   const countdown = element('countdown');
   const calm = matchMedia('(prefers-reduced-motion: reduce)');
   let outcome: Outcome | undefined;
-  let finishedAt = 0;
+  let finishedAt = Number.NEGATIVE_INFINITY;
 
   const tellOutcome = (news: Outcome) => {
     outcome = news;
@@ -84,7 +84,6 @@ export function startGame({ board, query }: { board: HTMLElement; query: URLSear
 
   const go = () => {
     if (play.phase === 'paused') play.resume();
-    else if (performance.now() - finishedAt < RESULT_STAYS_MS) return;
     else {
       play.start(rounds.mostPoints);
       rounds.begin();
@@ -98,11 +97,15 @@ export function startGame({ board, query }: { board: HTMLElement; query: URLSear
     write(label, 'Go on');
     start.focus({ preventScroll: true });
   };
-  start.addEventListener('click', go);
+  const goByKey = () => {
+    if (play.phase !== 'playing' && performance.now() - finishedAt > RESULT_STAYS_MS) go();
+  };
+  // A key pressed on a button is a click with no count.
+  start.addEventListener('click', ({ detail }) => (detail === 0 ? goByKey() : go()));
   addEventListener('keydown', (event) => {
     if (event.code !== 'Space' || isBusy(event.target)) return;
     event.preventDefault();
-    if (!event.repeat && play.phase !== 'playing') go();
+    if (!event.repeat) goByKey();
   });
 }
 

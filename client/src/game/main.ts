@@ -11,6 +11,7 @@ if (query.has('obs')) {
   document.documentElement.classList.add('overlay-view');
   const overlay = element('overlay');
   overlay.hidden = false;
+  board.setAttribute('theme', 'dark');
   overlay.append(board);
 } else {
   const requests = new Requests(element('request-list'), element('request-count'));

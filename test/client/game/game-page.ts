@@ -5,8 +5,8 @@ import type { Test } from 'tap';
 /** What never comes later than this, on the slowest machine, never comes. */
 export const CEILING_MS = 60_000;
 
-/** Frames so long that the game takes them whole: a round is 150 of them. */
-const FRAME_MS = 100;
+/** Frames as long as the game takes them whole: a round is 60 of them. */
+const FRAME_MS = 250;
 
 export interface GameOptions extends BrowserContextOptions {
   /** Behind the origin, as `?obs`. */
@@ -66,11 +66,19 @@ export class GamePage {
 
   /** Until the page says so. */
   async says(what: RegExp): Promise<void> {
-    await this.status.filter({ hasText: what }).waitFor();
+    await this.status
+      .filter({ hasText: what })
+      .waitFor()
+      .catch(async () => assert.match((await this.status.textContent()) ?? '', what));
+  }
+
+  /** Until the board is in this state: `open`, `reconnecting`. */
+  async board(state: string): Promise<void> {
+    await this.page.locator(`live-leaderboard [data-state=${state}]`).waitFor();
   }
 
   row(name: string): Locator {
-    return this.page.locator('live-leaderboard').getByRole('row').filter({ hasText: name });
+    return this.page.locator('live-leaderboard').getByRole('row').filter({ hasText: name }).first();
   }
 
   /** Frames go by as on a slow machine, as fast as this one can. */
@@ -89,6 +97,7 @@ export class GamePage {
   /** A round with the mouse, in a few seconds. @returns its points */
   async round(): Promise<number> {
     await this.page.getByRole('button', { name: /Play/ }).click();
+    assert.equal(await this.phase(), 'playing');
     await this.fly();
     return this.points();
   }
@@ -102,7 +111,7 @@ export class GamePage {
         middle.x + wide * Math.cos(turn * 0.9),
         middle.y + high * Math.sin(turn * 0.7),
       );
-      await this.pass(3 * FRAME_MS);
+      await this.pass(2 * FRAME_MS);
     }
   }
 

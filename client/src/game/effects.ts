@@ -13,7 +13,7 @@ export interface Spark {
 
 const SPARKS = 9;
 const TRAIL_LENGTH = 30;
-const TRAIL_EVERY_MS = 8;
+const TRAIL_EVERY = 2;
 
 /** What is seen and does not count: sparks, the comet's tail, the shake after a hit. */
 export class Effects {
@@ -23,7 +23,6 @@ export class Effects {
   /** From 1, just hit, to 0. */
   shake = 0;
   readonly #calm: () => boolean;
-  #trailMs = 0;
 
   /** Where `calm` says so there is less of it, and nothing that shakes. */
   constructor(calm: () => boolean) {
@@ -58,7 +57,7 @@ export class Effects {
     }
   }
 
-  pass(elapsedMs: number, { comet }: World): void {
+  pass(elapsedMs: number): void {
     const seconds = Math.min(elapsedMs, 100) / 1_000;
     this.shake = Math.max(0, this.shake - seconds * 3);
     this.sparks = this.sparks.filter((spark) => {
@@ -67,9 +66,11 @@ export class Effects {
       spark.life -= seconds / spark.lasts;
       return spark.life > 0;
     });
-    this.#trailMs += elapsedMs;
-    if (this.#trailMs < TRAIL_EVERY_MS) return;
-    this.#trailMs = 0;
+  }
+
+  /** After each step, so that the tail is as long on a slow screen as on a fast one. */
+  follow({ comet, step }: World): void {
+    if (step % TRAIL_EVERY !== 0) return;
     this.trail = [{ x: comet.x, y: comet.y }, ...this.trail.slice(0, TRAIL_LENGTH - 1)];
   }
 }

@@ -97,8 +97,9 @@ export class Play {
       const steering = playing ? this.#steer.towards(this.#world) : autopilot(this.#world);
       const happenings = advance(this.#world, steering);
       if (playing) for (const happening of happenings) this.#effects.add(happening);
+      this.#effects.follow(this.#world);
     }
-    this.#effects.pass(elapsed, this.#world);
+    this.#effects.pass(elapsed);
     if (!isOver(this.#world)) return;
     if (!playing) this.#world = { ...this.#world, step: 0, points: 0, mostPoints: DEMO_MOST_POINTS };
     else {

@@ -14,7 +14,7 @@ const SIZES = [
 
 for (const { deviceScaleFactor = 1, ...viewport } of SIZES) {
   t.test(`how the game looks at ${viewport.width} pixels`, async (t) => {
-    const { url } = await startApi(t, { RATE_LIMIT_SCORE_UPDATE: 1, RATE_LIMIT_WINDOW_MS: 120_000 });
+    const { app, url } = await startApi(t, { RATE_LIMIT_SCORE_UPDATE: 1, RATE_LIMIT_WINDOW_MS: 120_000 });
     const game = await GamePage.open(t, browser, url, { viewport, deviceScaleFactor, query: '?seed=42' });
     const { page } = game;
     const keep = async (state: string) => {
@@ -40,6 +40,8 @@ for (const { deviceScaleFactor = 1, ...viewport } of SIZES) {
     await game.says(/Only so many/);
     await keep('limit');
     await game.context.setOffline(true);
+    // Chromium keeps the streams that it has.
+    app.server.closeAllConnections();
     await game.round();
     await game.board('reconnecting');
     await keep('offline');

@@ -1,9 +1,8 @@
 import type { components } from './api.js';
-import type { Http } from './http.js';
-import { exclusively, inLine, unlessHeld } from './lock.js';
+import { exclusively, inLine } from './lock.js';
 import type { HeldToken, OfflineQueue, PendingAction } from './offline-queue.js';
 import { ScoreboardError } from './problem.js';
-import { backoff, wait } from './retry.js';
+import { backoff, orAbort, orTimeout, wait } from './retry.js';
 import type { Session } from './session.js';
 
 type Schemas = components['schemas'];
@@ -31,7 +30,7 @@ export interface BegunAction {
 
 export interface ActionOptions {
   /** From beginAction(). Without it the token is got when the action is done, and its shortest duration begins then. */
-  readonly begun?: BegunAction | undefined;
+  readonly begun?: BegunAction;
   /** Needed where the action leaves a range. */
   readonly points?: number;
   /** A JSON object of up to 2 KiB, kept with the event. */
@@ -42,6 +41,8 @@ export interface ActionOptions {
   readonly timeoutMs?: number;
 }
 
+/** How many actions may wait. */
+const CAPACITY = 64;
 const PATIENCE_MS = 120_000;
 /** A 429 that wants a longer wait is final. */
 const LONGEST_WAIT_S = 300;
@@ -59,136 +60,114 @@ const REMEMBERED_MS = DAY_MS * 0.9;
  * happen is that an action gets a second token while the first may still count. So each action has a lock, which whoever
  * sends it holds, and a token is given up only when the service says that it has expired unused.
  */
-export class Actions {
-  readonly #http: Http;
-  readonly #session: Session;
-  readonly #queue: OfflineQueue;
-  readonly #lock: string;
-  readonly #tell: (event: ActionEvent) => void;
-  readonly #line = Math.random().toString(36);
-  readonly #closing = new AbortController();
+export function actionsOf(
+  session: Session,
+  queue: OfflineQueue,
+  lock: string,
+  tell: (event: ActionEvent) => void,
+) {
+  const closing = new AbortController();
+  const { signal } = closing;
+  const line = lock + Math.random();
+  /** Actions that are not in the queue yet, because their lock is not held yet. */
+  let arriving = 0;
 
-  constructor(
-    http: Http,
-    session: Session,
-    queue: OfflineQueue,
-    lock: string,
-    tell: (event: ActionEvent) => void,
-  ) {
-    this.#http = http;
-    this.#session = session;
-    this.#queue = queue;
-    this.#lock = lock;
-    this.#tell = tell;
-  }
-
-  async begin(action: string, signal?: AbortSignal): Promise<BegunAction> {
-    const { actionToken, tokenId, userId, points, notBefore } = await this.#session.call(
-      (headers, limit) => this.#http.POST('/v1/action-tokens', { body: { action }, headers, signal: limit }),
-      signal,
-    );
-    const durationMs = Math.max(0, Date.parse(notBefore) - timeOf(tokenId));
-    return { userId, token: { actionToken, points, durationMs, readyAt: Date.now() + durationMs } };
-  }
-
-  async perform(action: string, options: ActionOptions = {}): Promise<Receipt> {
-    const { begun, points, metadata, signal, timeoutMs = PATIENCE_MS } = options;
-    signal?.throwIfAborted();
-    this.#closing.signal.throwIfAborted();
-    if (this.#queue.isFull) throw new ScoreboardError('queue-full', 'Too many actions wait to be counted.');
-    const userId = this.#session.user?.id;
-    const pending: PendingAction = {
-      id: `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`,
+  async function perform(action: string, options: ActionOptions = {}): Promise<Receipt> {
+    const { begun, points, metadata, timeoutMs = PATIENCE_MS } = options;
+    options.signal?.throwIfAborted();
+    signal.throwIfAborted();
+    if (queue.all().length + arriving >= CAPACITY)
+      throw new ScoreboardError('queue-full', 'Too many actions wait already.');
+    const doneAt = Date.now();
+    const userId = session.user()?.id;
+    const pending = {
+      id: doneAt + Math.random().toString(36).slice(1),
       action,
-      doneAt: Date.now(),
-      ...(points !== undefined && { points }),
-      ...(metadata && { metadata }),
-      ...(userId && { userId }),
-      ...(begun && begun.userId === userId && { token: begun.token }),
+      points,
+      metadata,
+      doneAt,
+      userId,
+      // Somebody else's token would be refused.
+      token: begun?.userId === userId ? begun?.token : undefined,
     };
-    const counted = exclusively(this.#lockOf(pending), () => {
-      this.#queue.put(pending);
-      return this.#send(pending);
+    arriving++;
+    const counted = exclusively(lock + pending.id, () => {
+      arriving--;
+      queue.put(pending);
+      return send(pending);
     });
-    return patiently(counted, timeoutMs, signal);
+    return orAbort(orTimeout(counted, timeoutMs, queued('It is kept, and sent later.')), options.signal);
   }
 
-  /** Sends what an earlier page has left, or the user that is back now. */
-  resume(): void {
-    for (const { id } of this.#queue.all) {
-      void unlessHeld(this.#lockOf({ id }), async () => {
-        const pending = this.#queue.all.find((known) => known.id === id);
-        if (pending) await this.#send(pending).catch(() => {});
+  /** Sends what an earlier page has left, or the user that is back now; what another tab is about, if that is closed. */
+  function resume(): void {
+    for (const pending of queue.all()) {
+      const sent = exclusively(lock + pending.id, async () => {
+        if (queue.find(pending.id)) await send(pending);
       });
+      // Told as an event.
+      sent.catch(() => {});
     }
   }
 
-  /** Stops sending; what is not counted stays in the storage. */
-  close(): void {
-    this.#closing.abort(new ScoreboardError('queued', 'The client was closed.'));
-  }
-
   /** Those of one action one after the other, so that they count in the order in which they were done. */
-  #send(pending: PendingAction): Promise<Receipt> {
-    return inLine(`${this.#line}:${pending.action}`, () => this.#deliver(pending));
-  }
+  const send = (pending: PendingAction) => inLine(line + pending.action, () => deliver(pending));
 
   /** To be called under the lock of the action. Every wait ends, and so do the tries: a day after it was done. */
-  async #deliver(pending: PendingAction): Promise<Receipt> {
+  async function deliver(action: PendingAction): Promise<Receipt> {
     for (let failures = 0; ; failures++) {
       try {
-        const receipt = await this.#attempt(pending);
-        this.#queue.remove(pending.id);
-        this.#tell({ type: 'counted', action: pending, receipt });
+        const receipt = await attempt(action.id);
+        queue.remove(action.id);
+        tell({ type: 'counted', action, receipt });
         return receipt;
       } catch (error) {
-        if (!(error instanceof ScoreboardError) || error.code === 'queued') throw error;
-        // The session is over. If the same user comes back, so does the action.
-        if (error.status === 401) throw error;
-        const retryAfter = error.retryAfter ?? 0;
-        const isOld = Math.abs(Date.now() - pending.doneAt) > DAY_MS;
-        if (!error.mayPass || retryAfter > LONGEST_WAIT_S || isOld) {
-          this.#queue.remove(pending.id);
-          this.#tell({ type: 'refused', action: pending, error });
+        // With a 401 the session is over. If the same user comes back, so does the action.
+        if (!(error instanceof ScoreboardError) || error.code === 'queued' || error.status === 401)
+          throw error;
+        const { retryAfter = 0 } = error;
+        if (!error.mayPass || retryAfter > LONGEST_WAIT_S || Date.now() - action.doneAt > DAY_MS) {
+          queue.remove(action.id);
+          tell({ type: 'refused', action, error });
           throw error;
         }
         const retryInMs = retryAfter * 1_000 + backoff(failures);
-        this.#tell({ type: 'waiting', action: pending, error, retryInMs });
-        await wait(retryInMs, this.#closing.signal);
+        tell({ type: 'waiting', action, error, retryInMs });
+        await wait(retryInMs, signal);
       }
     }
   }
 
   /** One try to get a token, if there is none, and to send it. Keeps in the storage what the next try must know. */
-  async #attempt({ id }: PendingAction): Promise<Receipt> {
-    const { user } = await this.#session.access();
-    const pending = this.#queue.all.find((known) => known.id === id);
-    if (pending === undefined) throw new ScoreboardError('queued', 'The storage has lost this action.');
-    const userId = pending.userId ?? user.id;
-    if (userId !== user.id) throw new ScoreboardError('queued', 'This action waits until its user is back.');
-    const token = pending.token ?? (await this.#tokenFor({ ...pending, userId }));
-    const left = Math.min(token.durationMs, token.readyAt - Date.now());
-    if (left > 0) await wait(left, this.#closing.signal);
-    const keep = (changed: HeldToken | null) => {
-      const { token: _, ...rest } = pending;
-      this.#queue.put({ ...rest, userId, ...(changed && { token: changed }) });
-    };
+  async function attempt(id: string): Promise<Receipt> {
+    const { user } = await session.access();
+    const pending = queue.find(id);
+    if (!pending) throw queued('The storage has lost it.');
+    pending.userId ??= user.id;
+    if (pending.userId !== user.id) throw queued(AWAY);
+    if (!pending.token) {
+      const begun = await begin(pending.action, signal);
+      if (begun.userId !== user.id) throw queued(AWAY);
+      pending.token = begun.token;
+    }
+    queue.put(pending);
+    const { token, userId, action, points, metadata } = pending;
+    const { actionToken, doubtfulSince } = token;
+    await wait(Math.min(token.durationMs, token.readyAt - Date.now()), signal);
     // Before it is sent: the page may be closed at any moment.
-    keep({ ...token, doubtfulSince: Date.now() });
-    const { actionToken } = token;
-    const { action, points, metadata } = pending;
-    const body = { actionToken, ...(points !== undefined && { points }), ...(metadata && { metadata }) };
+    token.doubtfulSince = Date.now();
+    queue.put(pending);
     try {
-      const receipt = await this.#session.call(
-        (headers, signal) => this.#http.POST('/v1/scores', { body, headers, signal }),
-        this.#closing.signal,
+      const receipt = await session.call(
+        (http, signal) => http.POST('/v1/scores', { body: { actionToken, points, metadata }, signal }),
+        signal,
       );
       return { ...receipt, replayed: false };
     } catch (error) {
       if (!(error instanceof ScoreboardError)) throw error;
       const { code, original, status } = error;
-      if (code === 'action-token-replayed' && original) {
-        const worth = points ?? token.points.min;
+      if (original) {
+        const worth = points ?? token.points;
         return {
           ...original,
           userId,
@@ -200,58 +179,54 @@ export class Actions {
         };
       }
       // A sure no to this try. It says nothing about the tries before.
-      if (status >= 400 && status < 500) keep(token);
-      if (code === 'action-token-premature') throw again(1, error);
-      if (code !== 'action-token-expired') throw error;
-      const settled = settledFor(token);
-      if (settled < 0) throw again(-settled / 1_000, error);
-      if (settled > REMEMBERED_MS) throw error;
-      keep(null);
-      throw again(0, error);
+      if (status >= 400 && status < 500) token.doubtfulSince = doubtfulSince;
+      const isExpired = code === 'action-token-expired';
+      const unsettledMs = isExpired ? unsettledFor(doubtfulSince) : 0;
+      if (isExpired && unsettledMs === 0) pending.token = undefined;
+      queue.put(pending);
+      if (code === 'action-token-premature' || (isExpired && unsettledMs < DAY_MS))
+        throw new ScoreboardError(code, error.message, { status: 503, retryAfter: unsettledMs / 1_000 });
+      throw error;
     }
   }
 
-  async #tokenFor(pending: PendingAction): Promise<HeldToken> {
-    const { userId, token } = await this.begin(pending.action, this.#closing.signal);
-    if (userId !== pending.userId)
-      throw new ScoreboardError('queued', 'This action waits until its user is back.');
-    this.#queue.put({ ...pending, token });
-    return token;
+  /** Gets a token, whose duration begins now. */
+  async function begin(action: string, abort?: AbortSignal): Promise<BegunAction> {
+    const { actionToken, tokenId, userId, points, notBefore } = await session.call(
+      (http, signal) => http.POST('/v1/action-tokens', { body: { action }, signal }),
+      abort,
+    );
+    const durationMs = Date.parse(notBefore) - timeOf(tokenId);
+    const token = { actionToken, points: points.min, durationMs, readyAt: Date.now() + durationMs };
+    return { userId, token };
   }
 
-  #lockOf({ id }: Pick<PendingAction, 'id'>): string {
-    return `${this.#lock}:${id}`;
-  }
+  return {
+    begin,
+    perform,
+    resume,
+    /** Stops sending; what is not counted stays in the storage. */
+    close: () => closing.abort(queued('The client was closed.')),
+  };
 }
 
-const again = (retryAfter: number, cause: ScoreboardError) =>
-  new ScoreboardError('service-unavailable', cause.message, { status: 503, retryAfter, cause });
+const AWAY = 'It waits until its user is back.';
+const queued = (why: string) => new ScoreboardError('queued', `Not counted yet. ${why}`);
 
-/** How long ago the service knew what had become of a token, in milliseconds; less than 0 if that is still to come. */
-function settledFor({ doubtfulSince }: HeldToken): number {
+/**
+ * How long it still is, in milliseconds, until the service surely knows what has become of a token that was sent without an
+ * answer; for ever if it may have forgotten.
+ */
+function unsettledFor(doubtfulSince: number | undefined): number {
   if (doubtfulSince === undefined) return 0;
   const since = Date.now() - doubtfulSince;
-  // The clock was set back: nothing is known.
-  return since < 0 ? Number.POSITIVE_INFINITY : since - SETTLED_AFTER_MS;
+  // Less than nothing: the clock was set back, so nothing is known.
+  return since < 0 || since > REMEMBERED_MS
+    ? Number.POSITIVE_INFINITY
+    : Math.max(0, SETTLED_AFTER_MS - since);
 }
 
 const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz';
 /** When an id was made, by the clock of the service, in milliseconds: it is a UUIDv7 in base32 with a prefix of four. */
 const timeOf = (id: string): number =>
   [...id.slice(4, 14)].reduce((time, digit) => time * 32 + DIGITS.indexOf(digit), 0);
-
-/** Waits for something that goes on without. */
-function patiently<T>(work: Promise<T>, timeoutMs: number, signal: AbortSignal | undefined): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal?.reason);
-    const timer = setTimeout(
-      () => reject(new ScoreboardError('queued', 'Not counted yet. It is kept, and sent when it can be.')),
-      timeoutMs,
-    );
-    signal?.addEventListener('abort', abort);
-    work.then(resolve, reject).finally(() => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
-    });
-  });
-}

@@ -1,9 +1,14 @@
-import { type ActionEvent, type ActionOptions, Actions, type BegunAction, type Receipt } from './actions.js';
-import { httpOf } from './http.js';
+import {
+  type ActionEvent,
+  type ActionOptions,
+  actionsOf,
+  type BegunAction,
+  type Receipt,
+} from './actions.js';
 import { type Leaderboard, leaderboardOf } from './leaderboard.js';
 import type { EventSourceClass } from './live/subscription.js';
-import { OfflineQueue, type PendingAction } from './offline-queue.js';
-import { type Credentials, Session, type User } from './session.js';
+import { offlineQueue, type PendingAction } from './offline-queue.js';
+import { type Account, type Credentials, sessionOf, type User } from './session.js';
 import { browserStorage, type KeyValueStorage, storeOf } from './storage.js';
 
 export interface ClientOptions {
@@ -29,7 +34,7 @@ export interface Client {
   /** The session's user; a new guest if there is no session. Other calls do that by themselves, without a name. */
   guest(displayName?: string): Promise<User>;
   /** Makes an account, and changes to it. */
-  register(account: Credentials & { displayName?: string }): Promise<User>;
+  register(account: Account): Promise<User>;
   /** Changes to an account. */
   login(credentials: Credentials): Promise<User>;
   /** Makes the guest a full account, which keeps its scores. */
@@ -60,35 +65,34 @@ export function createClient({ baseUrl, storage, onAction, onUser, eventSource }
   const prefix = `scoreboard:${baseUrl}:`;
   // What is in memory is nobody else's, so nobody else need wait for it.
   const lock = kept ? prefix : prefix + Math.random();
-  const http = httpOf(baseUrl);
   const store = storeOf(kept, prefix);
-  const session = new Session(http, store, `${lock}session`, (user) => {
-    onUser?.(user);
+  // In a turn of its own, what a listener throws harms nobody else.
+  const session = sessionOf(baseUrl, store, `${lock}session`, (user) => {
+    queueMicrotask(() => onUser?.(user));
     if (user) actions.resume();
   });
-  const queue = new OfflineQueue(store);
-  const actions = new Actions(http, session, queue, `${lock}action`, (event) => onAction?.(event));
-  if (session.user) actions.resume();
+  const queue = offlineQueue(store);
+  const actions = actionsOf(session, queue, `${lock}action:`, (event) =>
+    queueMicrotask(() => onAction?.(event)),
+  );
+  const { user, guest, register, login, upgrade, rename, logout } = session;
+  if (user()) actions.resume();
   return {
     get user() {
-      return session.user;
+      return user();
     },
-    guest: (displayName) => session.guest(displayName),
-    register: (account) => session.register(account),
-    login: (credentials) => session.login(credentials),
-    upgrade: (credentials) => session.upgrade(credentials),
-    rename: (displayName) => session.rename(displayName),
-    logout: () => session.logout(),
+    guest,
+    register,
+    login,
+    upgrade,
+    rename,
+    logout,
     beginAction: (action, { signal } = {}) => actions.begin(action, signal),
-    performAction: (action, options) => actions.perform(action, options),
+    performAction: actions.perform,
     get pending() {
-      return queue.all;
+      return queue.all();
     },
-    leaderboard: (id) =>
-      leaderboardOf(baseUrl, id, {
-        user: () => session.user?.id,
-        ...(eventSource && { eventSource }),
-      }),
-    close: () => actions.close(),
+    leaderboard: (id) => leaderboardOf(baseUrl, id, { user: () => user()?.id, eventSource }),
+    close: actions.close,
   };
 }

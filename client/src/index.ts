@@ -21,5 +21,5 @@ export {
 } from './live/subscription.js';
 export type { PendingAction } from './offline-queue.js';
 export { type ErrorCode, type ProblemCode, ScoreboardError } from './problem.js';
-export type { Credentials, User } from './session.js';
+export type { Account, Credentials, User } from './session.js';
 export type { KeyValueStorage } from './storage.js';

@@ -20,12 +20,3 @@ export async function inLine<T>(name: string, work: () => Promise<T>): Promise<T
 export async function exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
   return globalThis.navigator?.locks ? navigator.locks.request(name, work) : inLine(name, work);
 }
-
-/** The same, unless somebody is at it already: then nothing is done. */
-export async function unlessHeld(name: string, work: () => Promise<void>): Promise<void> {
-  if (globalThis.navigator?.locks) {
-    await navigator.locks.request(name, { ifAvailable: true }, async (lock) => lock && work());
-  } else if (!lines.has(name)) {
-    await inLine(name, work);
-  }
-}

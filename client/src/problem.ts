@@ -29,18 +29,14 @@ export class ScoreboardError extends Error {
   /** With `action-token-replayed`: what the token counted as. */
   readonly original: ProblemDocument['original'];
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    { status = 0, retryAfter, cause, ...rest }: ProblemFields = {},
-  ) {
-    super(message, { cause });
+  constructor(code: ErrorCode, message: string, more: ProblemFields = {}) {
+    super(message);
     this.code = code;
-    this.status = status;
-    this.retryAfter = retryAfter;
-    this.requestId = rest.requestId;
-    this.errors = rest.errors;
-    this.original = rest.original;
+    this.status = more.status ?? 0;
+    this.requestId = more.requestId;
+    this.retryAfter = more.retryAfter;
+    this.errors = more.errors;
+    this.original = more.original;
   }
 
   /** Whether the same request may succeed later. */
@@ -51,8 +47,7 @@ export class ScoreboardError extends Error {
 
 interface ProblemFields extends Partial<Pick<ProblemDocument, 'requestId' | 'errors' | 'original'>> {
   readonly status?: number;
-  readonly retryAfter?: number | undefined;
-  readonly cause?: unknown;
+  readonly retryAfter?: number;
 }
 
 /** The error that an answer tells; `body` is whatever came, perhaps from a proxy in between. */

@@ -10,17 +10,33 @@ export const backoff = (failures: number): number =>
 
 /** Resolves after so many milliseconds, or as soon as the browser is online again; rejects when `signal` aborts. */
 export function wait(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      globalThis.removeEventListener?.('online', end);
-      if (signal.aborted) reject(signal.reason);
-      else resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-    globalThis.addEventListener?.('online', end);
-    if (signal.aborted) end();
+  const { addEventListener, removeEventListener } = globalThis;
+  let wake = () => {};
+  const online = new Promise<void>((resolve) => {
+    wake = resolve;
   });
+  addEventListener?.('online', wake);
+  const timer = setTimeout(wake, ms);
+  return orAbort(online, signal).finally(() => {
+    clearTimeout(timer);
+    removeEventListener?.('online', wake);
+  });
+}
+
+/** What `work` comes to, unless `signal` aborts first: then its reason is thrown, and `work` goes on without a listener. */
+export function orAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal?.reason);
+  });
+  if (signal?.aborted) abort();
+  signal?.addEventListener('abort', abort);
+  return Promise.race([work, aborted]).finally(() => signal?.removeEventListener('abort', abort));
+}
+
+/** The same for a time in milliseconds, after which `error` is thrown. */
+export function orTimeout<T>(work: Promise<T>, ms: number, error: Error): Promise<T> {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(error), ms);
+  return orAbort(work, limit.signal).finally(() => clearTimeout(timer));
 }

@@ -1,7 +1,6 @@
-import createFetch from 'openapi-fetch';
 import type { ActionEvent, BegunAction } from '../actions.js';
-import type { paths } from '../api.js';
 import { type Client, createClient } from '../client.js';
+import { httpOf } from '../http.js';
 import { ScoreboardError } from '../problem.js';
 import type { User } from '../session.js';
 import type { Outcome } from './outcome.js';
@@ -57,7 +56,7 @@ export class Rounds {
     const begun = this.#begun;
     this.#begun = undefined;
     this.#onOutcome({ kind: 'sending', points });
-    this.client.performAction(ACTION, { begun, points }).catch((error: unknown) => {
+    this.client.performAction(ACTION, { points, ...(begun && { begun }) }).catch((error: unknown) => {
       // What becomes of an action is told to #hear(); here is what never became one.
       if (!(error instanceof ScoreboardError)) throw error;
       if (error.code === 'queue-full' || error.status === 401)
@@ -66,7 +65,7 @@ export class Rounds {
   }
 
   async #learn(): Promise<void> {
-    const { data } = await createFetch<paths>({ baseUrl: '' })
+    const { data } = await httpOf('')
       .GET('/v1/actions')
       .catch(() => ({ data: undefined }));
     if (data === undefined) return;

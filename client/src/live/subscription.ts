@@ -1,4 +1,5 @@
 import type { components } from '../api.js';
+import { origin } from '../http.js';
 import { problemOf, type ScoreboardError } from '../problem.js';
 import { backoff } from '../retry.js';
 
@@ -82,7 +83,7 @@ export function subscribe(
 ): () => void {
   const Source: EventSourceClass = eventSource ?? EventSource;
   const path = `/v1/leaderboards/${encodeURIComponent(leaderboard)}/stream?limit=${limit}`;
-  const url = baseUrl.replace(/\/$/, '') + path + (user ? `&user=${encodeURIComponent(user)}` : '');
+  const url = origin(baseUrl) + path + (user ? `&user=${encodeURIComponent(user)}` : '');
   const page = pauseWhenHidden ? globalThis.document : undefined;
   let view: LiveView = { state: 'connecting', board: null, standing: null, error: null };
   let failures = 0;

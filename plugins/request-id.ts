@@ -12,8 +12,10 @@ export default fp(
         return;
       }
       reply.header('x-request-id', request.id);
-      if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
-        throw new Problem('validation-failed', 'HTTP/1.1 asks for a Host header.');
+      // Of two, a proxy before us may have obeyed the one that we do not. RFC 9112, section 3.2.
+      const hosts = request.raw.headersDistinct['host']?.length ?? 0;
+      if (hosts > 1 || (hosts === 0 && request.raw.httpVersion === '1.1')) {
+        throw new Problem('validation-failed', 'HTTP/1.1 asks for one Host header.');
       }
     });
     // Node would answer 417 by itself, without a request id. RFC 9110 lets us ignore what we do not know.

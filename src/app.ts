@@ -16,6 +16,7 @@ import leaderboard from '../plugins/leaderboard.js';
 import metrics from '../plugins/metrics.js';
 import moderation from '../plugins/moderation.js';
 import openapi from '../plugins/openapi.js';
+import pipelining from '../plugins/pipelining.js';
 import problemDetails, { asProblem, sendProblem } from '../plugins/problem-details.js';
 import rateLimit from '../plugins/rate-limit.js';
 import redis from '../plugins/redis.js';
@@ -57,6 +58,7 @@ export async function buildApp(config: AppConfig, logger: FastifyBaseLogger = cr
 
 /** Each line needs only those above it; closing runs backwards. */
 async function register(app: FastifyInstance, config: AppConfig, requestLog: RequestLog): Promise<void> {
+  await app.register(pipelining);
   await app.register(faults);
   await app.register(tracing, { config });
   await app.register(problemDetails);
@@ -137,9 +139,12 @@ function serverOptions(
   };
 }
 
-/** Answers what is not HTTP, so that no request exists that a plugin could answer. */
+const refused = new WeakSet<Socket>();
+
+/** Answers what is not HTTP, so that no request exists that a plugin could answer. Comes again for whatever follows. */
 function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  if (error.code === 'ECONNRESET' || socket.destroyed || refused.has(socket)) return;
+  refused.add(socket);
   const problem = new Problem('validation-failed', GARBAGE[error.code ?? ''] ?? 'This is not HTTP/1.1.');
   const requestId = randomUUID();
   const body = JSON.stringify(problemDocument(problem, '/', requestId));

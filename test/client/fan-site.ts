@@ -1,38 +1,47 @@
-import type { BrowserContextOptions, Page } from 'playwright-core';
+import assert from 'node:assert/strict';
+import type { BrowserContextOptions, Locator, Page } from 'playwright-core';
 import type { Test } from 'tap';
 import { Action } from '../../schemas/action.js';
 import { Leaderboard } from '../../schemas/leaderboard.js';
 import { Receipt } from '../../schemas/score.js';
 import { User } from '../../schemas/user.js';
-import { type Api, serviceApi, startApi } from '../api.js';
+import { type Api, eventually, serviceApi, startApi } from '../api.js';
 import { mint } from '../mint.js';
 import { openBrowser, type SitePage, serveSite } from './browser.js';
 
 /** What a browser reports of itself; read it with reportOf(). */
 const REPORT = `
-  window.report = { violations: [], shifts: [], longFrames: [], animated: [] };
+  window.report = { violations: [], shift: 0, longFrames: [], animated: [] };
   document.addEventListener('securitypolicyviolation', ({ violatedDirective }) =>
     report.violations.push(violatedDirective));
   new PerformanceObserver((list) => {
-    for (const { value, sources } of list.getEntries()) report.shifts.push({ value, what: sources.map(({ node }) => node?.className || node?.nodeName || 'removed') });
+    for (const { value } of list.getEntries()) report.shift += value;
   }).observe({ type: 'layout-shift', buffered: true });
   new PerformanceObserver((list) => {
     for (const { duration } of list.getEntries()) report.longFrames.push(duration);
   }).observe({ type: 'long-animation-frame', buffered: true });
-  const animate = Element.prototype.animate;
+  const note = (row, frames) =>
+    report.animated.push({ ...frames, row: row.querySelector('.name span')?.textContent });
+  const { animate } = Element.prototype;
   Element.prototype.animate = function (frames, options) {
-    report.animated.push({ ...frames, row: this.querySelector('.name span')?.textContent });
+    note(this, frames);
     return animate.call(this, frames, options);
+  };
+  window.KeyframeEffect = class extends KeyframeEffect {
+    constructor(row, frames, options) {
+      super(row, frames, options);
+      note(row, frames);
+    }
   };`;
 
 export interface Report {
   /** Directives of the page's Content-Security-Policy that something has offended against. */
   readonly violations: string[];
-  /** How much each has moved of the page, and what has moved. */
-  readonly shifts: { value: number; what: string[] }[];
+  /** The sum of all layout shifts; numbers that grow wider are worth a ten-thousandth each. */
+  readonly shift: number;
   /** Frames of more than 50 ms, in milliseconds. */
   readonly longFrames: number[];
-  /** Every call of `animate()`: its keyframes, and whose row it moves. */
+  /** Every animation that a script has made: its keyframes, and whose row it moves. */
   readonly animated: { transform?: string[]; opacity?: number[]; row?: string }[];
 }
 
@@ -100,3 +109,22 @@ interface Visit extends Pick<SitePage, 'headers'> {
   /** Of the page's root. */
   readonly attributes?: string;
 }
+
+/** For what takes a moment on an idle machine. */
+export const CEILING = { timeout: 20_000 };
+
+export const rows = (page: Page): Locator => page.locator('live-leaderboard tbody .entry');
+export const names = (page: Page): Promise<string[]> => rows(page).locator('.name > span').allTextContents();
+export const scores = (page: Page): Promise<string[]> => rows(page).locator('.score').allTextContents();
+export const state = (page: Page): Locator => page.locator('live-leaderboard .state');
+
+/** Waits until these are the names on the board, from the top. */
+export async function shows(page: Page, expected: string[]): Promise<void> {
+  await eventually(async () => assert.deepEqual(await names(page), expected), CEILING.timeout);
+}
+
+/** By then a browser knows what is in sight. */
+export const TWO_FRAMES = 'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))';
+
+export const element = (board: Board, more = '') =>
+  `<live-leaderboard board="${board.id}" ${more}></live-leaderboard>`;

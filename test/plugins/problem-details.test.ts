@@ -129,6 +129,7 @@ t.test('whatever comes over a socket, the answer is a problem with a request id'
     ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', /not HTTP/],
     ['an unknown method', `FOO /health HTTP/1.1\r\n${HOST}\r\n`, /not HTTP/],
     ['no host', 'GET /v1/actions HTTP/1.1\r\nConnection: close\r\n\r\n', /Host/],
+    ['two hosts', `GET /v1/actions HTTP/1.1\r\nHost: y\r\n${HOST}\r\n`, /Host/],
     ['a URL that is too long', `GET /${long} HTTP/1.1\r\n${HOST}\r\n`, /too long/],
     ['a header that is too long', `GET /health HTTP/1.1\r\n${HOST}x-long: ${long}\r\n\r\n`, /too long/],
     ['two lengths', post('Content-Length: 2\r\nContent-Length: 3\r\n', '{}'), /not HTTP/],

@@ -3,62 +3,78 @@ import { isStill } from './motion.js';
 const DURATION_MS = 700;
 const FLASH = { duration: 900, easing: 'ease-out', pseudoElement: '::before' } as const;
 
-interface Count {
-  readonly from: number;
-  readonly to: number;
-  readonly start: number;
+/** A score and where it stands. */
+export interface Counted {
+  /** Tells whose it is, wherever it moves. */
+  readonly key: string;
+  readonly score: number;
+  readonly row: HTMLElement;
+  readonly cell: HTMLElement;
 }
 
-/** Lets numbers count up, or down, to what they have become. The text of the cells is its own affair alone. */
+interface Count extends Counted {
+  readonly from: number;
+  readonly start: number;
+  readonly flash: Animation | undefined;
+}
+
+/** Lets scores count up, or down, to what they have become. Nothing else writes into their cells. */
 export class Counting {
-  readonly #counts = new WeakMap<HTMLElement, Count>();
-  readonly #running = new Set<HTMLElement>();
-  readonly #flashes = new WeakMap<HTMLElement, Animation>();
+  #counts = new Map<string, Count>();
   #format = new Intl.NumberFormat();
   #frame = 0;
 
-  set format(format: Intl.NumberFormat) {
+  /** Takes all scores that there are. One that is new is there at once; one that changes lights its row up for a moment. */
+  show(all: readonly Counted[], format: Intl.NumberFormat): void {
     this.#format = format;
-  }
-
-  /** A number that is new to its cell is there at once; one that changes also lights up `row` for a moment. */
-  show(cell: HTMLElement, to: number, row: HTMLElement): void {
     const now = performance.now();
-    const count = this.#counts.get(cell);
-    if (count?.to === to && this.#running.has(cell)) return;
-    const moves = count !== undefined && count.to !== to && !isStill();
-    const next = { from: moves ? valueAt(count, now) : to, to, start: now };
-    this.#counts.set(cell, next);
-    if (!moves) {
-      this.#running.delete(cell);
-      this.#write(cell, to);
-      return;
-    }
-    this.#running.add(cell);
-    this.#frame ||= requestAnimationFrame(this.#turn);
-    if (this.#flashes.get(row)?.playState !== 'running') {
-      this.#flashes.set(row, row.animate({ opacity: [1, 0] }, FLASH));
-    }
+    const before = this.#counts;
+    this.#counts = new Map(all.map((counted) => [counted.key, next(counted, before.get(counted.key), now)]));
+    for (const [key, { flash }] of before) if (this.#counts.get(key)?.flash !== flash) flash?.cancel();
+    this.#turn();
   }
 
   readonly #turn = (): void => {
+    cancelAnimationFrame(this.#frame);
     const now = performance.now();
-    for (const cell of this.#running) {
-      const count = this.#counts.get(cell);
-      if (count === undefined) continue;
-      this.#write(cell, valueAt(count, now));
-      if (now >= count.start + DURATION_MS) this.#running.delete(cell);
+    let counting = false;
+    for (const count of this.#counts.values()) {
+      write(count.cell, this.#format.format(valueAt(count, now)));
+      counting ||= isCounting(count, now);
     }
-    this.#frame = this.#running.size > 0 ? requestAnimationFrame(this.#turn) : 0;
+    if (counting) this.#frame = requestAnimationFrame(this.#turn);
   };
-
-  #write(cell: HTMLElement, value: number): void {
-    const text = this.#format.format(value);
-    if (cell.textContent !== text) cell.textContent = text;
-  }
 }
 
-function valueAt({ from, to, start }: Count, now: number): number {
-  const left = Math.max(0, 1 - (now - start) / DURATION_MS);
-  return left === 0 ? to : Math.round(to - (to - from) * left ** 3);
+function next(counted: Counted, before: Count | undefined, now: number): Count {
+  const { score, row } = counted;
+  if (before === undefined || isStill()) return { ...counted, from: score, start: 0, flash: undefined };
+  const changes = before.score !== score;
+  const { from, start } = changes ? { from: valueAt(before, now), start: now } : before;
+  return { ...counted, from, start, flash: flashOf(row, before, changes) };
+}
+
+/** A light that is on goes with its entry to another row. */
+function flashOf(row: HTMLElement, { row: last, flash }: Count, changes: boolean): Animation | undefined {
+  const isOn = flash?.playState === 'running';
+  if (isOn && last === row) return flash;
+  if (!isOn && !changes) return undefined;
+  const light = row.animate({ opacity: [1, 0] }, FLASH);
+  if (isOn) light.currentTime = flash.currentTime;
+  return light;
+}
+
+const isCounting = ({ score, from, start }: Count, now: number) =>
+  score !== from && now < start + DURATION_MS;
+
+function valueAt(count: Count, now: number): number {
+  const { score, from, start } = count;
+  if (!isCounting(count, now)) return score;
+  return Math.round(score - (score - from) * (1 - (now - start) / DURATION_MS) ** 3);
+}
+
+function write(cell: HTMLElement, text: string): void {
+  // A new text node would have to be styled and laid out from nothing.
+  if (!(cell.firstChild instanceof Text)) cell.textContent = text;
+  else if (cell.firstChild.data !== text) cell.firstChild.data = text;
 }

@@ -51,11 +51,11 @@ function open(key: string, { src, board, limit, user }: Watched): Feed {
   };
   try {
     feed.stop = subscribe(src, board, tell, { limit, ...(user && { user }) });
-  } catch (cause) {
+  } catch {
     tell({
       ...view,
       state: 'closed',
-      error: new ScoreboardError('unreachable', 'No such address.', { cause }),
+      error: new ScoreboardError('unreachable', 'No such address.'),
     });
   }
   return feed;

@@ -7,7 +7,7 @@ import { type Watched, watch } from './feed.js';
 import { Glide } from './glide.js';
 import sheet from './live-leaderboard.css';
 import { nameOf, titleOf } from './names.js';
-import { bones, line, type Row, rowOf, rowsOf } from './rows.js';
+import { bones, line, type Row, rowOf } from './rows.js';
 import { ENGLISH, type Texts } from './texts.js';
 
 /** The service is where this script came from, unless `src` says otherwise. */
@@ -36,7 +36,6 @@ export class LiveLeaderboard extends LitElement {
     texts: { attribute: false },
     view: { state: true },
     boardTitle: { state: true },
-    ownInSight: { state: true },
     ownName: { state: true },
   };
 
@@ -49,19 +48,10 @@ export class LiveLeaderboard extends LitElement {
   declare private view: LiveView;
   declare private boardTitle: string;
   declare private ownName: string;
-  /** Whether the user's row among those on top can be seen. */
-  declare private ownInSight: boolean;
 
   #watched: Watched | null = null;
   #unwatch = () => {};
   #nameAskedFor = '';
-  #looked: HTMLElement | null = null;
-  readonly #sight = new IntersectionObserver(
-    (changes) => {
-      this.ownInSight = changes.at(-1)?.isIntersecting ?? true;
-    },
-    { threshold: 0.5 },
-  );
   #numbers = new Intl.NumberFormat();
   readonly #glide = new Glide();
   readonly #counting = new Counting();
@@ -81,7 +71,6 @@ export class LiveLeaderboard extends LitElement {
     this.view = NOTHING_YET;
     this.boardTitle = '';
     this.ownName = '';
-    this.ownInSight = true;
   }
 
   override connectedCallback(): void {
@@ -93,7 +82,6 @@ export class LiveLeaderboard extends LitElement {
     super.disconnectedCallback();
     this.#unwatch();
     this.#announcer.reset();
-    this.#look(null);
     this.#watched = null;
   }
 
@@ -151,13 +139,16 @@ export class LiveLeaderboard extends LitElement {
     if (name && now?.src === src && now.board === board && now.user === user) this.ownName = name;
   }
 
-  /** The user's own row, if it is not to be seen among those on top. */
+  #top(): readonly Row[] {
+    return this.view.board?.items.slice(0, this.#wanted().limit) ?? [];
+  }
+
+  /** The user's own row, if it is not among those on top. */
   #ownRow(): Row | null {
     const { board, standing } = this.view;
     if (!board || !standing || standing.rank === null || standing.score === null) return null;
     const { userId, rank, score } = standing;
-    const shown = board.items.slice(0, this.#wanted().limit);
-    if (this.ownInSight && shown.some((entry) => entry.userId === userId)) return null;
+    if (this.#top().some((entry) => entry.userId === userId)) return null;
     return { rank, userId, displayName: this.ownName, score };
   }
 
@@ -193,7 +184,7 @@ export class LiveLeaderboard extends LitElement {
                 ? bones(limit)
                 : board.total === 0
                   ? line('message', texts.empty)
-                  : rowsOf(board.items.slice(0, limit), look)
+                  : this.#top().map((row) => rowOf(row, look))
           }
         </tbody>
         <tfoot role="rowgroup" class=${own ? 'sticky' : ''}>
@@ -212,30 +203,25 @@ export class LiveLeaderboard extends LitElement {
   }
 
   protected override updated(changed: PropertyValues): void {
-    const { board } = this.view;
     const { limit } = this.#wanted();
-    const surface = this.renderRoot.querySelector<HTMLElement>('.board');
-    surface?.style.setProperty('--_places', String(limit));
-    const rows = [...this.renderRoot.querySelectorAll<HTMLElement & { value: number }>('.entry')];
-    this.#counting.format = this.#numbers;
-    for (const row of rows) {
-      if (row.lastElementChild instanceof HTMLElement)
-        this.#counting.show(row.lastElementChild, row.value, row);
-    }
-    const top = rows.filter(({ parentElement }) => parentElement?.localName === 'tbody');
-    if (board) this.#glide.arrange(top);
-    this.#look(top.find((row) => row.classList.contains('own')) ?? null);
+    this.renderRoot.querySelector<HTMLElement>('.board')?.style.setProperty('--_places', String(limit));
+    const top = this.view.error ? [] : this.#top();
+    const own = this.#ownRow();
+    const rows = [...this.renderRoot.querySelectorAll<HTMLElement>('.entry')];
+    const counted = rows.flatMap((row, place) => {
+      const cell = row.querySelector<HTMLElement>('.score');
+      const entry = top[place] ?? own;
+      // The own row at the foot is another row than the one on top: its score does not count from there.
+      const key = top[place]?.userId ?? 'own';
+      return cell && entry ? [{ key, score: entry.score, row, cell }] : [];
+    });
+    this.#counting.show(counted, this.#numbers);
+    this.#glide.arrange(
+      rows.slice(0, top.length),
+      top.map(({ userId }) => userId),
+    );
     const before: LiveView | undefined = changed.get('view');
     if (before !== undefined) this.#tell(before);
-  }
-
-  /** Follows whether this row is in sight, wherever the page or the element has been scrolled to. */
-  #look(own: HTMLElement | null): void {
-    if (own === this.#looked) return;
-    this.#looked = own;
-    this.#sight.disconnect();
-    this.ownInSight = true;
-    if (own) this.#sight.observe(own);
   }
 
   #tell(before: LiveView): void {

@@ -1,5 +1,4 @@
 import { html, nothing, type TemplateResult } from 'lit';
-import { repeat } from 'lit/directives/repeat.js';
 import type { Board } from '../live/subscription.js';
 
 /** One line of the table. The name of a user who is not on top may be unknown yet, and empty. */
@@ -14,11 +13,11 @@ export interface Look {
 }
 
 /** The roles are said aloud since a table that is laid out by other means loses them. Counting writes the scores. */
-export const rowOf = ({ rank, userId, displayName, score }: Row, { numbers, user, you }: Look) => {
+export const rowOf = ({ rank, userId, displayName }: Row, { numbers, user, you }: Look) => {
   const own = userId === user;
   const medal = rank <= 3 ? `medal medal-${rank}` : '';
   return html`<tr role="row" class="entry ${own ? 'own' : ''}" part="row ${own ? 'own' : ''} row-${rank}"
-      aria-current=${own ? 'true' : nothing} .value=${score}>
+      aria-current=${own ? 'true' : nothing}>
     <td role="cell" class="rank" part="rank"><span class=${medal} part=${medal}>${numbers.format(rank)}</span></td>
     <th role="rowheader" scope="row" class="name" part="name">
       <span dir="auto" title=${displayName}>${displayName || you}</span>${
@@ -27,13 +26,6 @@ export const rowOf = ({ rank, userId, displayName, score }: Row, { numbers, user
     <td role="cell" class="score" part="score"></td>
   </tr>`;
 };
-
-export const rowsOf = (rows: readonly Row[], look: Look) =>
-  repeat(
-    rows,
-    ({ userId }) => userId,
-    (row) => rowOf(row, look),
-  );
 
 /** Places that wait for their entries, as high as those. */
 export const bones = (count: number) =>

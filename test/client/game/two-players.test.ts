@@ -74,3 +74,10 @@ t.test('two play and see both at once; the server is killed and comes back, and 
   await playInRealTime(ada, 3);
   await ada.says(/kept/);
   await startService(t, databaseUrl, { PORT: new URL(first.url).port });
+  await ada.says(/counted/);
+  const total = (points[0] ?? 0) + (await ada.points());
+  for (const game of [ada, grace]) {
+    await game.row('Ada').filter({ hasText: String(total) }).waitFor();
+    await game.row('Grace').filter({ hasText: String(points[1]) }).waitFor();
+  }
+});

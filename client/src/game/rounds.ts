@@ -22,6 +22,8 @@ export class Rounds {
   #isPractice = false;
   #begun: BegunAction | undefined;
   #latest = 0;
+  /** Why rounds wait, and until when; undefined while none does. */
+  #wait: { readonly error: ScoreboardError; readonly until: number } | undefined;
 
   constructor({ onOutcome, onUser }: RoundsOptions) {
     this.#onOutcome = onOutcome;
@@ -55,7 +57,10 @@ export class Rounds {
   #send(points: number): void {
     const begun = this.#begun;
     this.#begun = undefined;
-    this.#onOutcome({ kind: 'sending', points });
+    const others = this.client.pending.length;
+    // They go one after the other: this one waits as long as those before it.
+    if (this.#wait && others > 0) this.#onOutcome({ kind: 'kept', rounds: others + 1, ...this.#wait });
+    else this.#onOutcome({ kind: 'sending', points });
     this.client.performAction(ACTION, { points, ...(begun && { begun }) }).catch((error: unknown) => {
       // What becomes of an action is told to #hear(); here is what never became one.
       if (!(error instanceof ScoreboardError)) throw error;
@@ -79,11 +84,14 @@ export class Rounds {
     const rounds = this.client.pending.length;
     switch (event.type) {
       case 'counted':
+        if (rounds === 0) this.#wait = undefined;
         // While others wait, they are the news.
-        if (rounds === 0) this.#onOutcome({ kind: 'counted', points, receipt: event.receipt });
+        if (this.#wait) this.#onOutcome({ kind: 'kept', rounds, ...this.#wait });
+        else this.#onOutcome({ kind: 'counted', points, receipt: event.receipt });
         return;
       case 'waiting':
-        this.#onOutcome({ kind: 'kept', rounds, error: event.error, until: Date.now() + event.retryInMs });
+        this.#wait = { error: event.error, until: Date.now() + event.retryInMs };
+        this.#onOutcome({ kind: 'kept', rounds, ...this.#wait });
         return;
       case 'refused':
         this.#onOutcome({ kind: 'refused', points, error: event.error });

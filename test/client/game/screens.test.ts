@@ -44,6 +44,7 @@ for (const { deviceScaleFactor = 1, ...viewport } of SIZES) {
     app.server.closeAllConnections();
     await game.round();
     await game.board('reconnecting');
+    await game.says(/^2 rounds are kept/);
     await keep('offline');
     if (viewport.width >= 1440) return;
     await page.getByRole('button', { name: /Requests/ }).click();

@@ -64,10 +64,7 @@ t.test('two play and see both at once; the server is killed and comes back, and 
   first.process.kill('SIGKILL');
   await first.ended;
   for (const game of [ada, grace]) {
-    await game.page
-      .locator('live-leaderboard')
-      .getByText('Live', { exact: true })
-      .waitFor({ state: 'hidden' });
+    await game.board('reconnecting');
     await game.row('Ada').waitFor();
   }
   // A round that ends while there is no server.

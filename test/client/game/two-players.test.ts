@@ -74,7 +74,13 @@ t.test('two play and see both at once; the server is killed and comes back, and 
   await ada.says(/counted/);
   const total = (points[0] ?? 0) + (await ada.points());
   for (const game of [ada, grace]) {
-    await game.row('Ada').filter({ hasText: String(total) }).waitFor();
-    await game.row('Grace').filter({ hasText: String(points[1]) }).waitFor();
+    await game
+      .row('Ada')
+      .filter({ hasText: String(total) })
+      .waitFor();
+    await game
+      .row('Grace')
+      .filter({ hasText: String(points[1]) })
+      .waitFor();
   }
 });

@@ -59,6 +59,7 @@ t.test('axe finds nothing, in light and in dark; these are its looks', async (t)
     await page.locator('live-leaderboard').evaluate((host) => host.setAttribute('src', 'http://127.0.0.1:1'));
     await page.locator('live-leaderboard .bone').first().waitFor(CEILING);
     t.same(await violations(), [], `${colorScheme}: still loading`);
+    await keepScreenshot(page, `loading-${colorScheme}`);
   }
 });
 

@@ -233,6 +233,7 @@ t.test('it is laid out from right to left, with the digits of its language', asy
   t.same(await scores(page), ['٩٨٬٢١٠', '٤٬٣٢١']);
   const at = async (part: string) => (await rows(page).nth(1).locator(part).boundingBox())?.x ?? Number.NaN;
   t.ok((await at('.score')) < (await at('.name')) && (await at('.name')) < (await at('.rank')));
+  await keepScreenshot(page, 'right-to-left');
   await page.locator('live-leaderboard').evaluate((host) => host.setAttribute('lang', 'de'));
   await eventually(async () => assert.deepEqual(await scores(page), ['98.210', '4.321']));
 });

@@ -11,6 +11,10 @@ const { api, app, url } = service;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const HOST = 'Host: x\r\nConnection: close\r\n';
 
+t.test('what comes without a connection, as tests inject it, is served like any other', async (t) => {
+  t.equal((await app.inject('/health/live')).statusCode, 200);
+});
+
 t.test('the catalogue is that of the contract', async (t) => {
   t.same(Object.fromEntries(Object.entries(PROBLEMS).map(([code, { status }]) => [code, status])), {
     'validation-failed': 400,

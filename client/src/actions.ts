@@ -29,7 +29,7 @@ export interface BegunAction {
 }
 
 export interface ActionOptions {
-  /** From beginAction(). Without it the token is got when the action is done, and its shortest duration begins then. */
+  /** From beginAction(), good for one action. Without it the token is got when the action is done, and its shortest duration begins then. */
   readonly begun?: BegunAction;
   /** Needed where the action leaves a range. */
   readonly points?: number;

@@ -31,7 +31,16 @@ export function watchedFetch(tell: (exchange: Exchange) => void, send: typeof fe
     };
     try {
       const response = await send(request);
-      end(response.status, await response.clone().text());
+      // A stream has no end to wait for, and nobody here keeps a caller waiting for the rest of an answer.
+      const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');
+      if (isStream) end(response.status, '');
+      else {
+        const text = response.clone().text();
+        text.then(
+          (body) => end(response.status, body),
+          () => end(response.status, ''),
+        );
+      }
       return response;
     } catch (error) {
       end(0, '');

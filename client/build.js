@@ -1,9 +1,18 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { build, transform } from 'esbuild';
 
 /** What the service serves; plugins/site.ts finds each file's compressed forms beside it. */
-const served = ['dist/widget.js', 'dist/widget.js.map'];
+const served = [
+  'dist/widget.js',
+  'dist/widget.js.map',
+  'dist/site/index.html',
+  'dist/site/game.js',
+  'dist/site/game.js.map',
+  'dist/site/game.css',
+  'dist/site/game.css.map',
+  'dist/site/game.svg',
+];
 
 /** @type {import('esbuild').Plugin} */
 const minifiedCss = {
@@ -27,6 +36,29 @@ await build({
   legalComments: 'none',
   plugins: [minifiedCss],
 });
+
+/** The start page. */
+await build({
+  entryPoints: { game: 'src/game/main.ts' },
+  outdir: 'dist/site',
+  bundle: true,
+  minify: true,
+  sourcemap: true,
+  format: 'esm',
+  target: 'es2022',
+  legalComments: 'none',
+});
+// For its own sake esbuild would write light-dark() out as rules for browsers that lack it; these lack popovers too.
+await build({
+  entryPoints: { game: 'src/game/game.css' },
+  outdir: 'dist/site',
+  minify: true,
+  sourcemap: true,
+  target: ['chrome123', 'firefox125', 'safari17.5'],
+});
+mkdirSync('dist/site', { recursive: true });
+copyFileSync('src/game/index.html', 'dist/site/index.html');
+copyFileSync('src/game/icon.svg', 'dist/site/game.svg');
 
 for (const file of served) {
   const bytes = readFileSync(file);

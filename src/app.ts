@@ -29,6 +29,7 @@ import validation from '../plugins/validation.js';
 import actionRoutes from '../routes/actions.js';
 import adminRoutes from '../routes/admin.js';
 import authRoutes from '../routes/auth.js';
+import gameRoutes from '../routes/game.js';
 import leaderboardRoutes from '../routes/leaderboards.js';
 import moderationRoutes from '../routes/moderation.js';
 import scoreRoutes from '../routes/scores.js';
@@ -92,6 +93,7 @@ async function register(app: FastifyInstance, config: AppConfig, requestLog: Req
   await app.register(moderationRoutes);
   await app.register(serviceRoutes);
   await app.register(widgetRoutes);
+  await app.register(gameRoutes);
 }
 
 const MAX_BODY_BYTES = 16_384;

@@ -18,6 +18,8 @@ export class Requests {
   /** Shows a request, or what has become of one that is shown. */
   tell(exchange: Exchange): void {
     let row = this.#rows.get(exchange);
+    // News of one that is not kept any more, like a stream that has been open for long.
+    if (row === undefined && exchange.outcome !== undefined) return;
     if (row === undefined) {
       row = newRow(exchange);
       this.#rows.set(exchange, row);

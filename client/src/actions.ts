@@ -1,8 +1,9 @@
 import type { components } from './api.js';
+import { backoff } from './backoff.js';
 import { exclusively, inLine } from './lock.js';
 import type { HeldToken, OfflineQueue, PendingAction } from './offline-queue.js';
 import { ScoreboardError } from './problem.js';
-import { backoff, orAbort, orTimeout, wait } from './retry.js';
+import { orAbort, orTimeout, wait } from './retry.js';
 import type { Session } from './session.js';
 
 type Schemas = components['schemas'];

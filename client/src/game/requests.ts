@@ -80,14 +80,25 @@ function copyButton(exchange: Exchange, path: string): HTMLElement {
   return button;
 }
 
-/** Browsers let a page copy only where it came over https, or from this machine. */
 async function copy(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return false;
+    return copyByEvent(text);
   }
+}
+
+/** A page that came over plain http from another machine has no `navigator.clipboard`. */
+function copyByEvent(text: string): boolean {
+  const give = (event: ClipboardEvent) => {
+    event.clipboardData?.setData('text/plain', text);
+    event.preventDefault();
+  };
+  document.addEventListener('copy', give);
+  const copied = document.execCommand('copy');
+  document.removeEventListener('copy', give);
+  return copied;
 }
 
 /** Breaks between its parts, where it must break. */

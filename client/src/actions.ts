@@ -1,8 +1,9 @@
 import type { components } from './api.js';
+import { backoff } from './backoff.js';
 import { exclusively, inLine } from './lock.js';
 import type { HeldToken, OfflineQueue, PendingAction } from './offline-queue.js';
 import { ScoreboardError } from './problem.js';
-import { backoff, orAbort, orTimeout, wait } from './retry.js';
+import { orAbort, orTimeout, wait } from './retry.js';
 import type { Session } from './session.js';
 
 type Schemas = components['schemas'];
@@ -88,7 +89,7 @@ export function actionsOf(
       doneAt,
       userId,
       // Somebody else's token would be refused.
-      token: begun?.userId === userId ? begun?.token : undefined,
+      token: begun && begun.userId === userId ? { ...begun.token } : undefined,
     };
     arriving++;
     const counted = exclusively(lock + pending.id, () => {
@@ -103,7 +104,8 @@ export function actionsOf(
   function resume(): void {
     for (const pending of queue.all()) {
       const sent = exclusively(lock + pending.id, async () => {
-        if (queue.find(pending.id)) await send(pending);
+        const left = queue.find(pending.id);
+        if (left) await send(left);
       });
       // Told as an event.
       sent.catch(() => {});
@@ -113,11 +115,14 @@ export function actionsOf(
   /** Those of one action one after the other, so that they count in the order in which they were done. */
   const send = (pending: PendingAction) => inLine(line + pending.action, () => deliver(pending));
 
-  /** To be called under the lock of the action. Every wait ends, and so do the tries: a day after it was done. */
+  /**
+   * To be called under the lock of the action; so nobody else knows more of it than `action`, whatever tabs that write the
+   * queue at the same moment make of the storage. Every wait ends, and so do the tries: a day after it was done.
+   */
   async function deliver(action: PendingAction): Promise<Receipt> {
     for (let failures = 0; ; failures++) {
       try {
-        const receipt = await attempt(action.id);
+        const receipt = await attempt(action);
         queue.remove(action.id);
         tell({ type: 'counted', action, receipt });
         return receipt;
@@ -126,34 +131,36 @@ export function actionsOf(
         if (!(error instanceof ScoreboardError) || error.code === 'queued' || error.status === 401)
           throw error;
         const { retryAfter = 0 } = error;
-        if (!error.mayPass || retryAfter > LONGEST_WAIT_S || Date.now() - action.doneAt > DAY_MS) {
+        if (!error.mayPass || retryAfter > LONGEST_WAIT_S || isOld(action)) {
           queue.remove(action.id);
           tell({ type: 'refused', action, error });
           throw error;
         }
-        const retryInMs = retryAfter * 1_000 + backoff(failures);
-        tell({ type: 'waiting', action, error, retryInMs });
-        await wait(retryInMs, signal);
+        const askedFor = retryAfter * 1_000;
+        const pause = backoff(failures);
+        tell({ type: 'waiting', action, error, retryInMs: askedFor + pause });
+        await wait(askedFor, signal);
+        await wait(pause, signal, 'or online');
       }
     }
   }
 
   /** One try to get a token, if there is none, and to send it. Keeps in the storage what the next try must know. */
-  async function attempt(id: string): Promise<Receipt> {
+  async function attempt(pending: PendingAction): Promise<Receipt> {
     const { user } = await session.access();
-    const pending = queue.find(id);
-    if (!pending) throw queued('The storage has lost it.');
     pending.userId ??= user.id;
-    if (pending.userId !== user.id) throw queued(AWAY);
+    if (pending.userId !== user.id) throw away(pending);
     if (!pending.token) {
       const begun = await begin(pending.action, signal);
-      if (begun.userId !== user.id) throw queued(AWAY);
+      if (begun.userId !== user.id) throw away(pending);
       pending.token = begun.token;
     }
     queue.put(pending);
     const { token, userId, action, points, metadata } = pending;
     const { actionToken, doubtfulSince } = token;
     await wait(Math.min(token.durationMs, token.readyAt - Date.now()), signal);
+    // Another user's session would have the token refused.
+    if (session.user()?.id !== userId) throw away(pending);
     // Before it is sent: the page may be closed at any moment.
     token.doubtfulSince = Date.now();
     queue.put(pending);
@@ -210,7 +217,11 @@ export function actionsOf(
   };
 }
 
-const AWAY = 'It waits until its user is back.';
+const isOld = ({ doneAt }: PendingAction) => Date.now() - doneAt > DAY_MS;
+const away = (pending: PendingAction) =>
+  isOld(pending)
+    ? new ScoreboardError('unauthenticated', 'Its user did not come back.')
+    : queued('It waits until its user is back.');
 const queued = (why: string) => new ScoreboardError('queued', `Not counted yet. ${why}`);
 
 /**

@@ -16,7 +16,16 @@ export async function inLine<T>(name: string, work: () => Promise<T>): Promise<T
   }
 }
 
-/** The same among all tabs, where the browser keeps locks. */
+/** The same among all tabs, where the browser keeps locks. It keeps none for a frame that may not store anything either. */
 export async function exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
-  return globalThis.navigator?.locks ? navigator.locks.request(name, work) : inLine(name, work);
+  let granted = false;
+  try {
+    return await navigator.locks.request(name, () => {
+      granted = true;
+      return work();
+    });
+  } catch (error) {
+    if (granted) throw error;
+    return inLine(name, work);
+  }
 }

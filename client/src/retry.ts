@@ -1,23 +1,13 @@
-const FIRST_MS = 1_000;
-const LAST_MS = 30_000;
-
-/**
- * How long to wait after so many failures in a row, in milliseconds. Full jitter: anything from nothing to a limit that
- * doubles, so that those who failed together do not come back together.
- */
-export const backoff = (failures: number): number =>
-  Math.random() * Math.min(LAST_MS, FIRST_MS * 2 ** failures);
-
-/** Resolves after so many milliseconds, or as soon as the browser is online again; rejects when `signal` aborts. */
-export function wait(ms: number, signal: AbortSignal): Promise<void> {
+/** Resolves after so many milliseconds, if wanted as soon as the browser is online again; rejects when `signal` aborts. */
+export function wait(ms: number, signal: AbortSignal, sooner?: 'or online'): Promise<void> {
   const { addEventListener, removeEventListener } = globalThis;
   let wake = () => {};
-  const online = new Promise<void>((resolve) => {
+  const over = new Promise<void>((resolve) => {
     wake = resolve;
   });
-  addEventListener?.('online', wake);
+  if (sooner) addEventListener?.('online', wake);
   const timer = setTimeout(wake, ms);
-  return orAbort(online, signal).finally(() => {
+  return orAbort(over, signal).finally(() => {
     clearTimeout(timer);
     removeEventListener?.('online', wake);
   });

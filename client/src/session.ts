@@ -64,6 +64,8 @@ export function sessionOf(
   /** To be called under the lock. */
   async function renew(rejected: string | undefined): Promise<Held> {
     const session = held();
+    // What was asked in the name of a user who has left is not asked again in the name of a new guest.
+    if (!session && rejected) throw new ScoreboardError('unauthenticated', 'Logged out.', { status: 401 });
     if (!session) return openGuest();
     if (isGood(session, rejected)) return session;
     const { refreshToken } = session;
@@ -129,9 +131,13 @@ export function sessionOf(
     rename: async (displayName: string) =>
       renamed(await call((http, signal) => http.PATCH('/v1/users/me', { body: { displayName }, signal }))),
     async logout(): Promise<void> {
-      const session = held();
+      // Not before a refresh that is under way: its answer would bring the session back.
+      const session = await exclusively(lock, async () => {
+        const last = held();
+        keep(null);
+        return last;
+      });
       if (!session) return;
-      keep(null);
       await ask(async (signal) => {
         const http = httpOf(baseUrl, session.accessToken);
         const { response, error } = await http.POST('/v1/auth/logout', { signal });

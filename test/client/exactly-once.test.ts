@@ -86,6 +86,23 @@ t.test('a page that is closed before it hears the answer leaves the token to the
   t.equal(way.requests[TOKENS], 1);
 });
 
+t.test('a tab that writes its own older view of the queue makes nothing count twice, or never', async (t) => {
+  const { url, events } = await start(t);
+  for (const olderView of [() => '[]', (now: string) => now.replace(/"token":\{.*?\}/, '"token":null')]) {
+    const way = await FaultyWay.to(t, url);
+    const storage = new TestStorage();
+    const { client, next } = newPlayer(t, way.url, { storage });
+    const { id } = await client.guest();
+    way.faults[SCORES] = ['cut after'];
+    const counted = client.performAction('collect-coin');
+    await next('waiting');
+    storage.change('queue', olderView);
+    t.match(await counted, { replayed: true });
+    t.equal((await events(id)).length, 1);
+    t.same(client.pending, []);
+  }
+});
+
 t.test('a token that has expired is replaced only if it surely did not count', async (t) => {
   const { url, events } = await start(t, { ACTION_TOKEN_TTL: 1 });
   const minute = 60_000;

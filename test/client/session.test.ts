@@ -54,6 +54,46 @@ t.test('when a refresh did not arrive, the next serves as well', async (t) => {
   t.equal((await client.rename('Bo')).id, id);
 });
 
+t.test('who logs out while the session is refreshed is logged out, and nobody else is made', async (t) => {
+  const { way, storage, open } = await start(t);
+  const { client } = open();
+  await client.guest();
+  due(storage);
+  const renaming = client.rename('Ada').catch((error) => error);
+  await client.logout();
+  await renaming;
+  t.equal(client.user, null);
+  t.equal(way.requests[REFRESH], 1);
+  t.equal(way.requests['/v1/auth/guest'], 1);
+});
+
+t.test(
+  'an action whose user leaves while its token is waited for is kept, but for a day at most',
+  async (t) => {
+    const { storage, open } = await start(t);
+    const { client, next } = open();
+    const ada = { username: 'ada', password: 'correct horse battery' };
+    await client.register(ada);
+    const finished = client.performAction('finish-level', { points: 5 });
+    await client.register({ ...ada, username: 'bob' });
+    await t.rejects(finished, { code: 'queued' });
+    await client.login(ada);
+    t.match(await next('counted'), { receipt: { points: 5, userId: client.user?.id } });
+
+    const given = client.performAction('finish-level', { points: 6 });
+    await client.register({ ...ada, username: 'cyd' });
+    await t.rejects(given, { code: 'queued' });
+    t.equal(client.pending.length, 1);
+    storage.change('queue', (text) => {
+      const [pending] = JSON.parse(text);
+      return JSON.stringify([{ ...pending, doneAt: pending.doneAt - 25 * 3_600_000 }]);
+    });
+    const later = open();
+    t.match(await later.next('refused'), { error: { code: 'unauthenticated' } });
+    t.same(client.pending, []);
+  },
+);
+
 t.test('a session that is over is told, and its actions wait for their user', async (t) => {
   const { storage, open } = await start(t);
   const { client, next } = open();

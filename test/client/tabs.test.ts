@@ -5,20 +5,37 @@ import { startApi } from '../api.js';
 import { openBrowser, serveSite } from './browser.js';
 import { FaultyWay } from './faulty-way.js';
 
-t.test('two tabs share a session, refresh it once, and send what a closed one has left', async (t) => {
-  const { url, app } = await startApi(t, { CORS_ORIGINS: ['*'] });
-  const way = await FaultyWay.to(t, url);
+/** A page that has a client of the service at `baseUrl`, as `client`. */
+async function pageFor(baseUrl: string) {
   const { outputFiles } = await build({
     stdin: {
       contents: `import { createClient } from '@scoreboard/client';
-        window.client = createClient({ baseUrl: '${way.url}' });`,
+        window.client = createClient({ baseUrl: '${baseUrl}' });`,
       resolveDir: '.',
     },
     bundle: true,
     write: false,
   });
-  const html = `<!doctype html><script>${outputFiles[0]?.text}</script>`;
-  const origin = await serveSite(t, { '/': { html } });
+  return { html: `<!doctype html><script>${outputFiles[0]?.text}</script>` };
+}
+
+t.test('a frame that may neither store nor lock anything plays all the same', async (t) => {
+  const { url } = await startApi(t, { CORS_ORIGINS: ['*'] });
+  const origin = await serveSite(t, {
+    '/': { html: '<!doctype html><iframe sandbox="allow-scripts" src="/game"></iframe>' },
+    '/game': await pageFor(url),
+  });
+  const page = await (await openBrowser(t)).newPage();
+  await page.goto(origin);
+  const [, frame] = page.frames();
+  const points = "client.performAction('collect-coin').then(({ points }) => points)";
+  t.equal(await frame?.evaluate(points), 10);
+});
+
+t.test('two tabs share a session, refresh it once, and send what a closed one has left', async (t) => {
+  const { url, app } = await startApi(t, { CORS_ORIGINS: ['*'] });
+  const way = await FaultyWay.to(t, url);
+  const origin = await serveSite(t, { '/': await pageFor(way.url) });
   const context = await (await openBrowser(t)).newContext();
   const open = async () => {
     const page = await context.newPage();

@@ -19,6 +19,30 @@ t.test('limits are waited for as long as they say, and aborting ends the waiting
   t.equal((await client.leaderboard('global').entry()).score, 20);
 });
 
+t.test('a browser that is online again does not end a wait that the service asked for', async (t) => {
+  const { url } = await startApi(t);
+  const way = await FaultyWay.to(t, url);
+  const page = new EventTarget();
+  const { addEventListener, removeEventListener } = page;
+  Object.assign(globalThis, {
+    addEventListener: addEventListener.bind(page),
+    removeEventListener: removeEventListener.bind(page),
+  });
+  t.teardown(() => {
+    Reflect.deleteProperty(globalThis, 'addEventListener');
+    Reflect.deleteProperty(globalThis, 'removeEventListener');
+  });
+  const { client, next } = newPlayer(t, way.url);
+  way.faults['/v1/scores'] = ['busy'];
+  const counted = client.performAction('collect-coin');
+  await next('waiting');
+  const start = performance.now();
+  const online = setInterval(() => page.dispatchEvent(new Event('online')), 20);
+  t.teardown(() => clearInterval(online));
+  await counted;
+  t.ok(performance.now() - start >= 950);
+});
+
 t.test('the queue is bounded', async (t) => {
   const { url } = await startApi(t);
   const way = await FaultyWay.to(t, url);

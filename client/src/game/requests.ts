@@ -18,6 +18,8 @@ export class Requests {
   /** Shows a request, or what has become of one that is shown. */
   tell(exchange: Exchange): void {
     let row = this.#rows.get(exchange);
+    // News of one that is not kept any more, like a stream that has been open for long.
+    if (row === undefined && exchange.outcome !== undefined) return;
     if (row === undefined) {
       row = newRow(exchange);
       this.#rows.set(exchange, row);
@@ -78,14 +80,25 @@ function copyButton(exchange: Exchange, path: string): HTMLElement {
   return button;
 }
 
-/** Browsers let a page copy only where it came over https, or from this machine. */
 async function copy(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return false;
+    return copyByEvent(text);
   }
+}
+
+/** A page that came over plain http from another machine has no `navigator.clipboard`. */
+function copyByEvent(text: string): boolean {
+  const give = (event: ClipboardEvent) => {
+    event.clipboardData?.setData('text/plain', text);
+    event.preventDefault();
+  };
+  document.addEventListener('copy', give);
+  const copied = document.execCommand('copy');
+  document.removeEventListener('copy', give);
+  return copied;
 }
 
 /** Breaks between its parts, where it must break. */

@@ -1,7 +1,7 @@
 import type { components } from '../api.js';
+import { backoff } from '../backoff.js';
 import { origin } from '../http.js';
 import { problemOf, type ScoreboardError } from '../problem.js';
-import { backoff } from '../retry.js';
 
 /**
  * - `connecting`: for the first time

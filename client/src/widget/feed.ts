@@ -30,12 +30,9 @@ export function watch(watched: Watched, listener: Listener): () => void {
   listener(feed.view);
   return () => {
     feed.listeners.delete(listener);
-    // An element that is moved within its page leaves and comes back at once.
-    queueMicrotask(() => {
-      if (feed.listeners.size > 0 || feeds.get(key) !== feed) return;
-      feeds.delete(key);
-      feed.stop();
-    });
+    if (feed.listeners.size > 0 || feeds.get(key) !== feed) return;
+    feeds.delete(key);
+    feed.stop();
   };
 }
 

@@ -80,9 +80,13 @@ export class LiveLeaderboard extends LitElement {
 
   override disconnectedCallback(): void {
     super.disconnectedCallback();
-    this.#unwatch();
-    this.#announcer.reset();
-    this.#watched = null;
+    queueMicrotask(() => {
+      // One that is moved within its page leaves and comes back at once.
+      if (this.isConnected) return;
+      this.#unwatch();
+      this.#announcer.reset();
+      this.#watched = null;
+    });
   }
 
   protected override willUpdate(): void {

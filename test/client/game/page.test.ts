@@ -80,4 +80,13 @@ t.test('a request that is copied runs in bash; on the screen its tokens are shor
   const again = await run('Copy POST /v1/scores as curl');
   t.match(again, { code: 'action-token-replayed', original: { eventId: /^evt_/ } }, 'it counted once');
   t.match(await run('Copy POST /v1/auth/guest as curl'), { user: { role: 'player' } });
+
+  // As over plain http from another machine.
+  await game.page.evaluate(`{
+    const { clipboard } = navigator;
+    window.readCopied = () => clipboard.readText();
+    Object.defineProperty(navigator, 'clipboard', { value: undefined });
+  }`);
+  await game.page.getByRole('button', { name: 'Copy GET /v1/actions as curl' }).click();
+  t.match(await game.page.evaluate('readCopied()'), /^curl '.*\/v1\/actions'$/);
 });

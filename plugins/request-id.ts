@@ -12,8 +12,10 @@ export default fp(
         return;
       }
       reply.header('x-request-id', request.id);
-      if (request.headers.host === undefined && request.raw.httpVersion === '1.1') {
-        throw new Problem('validation-failed', 'HTTP/1.1 asks for a Host header.');
+      // Of two, a proxy before us may have obeyed the one that we do not. RFC 9112, section 3.2.
+      const hosts = count(request.raw.rawHeaders, 'host');
+      if (hosts > 1 || (hosts === 0 && request.raw.httpVersion === '1.1')) {
+        throw new Problem('validation-failed', 'HTTP/1.1 asks for one Host header.');
       }
     });
     // Node would answer 417 by itself, without a request id. RFC 9110 lets us ignore what we do not know.
@@ -21,3 +23,10 @@ export default fp(
   },
   { name: 'request-id', dependencies: ['problem-details'], fastify: '5.x' },
 );
+
+/** @param headers names and values in turn */
+function count(headers: readonly string[], name: string): number {
+  let found = 0;
+  for (let i = 0; i < headers.length; i += 2) if (headers[i]?.toLowerCase() === name) found++;
+  return found;
+}

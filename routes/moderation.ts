@@ -15,6 +15,9 @@ import {
 import { UserParams } from '../schemas/user.js';
 import { BODY_FAULTS, problemResponses } from '../src/errors.js';
 
+/** A part of a mass void is answered before a proxy or a client would give it up. */
+const MASS_VOID_MS = 30_000;
+
 const common = { tags: ['Admin'], security: [{ bearer: [] }] };
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
@@ -36,16 +39,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         },
       },
     },
-    async (request) => {
-      const { limit, cursor, ...filter } = request.query;
-      const { status, userId, action, issuer, from, to } = filter;
-      // A cursor goes on with the same question.
-      const list = ['events', status, userId, action, issuer, normal(from), normal(to)].join(' ');
-      const before = cursor === undefined ? null : app.cursors.listCursor(cursor, list).after;
-      const events = await app.moderation.events(filter, limit + 1, before);
-      const items = events.slice(0, limit);
-      const last = events.length > limit ? items.at(-1) : undefined;
-      return { items, nextCursor: last ? app.cursors.encode({ list, after: last.eventId }) : null };
+    async ({ query }) => {
+      const { status, userId, action, issuer, from, to } = query;
+      return app.cursors.page(
+        ['events', status, userId, action, issuer, normal(from), normal(to)].join(' '),
+        query,
+        (limit, before) => app.moderation.events(query, limit, before),
+        ({ eventId }) => eventId,
+      );
     },
   );
 
@@ -116,7 +117,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const { reason: _, ...filter } = request.body;
-      return { voided: await app.moderation.voidAll(filter, act(request), () => !app.draining) };
+      const until = performance.now() + MASS_VOID_MS;
+      const goesOn = () => !app.draining && performance.now() < until;
+      return { voided: await app.moderation.voidAll(filter, act(request), goesOn) };
     },
   );
 
@@ -170,15 +173,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         },
       },
     },
-    async (request) => {
-      const { limit, cursor } = request.query;
-      const list = 'audit';
-      const before = cursor === undefined ? null : app.cursors.listCursor(cursor, list).after;
-      const entries = await app.moderation.audit(limit + 1, before);
-      const items = entries.slice(0, limit);
-      const last = entries.length > limit ? items.at(-1) : undefined;
-      return { items, nextCursor: last ? app.cursors.encode({ list, after: last.id }) : null };
-    },
+    async ({ query }) =>
+      app.cursors.page(
+        'audit',
+        query,
+        (limit, before) => app.moderation.audit(limit, before),
+        ({ id }) => id,
+      ),
   );
 };
 

@@ -114,15 +114,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         },
       },
     },
-    async (request) => {
-      const { limit, cursor } = request.query;
-      const userId = request.user.id;
-      const before = cursor === undefined ? null : app.cursors.historyCursor(cursor, userId).eventId;
-      const events = await app.users.history(userId, limit + 1, before);
-      const items = events.slice(0, limit);
-      const last = events.length > limit ? items.at(-1) : undefined;
-      return { items, nextCursor: last ? app.cursors.encode({ userId, eventId: last.eventId }) : null };
-    },
+    async ({ user: { id }, query }) =>
+      app.cursors.page(
+        `history ${id}`,
+        query,
+        (limit, before) => app.users.history(id, limit, before),
+        ({ eventId }) => eventId,
+      ),
   );
 
   app.post(

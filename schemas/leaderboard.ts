@@ -27,7 +27,7 @@ const Rules = {
       minimum: 1,
       maximum: Number.MAX_SAFE_INTEGER,
       description:
-        'How many points may count for a user here in any 60 s. An event beyond is held: it counts nowhere until an administrator releases it.',
+        'How many points a user may gain here in any 60 s; those it loses make no room for more. An event beyond is held: it counts nowhere until an administrator releases it.',
     }),
   ),
 };

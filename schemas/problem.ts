@@ -1,5 +1,38 @@
 import { type Static, Type } from '@sinclair/typebox';
 
+/**
+ * The catalogue of problems: every failure a caller can cause has one code, which is never reused.
+ * Rendered as RFC 9457 problem documents by plugins/problem-details.ts.
+ */
+export const PROBLEMS = {
+  'validation-failed': { status: 400, title: 'The request does not match the schema' },
+  'malformed-json': { status: 400, title: 'The body is not JSON' },
+  unauthenticated: { status: 401, title: 'A valid access token is needed' },
+  'invalid-credentials': { status: 401, title: 'The credentials are wrong' },
+  'refresh-token-invalid': { status: 401, title: 'The refresh token is unknown or expired' },
+  'refresh-token-reused': { status: 401, title: 'The refresh token was used before; its session is revoked' },
+  forbidden: { status: 403, title: 'Your role does not allow this' },
+  'action-token-invalid': { status: 403, title: 'The action token is not valid' },
+  'action-token-expired': { status: 403, title: 'The action token has expired' },
+  'action-token-premature': { status: 403, title: 'The action cannot be finished so soon' },
+  'action-token-user-mismatch': { status: 403, title: 'The action token names another user' },
+  'action-not-player-issuable': { status: 403, title: 'Only a game server may issue this action' },
+  'user-banned': { status: 403, title: 'This user may read but not score' },
+  'not-found': { status: 404, title: 'There is nothing here' },
+  'username-taken': { status: 409, title: 'The username is taken' },
+  'leaderboard-in-use': { status: 409, title: 'The leaderboard has entries' },
+  'action-token-replayed': { status: 409, title: 'The action token was used before' },
+  'payload-too-large': { status: 413, title: 'The body is too large' },
+  'unsupported-media-type': { status: 415, title: 'The content type is not supported' },
+  'points-out-of-range': { status: 422, title: 'The points are not allowed' },
+  'rate-limited': { status: 429, title: 'Too many requests' },
+  'action-limit-reached': { status: 429, title: 'The limit of this action is reached' },
+  'internal-error': { status: 500, title: 'Something went wrong on our side' },
+  'service-unavailable': { status: 503, title: 'The service cannot answer just now' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
 /** RFC 9457. `code` is the last part of `type`. */
 export const ProblemDocument = Type.Object(
   {
@@ -8,7 +41,11 @@ export const ProblemDocument = Type.Object(
     status: Type.Integer(),
     detail: Type.String(),
     instance: Type.String({ description: 'The path of the request.' }),
-    code: Type.String({ examples: ['not-found'] }),
+    code: Type.Unsafe<ProblemCode>({
+      type: 'string',
+      enum: Object.keys(PROBLEMS),
+      examples: ['not-found'],
+    }),
     requestId: Type.String(),
     errors: Type.Optional(
       Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { StartError } from '../src/start-error.js';
 
@@ -42,12 +42,39 @@ const PROMETHEUS = {
   byHand: 'install Prometheus 2.42 or newer, so that prometheus and promtool are on PATH',
 };
 
+const REDIS = {
+  packages: { 'apt-get': ['redis-server'], apk: ['redis'], dnf: ['redis', 'valkey'], brew: ['redis'] },
+};
+
 const PROGRAMS = {
   'redis-server': {
     what: 'a Redis server',
     names: ['redis-server', 'valkey-server'],
-    packages: { 'apt-get': ['redis-server'], apk: ['redis'], dnf: ['redis', 'valkey'], brew: ['redis'] },
+    ...REDIS,
     byHand: 'install Redis 7 or Valkey, so that redis-server or valkey-server is on PATH',
+  },
+  'redis-cli': {
+    what: 'redis-cli',
+    names: ['redis-cli'],
+    ...REDIS,
+    byHand: 'install Redis 7, so that redis-cli is on PATH',
+  },
+  initdb: {
+    what: 'the programs of a PostgreSQL server',
+    names: ['initdb'],
+    packages: {
+      'apt-get': ['postgresql'],
+      apk: ['postgresql'],
+      dnf: ['postgresql-server'],
+      brew: ['postgresql'],
+    },
+    byHand: 'install PostgreSQL 15 or newer, so that initdb and pg_basebackup are on PATH',
+  },
+  nginx: {
+    what: 'nginx',
+    names: ['nginx'],
+    packages: { 'apt-get': ['nginx'], apk: ['nginx'], dnf: ['nginx'], brew: ['nginx'] },
+    byHand: 'install nginx 1.22 or newer, so that nginx is on PATH',
   },
   prometheus: { what: 'Prometheus', names: ['prometheus'], ...PROMETHEUS },
   promtool: { what: 'promtool', names: ['promtool'], ...PROMETHEUS },
@@ -68,7 +95,13 @@ const PROGRAMS = {
 export type TestProgram = keyof typeof PROGRAMS;
 
 /** Where servers also are, when PATH is that of an ordinary user or of an editor. */
-const ELSEWHERE = ['/usr/sbin', '/usr/local/bin', '/opt/homebrew/bin'];
+const ELSEWHERE = ['/usr/sbin', '/usr/local/bin', '/opt/homebrew/bin', ...postgresFolders()];
+
+/** Where Debian keeps the programs of PostgreSQL servers. */
+function postgresFolders(): string[] {
+  const folder = '/usr/lib/postgresql';
+  return existsSync(folder) ? readdirSync(folder).map((version) => join(folder, version, 'bin')) : [];
+}
 
 /** The surroundings in which a program is looked for and installed; tests make up their own. */
 export interface Machine {
@@ -93,6 +126,9 @@ export function findTestProgram(program: TestProgram, machine = thisMachine()): 
 /** All that tests need, installed if need be: see ensureTestProgram. */
 export function ensureTestPrograms(): void {
   ensureTestProgram('redis-server');
+  ensureTestProgram('redis-cli');
+  ensureTestProgram('initdb');
+  ensureTestProgram('nginx');
   ensureTestProgram('prometheus');
   ensureTestProgram('promtool');
   ensureTestProgram('chromium');
@@ -117,7 +153,8 @@ export function ensureTestProgram(program: TestProgram, machine = thisMachine())
   const maySudo = () => findOnPath(machine, 'sudo') !== undefined && succeeds(machine, 'sudo -n true 2>&-');
   if (!needsSudo || maySudo()) {
     machine.log(`The tests need ${what}; installing: ${command}`);
-    succeeds(machine, commandOf(manager, names, needsSudo ? 'sudo -n ' : ''));
+    // sudo hands on no variables, env does.
+    succeeds(machine, commandOf(manager, names, needsSudo ? `sudo -n env ${QUIETLY.join(' ')} ` : ''));
   }
   const installed = findTestProgram(program, machine);
   if (installed === undefined) throw missing(`run: ${command}`);
@@ -134,11 +171,13 @@ const foldersOf = ({ path, elsewhere }: Machine) => [
   ...elsewhere,
 ];
 
+/** A package that brings a service shall not start it: systemctl then says that it is in a chroot, and does nothing. */
+const QUIETLY = ['DEBIAN_FRONTEND=noninteractive', 'SYSTEMD_OFFLINE=1'];
+
 /** What a program writes goes to stderr: it is no result of a test. */
 function succeeds(machine: Machine, command: string): boolean {
   const path = foldersOf(machine).join(delimiter);
-  // A package that brings a service shall not start it: systemctl then says that it is in a chroot, and does nothing.
-  const quietly = { DEBIAN_FRONTEND: 'noninteractive', SYSTEMD_OFFLINE: '1' };
+  const quietly = Object.fromEntries(QUIETLY.map((variable) => variable.split('=')));
   const env = { ...process.env, PATH: path, ...quietly };
   return spawnSync('/bin/sh', ['-c', command], { env, stdio: ['ignore', 2, 2] }).status === 0;
 }

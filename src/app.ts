@@ -16,23 +16,27 @@ import leaderboard from '../plugins/leaderboard.js';
 import metrics from '../plugins/metrics.js';
 import moderation from '../plugins/moderation.js';
 import openapi from '../plugins/openapi.js';
+import pipelining from '../plugins/pipelining.js';
 import problemDetails, { asProblem, sendProblem } from '../plugins/problem-details.js';
 import rateLimit from '../plugins/rate-limit.js';
 import redis from '../plugins/redis.js';
 import requestId from '../plugins/request-id.js';
 import scoreLedger from '../plugins/score-ledger.js';
+import site from '../plugins/site.js';
 import sseBroadcaster from '../plugins/sse-broadcaster.js';
 import tracing from '../plugins/tracing.js';
 import validation from '../plugins/validation.js';
 import actionRoutes from '../routes/actions.js';
 import adminRoutes from '../routes/admin.js';
 import authRoutes from '../routes/auth.js';
+import gameRoutes from '../routes/game.js';
 import leaderboardRoutes from '../routes/leaderboards.js';
 import moderationRoutes from '../routes/moderation.js';
 import scoreRoutes from '../routes/scores.js';
 import serviceRoutes from '../routes/service.js';
 import streamRoutes from '../routes/stream.js';
 import userRoutes from '../routes/users.js';
+import widgetRoutes from '../routes/widget.js';
 import type { AppConfig } from './config.js';
 import { Problem, problemDocument } from './errors.js';
 import { createLogger } from './logging.js';
@@ -54,6 +58,7 @@ export async function buildApp(config: AppConfig, logger: FastifyBaseLogger = cr
 
 /** Each line needs only those above it; closing runs backwards. */
 async function register(app: FastifyInstance, config: AppConfig, requestLog: RequestLog): Promise<void> {
+  await app.register(pipelining);
   await app.register(faults);
   await app.register(tracing, { config });
   await app.register(problemDetails);
@@ -64,6 +69,7 @@ async function register(app: FastifyInstance, config: AppConfig, requestLog: Req
   await app.register(redis, { config });
   await app.register(rateLimit, { config });
   await app.register(openapi);
+  await app.register(site);
   await app.register(metrics, { requestLog });
 
   await app.register(db, { config });
@@ -86,6 +92,8 @@ async function register(app: FastifyInstance, config: AppConfig, requestLog: Req
   await app.register(adminRoutes);
   await app.register(moderationRoutes);
   await app.register(serviceRoutes);
+  await app.register(widgetRoutes);
+  await app.register(gameRoutes);
 }
 
 const MAX_BODY_BYTES = 16_384;
@@ -93,6 +101,12 @@ const MAX_BODY_BYTES = 16_384;
 const SPARE_CONNECTIONS = 1_000;
 /** A client has this long to send a request, in milliseconds. */
 const REQUEST_TIMEOUT_MS = 10_000;
+/**
+ * How long a connection may be idle between two requests, in milliseconds. A proxy must be the first to let go of one, or it
+ * sends a request on a connection that is just being closed; the balancers of clouds keep theirs for an hour, so that
+ * streams live. Where nobody stands in front, strangers do not get to hold connections for so long.
+ */
+const KEEP_ALIVE_MS = { behindProxy: 3_700_000, direct: 72_000 };
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 function serverOptions(
@@ -110,6 +124,7 @@ function serverOptions(
       config.SSE_PING_INTERVAL + config.SSE_STALL_TIMEOUT_MS + REQUEST_TIMEOUT_MS,
       2 ** 31 - 1,
     ),
+    keepAliveTimeout: config.TRUST_PROXY.length > 0 ? KEEP_ALIVE_MS.behindProxy : KEEP_ALIVE_MS.direct,
     trustProxy: config.TRUST_PROXY,
     // Node would refuse a request without one by itself, without a request id; plugins/request-id.ts does instead.
     http: {
@@ -131,9 +146,12 @@ function serverOptions(
   };
 }
 
-/** Answers what is not HTTP, so that no request exists that a plugin could answer. */
+const refused = new WeakSet<Socket>();
+
+/** Answers what is not HTTP, so that no request exists that a plugin could answer. Comes again for whatever follows. */
 function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  if (error.code === 'ECONNRESET' || socket.destroyed || refused.has(socket)) return;
+  refused.add(socket);
   const problem = new Problem('validation-failed', GARBAGE[error.code ?? ''] ?? 'This is not HTTP/1.1.');
   const requestId = randomUUID();
   const body = JSON.stringify(problemDocument(problem, '/', requestId));

@@ -15,13 +15,14 @@ const EntryCursor = Type.Object({
 });
 export type EntryCursor = Static<typeof EntryCursor>;
 
-/** Where a page of somebody's score history ended. */
-const HistoryCursor = Type.Object({ userId: Type.String(), eventId: Type.String() });
-export type HistoryCursor = Static<typeof HistoryCursor>;
-
-/** Where a page of another list ended. */
+/** Behind which id a page of another list ended, and of which list. */
 const ListCursor = Type.Object({ list: Type.String(), after: Type.String() });
-export type ListCursor = Static<typeof ListCursor>;
+type ListCursor = Static<typeof ListCursor>;
+
+interface ListPage<T> {
+  readonly items: T[];
+  readonly nextCursor: string | null;
+}
 
 /**
  * Cursors are opaque to callers: what they hold is signed, so a forged one is recognised rather than obeyed, and it works
@@ -37,28 +38,40 @@ export class Cursors {
     this.#previousKey = previousSecret === undefined ? undefined : keyOf(previousSecret);
   }
 
-  encode(content: EntryCursor | HistoryCursor | ListCursor): string {
+  encode(content: EntryCursor | ListCursor): string {
     const json = Buffer.from(JSON.stringify(content));
     return Buffer.concat([mac(json, this.#key), json]).toString('base64url');
   }
 
-  /** @throws Problem `validation-failed` if the cursor is not one of ours, or of another list; so do those below */
+  /** @throws Problem `validation-failed` if the cursor is not one of ours, or of another list */
   entryCursor(cursor: string, leaderboard: string, season: number): EntryCursor {
     const content = this.#decode(EntryCursor, cursor);
     if (content?.leaderboard !== leaderboard || content.season !== season) throw forged();
     return content;
   }
 
-  historyCursor(cursor: string, userId: string): HistoryCursor {
-    const content = this.#decode(HistoryCursor, cursor);
-    if (content?.userId !== userId) throw forged();
-    return content;
+  /**
+   * A page of a list in the order of ids. `read` gives up to `limit` items behind the one with the id `after`.
+   * @param list which list it is, with all that it was asked for: a cursor goes on with the same question
+   * @throws Problem `validation-failed` if the cursor is not one of ours, or of another list
+   */
+  async page<T>(
+    list: string,
+    { limit, cursor }: { limit: number; cursor?: string },
+    read: (limit: number, after: string | null) => Promise<T[]>,
+    idOf: (item: T) => string,
+  ): Promise<ListPage<T>> {
+    // One more tells whether there is a next page.
+    const found = await read(limit + 1, cursor === undefined ? null : this.#after(cursor, list));
+    const items = found.slice(0, limit);
+    const last = found.length > limit ? items.at(-1) : undefined;
+    return { items, nextCursor: last === undefined ? null : this.encode({ list, after: idOf(last) }) };
   }
 
-  listCursor(cursor: string, list: string): ListCursor {
+  #after(cursor: string, list: string): string {
     const content = this.#decode(ListCursor, cursor);
     if (content?.list !== list) throw forged();
-    return content;
+    return content.after;
   }
 
   #decode<T extends TSchema>(schema: T, cursor: string): Static<T> | undefined {

@@ -1,10 +1,15 @@
 import { isIP } from 'node:net';
 
+/** Some load balancers forward the port too, which is another for each connection. */
+const WITH_PORT = /^(?:([\d.]+)|\[(.+)\]):\d+$/;
+
 /**
  * Whom an address stands for, where requests and streams are counted: the address itself for IPv4, however it is written,
  * and its /64 for IPv6, since whoever has one address of a /64 has all of them.
  */
-export function networkOf(address: string): string {
+export function networkOf(forwarded: string): string {
+  const [, v4 = '', v6 = ''] = WITH_PORT.exec(forwarded) ?? [];
+  const address = [v4, v6].find((text) => isIP(text) !== 0) ?? forwarded;
   if (isIP(address) !== 6) return address;
   const [withoutZone = ''] = address.split('%');
   const { hostname } = new URL(`http://[${withoutZone}]`);

@@ -79,6 +79,7 @@ function greet(port: string, embedded: boolean): void {
   console.log(`
   scoreboard-api is ready
 
+    Play         ${base}/
     API docs     ${base}/docs
     Live stream  ${base}/v1/leaderboards/global/stream
     Health       ${base}/health

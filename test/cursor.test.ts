@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { Cursors, type EntryCursor } from '../src/cursor.js';
@@ -24,14 +25,24 @@ t.test('a cursor leads back to where it was made, and is fit for a URL', async (
       return /^[\w-]+$/.test(cursor) && JSON.stringify(read) === JSON.stringify(at);
     }),
   );
-  fc.assert(
-    fc.property(text, text, (list, after) => {
-      return cursors.listCursor(cursors.encode({ list, after }), list).after === after;
-    }),
-  );
-  fc.assert(
-    fc.property(text, text, (userId, eventId) => {
-      return cursors.historyCursor(cursors.encode({ userId, eventId }), userId).eventId === eventId;
+});
+
+t.test('the pages of a list lead from its first item to its last', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uniqueArray(text), fc.integer({ min: 1, max: 5 }), text, async (ids, limit, list) => {
+      const read = async (count: number, after: string | null) => {
+        const start = after === null ? 0 : ids.indexOf(after) + 1;
+        return ids.slice(start, start + count);
+      };
+      const seen: string[] = [];
+      for (let cursor: string | null | undefined; cursor !== null; ) {
+        const query: { limit: number; cursor?: string } = { limit, ...(cursor !== undefined && { cursor }) };
+        const page = await cursors.page(list, query, read, (id) => id);
+        assert(page.items.length === limit || page.nextCursor === null);
+        seen.push(...page.items);
+        cursor = page.nextCursor;
+      }
+      assert.deepEqual(seen, ids);
     }),
   );
 });
@@ -69,10 +80,15 @@ t.test('a cursor is of one list only', async (t) => {
   const cursor = cursors.encode(POSITION);
   t.throws(() => cursors.entryCursor(cursor, 'other', 1), forged);
   t.throws(() => cursors.entryCursor(cursor, 'global', 2), forged);
-  t.throws(() => cursors.historyCursor(cursor, 'usr_x'), forged);
-  const history = cursors.encode({ userId: 'usr_x', eventId: 'evt_x' });
-  t.throws(() => cursors.historyCursor(history, 'usr_y'), forged);
-  t.throws(() => cursors.entryCursor(history, 'global', 1), forged);
+  const read = async () => ['evt_x', 'evt_y'];
+  const page = (list: string, query: { limit: number; cursor?: string }) =>
+    cursors.page(list, query, read, (id) => id);
+  const { nextCursor } = await page('history usr_x', { limit: 1 });
+  const next = { limit: 1, cursor: nextCursor ?? '' };
+  await page('history usr_x', next);
+  await t.rejects(page('history usr_y', next), forged);
+  await t.rejects(page('history usr_x', { limit: 1, cursor }), forged);
+  t.throws(() => cursors.entryCursor(next.cursor, 'global', 1), forged);
 });
 
 t.test('a cursor outlives one rotation of the secret', async (t) => {

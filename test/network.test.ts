@@ -8,6 +8,11 @@ t.test('an IPv4 address stands for itself, also where IPv6 wraps it', async (t) 
     t.equal(networkOf(wrapped), '192.0.2.1');
 });
 
+t.test('a port that was forwarded with an address does not count', async (t) => {
+  t.equal(networkOf('192.0.2.1:51234'), '192.0.2.1');
+  t.equal(networkOf('[2001:db8:0:7::1]:51234'), networkOf('2001:db8:0:7::1'));
+});
+
 t.test('an IPv6 address stands for its /64, however it is written', async (t) => {
   for (const address of ['2001:db8:0:7::1', '2001:0DB8::7:1:2:3:4', '2001:db8:0:7:0:0:0:0', '2001:db8:0:7::'])
     t.equal(networkOf(address), '2001:db8:0:7::/64', address);
@@ -29,5 +34,5 @@ t.test('an IPv6 address stands for its /64, however it is written', async (t) =>
 });
 
 t.test('what is no address stands for itself', async (t) => {
-  for (const text of ['', 'unknown', '192.0.2.1:80', 'localhost', '::g']) t.equal(networkOf(text), text);
+  for (const text of ['', 'unknown', '192.0.2.300:80', 'localhost', '::g']) t.equal(networkOf(text), text);
 });

@@ -74,7 +74,14 @@ t.test('the table of variables in the README is that of src/config.ts', async (t
 
 t.test('every script, file and link that the documents name is there', async (t) => {
   const decisions = readdirSync('docs/adr').map((name) => join('docs/adr', name));
-  for (const document of ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'docs/security.md', ...decisions]) {
+  for (const document of [
+    'README.md',
+    'CONTRIBUTING.md',
+    'CHANGELOG.md',
+    'docs/deploying.md',
+    'docs/security.md',
+    ...decisions,
+  ]) {
     const text = readFileSync(document, 'utf8');
     for (const [, script = ''] of text.matchAll(/npm run (?:--silent )?([\w:-]+)/g)) {
       t.ok(script in SCRIPTS, `${document}: npm run ${script}`);

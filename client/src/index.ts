@@ -1,1 +1,25 @@
-export type { paths } from './api.js';
+export type { ActionEvent, ActionOptions, BegunAction, Receipt } from './actions.js';
+export type { components, paths } from './api.js';
+export { type Client, type ClientOptions, createClient } from './client.js';
+export {
+  type Entries,
+  type Entry,
+  type EntryDetails,
+  type FriendEntries,
+  type Leaderboard,
+  type LeaderboardOptions,
+  leaderboardOf,
+} from './leaderboard.js';
+export {
+  type Board,
+  type EventSourceClass,
+  type LiveOptions,
+  type LiveState,
+  type LiveView,
+  type Standing,
+  subscribe,
+} from './live/subscription.js';
+export type { PendingAction } from './offline-queue.js';
+export { type ErrorCode, type ProblemCode, ScoreboardError } from './problem.js';
+export type { Account, Credentials, User } from './session.js';
+export type { KeyValueStorage } from './storage.js';

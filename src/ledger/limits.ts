@@ -90,7 +90,9 @@ export function judge(attempts: readonly Attempt[], past: Past): Verdict[] {
     note(key, day, 1, at);
     const isTooMuch = boards.some(({ id, maxPointsPerMinute }) => {
       const lately = (scored.get(`${userId} ${id}`) ?? []).filter((other) => other.at > at - MINUTE);
-      return points > 0 && lately.reduce((sum, other) => sum + other.points, points) > maxPointsPerMinute;
+      // What was lost makes no room: where the best counts, losing costs nothing.
+      const gained = lately.reduce((sum, other) => sum + Math.max(other.points, 0), points);
+      return points > 0 && gained > maxPointsPerMinute;
     });
     if (isTooMuch) return { result: 'held' };
     for (const { id } of boards) notePoints(`${userId} ${id}`, at, points);

@@ -214,7 +214,7 @@ export class ScoreLedger {
       ranks = await this.#options.leaderboards.apply(changes);
       const projected = performance.now();
       for (const { trace } of recorded.keys()) trace?.enter('publish', projected);
-      this.#options.onProjected?.((projected - committed) / 1000);
+      if (changes.length > 0) this.#options.onProjected?.((projected - committed) / 1000);
     } catch (error) {
       for (const { trace } of recorded.keys()) trace?.fail();
       this.#options.onError(error);

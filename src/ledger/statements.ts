@@ -202,8 +202,8 @@ SELECT FROM leaderboards WHERE id IN (SELECT leaderboard_id FROM (${TARGETS}) t)
 
 /**
  * Makes the scores what the ledger says, on all boards that some events count for, each for the user of the event. The
- * locks must be held. Events count in the order of their times. What is left without a counted event keeps its row, without
- * a score. $1 event ids. The entries that have changed.
+ * locks must be held. Events count in the order of their times; a score is achieved when it last changed. What is left
+ * without a counted event keeps its row, without a score. $1 event ids. The entries that have changed.
  */
 export const RECOMPUTE = `
 WITH target AS MATERIALIZED (
@@ -211,33 +211,28 @@ WITH target AS MATERIALIZED (
   FROM (${TARGETS}) t
   JOIN leaderboards l ON l.id = t.leaderboard_id
   JOIN users u ON u.id = t.user_id AND u.erased_at IS NULL
-), scored AS (
-  SELECT t.user_id, t.leaderboard_id, t.season, t.sort, e.accepted_at, e.id,
-         CASE t.operator
-           WHEN 'increment' THEN sum(e.points) OVER so_far
-           WHEN 'latest' THEN e.points
-           ELSE CASE t.sort WHEN 'desc' THEN max(e.points) OVER so_far ELSE min(e.points) OVER so_far END
-         END AS score
-  FROM target t CROSS JOIN LATERAL (
-    SELECT * FROM score_events e
-    WHERE e.user_id = t.user_id AND e.status = 'counted'
-      AND ${BOARDS_OF_EVENT('e')} @> jsonb_build_object(t.leaderboard_id, t.season)
-    -- Else, without statistics, the planner might read the whole ledger.
-    OFFSET 0
-  ) e
-  WINDOW so_far AS (PARTITION BY t.user_id, t.leaderboard_id, t.season ORDER BY e.accepted_at, e.id)
-), stepped AS (
-  SELECT *, lag(score) OVER so_far AS previous_score
-  FROM scored
-  WINDOW so_far AS (PARTITION BY user_id, leaderboard_id, season ORDER BY accepted_at, id)
-), final AS (
-  SELECT DISTINCT ON (user_id, leaderboard_id, season) user_id, leaderboard_id, season,
+), final AS MATERIALIZED (
+  SELECT t.user_id, t.leaderboard_id, t.season, f.achieved_at,
          -- A sum may not even fit a bigint: the CHECK on scores is to refuse it.
-         greatest(least(score, 9007199254740992), -9007199254740992)::bigint AS score,
-         max(accepted_at) FILTER (WHERE score IS DISTINCT FROM previous_score) OVER so_far AS achieved_at
-  FROM stepped
-  WINDOW so_far AS (PARTITION BY user_id, leaderboard_id, season ORDER BY accepted_at, id)
-  ORDER BY user_id, leaderboard_id, season, accepted_at DESC, id DESC
+         greatest(least(f.score, 9007199254740992), -9007199254740992)::bigint AS score
+  FROM target t CROSS JOIN LATERAL (
+    WITH counted AS MATERIALIZED (
+      SELECT e.id, e.accepted_at, e.points FROM score_events e
+      WHERE e.user_id = t.user_id AND e.status = 'counted'
+        AND ${BOARDS_OF_EVENT('e')} @> jsonb_build_object(t.leaderboard_id, t.season)
+    )
+    SELECT sum(points) AS score,
+           greatest(min(accepted_at), max(accepted_at) FILTER (WHERE points <> 0)) AS achieved_at
+    FROM counted WHERE t.operator = 'increment' HAVING count(*) > 0
+    UNION ALL
+    (SELECT points, min(accepted_at) FROM counted WHERE t.operator = 'best'
+     GROUP BY points ORDER BY CASE t.sort WHEN 'desc' THEN -points ELSE points END LIMIT 1)
+    UNION ALL
+    (SELECT points, accepted_at
+     FROM (SELECT *, lag(points) OVER (ORDER BY accepted_at, id) AS previous
+           FROM counted WHERE t.operator = 'latest') s
+     WHERE points IS DISTINCT FROM previous ORDER BY accepted_at DESC, id DESC LIMIT 1)
+  ) f
 )
 INSERT INTO scores AS s (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
 SELECT t.leaderboard_id, t.season, t.user_id, f.score, CASE t.sort WHEN 'desc' THEN -f.score ELSE f.score END,

@@ -13,6 +13,8 @@ import { type EventFilter, eventsWhere } from './event-filter.js';
 
 /** How many events one transaction voids: it holds the rows of their users meanwhile. */
 const EVENTS_A_PAGE = 500;
+/** After all ids of events. */
+const LAST_EVENT = 'evt_{';
 
 const EVENTS = `
 SELECT e.id AS "eventId", e.user_id AS "userId", e.action_id AS action, e.points, e.metadata,
@@ -45,7 +47,7 @@ export class Moderation {
     const { where, values } = eventsWhere(filter);
     const { rows } = await this.#options.pool.query<AdminEvent>(
       `${EVENTS} WHERE ${where} AND e.id < $${values.length + 1} ORDER BY e.id DESC LIMIT $${values.length + 2}`,
-      [...values, before ?? 'evt_{', limit],
+      [...values, before ?? LAST_EVENT, limit],
     );
     return rows;
   }
@@ -87,7 +89,8 @@ export class Moderation {
 
   /**
    * Voids all events of a user, an action or an issuer that were accepted in a time: in pages, each a transaction of its own.
-   * If one fails, those before it stay; to call again goes on from there.
+   * If one fails, those before it stay; to call again goes on from there. The newest first: what is left after each page are
+   * scores that were there before, so that nobody can make events which cannot be voided because they balance each other.
    * @param goesOn asked before each page
    * @returns how many
    * @throws Problem `validation-failed`, `points-out-of-range`, `service-unavailable`
@@ -102,17 +105,17 @@ export class Moderation {
     const { where, values } = eventsWhere(filter);
     const page = `
       SELECT e.id, e.user_id AS "userId" FROM score_events e
-      WHERE ${where} AND e.status <> 'voided' AND e.id > $${values.length + 1} ORDER BY e.id LIMIT ${EVENTS_A_PAGE}`;
+      WHERE ${where} AND e.status <> 'voided' AND e.id < $${values.length + 1} ORDER BY e.id DESC LIMIT ${EVENTS_A_PAGE}`;
     let voided = 0;
-    for (let after = ''; ; ) {
+    for (let before = LAST_EVENT; ; ) {
       if (!goesOn()) throw new Problem('service-unavailable', `Cut short after ${voided}. Send it again.`);
       const { rows } = await this.#options.pool.query<{ id: string; userId: string }>(page, [
         ...values,
-        after,
+        before,
       ]);
       const last = rows.at(-1);
       if (last === undefined) return voided;
-      after = last.id;
+      before = last.id;
       voided += await this.#correct(async (client) => {
         const correction = await correct(client, rows, ['counted', 'held'], 'voided', this.#options.instance);
         const result = correction.events.length;

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -29,7 +29,7 @@ export async function promtool(args: readonly string[], input = ''): Promise<str
 }
 
 /** A folder like /etc/prometheus in the container, with a target of the test. It goes with the test. */
-export function configure(t: Test, target: string, scrapeInterval = '15s'): string {
+export function configure(t: Test, target: string, scrapeInterval = '15s', patience?: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'scoreboard-prometheus-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   const config = readFileSync(join(FOLDER, 'prometheus.yml'), 'utf8')
@@ -37,7 +37,9 @@ export function configure(t: Test, target: string, scrapeInterval = '15s'): stri
     .replace('scrape_timeout: 5s', `scrape_timeout: ${scrapeInterval}`)
     .replace('evaluation_interval: 15s', `evaluation_interval: ${scrapeInterval}`);
   writeFileSync(join(folder, 'prometheus.yml'), config);
-  copyFileSync(join(FOLDER, 'alerts.yml'), join(folder, 'alerts.yml'));
+  const rules = readFileSync(join(FOLDER, 'alerts.yml'), 'utf8');
+  const hasty = patience === undefined ? rules : rules.replaceAll(/ for: \d+m/g, ` for: ${patience}`);
+  writeFileSync(join(folder, 'alerts.yml'), hasty);
   writeFileSync(join(folder, 'targets.yml'), JSON.stringify([{ targets: [target] }]));
   return folder;
 }
@@ -68,15 +70,18 @@ const Rules = Type.Object({
 
 /** A real Prometheus on a free port of 127.0.0.1. */
 export class PrometheusServer {
-  readonly #url: string;
+  readonly url: string;
 
   private constructor(url: string) {
-    this.#url = url;
+    this.url = url;
   }
 
-  /** Scrapes `target` every second, as deploy/prometheus says. Ready when this resolves; ended with the test. */
-  static async start(t: Test, target: string): Promise<PrometheusServer> {
-    const folder = configure(t, target, '1s');
+  /**
+   * Scrapes `target` every second, as deploy/prometheus says. Ready when this resolves; ended with the test.
+   * @param patience how long what an alert looks for must last, where it is not what the rules say
+   */
+  static async start(t: Test, target: string, patience?: string): Promise<PrometheusServer> {
+    const folder = configure(t, target, '1s', patience);
     const address = `127.0.0.1:${await freePort()}`;
     const args = [
       `--config.file=${join(folder, 'prometheus.yml')}`,
@@ -109,7 +114,7 @@ export class PrometheusServer {
   }
 
   async #get<T extends TSchema>(data: T, path: string): Promise<Static<T>> {
-    const response = await fetch(`${this.#url}/api/v1/${path}`);
+    const response = await fetch(`${this.url}/api/v1/${path}`);
     const body: unknown = await response.json();
     if (!Value.Check(Success, body)) throw new Error(`${path}: ${JSON.stringify(body)}`);
     return Value.Parse(data, body.data);

@@ -11,6 +11,10 @@ const { api, app, url } = service;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const HOST = 'Host: x\r\nConnection: close\r\n';
 
+t.test('what comes without a connection, as tests inject it, is served like any other', async (t) => {
+  t.equal((await app.inject('/health/live')).statusCode, 200);
+});
+
 t.test('the catalogue is that of the contract', async (t) => {
   t.same(Object.fromEntries(Object.entries(PROBLEMS).map(([code, { status }]) => [code, status])), {
     'validation-failed': 400,
@@ -129,6 +133,7 @@ t.test('whatever comes over a socket, the answer is a problem with a request id'
     ['TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n', /not HTTP/],
     ['an unknown method', `FOO /health HTTP/1.1\r\n${HOST}\r\n`, /not HTTP/],
     ['no host', 'GET /v1/actions HTTP/1.1\r\nConnection: close\r\n\r\n', /Host/],
+    ['two hosts', `GET /v1/actions HTTP/1.1\r\nHost: y\r\n${HOST}\r\n`, /Host/],
     ['a URL that is too long', `GET /${long} HTTP/1.1\r\n${HOST}\r\n`, /too long/],
     ['a header that is too long', `GET /health HTTP/1.1\r\n${HOST}x-long: ${long}\r\n\r\n`, /too long/],
     ['two lengths', post('Content-Length: 2\r\nContent-Length: 3\r\n', '{}'), /not HTTP/],

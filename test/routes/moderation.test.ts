@@ -8,6 +8,7 @@ import { ScoreEvents } from '../../schemas/user.js';
 import { type Api, eventually, newPlayer, serviceApi, startApi } from '../api.js';
 import { BoardStream } from '../faults/board-stream.js';
 import { ACTION_TOKEN_SECRET } from '../helper.js';
+import { submission } from '../ledger/ledgers.js';
 import { mint, typeId } from '../mint.js';
 
 const OLD_SECRET = 'the secret for action tokens before, only for tests';
@@ -36,6 +37,9 @@ const post = (userId: string, act: string, points: number, secret = ACTION_TOKEN
   server.post('/v1/scores', { actionToken: mint(userId, { act, pts: [points, points] }, secret) });
 const score = async (userId: string, act: string, points: number, secret?: string) =>
   (await post(userId, act, points, secret)).is(200, Receipt);
+/** As if a server had posted it, without the way there. */
+const record = (userId: string, points: number, signingKey: string) =>
+  app.ledger.record(submission(userId, points, { actionId: 'walk', signingKey }));
 const on = (eventId: string, what: 'release' | 'void', by: Api = admin) =>
   by.post(`/v1/admin/events/${eventId}/${what}`, why);
 const list = async (query: string) => (await admin.get(`/v1/admin/events?${query}`)).is(200, AdminEvents);
@@ -266,31 +270,26 @@ t.test('who had a token issued is known', async (t) => {
 });
 
 t.test('a void of more than one page is complete', async (t) => {
-  (await putAction('many', {})).is(200, Action);
   const players = await Promise.all(Array.from({ length: 3 }, () => newPlayer(api)));
-  const limits = null;
-  const more = {
-    points: 1,
-    actionId: 'many',
-    metadata: null,
-    tokenExpiresAt: Date.now() / 1_000 + 300,
-    limits,
-  };
   await Promise.all(
-    Array.from({ length: 1_203 }, (_, i) =>
-      app.ledger.record({
-        ...more,
-        tokenId: typeId('tok'),
-        userId: players[i % 3]?.id ?? '',
-        issuedBy: null,
-        signingKey: 'key_00000001',
-      }),
-    ),
+    Array.from({ length: 1_203 }, (_, i) => record(players[i % 3]?.id ?? '', 1, 'key_00000001')),
   );
   const answer = await admin.post('/v1/admin/events/void', { issuer: 'key_00000001', ...EVER, ...why });
   t.same(answer.is(200, Voided), { voided: 1_203 });
   for (const { id } of players) (await api.get(`/v1/leaderboards/global/entries/${id}`)).fails('not-found');
   t.equal((await auditOf('events')).filter(({ details }) => details['issuer'] === 'key_00000001').length, 3);
+});
+
+t.test('who makes events that balance each other at the end of a page cannot stop a void', async (t) => {
+  const [filler, cheat] = [await newPlayer(api), await newPlayer(api)];
+  const issuer = 'key_00000002';
+  await Promise.all(Array.from({ length: 499 }, () => record(filler.id, 1, issuer)));
+  const most = Number.MAX_SAFE_INTEGER;
+  for (const points of [-most, most, most]) await record(cheat.id, points, issuer);
+  await Promise.all(Array.from({ length: 499 }, () => record(filler.id, 1, issuer)));
+  const answer = await admin.post('/v1/admin/events/void', { issuer, ...EVER, ...why });
+  t.same(answer.is(200, Voided), { voided: 1_001 });
+  (await api.get(`/v1/leaderboards/global/entries/${cheat.id}`)).fails('not-found');
 });
 
 t.test('a banned user cannot score on any instance, and can again afterwards', async (t) => {

@@ -39,6 +39,7 @@ function machine(t: Test, programs: Record<string, string>, isRoot = true) {
 
 /** `sudo` that asks for no password, and one that would. */
 const SUDO = '[ "$1" = -n ] && shift\nPATH="$PATH:/usr/bin:/bin" exec "$@"';
+const QUIETLY = 'DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1';
 const SUDO_ASKS = 'exit 1';
 
 t.test('a server that is there is taken, and nothing installed', async (t) => {
@@ -87,7 +88,7 @@ t.test('one is installed with the package manager of the system', async (t) => {
     // As an ordinary user, with sudo where it takes root; brew refuses to run as root.
     const asUser = machine(t, { ...programs, sudo: SUDO }, false);
     t.equal(ensureTestProgram('redis-server', asUser.machine), asUser.at('elsewhere', server));
-    const withSudo = expected.flatMap((call) => [`sudo -n ${call}`, call]);
+    const withSudo = expected.flatMap((call) => [`sudo -n env ${QUIETLY} ${call}`, call]);
     t.same(asUser.calls(), 'brew' in programs ? expected : ['sudo -n true', ...withSudo]);
   }
 });

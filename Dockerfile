@@ -1,0 +1,34 @@
+# syntax=docker/dockerfile:1
+ARG NODE_VERSION=20
+
+FROM node:${NODE_VERSION}-alpine AS builder
+WORKDIR /app
+COPY . .
+# No dependency needs a script of its own to be installed.
+RUN --mount=type=cache,target=/root/.npm ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+RUN ["npm", "run", "build"]
+# From here on npm knows no development dependencies.
+ENV NODE_ENV=production
+RUN ["npm", "prune", "--ignore-scripts", "--no-audit", "--no-fund"]
+
+FROM node:${NODE_VERSION}-alpine
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="scoreboard-api" \
+      org.opencontainers.image.description="Live leaderboards for games" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+ENV NODE_ENV=production \
+    NODE_OPTIONS=--enable-source-maps \
+    PORT=3000
+WORKDIR /app
+# What .dockerignore lets in, what was built of it, and the packages that it needs to run. All of it belongs to root.
+COPY --from=builder /app .
+# The user `node`, as a number, so that Kubernetes can see that it is not root.
+USER 1000:1000
+EXPOSE 3000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
+    CMD ["node", "dist/scripts/healthcheck.js"]
+CMD ["node", "dist/src/server.js"]

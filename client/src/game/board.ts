@@ -1,0 +1,24 @@
+const BOARD_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
+export interface BoardWish {
+  readonly id: string;
+  readonly limit: number;
+}
+
+/** Which board the address asks for: `?board=global&limit=10`. What makes no sense is as if it were not there. */
+export function boardIn(query: URLSearchParams): BoardWish {
+  const id = query.get('board') ?? '';
+  const limit = Number(query.get('limit') ?? Number.NaN);
+  return {
+    id: BOARD_ID.test(id) ? id : 'global',
+    limit: Number.isInteger(limit) && limit >= 1 && limit <= 100 ? limit : 10,
+  };
+}
+
+/** The element of /widget.js. */
+export function boardElement({ id, limit }: BoardWish): HTMLElement {
+  const board = document.createElement('live-leaderboard');
+  board.setAttribute('board', id);
+  board.setAttribute('limit', String(limit));
+  return board;
+}

@@ -1,0 +1,24 @@
+import { boardElement, boardIn } from './board.js';
+import { element } from './elements.js';
+import { startGame } from './game.js';
+import { Requests } from './requests.js';
+import { watchedEventSource, watchedFetch } from './traffic.js';
+
+const query = new URLSearchParams(location.search);
+const board = boardElement(boardIn(query));
+
+if (query.has('obs')) {
+  document.documentElement.classList.add('overlay-view');
+  const overlay = element('overlay');
+  overlay.hidden = false;
+  board.setAttribute('theme', 'dark');
+  overlay.append(board);
+} else {
+  const requests = new Requests(element('request-list'), element('request-count'));
+  // All that the page asks for, also what the element does, which was loaded before.
+  window.fetch = watchedFetch((exchange) => requests.tell(exchange), window.fetch.bind(window));
+  window.EventSource = watchedEventSource((exchange) => requests.tell(exchange));
+  element('page').hidden = false;
+  element('board').append(board);
+  startGame({ board, query });
+}

@@ -1,0 +1,89 @@
+import type { Steering, World } from './world.js';
+
+/** A place nearer than this is approached more slowly, in units of the field. */
+const NEAR = 6;
+/** On glass the comet moves farther than the finger, which would cover it otherwise. */
+const FINGER_GAIN = 1.5;
+const STILL: Steering = { x: 0, y: 0 };
+
+const KEYS: Readonly<Record<string, Steering>> = {
+  ArrowLeft: { x: -1, y: 0 },
+  ArrowRight: { x: 1, y: 0 },
+  ArrowUp: { x: 0, y: -1 },
+  ArrowDown: { x: 0, y: 1 },
+  KeyA: { x: -1, y: 0 },
+  KeyD: { x: 1, y: 0 },
+  KeyW: { x: 0, y: -1 },
+  KeyS: { x: 0, y: 1 },
+};
+
+export const isSteeringKey = (code: string): boolean => code in KEYS;
+
+/** Keys, mouse and fingers as one wish: where the comet is to go. The one that moved last is obeyed. */
+export class Steer {
+  readonly #pressed = new Set<string>();
+  #goal: { x: number; y: number } | undefined;
+  #finger: { id: number; x: number; y: number } | undefined;
+
+  /** Nothing is pressed any more, as when the window loses the keyboard. */
+  release(): void {
+    this.#pressed.clear();
+    this.#goal = undefined;
+    this.#finger = undefined;
+  }
+
+  press(code: string): void {
+    this.#pressed.add(code);
+    this.#goal = undefined;
+  }
+
+  lift(code: string): void {
+    this.#pressed.delete(code);
+  }
+
+  /** The comet goes to where the mouse points, in units of the field. */
+  point(x: number, y: number): void {
+    this.#goal = { x, y };
+  }
+
+  /** A finger steers by how it moves, wherever on the field it was put down. The first finger counts. */
+  touch(id: number, x: number, y: number, { comet, width, height }: World): void {
+    if (this.#finger?.id === id && this.#goal !== undefined) {
+      this.#goal = {
+        x: within(this.#goal.x + (x - this.#finger.x) * FINGER_GAIN, width),
+        y: within(this.#goal.y + (y - this.#finger.y) * FINGER_GAIN, height),
+      };
+    } else if (this.#finger === undefined || this.#finger.id === id) {
+      this.#goal = { x: comet.x, y: comet.y };
+    } else return;
+    this.#finger = { id, x, y };
+  }
+
+  untouch(id: number): void {
+    if (this.#finger?.id === id) this.#finger = undefined;
+  }
+
+  towards({ comet }: World): Steering {
+    const goal = this.#goal;
+    if (goal !== undefined) return { x: (goal.x - comet.x) / NEAR, y: (goal.y - comet.y) / NEAR };
+    let { x, y } = STILL;
+    for (const code of this.#pressed) {
+      x += KEYS[code]?.x ?? 0;
+      y += KEYS[code]?.y ?? 0;
+    }
+    return { x, y };
+  }
+}
+
+/** What plays while nobody does: it goes to the nearest light, without haste. */
+export function autopilot({ comet, lights }: World): Steering {
+  const distance = ({ x, y }: { x: number; y: number }) => Math.hypot(x - comet.x, y - comet.y);
+  const [nearest] = lights.filter(({ age }) => age > 0).sort((a, b) => distance(a) - distance(b));
+  if (nearest === undefined) return STILL;
+  const pace = 0.55 / Math.max(NEAR, distance(nearest));
+  return { x: (nearest.x - comet.x) * pace, y: (nearest.y - comet.y) * pace };
+}
+
+function within(value: number, size: number): number {
+  return Math.min(Math.max(value, 0), size);
+}

@@ -1,0 +1,78 @@
+import type { Client } from 'openapi-fetch';
+import type { paths } from './api.js';
+import { problemOf, ScoreboardError } from './problem.js';
+import { orAbort, orTimeout } from './retry.js';
+
+/** Calls of the service, typed by its OpenAPI document. */
+export type Http = Pick<Client<paths>, 'GET' | 'POST' | 'PATCH'>;
+
+interface RequestOptions {
+  readonly params?: {
+    readonly path?: Readonly<Record<string, string>>;
+    readonly query?: Readonly<Record<string, string | number | undefined>>;
+  };
+  readonly body?: unknown;
+  readonly signal?: AbortSignal | null;
+}
+
+/**
+ * openapi-fetch, as far as this service needs it: the whole would be half of what a page has to load.
+ * @param accessToken of whoever asks
+ */
+export function httpOf(baseUrl: string, accessToken?: string): Http {
+  const send =
+    (method: string) =>
+    async (template: string, { params = {}, body, signal }: RequestOptions = {}) => {
+      const { path = {}, query = {} } = params;
+      const filled = template.replace(/{(\w+)}/g, (_, name) => encodeURIComponent(path[name] ?? ''));
+      const given = Object.entries(query).flatMap(([name, value]) =>
+        value === undefined ? [] : `${name}=${encodeURIComponent(value)}`,
+      );
+      const search = given.length > 0 ? `?${given.join('&')}` : '';
+      const response = await fetch(origin(baseUrl) + filled + search, {
+        method,
+        headers: {
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...(accessToken && { authorization: `Bearer ${accessToken}` }),
+        },
+        body: JSON.stringify(body),
+        signal: signal ?? null,
+      });
+      const text = await response.text();
+      if (response.ok) return { data: text ? JSON.parse(text) : undefined, response };
+      const isJson = response.headers.get('content-type')?.includes('json');
+      return { error: JSON.parse(isJson ? text : 'null'), response };
+    };
+  return { GET: send('GET'), POST: send('POST'), PATCH: send('PATCH') };
+}
+
+/** The base of URLs, without a slash at its end. */
+export const origin = (baseUrl: string): string => baseUrl.replace(/\/$/, '');
+
+/** What a call of `Http` comes to. */
+export type Answer<T> = Promise<{ data?: T; error?: unknown; response: Response }>;
+
+const REQUEST_TIMEOUT_MS = 15_000;
+
+/**
+ * The body of the answer to one request, which is given up after 15 s.
+ * @throws ScoreboardError, or the reason of `signal`
+ */
+export async function ask<T>(send: (signal: AbortSignal) => Answer<T>, signal?: AbortSignal): Promise<T> {
+  signal?.throwIfAborted();
+  const request = new AbortController();
+  const lost = new ScoreboardError('unreachable', 'No answer.');
+  try {
+    const answer = orTimeout(send(request.signal), REQUEST_TIMEOUT_MS, lost);
+    const { data, error, response } = await orAbort(answer, signal);
+    if (data !== undefined) return data;
+    throw problemOf(response, error);
+  } catch (error) {
+    if (error instanceof ScoreboardError) throw error;
+    signal?.throwIfAborted();
+    lost.cause = error;
+    throw lost;
+  } finally {
+    request.abort();
+  }
+}

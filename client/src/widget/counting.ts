@@ -1,0 +1,80 @@
+import { isStill } from './motion.js';
+
+const DURATION_MS = 700;
+const FLASH = { duration: 900, easing: 'ease-out', pseudoElement: '::before' } as const;
+
+/** A score and where it stands. */
+export interface Counted {
+  /** Tells whose it is, wherever it moves. */
+  readonly key: string;
+  readonly score: number;
+  readonly row: HTMLElement;
+  readonly cell: HTMLElement;
+}
+
+interface Count extends Counted {
+  readonly from: number;
+  readonly start: number;
+  readonly flash: Animation | undefined;
+}
+
+/** Lets scores count up, or down, to what they have become. Nothing else writes into their cells. */
+export class Counting {
+  #counts = new Map<string, Count>();
+  #format = new Intl.NumberFormat();
+  #frame = 0;
+
+  /** Takes all scores that there are. One that is new is there at once; one that changes lights its row up for a moment. */
+  show(all: readonly Counted[], format: Intl.NumberFormat): void {
+    this.#format = format;
+    const now = performance.now();
+    const before = this.#counts;
+    this.#counts = new Map(all.map((counted) => [counted.key, next(counted, before.get(counted.key), now)]));
+    for (const [key, { flash }] of before) if (this.#counts.get(key)?.flash !== flash) flash?.cancel();
+    this.#turn();
+  }
+
+  readonly #turn = (): void => {
+    cancelAnimationFrame(this.#frame);
+    const now = performance.now();
+    let counting = false;
+    for (const count of this.#counts.values()) {
+      write(count.cell, this.#format.format(valueAt(count, now)));
+      counting ||= isCounting(count, now);
+    }
+    if (counting) this.#frame = requestAnimationFrame(this.#turn);
+  };
+}
+
+function next(counted: Counted, before: Count | undefined, now: number): Count {
+  const { score, row } = counted;
+  if (before === undefined || isStill()) return { ...counted, from: score, start: 0, flash: undefined };
+  const changes = before.score !== score;
+  const { from, start } = changes ? { from: valueAt(before, now), start: now } : before;
+  return { ...counted, from, start, flash: flashOf(row, before, changes) };
+}
+
+/** A light that is on goes with its entry to another row. */
+function flashOf(row: HTMLElement, { row: last, flash }: Count, changes: boolean): Animation | undefined {
+  const isOn = flash?.playState === 'running';
+  if (isOn && last === row) return flash;
+  if (!isOn && !changes) return undefined;
+  const light = row.animate({ opacity: [1, 0] }, FLASH);
+  if (isOn) light.currentTime = flash.currentTime;
+  return light;
+}
+
+const isCounting = ({ score, from, start }: Count, now: number) =>
+  score !== from && now < start + DURATION_MS;
+
+function valueAt(count: Count, now: number): number {
+  const { score, from, start } = count;
+  if (!isCounting(count, now)) return score;
+  return Math.round(score - (score - from) * (1 - (now - start) / DURATION_MS) ** 3);
+}
+
+function write(cell: HTMLElement, text: string): void {
+  // A new text node would have to be styled and laid out from nothing.
+  if (!(cell.firstChild instanceof Text)) cell.textContent = text;
+  else if (cell.firstChild.data !== text) cell.firstChild.data = text;
+}

@@ -1,0 +1,26 @@
+import type { components } from '../api.js';
+import { problemOf } from '../problem.js';
+
+type Schemas = components['schemas'];
+
+/** What the board is called. */
+export async function titleOf(src: string, board: string): Promise<string> {
+  const { title }: Schemas['Leaderboard'] = await read(src, [board]);
+  return title;
+}
+
+/** What a user is called, of whom the stream tells only where they stand. */
+export async function nameOf(src: string, board: string, user: string): Promise<string> {
+  const { displayName }: Schemas['EntryDetails'] = await read(src, [board, 'entries', user]);
+  return displayName;
+}
+
+const TIMEOUT_MS = 15_000;
+
+async function read(src: string, path: readonly string[]) {
+  const url = `${src.replace(/\/$/, '')}/v1/leaderboards/${path.map(encodeURIComponent).join('/')}`;
+  const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  const body = await response.json();
+  if (!response.ok) throw problemOf(response, body);
+  return body;
+}

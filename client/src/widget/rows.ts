@@ -1,0 +1,40 @@
+import { html, nothing, type TemplateResult } from 'lit';
+import type { Board } from '../live/subscription.js';
+
+/** One line of the table. The name of a user who is not on top may be unknown yet, and empty. */
+export type Row = Pick<Board['items'][number], 'rank' | 'userId' | 'displayName' | 'score'>;
+
+export interface Look {
+  readonly numbers: Intl.NumberFormat;
+  /** Whose row stands out. */
+  readonly user: string;
+  /** What stands beside that user's name. */
+  readonly you: string;
+}
+
+/** The roles are said aloud since a table that is laid out by other means loses them. Counting writes the scores. */
+export const rowOf = ({ rank, userId, displayName }: Row, { numbers, user, you }: Look) => {
+  const own = userId === user;
+  const medal = rank <= 3 ? `medal medal-${rank}` : '';
+  return html`<tr role="row" class="entry ${own ? 'own' : ''}" part="row ${own ? 'own' : ''} row-${rank}"
+      aria-current=${own ? 'true' : nothing}>
+    <td role="cell" class="rank" part="rank"><span class=${medal} part=${medal}>${numbers.format(rank)}</span></td>
+    <th role="rowheader" scope="row" class="name" part="name">
+      <span dir="auto" title=${displayName}>${displayName || you}</span>${
+        own && displayName ? html`<em part="you">${you}</em>` : nothing
+      }</th>
+    <td role="cell" class="score" part="score"></td>
+  </tr>`;
+};
+
+/** Places that wait for their entries, as high as those. */
+export const bones = (count: number) =>
+  Array.from(
+    { length: count },
+    () =>
+      html`<tr aria-hidden="true" class="bone"><td class="rank"><i></i></td><td class="name"><i></i></td><td class="score"><i></i></td></tr>`,
+  );
+
+/** One cell as wide as the table. */
+export const line = (className: string, content: string | TemplateResult) =>
+  html`<tr role="row" class=${className}><td role="cell" colspan="3" aria-colspan="3" part=${className}>${content}</td></tr>`;

@@ -1,0 +1,36 @@
+/** Every word that the element shows or says. Numbers come formatted for its language. */
+export interface Texts {
+  readonly rank: string;
+  readonly player: string;
+  readonly score: string;
+  /** Beside the own name. */
+  readonly you: string;
+  readonly live: string;
+  readonly connecting: string;
+  readonly reconnecting: string;
+  readonly closed: string;
+  readonly empty: string;
+  readonly unknownBoard: string;
+  readonly failed: string;
+  /** How many have an entry. */
+  total(count: number, formatted: string): string;
+  leads(name: string): string;
+  ownRank(rank: string, total: string): string;
+}
+
+export const ENGLISH: Texts = {
+  rank: 'Rank',
+  player: 'Player',
+  score: 'Score',
+  you: 'You',
+  live: 'Live',
+  connecting: 'Connecting…',
+  reconnecting: 'Reconnecting…',
+  closed: 'Unavailable',
+  empty: 'No scores yet. The first place is free.',
+  unknownBoard: 'There is no such leaderboard.',
+  failed: 'This leaderboard cannot be shown.',
+  total: (count, formatted) => (count === 1 ? '1 player' : `${formatted} players`),
+  leads: (name) => `${name} leads.`,
+  ownRank: (rank, total) => `Your rank is ${rank} of ${total}.`,
+};

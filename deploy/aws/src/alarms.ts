@@ -1,0 +1,234 @@
+import {
+  Alarm,
+  ComparisonOperator,
+  type IMetric,
+  MathExpression,
+  Stats,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import type { ApplicationLoadBalancer, ApplicationTargetGroup } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { FilterPattern, type IFilterPattern } from 'aws-cdk-lib/aws-logs';
+import type { DatabaseInstance } from 'aws-cdk-lib/aws-rds';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import { Construct } from 'constructs';
+import type { Logs } from './logs.js';
+import { errorRate, MINUTE, rejectedTokens, share, unhealthyInstances } from './measures.js';
+import { serviceMetric } from './metrics-agent.js';
+import type { Stage } from './stage.js';
+
+const HERE = 'deploy/aws/README.md#alarms';
+
+interface AlarmsProps {
+  readonly stage: Stage;
+  readonly logs: Logs;
+  readonly balancer: ApplicationLoadBalancer;
+  readonly targets: ApplicationTargetGroup;
+  readonly database: DatabaseInstance;
+  readonly email: string | undefined;
+}
+
+interface Condition {
+  readonly metric: IMetric;
+  /** The alarm is above it. */
+  readonly above: number;
+  /** In how many minutes, one after the other. */
+  readonly minutes: number;
+  readonly description: string;
+  /** Where it says what to do, if not in the runbook. */
+  readonly see?: string;
+  /** Most metrics are missing only while nothing happens. */
+  readonly missing?: TreatMissingData;
+}
+
+/**
+ * The alarms of the deployment specification, and those of `deploy/prometheus/alerts.yml` under the same names, each as
+ * CloudWatch can know it: requests from the load balancer, events from the log, the rest from the service's own metrics.
+ */
+export class Alarms extends Construct {
+  /** Any of them ends a deployment. */
+  readonly rollback: readonly Alarm[];
+  readonly topic: Topic;
+  readonly #props: AlarmsProps;
+
+  constructor(scope: Construct, id: string, props: AlarmsProps) {
+    super(scope, id);
+    this.#props = props;
+    this.topic = this.#makeTopic();
+    const errors = errorRate(props.balancer);
+    const latency = props.balancer.metrics.targetResponseTime({ statistic: Stats.p(99), period: MINUTE });
+
+    this.rollback = [
+      this.#alarm('ErrorRateCritical', {
+        metric: errors,
+        above: 5,
+        minutes: 5,
+        description: 'More than 5 % of the requests fail: page. During a deployment: roll back.',
+      }),
+      this.#alarm('LatencyCritical', {
+        metric: latency,
+        above: 2,
+        minutes: 5,
+        description: 'The 99th percentile is above 2 s: page. During a deployment: roll back.',
+      }),
+      this.#alarm('InstancesUnhealthy', {
+        metric: unhealthyInstances(props.stage, props.targets),
+        above: 10,
+        minutes: 2,
+        description:
+          'More than 10 % of the instances fail their checks: page. During a deployment: roll back.',
+      }),
+    ];
+    this.#requests(errors, latency);
+    this.#events();
+    this.#instances();
+  }
+
+  #requests(errors: IMetric, latency: IMetric): void {
+    this.#alarm('ErrorRateHigh', {
+      metric: errors,
+      above: 1,
+      minutes: 5,
+      description: 'More than 1 % of the requests are answered with a 5xx.',
+    });
+    this.#alarm('LatencyHigh', {
+      metric: latency,
+      above: 1,
+      minutes: 5,
+      description: 'The 99th percentile is above 1 s.',
+    });
+  }
+
+  #events(): void {
+    this.#alarm('ErrorLogs', {
+      metric: this.#count('ErrorLogs', FilterPattern.stringValue('$.level', '=', 'error')),
+      above: 10,
+      minutes: 1,
+      description: 'More than 10 error lines a minute.',
+      see: HERE,
+    });
+    this.#alarm('ActionTokenRejections', {
+      metric: this.#count(
+        'ActionTokenRejections',
+        FilterPattern.stringValue('$.message', '=', 'Action token rejected'),
+      ),
+      above: 100,
+      minutes: 1,
+      description: 'More than 100 action tokens rejected a minute: investigate abuse.',
+      see: HERE,
+    });
+    this.#alarm('ActionTokensRejected', {
+      metric: rejectedTokens(this.#props.stage),
+      above: 5,
+      minutes: 5,
+      description: 'More than 5 % of the action tokens are rejected: potential abuse.',
+    });
+  }
+
+  #instances(): void {
+    const { stage, targets, database } = this.#props;
+    this.#alarm('NoInstances', {
+      metric: new MathExpression({
+        expression: 'IF(healthy < 1, 1, 0)',
+        usingMetrics: {
+          healthy: targets.metrics.healthyHostCount({ statistic: Stats.MAXIMUM, period: MINUTE }),
+        },
+        label: 'No instance is healthy',
+        period: MINUTE,
+      }),
+      above: 0,
+      minutes: 5,
+      missing: TreatMissingData.BREACHING,
+      description: 'Nobody answers: page.',
+    });
+    this.#alarm('StreamsNearCapacity', {
+      metric: share(stage, 'sse_connections_active', 'sse_connections_capacity'),
+      above: 80,
+      minutes: 1,
+      description: 'An instance has more than 80 % of the streams it can hold: scale.',
+    });
+    this.#alarm('LedgerQueueFilling', {
+      metric: share(stage, 'score_ledger_queue_depth', 'score_ledger_queue_capacity'),
+      above: 80,
+      minutes: 1,
+      description: 'Scores come faster than PostgreSQL takes them.',
+    });
+    this.#alarm('LeaderboardNotReady', {
+      metric: new MathExpression({
+        expression: '1 - ready',
+        usingMetrics: { ready: serviceMetric(stage, 'leaderboard_projection_ready', Stats.MINIMUM) },
+        label: 'A leaderboard is not ready',
+        period: MINUTE,
+      }),
+      above: 0,
+      minutes: 5,
+      description: 'A leaderboard has been under construction for five minutes.',
+    });
+    this.#alarm('LeaderboardDrift', {
+      metric: serviceMetric(stage, 'redis_leaderboard_sync_drift', Stats.MAXIMUM),
+      above: 0,
+      minutes: 15,
+      description: 'Rankings in Redis differed from PostgreSQL, time and again.',
+    });
+    this.#alarm('DatabaseStorageLow', {
+      metric: new MathExpression({
+        expression: '5 - free / 1024 / 1024 / 1024',
+        usingMetrics: { free: database.metricFreeStorageSpace({ statistic: Stats.MINIMUM, period: MINUTE }) },
+        label: 'GiB below the last five',
+        period: MINUTE,
+      }),
+      above: 0,
+      minutes: 5,
+      description: 'PostgreSQL has less than 5 GiB of storage left, and it has not grown by itself.',
+      see: HERE,
+    });
+  }
+
+  /** How many lines of the service's log a minute fit a pattern. */
+  #count(name: string, filterPattern: IFilterPattern): IMetric {
+    const { stage, logs } = this.#props;
+    return logs.service
+      .addMetricFilter(name, {
+        metricName: name,
+        metricNamespace: stage.serviceName,
+        filterPattern,
+        defaultValue: 0,
+      })
+      .metric({ statistic: Stats.SUM, period: MINUTE });
+  }
+
+  #alarm(name: string, { metric, above, minutes, description, see, missing }: Condition): Alarm {
+    const alarm = new Alarm(this, name, {
+      alarmName: `${this.#props.stage.serviceName}-${name}`,
+      alarmDescription: `${description} See ${see ?? `docs/operations.md#${name.toLowerCase()}`}.`,
+      metric,
+      threshold: above,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+      evaluationPeriods: minutes,
+      treatMissingData: missing ?? TreatMissingData.NOT_BREACHING,
+    });
+    alarm.addAlarmAction(new SnsAction(this.topic));
+    alarm.addOkAction(new SnsAction(this.topic));
+    return alarm;
+  }
+
+  #makeTopic(): Topic {
+    const { stage, logs, email } = this.#props;
+    logs.key.addToResourcePolicy(
+      new PolicyStatement({
+        principals: ['cloudwatch', 'events'].map((name) => new ServicePrincipal(`${name}.amazonaws.com`)),
+        actions: ['kms:Decrypt', 'kms:GenerateDataKey*'],
+        resources: ['*'],
+      }),
+    );
+    const topic = new Topic(this, 'Topic', {
+      topicName: `${stage.serviceName}-alarms`,
+      masterKey: logs.key,
+      enforceSSL: true,
+    });
+    if (email !== undefined) topic.addSubscription(new EmailSubscription(email));
+    return topic;
+  }
+}

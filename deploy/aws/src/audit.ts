@@ -1,0 +1,38 @@
+import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { Trail } from 'aws-cdk-lib/aws-cloudtrail';
+import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3';
+import { Construct } from 'constructs';
+import type { Logs } from './logs.js';
+import type { Stage } from './stage.js';
+
+/** Who did what in this account and region, in CloudWatch and in a bucket. Rotations of secrets become known by it too. */
+export class Audit extends Construct {
+  /** What may be written but not changed: also the requests that the load balancer has seen. */
+  readonly bucket: Bucket;
+
+  constructor(scope: Construct, id: string, { stage, logs }: { readonly stage: Stage; readonly logs: Logs }) {
+    super(scope, id);
+    this.bucket = new Bucket(this, 'Bucket', {
+      // The load balancer cannot write with a key of ours.
+      encryption: BucketEncryption.S3_MANAGED,
+      blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
+      enforceSSL: true,
+      versioned: true,
+      lifecycleRules: [{ expiration: Duration.days(365), noncurrentVersionExpiration: Duration.days(30) }],
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    Validations.of(this.bucket).acknowledge({
+      id: 'AwsSolutions-S1',
+      reason: 'This is the bucket that logs go to; its own would go round in circles.',
+    });
+    new Trail(this, 'Trail', {
+      trailName: stage.serviceName,
+      bucket: this.bucket,
+      s3KeyPrefix: 'trail',
+      isMultiRegionTrail: false,
+      enableFileValidation: true,
+      sendToCloudWatchLogs: true,
+      cloudWatchLogGroup: logs.group('Audit', `/cloudtrail/${stage.serviceName}`),
+    });
+  }
+}

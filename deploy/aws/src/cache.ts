@@ -1,0 +1,96 @@
+import { Fn, SecretValue, Validations } from 'aws-cdk-lib';
+import { type IConnectable, Port, SecurityGroup, type Vpc } from 'aws-cdk-lib/aws-ec2';
+import { CfnParameterGroup, CfnReplicationGroup, CfnSubnetGroup } from 'aws-cdk-lib/aws-elasticache';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { Construct } from 'constructs';
+import { SUBNETS } from './network.js';
+import type { Stage } from './stage.js';
+
+/**
+ * Redis in cluster mode, over TLS, with a password. ElastiCache offers no append-only file with failover; replicas and
+ * daily snapshots are there instead, and the boards can be rebuilt from PostgreSQL at any time.
+ */
+export class Cache extends Construct {
+  /** Field `REDIS_URL`: address and password together, as the service takes them. */
+  readonly login: Secret;
+  readonly #securityGroup: SecurityGroup;
+
+  constructor(scope: Construct, id: string, { stage, vpc }: { readonly stage: Stage; readonly vpc: Vpc }) {
+    super(scope, id);
+    const { nodeType, shards, replicasPerShard, backupDays } = stage.cache;
+    this.#securityGroup = new SecurityGroup(this, 'SecurityGroup', {
+      vpc,
+      description: 'Redis',
+      allowAllOutbound: false,
+    });
+    const password = new Secret(this, 'Password', {
+      secretName: `${stage.serviceName}/redis/password`,
+      // Letters and digits stand in a URL as they are.
+      generateSecretString: { passwordLength: 64, excludePunctuation: true },
+      removalPolicy: stage.removalPolicy,
+    });
+    const parameters = new CfnParameterGroup(this, 'Parameters', {
+      cacheParameterGroupFamily: 'redis7',
+      description: stage.serviceName,
+      properties: { 'cluster-enabled': 'yes', 'maxmemory-policy': 'allkeys-lru' },
+    });
+    const subnets = new CfnSubnetGroup(this, 'Subnets', {
+      description: stage.serviceName,
+      subnetIds: vpc.selectSubnets(SUBNETS.data).subnetIds,
+    });
+    const cluster = new CfnReplicationGroup(this, 'Cluster', {
+      replicationGroupDescription: stage.serviceName,
+      engine: 'redis',
+      engineVersion: '7.1',
+      cacheNodeType: nodeType,
+      cacheParameterGroupName: parameters.ref,
+      cacheSubnetGroupName: subnets.ref,
+      securityGroupIds: [this.#securityGroup.securityGroupId],
+      numNodeGroups: shards,
+      replicasPerNodeGroup: replicasPerShard,
+      // A cluster cannot be without it, even if there is no replica to fail over to.
+      automaticFailoverEnabled: true,
+      multiAzEnabled: replicasPerShard > 0,
+      transitEncryptionEnabled: true,
+      atRestEncryptionEnabled: true,
+      authToken: password.secretValue.unsafeUnwrap(),
+      snapshotRetentionLimit: backupDays,
+      autoMinorVersionUpgrade: true,
+    });
+    // CloudFormation puts the password in when it makes the secret: neither template nor task definition shows it.
+    const url = Fn.join('', [
+      'rediss://:',
+      password.secretValue.unsafeUnwrap(),
+      '@',
+      cluster.attrConfigurationEndPointAddress,
+      ':6379',
+    ]);
+    this.login = new Secret(this, 'Login', {
+      secretName: `${stage.serviceName}/redis/login`,
+      secretObjectValue: { REDIS_URL: SecretValue.unsafePlainText(url) },
+      removalPolicy: stage.removalPolicy,
+    });
+    for (const secret of [password, this.login]) {
+      Validations.of(secret).acknowledge({
+        id: 'AwsSolutions-SMG4',
+        reason:
+          'Redis holds nothing that PostgreSQL does not, in subnets of its own; a person replaces its password.',
+      });
+    }
+    Validations.of(cluster).acknowledge({
+      id: 'AwsSolutions-AEC5',
+      reason: 'Another port hides nothing: only the security group of the service reaches this one.',
+    });
+    if (replicasPerShard === 0) {
+      Validations.of(cluster).acknowledge({
+        id: 'AwsSolutions-AEC4',
+        reason: 'Staging may be without Redis for as long as a restart takes.',
+      });
+    }
+  }
+
+  /** Lets something connect. */
+  allowFrom(client: IConnectable): void {
+    client.connections.allowTo(this.#securityGroup, Port.tcp(6379), 'Redis');
+  }
+}

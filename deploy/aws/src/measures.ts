@@ -1,0 +1,76 @@
+import { Duration } from 'aws-cdk-lib';
+import { MathExpression, Stats } from 'aws-cdk-lib/aws-cloudwatch';
+import {
+  type ApplicationLoadBalancer,
+  type ApplicationTargetGroup,
+  HttpCodeElb,
+  HttpCodeTarget,
+} from 'aws-cdk-lib/aws-elasticloadbalancingv2';
+import { serviceMetric } from './metrics-agent.js';
+import type { Stage } from './stage.js';
+
+// What alarms compare, all in per cent and of one minute.
+
+export const MINUTE = Duration.minutes(1);
+
+/** 5xx, of the requests that the load balancer took. Fewer than six a minute prove nothing. */
+export function errorRate({ metrics }: ApplicationLoadBalancer): MathExpression {
+  const sum = { statistic: Stats.SUM, period: MINUTE };
+  return new MathExpression({
+    expression: 'IF(requests > 6, 100 * (FILL(failed, 0) + FILL(unanswered, 0)) / requests, 0)',
+    usingMetrics: {
+      requests: metrics.requestCount(sum),
+      failed: metrics.httpCodeTarget(HttpCodeTarget.TARGET_5XX_COUNT, sum),
+      unanswered: metrics.httpCodeElb(HttpCodeElb.ELB_5XX_COUNT, sum),
+    },
+    label: '5xx, %',
+    period: MINUTE,
+  });
+}
+
+/** Instances that the load balancer does not reach, or that do not reach PostgreSQL or Redis, whichever are more. */
+export function unhealthyInstances(stage: Stage, { metrics }: ApplicationTargetGroup): MathExpression {
+  const reaches = (check: string) => serviceMetric(stage, 'health_check_status', 'Average', { check });
+  return new MathExpression({
+    expression:
+      '100 * MAX([FILL(unhealthy / (healthy + unhealthy), 0), 1 - FILL(database, 1), 1 - FILL(redis, 1)])',
+    usingMetrics: {
+      healthy: metrics.healthyHostCount({ statistic: Stats.MINIMUM, period: MINUTE }),
+      unhealthy: metrics.unhealthyHostCount({ statistic: Stats.MAXIMUM, period: MINUTE }),
+      database: reaches('database'),
+      redis: reaches('redis'),
+    },
+    label: 'Unhealthy instances, %',
+    period: MINUTE,
+  });
+}
+
+/** Action tokens that were no good, of all that came. Fewer than six a minute prove nothing. */
+export function rejectedTokens(stage: Stage): MathExpression {
+  const found = (result: string) => serviceMetric(stage, 'action_token_validations_total', 'Sum', { result });
+  return new MathExpression({
+    expression:
+      'IF(valid + invalid + expired + replay > 6, 100 * (invalid + expired + replay) / (valid + invalid + expired + replay), 0)',
+    usingMetrics: {
+      valid: found('valid'),
+      invalid: found('invalid'),
+      expired: found('expired'),
+      replay: found('replay'),
+    },
+    label: 'Rejected action tokens, %',
+    period: MINUTE,
+  });
+}
+
+/** One metric of the service in relation to another, where it is highest. */
+export function share(stage: Stage, part: string, whole: string): MathExpression {
+  return new MathExpression({
+    expression: '100 * part / whole',
+    usingMetrics: {
+      part: serviceMetric(stage, part, Stats.MAXIMUM),
+      whole: serviceMetric(stage, whole, Stats.MINIMUM),
+    },
+    label: `${part}, % of ${whole}`,
+    period: MINUTE,
+  });
+}

@@ -1,0 +1,64 @@
+import {
+  FlowLogDestination,
+  FlowLogTrafficType,
+  GatewayVpcEndpointAwsService,
+  IpAddresses,
+  SubnetType,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2';
+import { Construct } from 'constructs';
+import type { Logs } from './logs.js';
+import type { Stage } from './stage.js';
+
+/** Which subnets a part belongs to. */
+export const SUBNETS = {
+  /** The load balancer, and the way out; nothing else has an address of the Internet. */
+  edge: { subnetGroupName: 'Edge' },
+  /** The service: reaches AWS and the Internet, and is reached only by the load balancer. */
+  service: { subnetGroupName: 'Service' },
+  /** PostgreSQL and Redis: no route to or from the Internet. */
+  data: { subnetGroupName: 'Data' },
+} as const;
+
+/** Two zones, three layers in each. Every connection is in the flow log. */
+export class Network extends Construct {
+  readonly vpc: Vpc;
+
+  constructor(scope: Construct, id: string, { stage, logs }: { stage: Stage; logs: Logs }) {
+    super(scope, id);
+    this.vpc = new Vpc(this, 'Vpc', {
+      ipAddresses: IpAddresses.cidr('10.0.0.0/16'),
+      maxAzs: 2,
+      natGateways: stage.natGateways,
+      subnetConfiguration: [
+        {
+          name: SUBNETS.edge.subnetGroupName,
+          subnetType: SubnetType.PUBLIC,
+          cidrMask: 24,
+          mapPublicIpOnLaunch: false,
+        },
+        {
+          name: SUBNETS.service.subnetGroupName,
+          subnetType: SubnetType.PRIVATE_WITH_EGRESS,
+          cidrMask: 20,
+        },
+        { name: SUBNETS.data.subnetGroupName, subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 24 },
+      ],
+      // The layers of images come from S3: not through the NAT gateways, which charge by the gigabyte.
+      gatewayEndpoints: { S3: { service: GatewayVpcEndpointAwsService.S3 } },
+      flowLogs: {
+        All: {
+          destination: FlowLogDestination.toCloudWatchLogs(
+            logs.group('Flows', `/vpc/${stage.serviceName}/flows`),
+          ),
+          trafficType: FlowLogTrafficType.ALL,
+        },
+      },
+    });
+  }
+
+  /** Where the load balancer's connections come from: these addresses may say whom they forward. */
+  get edgeRanges(): string[] {
+    return this.vpc.selectSubnets(SUBNETS.edge).subnets.map(({ ipv4CidrBlock }) => ipv4CidrBlock);
+  }
+}

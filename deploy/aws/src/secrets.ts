@@ -1,0 +1,38 @@
+import { Validations } from 'aws-cdk-lib';
+import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
+import { Construct } from 'constructs';
+import type { Stage } from './stage.js';
+
+/**
+ * The two signing secrets, each made by Secrets Manager, so that they differ. A field for the previous value stands beside
+ * each: empty ones count as not set.
+ */
+export class SigningSecrets extends Construct {
+  /** Fields `JWT_SECRET` and `JWT_SECRET_PREVIOUS`. */
+  readonly jwt: Secret;
+  /** Fields `ACTION_TOKEN_SECRET` and `ACTION_TOKEN_SECRET_PREVIOUS`. */
+  readonly actionToken: Secret;
+
+  constructor(scope: Construct, id: string, stage: Stage) {
+    super(scope, id);
+    const make = (name: string, secretName: string) => {
+      const secret = new Secret(this, name, {
+        secretName: `${stage.serviceName}/${secretName}`,
+        generateSecretString: {
+          generateStringKey: name,
+          secretStringTemplate: JSON.stringify({ [`${name}_PREVIOUS`]: '' }),
+          passwordLength: 64,
+          excludePunctuation: true,
+        },
+        removalPolicy: stage.removalPolicy,
+      });
+      Validations.of(secret).acknowledge({
+        id: 'AwsSolutions-SMG4',
+        reason: 'A signing secret is replaced by a person: game servers that mint need the new one too.',
+      });
+      return secret;
+    };
+    this.jwt = make('JWT_SECRET', 'jwt');
+    this.actionToken = make('ACTION_TOKEN_SECRET', 'action-token');
+  }
+}

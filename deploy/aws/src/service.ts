@@ -1,0 +1,111 @@
+import { Duration } from 'aws-cdk-lib';
+import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch';
+import { AlarmBehavior, FargatePlatformVersion, FargateService, Secret } from 'aws-cdk-lib/aws-ecs';
+import { Construct } from 'constructs';
+import type { Cache } from './cache.js';
+import type { Database } from './database.js';
+import type { LoadBalancer } from './load-balancer.js';
+import type { Logs } from './logs.js';
+import { addMetricsAgent, serviceMetric } from './metrics-agent.js';
+import { SUBNETS } from './network.js';
+import { CERTIFICATES, type Runtime } from './runtime.js';
+import type { SigningSecrets } from './secrets.js';
+import type { Settings } from './settings.js';
+import type { Stage } from './stage.js';
+
+export const PORT = 3000;
+/** Of one task. More are refused, so there must be another task before. */
+export const STREAMS_CAPACITY = 10_000;
+const STREAMS_WANTED = STREAMS_CAPACITY / 2;
+/** The service closes within 28 s of SIGTERM. */
+const STOP_WITHIN = Duration.seconds(35);
+
+interface ServiceProps {
+  readonly stage: Stage;
+  readonly settings: Settings;
+  readonly logs: Logs;
+  readonly runtime: Runtime;
+  readonly database: Database;
+  readonly cache: Cache;
+  readonly secrets: SigningSecrets;
+  readonly loadBalancer: LoadBalancer;
+  /** CIDR ranges of the load balancer. */
+  readonly proxies: readonly string[];
+  /** Each of them, during a deployment, brings the previous version back. */
+  readonly rollbackAlarms: readonly Alarm[];
+}
+
+/** scoreboard-api itself: as many tasks as players need, replaced without an interruption. */
+export class Service extends Construct {
+  readonly fargate: FargateService;
+
+  constructor(scope: Construct, id: string, props: ServiceProps) {
+    super(scope, id);
+    const { stage, logs, runtime, loadBalancer, rollbackAlarms } = props;
+    const task = runtime.task('Service', stage.task);
+    const api = task.run('api', {
+      environment: environmentOf(props),
+      secrets: secretsOf(props),
+      port: PORT,
+      stopTimeout: STOP_WITHIN,
+    });
+    addMetricsAgent(task, { stage, logs, port: PORT });
+    this.fargate = new FargateService(this, 'Service', {
+      cluster: runtime.cluster,
+      taskDefinition: task,
+      platformVersion: FargatePlatformVersion.LATEST,
+      minHealthyPercent: 100,
+      maxHealthyPercent: 200,
+      vpcSubnets: SUBNETS.service,
+      securityGroups: [runtime.securityGroup],
+      assignPublicIp: false,
+      // Certificates, migrations by another task, the first boards.
+      healthCheckGracePeriod: Duration.minutes(2),
+      circuitBreaker: { enable: true, rollback: true },
+      deploymentAlarms: {
+        alarmNames: rollbackAlarms.map(({ alarmName }) => alarmName),
+        behavior: AlarmBehavior.ROLLBACK_ON_ALARM,
+      },
+    });
+    loadBalancer.targets.addTarget(
+      this.fargate.loadBalancerTarget({ containerName: api.containerName, containerPort: PORT }),
+    );
+    const scaling = this.fargate.autoScaleTaskCount({
+      minCapacity: stage.task.minimum,
+      maxCapacity: stage.task.maximum,
+    });
+    scaling.scaleOnCpuUtilization('Cpu', { targetUtilizationPercent: 60 });
+    scaling.scaleToTrackCustomMetric('Streams', {
+      metric: serviceMetric(stage, 'sse_connections_active', 'Average'),
+      targetValue: STREAMS_WANTED,
+      // Whoever loses a task reconnects to the others: not for every wave.
+      scaleInCooldown: Duration.minutes(10),
+    });
+  }
+}
+
+function environmentOf({ settings, database, proxies }: ServiceProps): Record<string, string> {
+  const replica = database.replicaUrl(CERTIFICATES);
+  return {
+    NODE_ENV: 'production',
+    PORT: String(PORT),
+    DATABASE_URL: database.url(CERTIFICATES),
+    ...(replica !== undefined && { DATABASE_REPLICA_URL: replica }),
+    REDIS_MODE: 'cluster',
+    SSE_MAX_CONNECTIONS: String(STREAMS_CAPACITY),
+    TRUST_PROXY: proxies.join(','),
+    ...(settings.corsOrigins !== undefined && { CORS_ORIGINS: settings.corsOrigins }),
+  };
+}
+
+function secretsOf({ database, cache, secrets }: ServiceProps): Record<string, Secret> {
+  const { jwt, actionToken } = secrets;
+  return {
+    ...database.loginOfService(),
+    REDIS_URL: Secret.fromSecretsManager(cache.login, 'REDIS_URL'),
+    JWT_SECRET: Secret.fromSecretsManager(jwt, 'JWT_SECRET'),
+    JWT_SECRET_PREVIOUS: Secret.fromSecretsManager(jwt, 'JWT_SECRET_PREVIOUS'),
+    ACTION_TOKEN_SECRET: Secret.fromSecretsManager(actionToken, 'ACTION_TOKEN_SECRET'),
+    ACTION_TOKEN_SECRET_PREVIOUS: Secret.fromSecretsManager(actionToken, 'ACTION_TOKEN_SECRET_PREVIOUS'),
+  };
+}

@@ -1,0 +1,69 @@
+import { RemovalPolicy } from 'aws-cdk-lib';
+import { InstanceClass, InstanceSize, InstanceType } from 'aws-cdk-lib/aws-ec2';
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+
+/** How large a stage is, and how carefully it is kept. The parts are the same in each. */
+export interface Stage {
+  readonly name: 'production' | 'staging';
+  /** Names the log group (`/ecs/<service name>`), the alarms and the namespace of the metrics. */
+  readonly serviceName: string;
+  readonly natGateways: number;
+  readonly task: {
+    /** 1024 are one vCPU. */
+    readonly cpu: number;
+    readonly memoryMiB: number;
+    readonly minimum: number;
+    readonly maximum: number;
+  };
+  readonly database: {
+    readonly instanceType: InstanceType;
+    readonly storageGiB: number;
+    readonly backupDays: number;
+    /** A standby in the other zone, and a replica to read from. */
+    readonly replicated: boolean;
+  };
+  readonly cache: {
+    readonly nodeType: string;
+    readonly shards: number;
+    readonly replicasPerShard: number;
+    readonly backupDays: number;
+  };
+  readonly logRetention: RetentionDays;
+  /** What becomes of database, secrets and logs when the stack is deleted. */
+  readonly removalPolicy: RemovalPolicy;
+}
+
+/** "Production (Recommended)" of the deployment specification. Fargate has no less than 4 GB for 2 vCPU. */
+export const PRODUCTION: Stage = {
+  name: 'production',
+  serviceName: 'scoreboard-api',
+  natGateways: 2,
+  task: { cpu: 2048, memoryMiB: 4096, minimum: 2, maximum: 10 },
+  database: {
+    instanceType: InstanceType.of(InstanceClass.M7G, InstanceSize.LARGE),
+    storageGiB: 100,
+    backupDays: 14,
+    replicated: true,
+  },
+  // 1.37 GiB a node, of which Redis gets three quarters.
+  cache: { nodeType: 'cache.t4g.small', shards: 2, replicasPerShard: 1, backupDays: 7 },
+  logRetention: RetentionDays.ONE_YEAR,
+  removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+};
+
+/** "Minimum (Development/Staging)", rounded up to what can be had: 2 GB for one vCPU, 20 GB of storage, 0.5 GB of Redis. */
+export const STAGING: Stage = {
+  name: 'staging',
+  serviceName: 'scoreboard-api-staging',
+  natGateways: 1,
+  task: { cpu: 1024, memoryMiB: 2048, minimum: 1, maximum: 2 },
+  database: {
+    instanceType: InstanceType.of(InstanceClass.T4G, InstanceSize.SMALL),
+    storageGiB: 20,
+    backupDays: 1,
+    replicated: false,
+  },
+  cache: { nodeType: 'cache.t4g.micro', shards: 1, replicasPerShard: 0, backupDays: 0 },
+  logRetention: RetentionDays.ONE_MONTH,
+  removalPolicy: RemovalPolicy.DESTROY,
+};

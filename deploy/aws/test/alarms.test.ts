@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { only, resources, templateOf, type Value } from './templates.js';
+
+const template = templateOf('ScoreboardProduction');
+const alarms = new Map(
+  resources(template, 'AWS::CloudWatch::Alarm').map(([, alarm]) => [
+    alarm.AlarmName.replace('scoreboard-api-', ''),
+    alarm,
+  ]),
+);
+
+/** The rest of the deployment specification's tables: what, above which value, in how many minutes. */
+const SPECIFIED = {
+  // CloudWatch Alarms (Suggested)
+  ErrorLogs: [10, 1],
+  ErrorRateHigh: [1, 5],
+  ActionTokenRejections: [100, 1],
+  // Rollback Trigger
+  ErrorRateCritical: [5, 5],
+  LatencyCritical: [2, 5],
+  InstancesUnhealthy: [10, 2],
+  // Alerts (Suggested)
+  LatencyHigh: [1, 5],
+  StreamsNearCapacity: [80, 1],
+  ActionTokensRejected: [5, 5],
+} as const;
+
+for (const [name, [threshold, minutes]] of Object.entries(SPECIFIED)) {
+  test(`${name} is above ${threshold} for ${minutes} minutes`, () => {
+    const alarm = alarms.get(name);
+    assert.equal(alarm.Threshold, threshold);
+    assert.equal(alarm.EvaluationPeriods, minutes);
+    assert.equal(alarm.ComparisonOperator, 'GreaterThanThreshold');
+  });
+}
+
+test('every alarm is told to somebody, and looks at minutes', () => {
+  const [topic] = Object.keys(template.findResources('AWS::SNS::Topic'));
+  template.hasResourceProperties('AWS::SNS::Subscription', {
+    TopicArn: { Ref: topic },
+    Protocol: 'email',
+    Endpoint: 'oncall@example.com',
+  });
+  for (const [name, { AlarmActions, OKActions, Period, Metrics = [] }] of alarms) {
+    assert.deepEqual(AlarmActions, [{ Ref: topic }], name);
+    assert.deepEqual(OKActions, [{ Ref: topic }], name);
+    const periods = Metrics.map(({ MetricStat }: Value) => MetricStat?.Period).filter(Boolean);
+    assert.deepEqual([...new Set([...periods, ...(Period ? [Period] : [])])], [60], name);
+  }
+});
+
+test('the alerts of Prometheus are all here, under the same names', () => {
+  const rules = readFileSync('../prometheus/alerts.yml', 'utf8');
+  const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
+  assert.ok(alerts.length > 0);
+  assert.deepEqual(
+    alerts.filter((name) => !alarms.has(name)),
+    [],
+  );
+});
+
+test('alarms count lines of the log by what the service writes', () => {
+  const filters = resources(template, 'AWS::Logs::MetricFilter').map(
+    ([, { FilterPattern }]) => FilterPattern,
+  );
+  assert.deepEqual(filters.sort(), ['{ $.level = "error" }', '{ $.message = "Action token rejected" }']);
+});
+
+test('alarms use no metric of the service that it does not have, or that is not exported', () => {
+  const sources = readFileSync('../../src/metrics.ts', 'utf8');
+  const agent = JSON.stringify(resources(template, 'AWS::ECS::TaskDefinition'));
+  const used = [...alarms.values()]
+    .flatMap(({ Metrics = [], MetricName, Namespace, Dimensions }) => [
+      { MetricName, Namespace, Dimensions },
+      ...Metrics.map(({ MetricStat }: Value) => MetricStat?.Metric ?? {}),
+    ])
+    .filter(({ Namespace, Dimensions }) => Namespace === 'scoreboard-api' && Dimensions);
+  assert.ok(used.length > 0);
+  for (const { MetricName } of used) {
+    assert.ok(sources.includes(`name: '${MetricName}'`), `the service has ${MetricName}`);
+    assert.ok(agent.includes(`^${MetricName}$`), `the agent exports ${MetricName}`);
+  }
+});
+
+test('the log group and its queries are those of the specification', () => {
+  template.hasResourceProperties('AWS::Logs::LogGroup', { LogGroupName: '/ecs/scoreboard-api' });
+  const queries = resources(template, 'AWS::Logs::QueryDefinition').map(([, query]) => query);
+  const group = Object.entries(template.findResources('AWS::Logs::LogGroup')).find(
+    ([, { Properties }]) => Properties.LogGroupName === '/ecs/scoreboard-api',
+  );
+  for (const { LogGroupNames } of queries) assert.deepEqual(LogGroupNames, [{ Ref: group?.[0] }]);
+  const text = (name: string) => queries.find(({ Name }) => Name === `scoreboard-api/${name}`).QueryString;
+  assert.deepEqual(text('Find score update failures').split('\n'), [
+    'fields @timestamp, @message',
+    '| filter level = "error" and message like /score/',
+    '| sort @timestamp desc',
+    '| limit 100',
+  ]);
+  assert.deepEqual(text('Track action token rejections').split('\n'), [
+    'fields @timestamp, userId, @message',
+    '| filter level = "warn" and message like /token/',
+    '| stats count() by userId',
+    '| sort count desc',
+  ]);
+});
+
+test('whoever tells the topic something may use its key', () => {
+  const { KmsMasterKeyId } = only(template, 'AWS::SNS::Topic');
+  assert.ok(KmsMasterKeyId);
+  const { KeyPolicy } = only(template, 'AWS::KMS::Key');
+  const services = KeyPolicy.Statement.flatMap(({ Principal }: Value) => Principal.Service ?? []);
+  assert.ok(services.includes('cloudwatch.amazonaws.com'));
+  assert.ok(services.includes('events.amazonaws.com'));
+});

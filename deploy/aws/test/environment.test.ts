@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { container, templateOf, type Value } from './templates.js';
+
+/** A value with names in place of what is known only when the stack is there. */
+function filledIn(value: Value): string {
+  if (typeof value === 'string') return value;
+  const parts: Value[] = value['Fn::Join'][1];
+  return parts
+    .map((part) =>
+      typeof part === 'string'
+        ? part
+        : `${part['Fn::GetAtt'][0].replace(/[0-9A-F]{8}$/, '')}.example`.toLowerCase(),
+    )
+    .join('');
+}
+
+test('what the service is started with is container-environment.json, which its own tests load', () => {
+  const { Environment, Secrets } = container(templateOf('ScoreboardProduction'), 'api');
+  assert.deepEqual(
+    {
+      environment: Object.fromEntries(Environment.map(({ Name, Value }: Value) => [Name, filledIn(Value)])),
+      secrets: Secrets.map(({ Name }: Value) => Name),
+    },
+    JSON.parse(readFileSync('test/container-environment.json', 'utf8')),
+  );
+});

@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { FastifyHelmetOptions } from '@fastify/helmet';
+import fastifyStatic from '@fastify/static';
+import fp from 'fastify-plugin';
+import { StartError } from '../src/start-error.js';
+
+interface BuiltFile {
+  /** Its name in `client/dist`. */
+  readonly file: string;
+  /** Rules for browsers other than those for answers of the API. */
+  readonly helmet?: FastifyHelmetOptions;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * Serves a file of the browser side at this path.
+     * @throws StartError if it was not built
+     */
+    serveBuilt(path: string, built: BuiltFile): void;
+  }
+}
+
+/** Seen from the compiled plugin. */
+const BUILT = fileURLToPath(new URL('../../client/dist', import.meta.url));
+/** An update is everywhere after five minutes; until a day is over, nobody waits for it. */
+const CACHED = 'public, max-age=300, stale-while-revalidate=86400';
+
+/** The files that `npm run build` makes for browsers, with ETag and 304, compressed beforehand. */
+export default fp(
+  async (app) => {
+    await app.register(fastifyStatic, {
+      root: BUILT,
+      serve: false,
+      preCompressed: true,
+      cacheControl: false,
+    });
+    app.decorate('serveBuilt', (path: string, { file, helmet, headers = {} }: BuiltFile) => {
+      if (!existsSync(`${BUILT}/${file}`)) {
+        throw new StartError(`client/dist/${file} is missing. Make it: npm run build`);
+      }
+      app.get(
+        path,
+        // Not counted: a file costs next to nothing, and a page that lacks one is broken for its whole visit.
+        { config: app.limits.none, schema: { hide: true }, ...(helmet && { helmet }) },
+        (_request, reply) => reply.headers({ 'cache-control': CACHED, ...headers }).sendFile(file),
+      );
+    });
+  },
+  { name: 'site', dependencies: ['browsers', 'rate-limit', 'openapi'], fastify: '5.x' },
+);

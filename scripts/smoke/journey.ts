@@ -1,0 +1,230 @@
+import { type Static, Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import { SmokeFailure } from './smoke-failure.js';
+import { Target } from './target.js';
+
+// Only what is read of each answer.
+const Check = Type.String();
+const Health = Type.Object({
+  status: Type.String(),
+  checks: Type.Object({ database: Check, redis: Check }),
+});
+const Grant = Type.Object({ access_token: Type.String() });
+const Session = Type.Object({ accessToken: Type.String(), user: Type.Object({ id: Type.String() }) });
+type Session = Static<typeof Session>;
+const Action = Type.Object({
+  id: Type.String(),
+  issuer: Type.String(),
+  minDurationMs: Type.Integer(),
+  leaderboards: Type.Array(Type.String(), { minItems: 1 }),
+});
+type Action = Static<typeof Action>;
+const Actions = Type.Object({ items: Type.Array(Action) });
+const ActionToken = Type.Object({
+  actionToken: Type.String(),
+  points: Type.Object({ min: Type.Integer(), max: Type.Integer() }),
+});
+const Receipt = Type.Object({
+  status: Type.String(),
+  leaderboards: Type.Array(Type.Object({ id: Type.String(), score: Type.Integer() })),
+});
+const Standing = Type.Object({ userId: Type.String(), rank: Type.Integer(), score: Type.Integer() });
+type Standing = Static<typeof Standing>;
+
+/** The board and the action that are only for this, so that no player sees the guest come and go. */
+const OWN = 'smoke-test';
+const OWN_BOARD = { title: 'Smoke test', sort: 'desc', operator: 'increment' };
+const OWN_ACTION = {
+  title: 'Smoke test',
+  points: { min: 1, max: 1 },
+  leaderboards: [OWN],
+  issuer: 'player',
+  minDurationMs: 0,
+};
+/** An action that takes longer cannot be finished within the limit. */
+const LONGEST_ACTION_MS = 2_000;
+
+/** The metrics of the deployment specification. */
+const METRICS = [
+  'http_requests_total',
+  'http_request_duration_seconds',
+  'sse_connections_active',
+  'score_updates_total',
+  'action_token_validations_total',
+  'rate_limit_hits_total',
+  'redis_leaderboard_sync_drift',
+];
+
+export interface Journey {
+  readonly url: string;
+  /** Where the metrics are; null if they are not looked at. */
+  readonly metricsUrl: string | null;
+  /** The action to score with; undefined for `smoke-test`, else the quickest that players may issue. */
+  readonly actionId: string | undefined;
+  /** Of a service account with the role admin: makes the board and the action `smoke-test`. */
+  readonly admin: { readonly clientId: string; readonly clientSecret: string } | undefined;
+  /** How long all of it may take, and how long to clean up thereafter, in milliseconds. */
+  readonly limitMs: number;
+  readonly cleanUpMs: number;
+}
+
+/**
+ * The way of one player through the service: a guest scores, finds its rank, and hears of it on the stream.
+ * @returns what was seen, in one line
+ * @throws SmokeFailure
+ */
+export async function travel(journey: Journey): Promise<string> {
+  const { url, metricsUrl, actionId, admin, limitMs, cleanUpMs } = journey;
+  const began = performance.now();
+  const signal = AbortSignal.timeout(limitMs);
+  const target = new Target(url, signal);
+  const step = <T>(name: string, lookAt: string, work: () => Promise<T>) =>
+    explained(name, lookAt, signal, `no answer within the ${limitMs / 1000} s of the whole test`, work);
+
+  await step('health', 'docs/operations.md#instancesunhealthy', () => checkHealth(target));
+  if (admin !== undefined) {
+    await step('smoke-test action', 'SCOREBOARD_CLIENT_ID and its role, which must be admin', () =>
+      makeOwn(target, admin.clientId, admin.clientSecret),
+    );
+  }
+  const action = await step('action', 'GET /v1/actions', () => chooseAction(target, actionId));
+  const guest = await step('guest', '"Database error" in the log', () =>
+    target.json(Session, 'POST', '/v1/auth/guest', { json: { displayName: 'Smoke test' } }),
+  );
+  let seen: string;
+  try {
+    seen = await play(target, step, guest, action);
+    if (metricsUrl !== null) {
+      await step('metrics', 'the address of --metrics: a load balancer should hide /metrics', () =>
+        checkMetrics(new Target(metricsUrl, signal)),
+      );
+    }
+  } catch (failure) {
+    // The guest goes, but what failed first is what is told.
+    await erase(url, guest, cleanUpMs).catch(() => {});
+    throw failure;
+  }
+  await erase(url, guest, cleanUpMs);
+  const checked = metricsUrl === null ? 'health' : 'metrics, health';
+  return `${seen}, ${checked} in ${((performance.now() - began) / 1000).toFixed(1)} s`;
+}
+
+type Step = <T>(name: string, lookAt: string, work: () => Promise<T>) => Promise<T>;
+
+async function play(target: Target, step: Step, guest: Session, action: Action): Promise<string> {
+  const { accessToken, user } = guest;
+  const [board = ''] = action.leaderboards;
+  const path = `/v1/leaderboards/${board}`;
+  const events = await step('stream', 'whether the load balancer buffers /stream', async () => {
+    const events = await target.events(`${path}/stream?limit=1&user=${user.id}`);
+    for (;;) {
+      const { done, value } = await events.next();
+      if (done === true) throw new SmokeFailure('the stream ended before its snapshot');
+      if (value.name === 'snapshot') return events;
+    }
+  });
+  const score = await step(
+    'score',
+    '"Failed to update score" and "Action token rejected" in the log',
+    async () => {
+      const { actionToken, points } = await target.json(ActionToken, 'POST', '/v1/action-tokens', {
+        json: { action: action.id },
+        accessToken,
+      });
+      if (action.minDurationMs > 0) await target.wait(action.minDurationMs);
+      const json = { actionToken, ...(points.min < points.max && { points: points.min }) };
+      const receipt = await target.json(Receipt, 'POST', '/v1/scores', { json, accessToken });
+      const entry = receipt.leaderboards.find(({ id }) => id === board);
+      if (receipt.status !== 'counted' || entry === undefined) {
+        throw new SmokeFailure(`the score of "${action.id}" is ${receipt.status}, not counted on "${board}"`);
+      }
+      return entry.score;
+    },
+  );
+  const scored = performance.now();
+  const isIt = (standing: Standing) => standing.userId === user.id && standing.score === score;
+  await step(
+    'event',
+    'docs/operations.md#leaderboardnotready, and whether the load balancer buffers',
+    async () => {
+      for (;;) {
+        const { done, value } = await events.next();
+        if (done === true) throw new SmokeFailure('the stream ended before the event of the score');
+        if (value.name !== 'rank') continue;
+        const standing: unknown = JSON.parse(value.data);
+        if (Value.Check(Standing, standing) && isIt(standing)) return events.return();
+      }
+    },
+  );
+  const delay = Math.round(performance.now() - scored);
+  const rank = await step('rank', 'docs/operations.md#leaderboardnotready', () =>
+    target.until(async () => {
+      const answer = await target.text('GET', `${path}/entries/${user.id}`, { expect: [200, 404] });
+      const standing: unknown = JSON.parse(answer);
+      return Value.Check(Standing, standing) && isIt(standing) ? standing.rank : undefined;
+    }),
+  );
+  return `guest, score ${score} with ${action.id}, event after ${delay} ms, rank ${rank} on ${board}`;
+}
+
+async function checkHealth(target: Target): Promise<void> {
+  const { status, checks } = await target.json(Health, 'GET', '/health', { expect: [200, 503] });
+  if (status === 'ok') return;
+  const { database, redis } = checks;
+  throw new SmokeFailure(`the service is ${status} (database: ${database}, redis: ${redis})`);
+}
+
+async function makeOwn(target: Target, clientId: string, clientSecret: string): Promise<void> {
+  const isThere = async () => (await actionsOf(target)).find(({ id }) => id === OWN);
+  if ((await isThere()) !== undefined) return;
+  const form = { grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret };
+  const { access_token: accessToken } = await target.json(Grant, 'POST', '/v1/auth/token', { form });
+  await target.text('PUT', `/v1/admin/leaderboards/${OWN}`, { json: OWN_BOARD, accessToken });
+  await target.text('PUT', `/v1/admin/actions/${OWN}`, { json: OWN_ACTION, accessToken });
+  // All instances follow within a second; this one may not be the one that answers next.
+  await target.until(isThere);
+}
+
+async function actionsOf(target: Target): Promise<Action[]> {
+  return (await target.json(Actions, 'GET', '/v1/actions')).items;
+}
+
+async function chooseAction(target: Target, wanted: string | undefined): Promise<Action> {
+  const fit = (await actionsOf(target))
+    .filter(({ issuer, minDurationMs }) => issuer === 'player' && minDurationMs <= LONGEST_ACTION_MS)
+    .sort((a, b) => Number(b.id === OWN) - Number(a.id === OWN) || a.minDurationMs - b.minDurationMs);
+  const chosen = wanted === undefined ? fit[0] : fit.find(({ id }) => id === wanted);
+  if (chosen !== undefined) return chosen;
+  throw new SmokeFailure(
+    `there is no action ${wanted === undefined ? '' : `"${wanted}" `}that a player may issue and finish within ` +
+      `${LONGEST_ACTION_MS / 1000} s; with SCOREBOARD_CLIENT_ID and SCOREBOARD_CLIENT_SECRET of an admin one is made`,
+  );
+}
+
+async function checkMetrics(target: Target): Promise<void> {
+  const text = await target.text('GET', '/metrics');
+  const missing = METRICS.filter((name) => !new RegExp(`^# TYPE ${name} `, 'm').test(text));
+  if (missing.length > 0) throw new SmokeFailure(`${target.url}/metrics is without ${missing.join(', ')}`);
+}
+
+/** Has time of its own: it is also tried when the rest has used up all it had. */
+function erase(url: string, { accessToken }: Session, cleanUpMs: number): Promise<string> {
+  const signal = AbortSignal.timeout(cleanUpMs);
+  const work = () => new Target(url, signal).text('DELETE', '/v1/users/me', { accessToken, expect: [204] });
+  return explained('erase', '"Database error" in the log', signal, 'no answer', work);
+}
+
+async function explained<T>(
+  name: string,
+  lookAt: string,
+  signal: AbortSignal,
+  tooLate: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const what = signal.aborted ? tooLate : error instanceof Error ? error.message : String(error);
+    throw new SmokeFailure(`${name}: ${what}. Look at ${lookAt}.`, { cause: error });
+  }
+}

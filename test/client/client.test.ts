@@ -1,0 +1,89 @@
+import { ScoreboardError } from '@scoreboard/client';
+import t from 'tap';
+import { startApi } from '../api.js';
+import { newPlayer } from './player.js';
+
+t.test('a first action makes a guest, and counts', async (t) => {
+  const { url } = await startApi(t);
+  const { client, next } = newPlayer(t, `${url}/`);
+  t.equal(client.user, null);
+  const receipt = await client.performAction('collect-coin');
+  t.match(receipt, { points: 10, action: 'collect-coin', status: 'counted', replayed: false });
+  t.equal(receipt.userId, client.user?.id);
+  t.match(await next('counted'), { receipt });
+  t.same(client.pending, []);
+  const finished = await client.performAction('finish-level', { points: 7, metadata: { level: 3 } });
+  t.equal(finished.leaderboards[0]?.score, 17);
+});
+
+t.test('an action that has begun has its token already, for the player who began it', async (t) => {
+  const { url } = await startApi(t);
+  const { client } = newPlayer(t, url);
+  const begun = await client.beginAction('finish-level');
+  const { userId } = await client.performAction('finish-level', { begun, points: 3 });
+  t.equal(userId, begun.userId);
+  const again = await client.performAction('finish-level', { begun, points: 3 });
+  t.match(again, { replayed: true, points: 3 }, 'good for one');
+  await client.register({ username: 'ada', password: 'correct horse battery' });
+  const other = await client.performAction('finish-level', { begun, points: 4 });
+  t.match(other, { replayed: false, userId: client.user?.id });
+});
+
+t.test('what cannot be right is refused with its code', async (t) => {
+  const { url } = await startApi(t);
+  const { client, next } = newPlayer(t, url);
+  await t.rejects(client.performAction('win-match'), { code: 'action-not-player-issuable', status: 403 });
+  t.match(await next('refused'), { action: { action: 'win-match' } });
+  const refused = client.performAction('finish-level', { points: 101 });
+  await t.rejects(refused, { code: 'points-out-of-range', retryAfter: undefined, requestId: /./ });
+  await t.rejects(client.performAction('no-such-action'), { code: 'not-found' });
+  await t.rejects(client.performAction('no such action'), { code: 'validation-failed', errors: [{}] });
+  await t.rejects(client.leaderboard('nowhere').top(), ScoreboardError);
+  t.same(client.pending, []);
+});
+
+t.test('a leaderboard is read as pages, neighbours, friends and entries', async (t) => {
+  const { url } = await startApi(t);
+  const players = [1, 2, 3].map(() => newPlayer(t, url).client);
+  const ids: string[] = [];
+  for (const [more, client] of players.entries()) {
+    for (let coins = 0; coins <= more; coins++) await client.performAction('collect-coin');
+    ids.unshift(client.user?.id ?? '');
+  }
+  const [third] = players;
+  const board = newPlayer(t, url).client.leaderboard('global');
+  const first = await board.top({ limit: 2 });
+  t.same(
+    first.items.map(({ userId }) => userId),
+    ids.slice(0, 2),
+  );
+  const rest = await board.top({ limit: 2, ...(first.nextCursor && { cursor: first.nextCursor }) });
+  t.match(rest.items, [{ userId: ids[2], rank: 3, score: 10 }]);
+  t.equal((await board.around(ids[1], { radius: 1 })).items.length, 3);
+  t.equal((await third?.leaderboard('global').entry())?.rank, 3);
+  t.match((await board.friends(ids.slice(1))).items, [{ position: 1 }, { position: 2, rank: 3 }]);
+  await t.rejects(board.entry(), { code: 'unauthenticated' });
+  const abort = new AbortController();
+  abort.abort(new Error('enough'));
+  await t.rejects(board.top({ signal: abort.signal }), { message: 'enough' });
+});
+
+t.test('a guest takes a name and an account, leaves, and comes back with its score', async (t) => {
+  const { url } = await startApi(t);
+  const users: (string | null)[] = [];
+  const { client } = newPlayer(t, url, { onUser: (user) => users.push(user?.displayName ?? null) });
+  const { id } = await client.guest('Ada');
+  t.equal((await client.guest('Bo')).id, id, 'a session is kept');
+  await client.performAction('collect-coin');
+  await client.rename('Ada L');
+  const credentials = { username: 'ada.l', password: 'correct horse battery' };
+  t.equal((await client.upgrade(credentials)).username, 'ada.l');
+  await client.logout();
+  t.equal(client.user, null);
+  await t.rejects(client.login({ ...credentials, password: 'wrong horse' }), { code: 'invalid-credentials' });
+  t.equal((await client.login(credentials)).id, id);
+  t.equal((await client.leaderboard('global').entry()).score, 10);
+  await t.rejects(client.register(credentials), { code: 'username-taken' });
+  t.not((await client.register({ ...credentials, username: 'bob' })).id, id);
+  t.same(users.slice(0, 5), ['Ada', 'Ada L', 'Ada L', null, 'Ada L']);
+});

@@ -1,0 +1,135 @@
+import type { ActionEvent } from '@scoreboard/client';
+import fc from 'fast-check';
+import t, { type Test } from 'tap';
+import type { AppConfig } from '../../src/config.js';
+import { startApi } from '../api.js';
+import { startService } from '../faults/service.js';
+import { buildTestDatabase } from '../helper.js';
+import { FAULTS, type Fault, FaultyWay } from './faulty-way.js';
+import { newPlayer, TestStorage } from './player.js';
+
+const TOKENS = '/v1/action-tokens';
+const SCORES = '/v1/scores';
+
+async function start(t: Test, overrides: Partial<AppConfig> = {}) {
+  const { url, app } = await startApi(t, overrides);
+  return {
+    url,
+    /** What a user has scored, as the ledger has it. */
+    async events(userId = ''): Promise<{ id: string; points: number }[]> {
+      const text = 'SELECT id, points::int FROM score_events WHERE user_id = $1 ORDER BY accepted_at';
+      return (await app.pg.query(text, [userId])).rows;
+    },
+  };
+}
+
+t.test('whatever befalls requests and answers, each action counts once', async (t) => {
+  const { url, events } = await start(t);
+  const faults = fc.array(fc.option(fc.constantFrom(...FAULTS)), { maxLength: 4 });
+  const plans = fc.array(fc.record({ [TOKENS]: faults, [SCORES]: faults }), { minLength: 8, maxLength: 8 });
+  const play = async (plan: Record<string, (Fault | null)[]>) => {
+    const way = await FaultyWay.to(t, url);
+    const { client } = newPlayer(t, way.url);
+    for (const [path, list] of Object.entries(plan)) way.faults[path] = list.flatMap((fault) => fault ?? []);
+    const done = [1, 2, 3].map((points) => client.performAction('finish-level', { points }));
+    const receipts = await Promise.all([...done, client.performAction('collect-coin')]);
+    const counted = await events(client.user?.id);
+    t.same(receipts.map(({ eventId, points }) => ({ id: eventId, points })).sort(byId), counted.sort(byId));
+    t.same(client.pending, []);
+  };
+  const all = fc.asyncProperty(plans, async (several) => void (await Promise.all(several.map(play))));
+  await fc.assert(all, { numRuns: 2, endOnFailure: true });
+});
+
+const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
+
+t.test('an answer that was lost is learned as what it counted', async (t) => {
+  const { url, events } = await start(t);
+  const way = await FaultyWay.to(t, url);
+  const { client } = newPlayer(t, way.url);
+  way.faults[SCORES] = ['cut after'];
+  const receipt = await client.performAction('collect-coin');
+  t.match(receipt, { replayed: true, points: 10, leaderboards: [], userId: client.user?.id });
+  t.same(await events(client.user?.id), [{ id: receipt.eventId, points: 10 }]);
+});
+
+t.test('what was done offline counts after a reload', async (t) => {
+  const { url, events } = await start(t);
+  const way = await FaultyWay.to(t, url);
+  const storage = new TestStorage();
+  const page = newPlayer(t, way.url, { storage });
+  const { id } = await page.client.guest();
+  way.isDown = true;
+  const offline = page.client.performAction('finish-level', { points: 5, timeoutMs: 50 });
+  await t.rejects(offline, { code: 'queued' });
+  page.client.close();
+  await t.rejects(page.client.performAction('collect-coin'), { code: 'queued' });
+  way.isDown = false;
+  const { client, next } = newPlayer(t, way.url, { storage });
+  t.match(await next('counted'), { receipt: { points: 5, userId: id } });
+  t.equal((await events(client.user?.id)).length, 1);
+});
+
+t.test('a page that is closed before it hears the answer leaves the token to the next', async (t) => {
+  const { url, events } = await start(t);
+  const way = await FaultyWay.to(t, url);
+  const storage = new TestStorage();
+  const page = newPlayer(t, way.url, { storage });
+  const { id } = await page.client.guest();
+  way.faults[SCORES] = ['cut after'];
+  void page.client.performAction('collect-coin').catch(() => {});
+  await page.next('waiting');
+  page.client.close();
+  const { next } = newPlayer(t, way.url, { storage });
+  t.match(await next('counted'), { receipt: { replayed: true } });
+  t.equal((await events(id)).length, 1);
+  t.equal(way.requests[TOKENS], 1);
+});
+
+t.test('a token that has expired is replaced only if it surely did not count', async (t) => {
+  const { url, events } = await start(t, { ACTION_TOKEN_TTL: 1 });
+  const minute = 60_000;
+  const check = async (fault: Fault, sentAgo: number | null, type: ActionEvent['type'], counted: number) => {
+    const way = await FaultyWay.to(t, url);
+    const storage = new TestStorage();
+    const page = newPlayer(t, way.url, { storage });
+    const { id } = await page.client.guest();
+    way.faults[SCORES] = [fault];
+    void page.client.performAction('collect-coin').catch(() => {});
+    await page.next('waiting');
+    page.client.close();
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    storage.change('queue', (text) => {
+      const [pending] = JSON.parse(text);
+      const token = { ...pending.token, doubtfulSince: sentAgo === null ? undefined : Date.now() - sentAgo };
+      return JSON.stringify([{ ...pending, token }]);
+    });
+    const event = await newPlayer(t, way.url, { storage }).next(type);
+    t.equal((await events(id)).length, counted, `${fault}, sent ${sentAgo} ms ago: ${type}`);
+    if (event.type === 'waiting') t.ok(event.retryInMs > minute / 2, 'until it is known');
+    if (event.type === 'refused') t.equal(event.error.code, 'action-token-expired');
+  };
+  await Promise.all([
+    check('cut before', null, 'counted', 1),
+    check('cut before', 2 * minute, 'counted', 1),
+    check('cut after', 2 * minute, 'counted', 1),
+    check('cut before', 0, 'waiting', 0),
+    // So long ago that the service may have forgotten it; or the clock was set back.
+    check('cut before', 3_000 * minute, 'refused', 0),
+    check('cut before', -5 * minute, 'refused', 0),
+  ]);
+});
+
+t.test('a clock that is hours off neither shortens nor lengthens the wait for a token', async (t) => {
+  const { url } = await startService(t, await buildTestDatabase(t), { RATE_LIMIT_SCORE_UPDATE: '1000000' });
+  const { now } = Date;
+  for (const hours of [-3, 3]) {
+    const clock = t.intercept(Date, 'now', { value: () => now() + hours * 3_600_000 });
+    const { client, events } = newPlayer(t, url);
+    const start = performance.now();
+    await client.performAction('finish-level', { points: 1 });
+    t.ok(performance.now() - start >= 1_000);
+    t.match(events, [{ type: 'counted' }]);
+    clock.restore();
+  }
+});

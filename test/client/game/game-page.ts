@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
+import type { Test } from 'tap';
+
+/** What never comes later than this, on the slowest machine, never comes. */
+export const CEILING_MS = 60_000;
+
+/** Frames as long as the game takes them whole: a round is 60 of them. */
+const FRAME_MS = 250;
+
+export interface GameOptions extends BrowserContextOptions {
+  /** Behind the origin, as `?obs`. */
+  readonly query?: string;
+  /** The page's clock is the real one: no fast rounds. */
+  readonly realTime?: boolean;
+}
+
+/** Somebody with a browser of their own in front of the game. Errors of the page fail the test. */
+export class GamePage {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  readonly url: string;
+  /** What the browser has complained about: exceptions, refusals by the policy. */
+  readonly complaints: string[] = [];
+  readonly status: Locator;
+  readonly countdown: Locator;
+  readonly stage: Locator;
+  readonly field: Locator;
+  readonly name: Locator;
+
+  private constructor(context: BrowserContext, page: Page, url: string) {
+    this.context = context;
+    this.page = page;
+    this.url = url;
+    this.status = page.locator('#status');
+    this.countdown = page.locator('#countdown');
+    this.stage = page.locator('#stage');
+    this.field = page.locator('#field');
+    this.name = page.locator('#name');
+    page.on('pageerror', (error) => this.complaints.push(String(error)));
+    page.on('console', (message) => {
+      if (/Content Security Policy|Refused to/.test(message.text())) this.complaints.push(message.text());
+    });
+  }
+
+  static async open(
+    t: Test,
+    browser: Browser,
+    url: string,
+    { query = '?seed=3', realTime = false, ...options }: GameOptions = {},
+  ): Promise<GamePage> {
+    const context = await browser.newContext({
+      viewport: { width: 800, height: 600 },
+      reducedMotion: 'reduce',
+      ...options,
+    });
+    context.setDefaultTimeout(CEILING_MS);
+    t.teardown(() => context.close());
+    const page = await context.newPage();
+    const game = new GamePage(context, page, `${url}/${query}`);
+    t.teardown(() => assert.deepEqual(game.complaints, []));
+    if (!realTime) await page.clock.install();
+    await page.goto(game.url);
+    return game;
+  }
+
+  /** Until the page says so. */
+  async says(what: RegExp): Promise<void> {
+    await this.status
+      .filter({ hasText: what })
+      .waitFor()
+      .catch(async () => assert.match((await this.status.textContent()) ?? '', what));
+  }
+
+  /** Until the board is in this state: `open`, `reconnecting`. */
+  async board(state: string): Promise<void> {
+    await this.page.locator(`live-leaderboard [data-state=${state}]`).waitFor();
+  }
+
+  row(name: string): Locator {
+    return this.page.locator('live-leaderboard').getByRole('row').filter({ hasText: name }).first();
+  }
+
+  /** Frames go by as on a slow machine, as fast as this one can. */
+  async pass(milliseconds: number): Promise<void> {
+    for (let passed = 0; passed < milliseconds; passed += FRAME_MS)
+      await this.page.clock.fastForward(FRAME_MS);
+  }
+
+  /** A place on the field, from 0 to 1 across and down. */
+  async at(across: number, down: number): Promise<{ x: number; y: number }> {
+    const box = await this.field.boundingBox();
+    assert(box !== null);
+    return { x: box.x + across * box.width, y: box.y + down * box.height };
+  }
+
+  /** A round with the mouse, in a few seconds. @returns its points */
+  async round(): Promise<number> {
+    await this.page.getByRole('button', { name: /Play/ }).click();
+    assert.equal(await this.phase(), 'playing');
+    await this.fly();
+    return this.points();
+  }
+
+  /** Lets the mouse go round the field until the time is over. */
+  async fly(): Promise<void> {
+    const [middle, corner] = [await this.at(0.5, 0.5), await this.at(0.86, 0.86)];
+    const [wide, high] = [corner.x - middle.x, corner.y - middle.y];
+    for (let turn = 0; (await this.phase()) === 'playing'; turn++) {
+      await this.page.mouse.move(
+        middle.x + wide * Math.cos(turn * 0.9),
+        middle.y + high * Math.sin(turn * 0.7),
+      );
+      await this.pass(2 * FRAME_MS);
+    }
+  }
+
+  async phase(): Promise<string | null> {
+    return this.stage.getAttribute('data-phase');
+  }
+
+  /** Of the round that is over. */
+  async points(): Promise<number> {
+    const [, points] =
+      /^(\d+) points?$/.exec((await this.page.locator('#headline').textContent()) ?? '') ?? [];
+    return Number(points);
+  }
+
+  userId(): Promise<string | null> {
+    return this.page.locator('live-leaderboard').getAttribute('user');
+  }
+}

@@ -1,0 +1,83 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import t from 'tap';
+import { startApi } from '../../api.js';
+import { openBrowser } from '../browser.js';
+import { GamePage } from './game-page.js';
+
+t.setTimeout(240_000);
+
+const { url } = await startApi(t);
+const browser = await openBrowser(t);
+
+t.test('the page allows itself only what comes with it, and no browser objects', async (t) => {
+  const { headers } = await fetch(url);
+  const policy = headers.get('content-security-policy') ?? '';
+  t.match(policy, "default-src 'none'");
+  t.match(policy, "script-src 'self'");
+  t.match(policy, "style-src 'self'");
+  t.match(policy, "connect-src 'self'");
+  t.notMatch(policy, 'unsafe');
+  t.equal(headers.get('x-content-type-options'), 'nosniff');
+  const html = await (await fetch(url)).text();
+  t.notMatch(html, / style=|<style|<script>|javascript:| on\w+=/, 'nothing inline');
+  const game = await GamePage.open(t, browser, url);
+  const foreign: string[] = [];
+  game.page.on('request', (request) => {
+    if (!request.url().startsWith(`${url}/`)) foreign.push(request.url());
+  });
+  await game.round();
+  await game.says(/counted/);
+  t.same(foreign, [], 'nothing from elsewhere');
+  const blocked = await game.page.evaluate(`
+    new Promise((resolve) => {
+      document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => resolve(effectiveDirective));
+      document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.hacked = true' }));
+    })
+  `);
+  t.equal(blocked, 'script-src-elem', 'a script that is slipped in does not run');
+  t.ok(game.complaints.length > 0, 'which is what a complaint looks like');
+  game.complaints.length = 0;
+});
+
+t.test('?obs shows the board alone, with nothing behind it', async (t) => {
+  const game = await GamePage.open(t, browser, url, { query: '?obs&limit=3', colorScheme: 'dark' });
+  await game.board('open');
+  t.notOk(await game.page.locator('#page').isVisible());
+  t.match(await game.page.locator('live-leaderboard').getAttribute('limit'), '3');
+  const corner = await game.page.screenshot({
+    omitBackground: true,
+    clip: { x: 796, y: 596, width: 4, height: 4 },
+  });
+  const alpha = await game.page.evaluate(
+    `createImageBitmap(new Blob([Uint8Array.from(atob('${corner.toString('base64')}'), (c) => c.charCodeAt(0))]))
+      .then((image) => {
+        const pen = new OffscreenCanvas(4, 4).getContext('2d');
+        pen.drawImage(image, 0, 0);
+        return pen.getImageData(1, 1, 1, 1).data[3];
+      })`,
+  );
+  t.equal(alpha, 0, 'transparent');
+});
+
+t.test('a request that is copied runs in bash; on the screen its tokens are short', async (t) => {
+  const game = await GamePage.open(t, browser, url, { permissions: ['clipboard-read', 'clipboard-write'] });
+  await game.round();
+  await game.says(/counted/);
+  await game.page.getByRole('button', { name: /Requests/ }).click();
+  const shown = await game.page.locator('#request-list').textContent();
+  t.match(shown, /Bearer eyJ\w+…/);
+  t.notMatch(shown, /[\w-]{30}\.[\w-]{30}/, 'no token is shown whole');
+  const run = async (name: string) => {
+    await game.page.getByRole('button', { name, exact: true }).first().click();
+    const command = await game.page.evaluate<string>('navigator.clipboard.readText()');
+    // The stream would not end by itself.
+    const { stdout } = await promisify(execFile)('bash', ['-c', `${command} -s --max-time 20`]);
+    return JSON.parse(stdout);
+  };
+  t.match(await run('Copy GET /v1/actions as curl'), { items: Array });
+  t.match(await run('Copy POST /v1/action-tokens as curl'), { actionToken: String, action: 'finish-level' });
+  const again = await run('Copy POST /v1/scores as curl');
+  t.match(again, { code: 'action-token-replayed', original: { eventId: /^evt_/ } }, 'it counted once');
+  t.match(await run('Copy POST /v1/auth/guest as curl'), { user: { role: 'player' } });
+});

@@ -1,0 +1,70 @@
+import t from 'tap';
+import { startApi } from '../../api.js';
+import { keepScreenshot, openBrowser } from '../browser.js';
+import { GamePage } from './game-page.js';
+
+t.setTimeout(300_000);
+
+const browser = await openBrowser(t);
+const SIZES = [
+  { width: 390, height: 844, deviceScaleFactor: 2 },
+  { width: 1024, height: 768 },
+  { width: 1920, height: 1080 },
+];
+
+for (const { deviceScaleFactor = 1, ...viewport } of SIZES) {
+  t.test(`how the game looks at ${viewport.width} pixels`, async (t) => {
+    const { app, url } = await startApi(t, { RATE_LIMIT_SCORE_UPDATE: 1, RATE_LIMIT_WINDOW_MS: 120_000 });
+    const game = await GamePage.open(t, browser, url, { viewport, deviceScaleFactor, query: '?seed=42' });
+    const { page } = game;
+    const keep = async (state: string) => {
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        await keepScreenshot(page, `game-${viewport.width}-${state}-${colorScheme}`);
+      }
+      const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+      t.equal(overflow, 0, `nothing sticks out sideways: ${state}`);
+    };
+    await game.board('open');
+    await keep('idle');
+    await page.getByRole('button', { name: /Play/ }).click();
+    const { x, y } = await game.at(0.7, 0.3);
+    await page.mouse.move(x, y);
+    await game.pass(4_000);
+    await keep('playing');
+    await game.fly();
+    await game.says(/counted/);
+    await game.row('You').waitFor();
+    await keep('finished');
+    await game.round();
+    await game.says(/Only so many/);
+    await keep('limit');
+    await game.context.setOffline(true);
+    // Chromium keeps the streams that it has.
+    app.server.closeAllConnections();
+    await game.round();
+    await game.board('reconnecting');
+    await game.says(/^2 rounds are kept/);
+    await keep('offline');
+    if (viewport.width >= 1440) return;
+    await page.getByRole('button', { name: /Requests/ }).click();
+    await keep('requests');
+  });
+}
+
+t.test('how the overlay looks', async (t) => {
+  const { url } = await startApi(t);
+  const player = await GamePage.open(t, browser, url);
+  await player.name.fill('Ada');
+  await player.name.press('Enter');
+  await player.round();
+  await player.says(/counted/);
+  const overlay = await GamePage.open(t, browser, url, {
+    query: '?obs',
+    viewport: { width: 480, height: 640 },
+  });
+  await overlay.row('Ada').waitFor();
+  await overlay.page.emulateMedia({ colorScheme: 'dark' });
+  await keepScreenshot(overlay.page, 'game-overlay');
+  t.pass('kept');
+});

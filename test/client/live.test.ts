@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict';
+import type { LiveState, LiveView } from '@scoreboard/client';
+import { leaderboardOf } from '@scoreboard/client';
+import { EventSource } from 'eventsource';
+import t, { type Test } from 'tap';
+import { eventually, startApi } from '../api.js';
+import { FaultyWay } from './faulty-way.js';
+import { newPlayer } from './player.js';
+
+const STREAM = '/v1/leaderboards/global/stream';
+
+/** Follows a board, and waits for what it comes to show. */
+function follow(t: Test, url: string, options: { user?: string; id?: string } = {}) {
+  const states: LiveState[] = [];
+  const waiting: [(view: LiveView) => boolean, () => void][] = [];
+  let last: LiveView | undefined;
+  const board = leaderboardOf(url, options.id ?? 'global', { eventSource: EventSource });
+  const stop = board.subscribe((view) => {
+    last = view;
+    if (states.at(-1) !== view.state) states.push(view.state);
+    for (const [holds, resolve] of waiting) if (holds(view)) resolve();
+  }, options);
+  t.teardown(stop);
+  return {
+    states,
+    stop,
+    async until(holds: (view: LiveView) => boolean): Promise<LiveView> {
+      if (!last || !holds(last)) await new Promise<void>((resolve) => waiting.push([holds, resolve]));
+      if (!last) throw new Error('Nothing has come');
+      return last;
+    },
+  };
+}
+
+const top = (score: number) => (view: LiveView) =>
+  view.state === 'open' && view.board?.items[0]?.score === score;
+
+t.test('a board is shown at once, and at each change, with the standing of one user', async (t) => {
+  const { url } = await startApi(t);
+  const { client } = newPlayer(t, url);
+  const { id } = await client.guest('Ada');
+  const live = follow(t, url, { user: id });
+  t.match(await live.until(({ board }) => board !== null), { board: { total: 0, items: [] } });
+  await client.performAction('collect-coin');
+  await live.until(top(10));
+  const { standing } = await live.until((view) => view.standing?.rank === 1);
+  t.match(standing, { userId: id, score: 10 });
+  live.stop();
+  live.stop();
+  t.same(live.states, ['connecting', 'open', 'closed']);
+});
+
+t.test(
+  'a stream that breaks, and then is refused, comes back by itself and has missed nothing',
+  async (t) => {
+    const { url } = await startApi(t);
+    const way = await FaultyWay.to(t, url);
+    const live = follow(t, way.url);
+    await live.until(({ board }) => board !== null);
+    way.faults[STREAM] = ['cut before', 'draining', 'draining', 'cut before'];
+    way.breakAll();
+    await live.until(({ state }) => state === 'reconnecting');
+    await newPlayer(t, url).client.performAction('collect-coin');
+    await live.until(top(10));
+    t.same(live.states, ['connecting', 'open', 'reconnecting', 'open']);
+    t.same(way.faults[STREAM], []);
+  },
+);
+
+t.test('what cannot become better closes the subscription and says why', async (t) => {
+  const { url } = await startApi(t);
+  const nowhere = follow(t, url, { id: 'nowhere' });
+  const { error } = await nowhere.until(({ state }) => state === 'closed');
+  t.match(error, { code: 'not-found', status: 404 });
+  const nobody = follow(t, url, { user: 'nobody' });
+  t.match((await nobody.until(({ state }) => state === 'closed')).error, { code: 'validation-failed' });
+});
+
+t.test('a hidden page has no stream, and is caught up when it is looked at', async (t) => {
+  const { url, app } = await startApi(t);
+  const page = Object.assign(new EventTarget(), { visibilityState: 'visible' });
+  Object.assign(globalThis, { document: page });
+  t.teardown(() => Reflect.deleteProperty(globalThis, 'document'));
+  const turn = (visibilityState: string) => {
+    page.visibilityState = visibilityState;
+    page.dispatchEvent(new Event('visibilitychange'));
+  };
+  const live = follow(t, url);
+  await live.until(({ board }) => board !== null);
+  turn('hidden');
+  await live.until(({ state }) => state === 'paused');
+  await newPlayer(t, url).client.performAction('collect-coin');
+  await eventually(async () => assert.equal(app.hub.active, 0));
+  turn('visible');
+  await live.until(top(10));
+  t.same(live.states, ['connecting', 'open', 'paused', 'reconnecting', 'open']);
+});

@@ -1,0 +1,66 @@
+import {
+  type ActionEvent,
+  type Client,
+  type ClientOptions,
+  createClient,
+  type KeyValueStorage,
+} from '@scoreboard/client';
+import { EventSource } from 'eventsource';
+import type { Test } from 'tap';
+
+/** A storage that outlives clients, as that of a browser outlives pages. */
+export class TestStorage implements KeyValueStorage {
+  readonly #values = new Map<string, string>();
+
+  getItem(name: string): string | null {
+    return this.#values.get(name) ?? null;
+  }
+
+  setItem(name: string, value: string): void {
+    this.#values.set(name, value);
+  }
+
+  removeItem(name: string): void {
+    this.#values.delete(name);
+  }
+
+  /** Rewrites what is stored under a name that ends so. */
+  change(end: string, rewrite: (text: string) => string): void {
+    for (const [name, text] of this.#values) if (name.endsWith(end)) this.#values.set(name, rewrite(text));
+  }
+}
+
+export interface Player {
+  readonly client: Client;
+  readonly events: ActionEvent[];
+  /** The next event of this type that has not been asked for yet. */
+  next(type: ActionEvent['type']): Promise<ActionEvent>;
+}
+
+/** A client as a game has it, closed when the test ends. */
+export function newPlayer(t: Test, baseUrl: string, options: Partial<ClientOptions> = {}): Player {
+  const events: ActionEvent[] = [];
+  const unseen: ActionEvent[] = [];
+  let wake = () => {};
+  const onAction = (event: ActionEvent) => {
+    events.push(event);
+    unseen.push(event);
+    wake();
+  };
+  const client = createClient({ baseUrl, eventSource: EventSource, onAction, ...options });
+  t.teardown(() => client.close());
+  return {
+    client,
+    events,
+    async next(type) {
+      for (;;) {
+        const at = unseen.findIndex((event) => event.type === type);
+        const [event] = at < 0 ? [] : unseen.splice(at, 1);
+        if (event) return event;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
+  };
+}

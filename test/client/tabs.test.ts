@@ -1,0 +1,51 @@
+import { build } from 'esbuild';
+import type { Page } from 'playwright-core';
+import t from 'tap';
+import { startApi } from '../api.js';
+import { openBrowser, serveSite } from './browser.js';
+import { FaultyWay } from './faulty-way.js';
+
+t.test('two tabs share a session, refresh it once, and send what a closed one has left', async (t) => {
+  const { url, app } = await startApi(t, { CORS_ORIGINS: ['*'] });
+  const way = await FaultyWay.to(t, url);
+  const { outputFiles } = await build({
+    stdin: {
+      contents: `import { createClient } from '@scoreboard/client';
+        window.client = createClient({ baseUrl: '${way.url}' });`,
+      resolveDir: '.',
+    },
+    bundle: true,
+    write: false,
+  });
+  const html = `<!doctype html><script>${outputFiles[0]?.text}</script>`;
+  const origin = await serveSite(t, { '/': { html } });
+  const context = await (await openBrowser(t)).newContext();
+  const open = async () => {
+    const page = await context.newPage();
+    await page.goto(origin);
+    return page;
+  };
+  const rename = (page: Page) =>
+    page.evaluate("Promise.all(['A', 'B', 'C'].map((name) => client.rename(name))).then(([{ id }]) => id)");
+  const tabs = [await open(), await open()] as const;
+  await tabs[0].evaluate('client.guest().then(() => 0)');
+  for (const refreshes of [1, 2, 3]) {
+    await tabs[0].evaluate(`for (const [name, text] of Object.entries(localStorage))
+      if (name.endsWith('session')) localStorage[name] = JSON.stringify({ ...JSON.parse(text), refreshAt: 0 })`);
+    const [one, other] = await Promise.all(tabs.map(rename));
+    t.equal(one, other, 'one player');
+    t.equal(way.requests['/v1/auth/refresh'], refreshes);
+  }
+
+  way.isDown = true;
+  await tabs[0].evaluate("void client.performAction('collect-coin')");
+  await tabs[0].waitForFunction('client.pending.length === 1');
+  await tabs[0].reload();
+  t.equal(await tabs[0].evaluate('client.pending.length'), 1, 'it outlives a reload');
+  const third = await open();
+  await tabs[0].close();
+  way.isDown = false;
+  await third.waitForFunction('client.pending.length === 0', undefined, { timeout: 60_000 });
+  const { rows } = await app.pg.query('SELECT points::int FROM score_events');
+  t.same(rows, [{ points: 10 }]);
+});

@@ -1,0 +1,34 @@
+import t from 'tap';
+import { startApi } from '../api.js';
+import { FaultyWay } from './faulty-way.js';
+import { newPlayer } from './player.js';
+
+t.test('limits are waited for as long as they say, and aborting ends the waiting alone', async (t) => {
+  const { url } = await startApi(t, { RATE_LIMIT_SCORE_UPDATE: 1, RATE_LIMIT_WINDOW_MS: 2_000 });
+  const { client, next } = newPlayer(t, url);
+  await client.performAction('collect-coin');
+  const abort = new AbortController();
+  const second = client.performAction('collect-coin', { signal: abort.signal });
+  const waiting = await next('waiting');
+  t.match(waiting, { error: { code: 'rate-limited', status: 429 } });
+  if (waiting.type === 'waiting') t.ok(waiting.retryInMs >= 1_000);
+  abort.abort(new Error('not interested'));
+  await t.rejects(second, { message: 'not interested' });
+  await next('counted');
+  await next('counted');
+  t.equal((await client.leaderboard('global').entry()).score, 20);
+});
+
+t.test('the queue is bounded', async (t) => {
+  const { url } = await startApi(t);
+  const way = await FaultyWay.to(t, url);
+  const { client } = newPlayer(t, way.url);
+  await client.guest();
+  way.isDown = true;
+  const all = Array.from({ length: 65 }, () => client.performAction('collect-coin').catch((error) => error));
+  t.match(await all[64], { code: 'queue-full' });
+  t.equal(client.pending.length, 64);
+  client.close();
+  t.match(await all[0], { code: 'queued' });
+  await Promise.all(all);
+});

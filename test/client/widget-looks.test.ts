@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { gzipSync } from 'node:zlib';
+import t from 'tap';
+import { eventually } from '../api.js';
+import { keepScreenshot } from './browser.js';
+import { CEILING, element, reportOf, rows, startFanSite } from './fan-site.js';
+
+const { newBoard, visit } = await startFanSite(t);
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const WIDTHS = [390, 1024, 1920] as const;
+const HEIGHTS = { 390: 760, 1024: 900, 1920: 1080 } as const;
+
+t.test('axe finds nothing, in light and in dark; these are its looks', async (t) => {
+  const board = await newBoard('Midnight Grand Prix');
+  const players = [
+    'Ada Lovelace',
+    'Grace',
+    'Kōji',
+    'Zoë',
+    'Maximiliana von Hohenzollern-Sig',
+    'Linus',
+    'ليلى',
+  ];
+  for (const [i, name] of players.entries()) await board.join(name, Math.round(48_210 / (i + 1) ** 0.6));
+  for (let i = 7; i < 13; i++) await board.join(`Player ${i}`, Math.round(48_210 / (i + 1) ** 0.6));
+  const me = await board.join('Amélie', 77);
+  const empty = await newBoard('Autumn cup');
+  for (const colorScheme of ['light', 'dark'] as const) {
+    const page = await visit(
+      t,
+      `<style>:root { color-scheme: light dark }</style>${element(board, `user="${me}"`)}`,
+      { colorScheme },
+    );
+    await page.locator('live-leaderboard tfoot .own').getByText('Amélie').waitFor(CEILING);
+    await page.evaluate(AXE);
+    const violations = async () => {
+      const found: { violations: { id: string; nodes: { html: string }[] }[] } =
+        await page.evaluate('axe.run()');
+      return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join()}`);
+    };
+    t.same(await violations(), [], `${colorScheme}, with the own row below`);
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: HEIGHTS[width] });
+      await keepScreenshot(page, `board-${width}-${colorScheme}`);
+      const overflow = await page.locator('html').evaluate((root) => root.scrollWidth - root.clientWidth);
+      t.equal(overflow, 0, `${width} pixels are enough`);
+    }
+    for (const [id, text] of [
+      [empty.id, 'No scores yet'],
+      ['no-such-board', 'no such leaderboard'],
+    ] as const) {
+      await page.locator('live-leaderboard').evaluate((host, id) => host.setAttribute('board', id), id);
+      await page.locator('live-leaderboard').getByText(text).waitFor(CEILING);
+      t.same(await violations(), [], `${colorScheme}: ${text}`);
+    }
+    await page.locator('live-leaderboard').evaluate((host) => host.setAttribute('src', 'http://127.0.0.1:1'));
+    await page.locator('live-leaderboard .bone').first().waitFor(CEILING);
+    t.same(await violations(), [], `${colorScheme}: still loading`);
+    await keepScreenshot(page, `loading-${colorScheme}`);
+  }
+});
+
+t.test('the theme attribute is stronger than what the system prefers', async (t) => {
+  const board = await newBoard('Theme');
+  const page = await visit(t, element(board, 'theme="dark"'), { colorScheme: 'light' });
+  await page.locator('live-leaderboard .board').waitFor(CEILING);
+  const background = () =>
+    page
+      .locator('live-leaderboard .board')
+      .evaluate((surface) => surface.ownerDocument.defaultView.getComputedStyle(surface).backgroundColor);
+  t.equal(await background(), 'rgb(13, 19, 28)');
+  await page.locator('live-leaderboard').evaluate((host) => host.setAttribute('theme', 'light'));
+  t.equal(await background(), 'rgb(255, 255, 255)');
+  await page
+    .locator('live-leaderboard')
+    .evaluate((host) => host.style.setProperty('--leaderboard-background', 'red'));
+  t.equal(await background(), 'rgb(255, 0, 0)', 'and a page may set its own');
+});
+
+t.test('100 rows and 10 updates a second leave time for frames', async (t) => {
+  const board = await newBoard('Busy');
+  const players = Array.from({ length: 100 }, (_, i) => board.join(`Player ${i}`, 1_000 + i));
+  const ids = await Promise.all(players);
+  const page = await visit(t, element(board, `limit="100" user="${ids[50]}"`));
+  await eventually(async () => assert.equal(await rows(page).count(), 100), CEILING.timeout);
+  await page.evaluate(`report.longFrames.length = 0; report.frames = []; {
+    let last = performance.now();
+    const frame = (now) => { report.frames.push(now - last); last = now; requestAnimationFrame(frame); };
+    requestAnimationFrame(frame);
+  }`);
+  let updates = 0;
+  await page.exposeFunction('counted', () => updates++);
+  await page.evaluate(
+    `document.querySelector('live-leaderboard').addEventListener('leaderboard-change', counted)`,
+  );
+  const start = performance.now();
+  const seconds = () => (performance.now() - start) / 1_000;
+  for (let i = 0; seconds() < 5; i++) {
+    const users = [0, 1, 2, 3, 4].map((k) => ids[(i * 37 + k * 19) % 100] ?? '');
+    const pause = new Promise((resolve) => setTimeout(resolve, 95));
+    await Promise.all(users.map((id, k) => board.score(id, 150 + k)));
+    await pause;
+  }
+  const frames = (await page.evaluate<number[]>('report.frames')).sort((a, b) => a - b);
+  const { longFrames, shift } = await reportOf(page);
+  const at = (share: number) => (frames[Math.floor(frames.length * share)] ?? Number.NaN).toFixed(1);
+  t.comment(
+    `${(updates / seconds()).toFixed(1)} updates/s, ${(frames.length / seconds()).toFixed(1)} frames/s, ` +
+      `frame ms p50 ${at(0.5)} p95 ${at(0.95)} p99 ${at(0.99)} max ${frames.at(-1)?.toFixed(0)}, ` +
+      `over 50 ms: ${longFrames.length} of ${frames.length}, layout shift ${shift.toFixed(4)}`,
+  );
+  t.ok(updates > 0 && (frames[Math.floor(frames.length / 2)] ?? Number.NaN) < 200, 'it moves');
+  t.ok(shift < 0.1, 'it does not count as unstable');
+});
+
+t.test('it weighs less than 15 KB', async (t) => {
+  const bytes = gzipSync(readFileSync('client/dist/widget.js'), { level: 9 }).length;
+  t.comment(`${bytes} bytes`);
+  t.ok(bytes < 15_000);
+});

@@ -1,0 +1,299 @@
+import assert from 'node:assert/strict';
+import t from 'tap';
+import { eventually, newPlayer } from '../api.js';
+import { startService } from '../faults/service.js';
+import { buildTestDatabase } from '../helper.js';
+import { GameServer, newToken } from '../ledger/game-server.js';
+import { keepScreenshot } from './browser.js';
+import {
+  CEILING,
+  element,
+  names,
+  reportOf,
+  rows,
+  scores,
+  shows,
+  startFanSite,
+  state,
+  TWO_FRAMES,
+} from './fan-site.js';
+
+const { app, api, url, newBoard, visit } = await startFanSite(t);
+t.test('one script tag on a page of another origin shows a board, and follows it', async (t) => {
+  const board = await newBoard('Grand Prix');
+  const ada = await board.join('Ada', 1_200);
+  const bo = await board.join('Bo', 900);
+  const page = await visit(t, `${element(board)}<p>below</p>`);
+  await shows(page, ['Ada', 'Bo']);
+  t.same(await scores(page), ['1,200', '900']);
+  t.equal(await page.locator('live-leaderboard .title').textContent(), 'Grand Prix');
+  t.equal(await page.locator('live-leaderboard .total').textContent(), '2 players');
+  await state(page).getByText('Live').waitFor();
+
+  const table = page.getByRole('table', { name: 'Grand Prix', exact: true });
+  t.equal(await table.getByRole('columnheader').count(), 3);
+  t.equal(await table.getByRole('rowheader').count(), 2);
+  t.equal((await reportOf(page)).shift, 0, 'nothing has moved the page, from the skeleton to the rows');
+
+  await page.evaluate(TWO_FRAMES);
+  const start = performance.now();
+  await board.score(bo, 500);
+  await shows(page, ['Bo', 'Ada']);
+  t.comment(`shown ${Math.round(performance.now() - start)} ms after the score was posted`);
+  await eventually(async () => assert.deepEqual(await scores(page), ['1,400', '1,200']));
+  const moved = (await reportOf(page)).animated.filter(({ transform }) => transform);
+  t.same(
+    moved,
+    [
+      { row: 'Bo', transform: ['translateY(100%)', 'none'] },
+      { row: 'Ada', transform: ['translateY(-100%)', 'none'] },
+    ],
+    'each glides from where it was',
+  );
+  t.ok((await reportOf(page)).shift < 0.01);
+  await board.score(ada, 1);
+});
+
+t.test('a row that is overtaken while it glides goes on from where it is', async (t) => {
+  const board = await newBoard('Overtaking');
+  const [ada, bo] = [await board.join('Ada', 30), await board.join('Bo', 20)];
+  const page = await visit(t, element(board));
+  await shows(page, ['Ada', 'Bo']);
+  await page.evaluate(TWO_FRAMES);
+  // Stopped on its way, whatever the machine is doing.
+  await page.evaluate(`{
+    const { play } = Animation.prototype;
+    Animation.prototype.play = function () {
+      play.call(this);
+      this.pause();
+      this.currentTime = 100;
+    };
+  }`);
+  await board.score(bo, 20);
+  await shows(page, ['Bo', 'Ada']);
+  const away = await rows(page)
+    .first()
+    .evaluate((row) => {
+      const view = row.ownerDocument.defaultView;
+      return new view.DOMMatrix(view.getComputedStyle(row).transform).f / row.offsetHeight;
+    });
+  t.ok(away > 0.01 && away < 0.99, `${away} of a row to go`);
+  await board.score(ada, 20);
+  await shows(page, ['Ada', 'Bo']);
+  const { animated } = await reportOf(page);
+  const last = animated.filter(({ row, transform }) => row === 'Bo' && transform).at(-1);
+  const from = Number(/-?[\d.]+/.exec(last?.transform?.[0] ?? '')?.[0]) / 100;
+  t.ok(Math.abs(from - (away - 1)) < 0.01, `from ${from}, where it was, and not from -1`);
+});
+
+t.test('the own row stands out, also below the top, with its rank', async (t) => {
+  const board = await newBoard('Own row');
+  for (let i = 0; i < 5; i++) await board.join(`Rival ${i}`, 100 - i);
+  const me = await board.join('Grace', 10);
+  const page = await visit(t, element(board, `limit="3" user="${me}"`));
+  const own = page.locator('live-leaderboard tfoot .own');
+  await own.getByText('Grace').waitFor(CEILING);
+  t.same(await names(page), ['Rival 0', 'Rival 1', 'Rival 2']);
+  t.equal(await own.locator('.rank').innerText(), '6');
+  t.equal(await own.getAttribute('aria-current'), 'true');
+  await board.score(me, 87);
+  await eventually(async () => {
+    assert.equal(await own.locator('.rank').innerText(), '5');
+    assert.equal(await own.locator('.score').innerText(), '97');
+  });
+  await board.score(me, 3);
+  await shows(page, ['Rival 0', 'Grace', 'Rival 1']);
+  t.equal(await rows(page).nth(1).getAttribute('aria-current'), 'true');
+  t.equal(await own.count(), 0, 'it is there once');
+  t.equal(await page.locator('live-leaderboard .total').innerText(), '6 players');
+});
+
+t.test('the own row stays in sight where the element scrolls', async (t) => {
+  const board = await newBoard('Long');
+  const ids = [];
+  for (let i = 0; i < 30; i++) ids.push(await board.join(`Player ${i}`, 100 - i));
+  const page = await visit(
+    t,
+    `<style>live-leaderboard { height: 320px; overflow: auto }</style>${element(board, `limit="30" user="${ids[24]}"`)}`,
+  );
+  const host = page.locator('live-leaderboard');
+  const own = host.locator('.own');
+  await own.waitFor(CEILING);
+  const box = await host.boundingBox();
+  const inSight = async () => {
+    const row = await own.boundingBox();
+    return !!row && !!box && row.y >= box.y - 1 && row.y + row.height <= box.y + box.height + 1;
+  };
+  t.ok(await inSight(), 'at the lower edge, since its place is below');
+  await host.evaluate((host) => host.scrollTo(0, host.scrollHeight));
+  t.ok(await inSight(), 'at its place');
+  await host.evaluate((host) => host.setAttribute('limit', '5'));
+  await host.locator('tfoot .own').waitFor(CEILING);
+  await host.evaluate((host) => host.scrollTo(0, 0));
+  t.ok(await inSight(), 'below the top');
+});
+
+t.test('without a service it says so, keeps the board, and catches up', async (t) => {
+  const databaseUrl = await buildTestDatabase(t);
+  let service = await startService(t, databaseUrl);
+  const game = new GameServer(t);
+  const join = async (name: string) => (await newPlayer(api.at(service.url), name)).id;
+  const score = (user: string, points: number) =>
+    game.post(service.url, newToken(user, points, { act: 'win-match' }));
+  const [ada, bo] = [await join('Ada'), await join('Bo')];
+  await score(ada, 300);
+  await score(bo, 200);
+  const page = await visit(t, `<live-leaderboard src="${service.url}"></live-leaderboard>`);
+  await shows(page, ['Ada', 'Bo']);
+  service.process.kill('SIGKILL');
+  await service.ended;
+  await state(page).getByText('Reconnecting').waitFor(CEILING);
+  t.same(await names(page), ['Ada', 'Bo']);
+  await keepScreenshot(page, 'reconnecting');
+  const port = new URL(service.url).port;
+  service = await startService(t, databaseUrl, { PORT: port });
+  await score(bo, 500);
+  await eventually(async () => assert.deepEqual(await names(page), ['Bo', 'Ada']), 60_000);
+  await state(page).getByText('Live').waitFor(CEILING);
+});
+
+t.test('a board that does not exist, or has no scores yet, is a sentence', async (t) => {
+  const board = await newBoard('Autumn cup');
+  const page = await visit(t, element(board));
+  await page.locator('live-leaderboard').getByText('No scores yet').waitFor(CEILING);
+  await keepScreenshot(page, 'empty');
+  await board.join('Ada', 5);
+  await shows(page, ['Ada']);
+  t.equal(await page.locator('live-leaderboard .message').count(), 0);
+
+  await page.locator('live-leaderboard').evaluate((host) => host.setAttribute('board', 'no-such-board'));
+  await page.locator('live-leaderboard').getByText('There is no such leaderboard').waitFor(CEILING);
+  t.equal(await rows(page).count(), 0);
+  await keepScreenshot(page, 'error');
+  await page.locator('live-leaderboard').evaluate((host, id) => host.setAttribute('board', id), board.id);
+  await shows(page, ['Ada']);
+  for (const address of ['http://', 'javascript:1', 'http://127.0.0.1:1']) {
+    await page.locator('live-leaderboard').evaluate((host, src) => host.setAttribute('src', src), address);
+    await page.locator('live-leaderboard :is(.message, .bone)').first().waitFor(CEILING);
+  }
+});
+
+t.test('a name is text, whatever it looks like', async (t) => {
+  const board = await newBoard('<b>Title</b>');
+  const name = '<img src=x onerror=report=0>';
+  const me = await board.join(name, 7);
+  const page = await visit(t, element(board, `user="${me}"`));
+  await shows(page, [name]);
+  t.equal(await page.locator('live-leaderboard img').count(), 0);
+  t.equal(await page.locator('live-leaderboard b').count(), 0);
+  t.equal(await page.locator('live-leaderboard .title').textContent(), '<b>Title</b>');
+  t.type(await reportOf(page), 'object');
+});
+
+t.test('a page with a strict Content-Security-Policy has nothing to object to', async (t) => {
+  const board = await newBoard('Strict');
+  const me = await board.join('Ada', 100);
+  await board.join('Bo', 200);
+  const policy = `default-src 'none'; script-src ${url}; connect-src ${url}; require-trusted-types-for 'script'; trusted-types lit-html`;
+  const page = await visit(t, element(board, `limit="1" user="${me}"`), {
+    headers: { 'content-security-policy': policy },
+  });
+  await page.locator('live-leaderboard tfoot .own').getByText('Ada').waitFor(CEILING);
+  await board.score(me, 500);
+  await shows(page, ['Ada']);
+  const display = await rows(page)
+    .first()
+    .evaluate((row) => row.ownerDocument.defaultView.getComputedStyle(row).display);
+  t.equal(display, 'grid', 'and it is styled');
+  t.same((await reportOf(page)).violations, []);
+});
+
+t.test('who wants a page that keeps still gets one', async (t) => {
+  const board = await newBoard('Still');
+  const [ada, bo] = [await board.join('Ada', 10), await board.join('Bo', 5)];
+  const page = await visit(t, element(board, `user="${ada}"`), { reducedMotion: 'reduce' });
+  await shows(page, ['Ada', 'Bo']);
+  await board.score(bo, 1_000_000);
+  await shows(page, ['Bo', 'Ada']);
+  t.same(await scores(page), ['1,000,005', '10'], 'at once');
+  const animations = () => page.locator('html').evaluate((root) => root.ownerDocument.getAnimations().length);
+  t.equal(await animations(), 0);
+  await page.locator('live-leaderboard').evaluate((host) => host.setAttribute('src', 'http://127.0.0.1:1'));
+  await page.locator('live-leaderboard .bone').first().waitFor(CEILING);
+  t.equal(await animations(), 0, 'nor does the skeleton move');
+  t.same((await reportOf(page)).animated, []);
+});
+
+t.test('it is laid out from right to left, with the digits of its language', async (t) => {
+  const board = await newBoard('لوحة المتصدرين');
+  await board.join('ليلى', 98_210);
+  await board.join('Ada', 4_321);
+  const page = await visit(t, element(board), { attributes: 'lang="ar-EG" dir="rtl"' });
+  await shows(page, ['ليلى', 'Ada']);
+  t.same(await scores(page), ['٩٨٬٢١٠', '٤٬٣٢١']);
+  const at = async (part: string) => (await rows(page).nth(1).locator(part).boundingBox())?.x ?? Number.NaN;
+  t.ok((await at('.score')) < (await at('.name')) && (await at('.name')) < (await at('.rank')));
+  await keepScreenshot(page, 'right-to-left');
+  await page.locator('live-leaderboard').evaluate((host) => host.setAttribute('lang', 'de'));
+  await eventually(async () => assert.deepEqual(await scores(page), ['98.210', '4.321']));
+});
+
+t.test('attributes may change, and an element that leaves closes its stream', async (t) => {
+  const [one, two] = [await newBoard('One'), await newBoard('Two')];
+  for (let i = 0; i < 4; i++) await one.join(`One ${i}`, 100 - i);
+  await two.join('Two', 5);
+  t.equal(app.hub.active, 0);
+  const page = await visit(t, `<div>${element(one)}</div><p></p>`);
+  const set = (name: string, value: string) =>
+    page
+      .locator('live-leaderboard')
+      .first()
+      .evaluate((host, [name, value]) => host.setAttribute(name, value), [name, value]);
+  await shows(page, ['One 0', 'One 1', 'One 2', 'One 3']);
+  await set('limit', '2');
+  await shows(page, ['One 0', 'One 1']);
+  await set('board', two.id);
+  await shows(page, ['Two']);
+  await set('heading', 'Finals');
+  t.equal(await page.locator('live-leaderboard .title').textContent(), 'Finals');
+  await eventually(async () => assert.equal(app.hub.active, 1), CEILING.timeout);
+
+  const document = page.locator('html');
+  await document.evaluate((root) => {
+    const host = root.querySelector('live-leaderboard');
+    root.querySelector('p').append(host, host.cloneNode());
+  });
+  await shows(page, ['Two', 'Two']);
+  t.equal(app.hub.active, 1, 'two that show the same share a stream, and moving an element keeps it');
+  await document.evaluate((root) => root.querySelector('p').replaceChildren());
+  await eventually(async () => assert.equal(app.hub.active, 0), CEILING.timeout);
+});
+
+t.test('it tells who listens of a new leader and of their own rank, but not all the time', async (t) => {
+  const board = await newBoard('Listening');
+  const [ada, bo] = [await board.join('Ada', 1_000), await board.join('Bo', 999)];
+  const page = await visit(t, element(board, `user="${bo}"`));
+  await shows(page, ['Ada', 'Bo']);
+  const said = page.locator('live-leaderboard [role=status]');
+  t.equal(await said.textContent(), '', 'nothing is new yet');
+  await said.evaluate((region) => {
+    const view = region.ownerDocument.defaultView;
+    view.report.said = [];
+    new view.MutationObserver(() => view.report.said.push(region.textContent)).observe(region, {
+      childList: true,
+    });
+  });
+  const start = performance.now();
+  for (let lead = 10; lead < 15; lead++) {
+    await board.score(bo, lead);
+    await shows(page, ['Bo', 'Ada']);
+    await board.score(ada, lead);
+    await shows(page, ['Ada', 'Bo']);
+  }
+  await board.score(bo, 500);
+  await eventually(async () => {
+    assert.equal(await said.textContent(), 'Bo leads. Your rank is 1 of 2.');
+  }, CEILING.timeout);
+  const spoken = (await page.evaluate<string[]>('report.said')).length;
+  t.ok(spoken <= 1 + (performance.now() - start) / 5_000, `${spoken} times for 11 changes`);
+});

@@ -1,0 +1,132 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import type { Test } from 'tap';
+import { findTestProgram } from '../../scripts/test-program.js';
+import { eventually } from '../api.js';
+import { RawStream } from '../live/live-server.js';
+import { freePort } from '../redis-server.js';
+
+const FOLDER = 'deploy/nginx';
+const READY_WITHIN_MS = 20_000;
+
+interface Call {
+  readonly json?: unknown;
+  readonly body?: string;
+  readonly headers?: Record<string, string>;
+  /** Where it comes from: any address of 127.0.0.0/8. */
+  readonly from?: string;
+}
+
+export interface Reply {
+  readonly status: number | undefined;
+  readonly headers: IncomingHttpHeaders;
+  readonly rawHeaders: readonly string[];
+  readonly body: string;
+}
+
+/** A real nginx on free ports of 127.0.0.1, with deploy/nginx as it is but for addresses and folders. It ends with the test. */
+export class Nginx {
+  /** How the certificate of this test is trusted. */
+  readonly ca: Buffer;
+
+  private constructor(
+    readonly httpPort: number,
+    readonly port: number,
+    folder: string,
+  ) {
+    this.ca = readFileSync(join(folder, 'certificates', 'fullchain.pem'));
+  }
+
+  /** @param instances the URLs of what stands for `api-1` and `api-2`, or for the one `api` of the simple stack */
+  static async start(t: Test, ...instances: readonly [string, string?]): Promise<Nginx> {
+    const program = findTestProgram('nginx');
+    if (program === undefined) throw new Error('Run "npm test", which installs nginx.');
+    const folder = mkdtempSync(join(tmpdir(), 'scoreboard-nginx-'));
+    // Its workers are not root.
+    execFileSync('chmod', ['755', folder]);
+    const [httpPort, port] = [await freePort(), await freePort()];
+    const hosts = instances.flatMap((url) => (url === undefined ? [] : new URL(url).host));
+    copyInto(folder, 'nginx.conf', {
+      'listen 80 ': `listen 127.0.0.1:${httpPort} `,
+      'listen 443 ': `listen 127.0.0.1:${port} `,
+      '/tmp/': `${folder}/`,
+      '/dev/stdout': join(folder, 'access.log'),
+      'worker_connections 32768': 'worker_connections 512',
+      'worker_rlimit_nofile 65536;': '',
+    });
+    const names = hosts.map((host, i) => [hosts.length === 1 ? 'api:3000' : `api-${i + 1}:3000`, host]);
+    const upstream = hosts.length === 1 ? 'upstream.simple.conf' : 'upstream.conf';
+    copyInto(folder, upstream, Object.fromEntries(names), 'upstream.conf');
+    mkdirSync(join(folder, 'certificates'));
+    copyFileSync(join(FOLDER, 'self-signed.sh'), join(folder, 'self-signed.sh'));
+    const script = join(folder, 'self-signed.sh');
+    for (let times = 0; times < 2; times++)
+      execFileSync('sh', [script, join(folder, 'certificates')], { stdio: 'ignore' });
+    const args = ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'];
+    const log = openSync(join(folder, 'error.log'), 'w');
+    const running = spawn(program, [...args, '-g', 'daemon off;'], { stdio: ['ignore', 'ignore', log] });
+    t.teardown(async () => {
+      await stop(running);
+      if (!t.passing()) t.comment(readFileSync(join(folder, 'error.log'), 'utf8'));
+      rmSync(folder, { recursive: true, force: true });
+    });
+    const nginx = new Nginx(httpPort, port, folder);
+    await eventually(() => fetch(`http://127.0.0.1:${httpPort}`, { redirect: 'manual' }), READY_WITHIN_MS);
+    return nginx;
+  }
+
+  /** One call on a connection of its own, over TLS. */
+  async call(method: string, path: string, call: Call = {}): Promise<Reply> {
+    const response = await this.#send(method, path, call);
+    const { statusCode: status, headers, rawHeaders } = response;
+    return { status, headers, rawHeaders, body: await text(response) };
+  }
+
+  /** Opens a live stream, which ends with the test. */
+  async stream(t: Test, path: string): Promise<RawStream> {
+    const response = await this.#send('GET', path, {});
+    t.teardown(() => response.destroy());
+    return new RawStream(response);
+  }
+
+  async #send(method: string, path: string, { json, body, headers, from }: Call): Promise<IncomingMessage> {
+    const sent = json === undefined ? body : JSON.stringify(json);
+    const asking = request({
+      ...{ host: '127.0.0.1', port: this.port, servername: 'localhost', ca: this.ca, agent: false },
+      ...{ method, path, ...(from && { localAddress: from }) },
+      headers: {
+        ...(json !== undefined && { 'content-type': 'application/json' }),
+        ...(sent !== undefined && { 'content-length': String(Buffer.byteLength(sent)) }),
+        ...headers,
+      },
+    });
+    asking.end(sent);
+    const [response]: IncomingMessage[] = await once(asking, 'response');
+    if (response === undefined) throw new Error('No response');
+    response.on('error', () => {});
+    return response;
+  }
+}
+
+/** @param changes each must be there: what the test changes is what the file says */
+function copyInto(folder: string, name: string, changes: Record<string, string>, as = name): void {
+  let content = readFileSync(join(FOLDER, name), 'utf8');
+  for (const [from, to] of Object.entries(changes)) {
+    if (!content.includes(from)) throw new Error(`${name} has no "${from}"`);
+    content = content.replaceAll(from, to);
+  }
+  writeFileSync(join(folder, as), content);
+}
+
+async function stop(running: ChildProcess): Promise<void> {
+  if (running.exitCode !== null || running.signalCode !== null) return;
+  const exited = once(running, 'exit');
+  running.kill('SIGTERM');
+  await exited;
+}

@@ -1,0 +1,53 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import t, { type Test } from 'tap';
+
+const DIGEST = `sha256:${'0123456789abcdef'.repeat(4)}`;
+const OUTPUTS = { Url: 'https://scores.example', RollbackAlarms: 'a,b' };
+
+/** deploy/release.sh in a folder of its own, with a command `npx` that deploys nothing. */
+function release(t: Test, args: string[], code = 0) {
+  const folder = t.testdir({ deploy: { aws: {} }, bin: {}, output: '' });
+  cpSync('deploy/release.sh', `${folder}/deploy/release.sh`);
+  mkdirSync(`${folder}/bin`, { recursive: true });
+  writeFileSync(
+    `${folder}/bin/npx`,
+    `#!/bin/sh\necho "$@" > asked\necho '${JSON.stringify({ ScoreboardStaging: OUTPUTS })}' > outputs.json\nexit ${code}\n`,
+  );
+  chmodSync(`${folder}/bin/npx`, 0o755);
+  const ran = spawnSync(`${folder}/deploy/release.sh`, args, {
+    encoding: 'utf8',
+    env: {
+      PATH: `${folder}/bin:${process.env['PATH']}`,
+      DOMAIN_NAME: 'scores.example',
+      HOSTED_ZONE_NAME: 'example',
+      HOSTED_ZONE_ID: 'Z1',
+      GITHUB_OUTPUT: `${folder}/output`,
+    },
+  });
+  return { ...ran, folder };
+}
+
+t.test('a stack gets the image of a digest, and tells its address and its alarms', async (t) => {
+  const { status, folder } = release(t, ['ScoreboardStaging', DIGEST]);
+  t.equal(status, 0);
+  t.match(
+    readFileSync(`${folder}/deploy/aws/asked`, 'utf8'),
+    `cdk deploy ScoreboardStaging --require-approval never --outputs-file outputs.json -c imageDigest=${DIGEST} -c domainName=scores.example -c hostedZoneName=example -c hostedZoneId=Z1`,
+  );
+  t.equal(readFileSync(`${folder}/output`, 'utf8'), 'url=https://scores.example\nalarms=a,b\n');
+});
+
+t.test('what is no digest is not deployed', async (t) => {
+  for (const digest of ['', 'latest', DIGEST.slice(0, -1), `${DIGEST} -c x=y`]) {
+    const { status, stderr } = release(t, ['ScoreboardStaging', digest]);
+    t.equal(status, 1, digest);
+    t.match(stderr, 'is not the digest of an image', digest);
+  }
+});
+
+t.test('a deployment that fails is a failure', async (t) => {
+  const { status, folder } = release(t, ['ScoreboardStaging', DIGEST], 3);
+  t.equal(status, 3);
+  t.equal(readFileSync(`${folder}/output`, 'utf8'), '');
+});

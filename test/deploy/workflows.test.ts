@@ -1,0 +1,179 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { type Static, Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import t from 'tap';
+import { parse } from 'yaml';
+
+const FOLDER = '.github/workflows';
+
+const Variables = Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()]));
+const Permissions = Type.Record(Type.String(), Type.String());
+const Step = Type.Object({
+  uses: Type.Optional(Type.String()),
+  run: Type.Optional(Type.String()),
+  with: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+  env: Type.Optional(Variables),
+});
+const Job = Type.Object({
+  uses: Type.Optional(Type.String()),
+  needs: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
+  environment: Type.Optional(Type.String()),
+  permissions: Permissions,
+  'timeout-minutes': Type.Optional(Type.Integer({ maximum: 150 })),
+  env: Type.Optional(Variables),
+  strategy: Type.Optional(Type.Object({ matrix: Type.Record(Type.String(), Type.Array(Type.Unknown())) })),
+  steps: Type.Optional(Type.Array(Step)),
+});
+const Workflow = Type.Object({
+  name: Type.String(),
+  on: Type.Record(Type.String(), Type.Unknown()),
+  permissions: Type.Object({}, { additionalProperties: false }),
+  concurrency: Type.Object({ group: Type.String(), 'cancel-in-progress': Type.Unknown() }),
+  env: Type.Optional(Variables),
+  jobs: Type.Record(Type.String(), Job),
+});
+type Workflow = Static<typeof Workflow>;
+
+const files = readdirSync(FOLDER).map((name) => ({ name, text: readFileSync(`${FOLDER}/${name}`, 'utf8') }));
+const workflows = new Map<string, Workflow>(
+  files.map(({ name, text }) => {
+    const workflow: unknown = parse(text);
+    const fault = Value.Errors(Workflow, workflow).First();
+    if (fault !== undefined) throw new Error(`${name}: ${fault.path} ${fault.message}`);
+    return [name, Value.Parse(Workflow, workflow)];
+  }),
+);
+const jobs = [...workflows].flatMap(([file, { jobs }]) =>
+  Object.entries(jobs).map(([name, job]) => ({ where: `${file}: ${name}`, job, steps: job.steps ?? [] })),
+);
+const steps = jobs.flatMap(({ where, steps }) => steps.map((step) => ({ where, step })));
+
+t.test('every action is pinned by its commit, and the comment says which version that is', async (t) => {
+  const versions = new Map<string, Set<string>>();
+  for (const { name, text } of files) {
+    for (const [, used = ''] of text.matchAll(/^\s*(?:- )?uses: (.*)$/gm)) {
+      if (used.startsWith('./')) {
+        t.ok(existsSync(used), `${name}: ${used}`);
+        continue;
+      }
+      t.match(used, /^[\w.-]+\/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/, name);
+      const [action = '', version = ''] = used.split('@');
+      versions.set(action, (versions.get(action) ?? new Set()).add(version));
+    }
+  }
+  for (const [action, used] of versions) t.equal(used.size, 1, `${action} in one version`);
+});
+
+t.test('every job has an end, and no more rights than it needs', async (t) => {
+  for (const { where, job } of jobs) {
+    // A job that calls a workflow cannot have a limit of its own.
+    t.equal(job['timeout-minutes'] === undefined, job.uses !== undefined, `${where} has a time limit`);
+    const extra = Object.entries(job.permissions).filter(
+      ([scope, access]) => `${scope}: ${access}` !== 'contents: read',
+    );
+    const allowed = where.startsWith('codeql.yml')
+      ? ['security-events: write']
+      : where.startsWith('check.yml') || where === 'release.yml: check'
+        ? []
+        : ['id-token: write'];
+    t.same(
+      extra.map(([scope, access]) => `${scope}: ${access}`),
+      allowed,
+      where,
+    );
+  }
+  for (const { where, step } of steps) {
+    if (step.uses?.startsWith('actions/checkout@')) t.equal(step.with?.['persist-credentials'], false, where);
+  }
+});
+
+t.test('there are no keys: AWS is entered by roles', async (t) => {
+  for (const { name, text } of files) t.notMatch(text, /\bsecrets\b/, name);
+  const roles = steps.flatMap(({ step }) => step.with?.['role-to-assume'] ?? []);
+  t.ok(roles.length >= 3);
+  for (const role of roles) t.match(role, /^\$\{\{ vars\.AWS_(PUSH|DEPLOY)_ROLE_ARN \}\}$/);
+});
+
+t.test('nothing that somebody else may write gets into a shell', async (t) => {
+  for (const { where, step } of steps) t.notMatch(step.run ?? '', /\$\{\{/, where);
+});
+
+t.test('the commands that are run exist', async (t) => {
+  const Package = Type.Object({ scripts: Type.Record(Type.String(), Type.String()) });
+  const { scripts } = Value.Parse(Package, JSON.parse(readFileSync('package.json', 'utf8')));
+  const commands = steps.flatMap(({ where, step }) =>
+    (step.run ?? '').split('\n').map((command) => ({ where, command })),
+  );
+  for (const { where, command } of commands) {
+    const [, script] = /^npm (?:run )?([a-z:-]+)(?!.*--prefix)/.exec(command) ?? [];
+    if (script !== undefined && script !== 'ci') t.ok(scripts[script], `${where}: ${command}`);
+    const [, file] = /^(\.\/\S+)/.exec(command) ?? [];
+    if (file !== undefined) t.ok(existsSync(file), `${where}: ${command}`);
+  }
+  // They are patterns of the shell.
+  for (const [file = ''] of (scripts['test:unit'] ?? '').matchAll(/test\/\S+\.ts/g)) {
+    t.ok(existsSync(file.replace(/\/\*.*/, '')), file);
+  }
+});
+
+const runsOf = (file: string, name: string) =>
+  (workflows.get(file)?.jobs[name]?.steps ?? []).map(({ run = '' }) => run).join('\n');
+
+t.test('a pull request is linted, type checked and tested, on every Node that is supported', async (t) => {
+  const check = workflows.get('check.yml');
+  t.ok(check && 'pull_request' in check.on);
+  for (const command of ['lint', 'typecheck', 'docs:check']) t.match(runsOf('check.yml', 'static'), command);
+  t.match(runsOf('check.yml', 'unit'), 'npm run test:unit');
+  t.match(runsOf('check.yml', 'integration'), 'npm test');
+  for (const name of ['unit', 'integration', 'image']) {
+    t.same(check?.jobs[name]?.strategy?.matrix['node'], [20, 22, 24], name);
+  }
+});
+
+t.test('a merge is checked, built with SBOM and provenance, tried in staging, then released', async (t) => {
+  const release = workflows.get('release.yml');
+  t.same(release?.on, { push: { branches: ['main'] } });
+  const { build, staging, production } = release?.jobs ?? {};
+  t.equal(build?.needs, 'check');
+  const image = build?.steps?.find(({ uses }) => uses?.startsWith('docker/build-push-action@'));
+  t.match(image?.with, { push: true, sbom: true, provenance: 'mode=max' });
+  t.equal(staging?.needs, 'build');
+  t.same(production?.needs, ['build', 'staging']);
+  for (const job of [staging, production]) t.equal(job?.uses, './.github/workflows/deploy.yml');
+});
+
+t.test('a deployment is tried, watched, and taken back if need be', async (t) => {
+  const runs = runsOf('deploy.yml', 'deploy').split('\n');
+  const order = [
+    /release\.sh "\$STACK" "\$DIGEST"/,
+    /npm run smoke/,
+    /npm run watch-rollback/,
+    /"\$PREVIOUS"/,
+  ].map((command) => runs.findIndex((run) => command.test(run)));
+  t.ok(
+    order.every((at) => at >= 0),
+    order.join(),
+  );
+  t.same(
+    order,
+    order.toSorted((a, b) => a - b),
+  );
+  t.match(workflows.get('deploy.yml')?.jobs['deploy']?.environment, /^\$\{\{ inputs\.environment \}\}$/);
+});
+
+t.test('Dependabot looks after everything that is pinned', async (t) => {
+  const Updates = Type.Object({
+    updates: Type.Array(
+      Type.Object({
+        'package-ecosystem': Type.String(),
+        directory: Type.Optional(Type.String()),
+        directories: Type.Optional(Type.Array(Type.String())),
+      }),
+    ),
+  });
+  const { updates } = Value.Parse(Updates, parse(readFileSync('.github/dependabot.yml', 'utf8')));
+  const watched = updates.flatMap(({ 'package-ecosystem': kind, directory, directories = [] }) =>
+    [...directories, ...(directory === undefined ? [] : [directory])].map((path) => `${kind} ${path}`),
+  );
+  t.same(watched.sort(), ['docker /', 'github-actions /', 'npm /', 'npm /deploy/aws']);
+});

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import pg from 'pg';
+import t from 'tap';
+import { EntryDetails } from '../../schemas/leaderboard.js';
+import { migrate } from '../../src/migrate.js';
+import { eventually, newPlayer, startApi } from '../api.js';
+import { Load } from '../faults/load.js';
+import { ACTION, GameServer, openPool, prepare, sum } from '../ledger/game-server.js';
+import { agreement, truth } from '../ledger/truth.js';
+import { mint } from '../mint.js';
+import { connectTestRedis, RedisServer } from '../redis-server.js';
+import { statement } from './runbook.js';
+import { SystemPostgres } from './system-postgres.js';
+
+/** The rehearsal of "Backup and restore" in docs/operations.md. */
+
+const CONVERGED_MS = 60_000;
+
+async function sql(url: string, text: string): Promise<void> {
+  const client = new pg.Client(url);
+  await client.connect();
+  await client.query(text);
+  await client.end();
+}
+
+t.test('a dump of a database that is being written to, restored into a new one', async (t) => {
+  const postgres = await SystemPostgres.start(t);
+  const redis = await RedisServer.start(t);
+  const redisClient = await connectTestRedis(t, redis.url);
+  const settings = { REDIS_MODE: 'single', REDIS_URL: redis.url } as const;
+  await sql(postgres.url('postgres'), 'CREATE DATABASE scoreboard');
+  const oldUrl = postgres.url('scoreboard');
+  await migrate(oldUrl);
+  const users = await prepare(oldUrl, 30);
+  const old = await startApi(t, { DATABASE_URL: oldUrl, ...settings });
+
+  const later = async (name: string) => {
+    const player = await newPlayer(old.api, name);
+    const post = async () => {
+      const { status } = await player.api.post('/v1/scores', {
+        actionToken: mint(player.id, { act: ACTION }),
+      });
+      assert.equal(status, 200);
+    };
+    await post();
+    return { ...player, post };
+  };
+  const [ada, bea] = [await later('Ada'), await later('Bea')];
+  const load = new Load(new GameServer(t), users, 8, () => old.url);
+  await load.more(200);
+  const before = pointsOf(load);
+  const folder = t.testdir({});
+  await postgres.run('pg_dump', '--format=custom', `--file=${folder}/scoreboard.dump`, oldUrl);
+  const after = pointsOf(load);
+  await load.more(100);
+  await load.stop();
+  // What the backup does not know of: a score, a player who comes, and one who is erased.
+  await ada.post();
+  const dan = await later('Dan');
+  (await bea.api.delete('/v1/users/me')).isEmpty(204);
+  await old.app.close();
+
+  await sql(postgres.url('postgres'), 'CREATE DATABASE restored');
+  const newUrl = postgres.url('restored');
+  await postgres.run(
+    'pg_restore',
+    '--no-owner',
+    '--exit-on-error',
+    `--dbname=${newUrl}`,
+    `${folder}/scoreboard.dump`,
+  );
+  const pool = openPool(t, newUrl);
+  const standing = async (api: typeof old.api, id: string) =>
+    api.get(`/v1/leaderboards/global/entries/${id}`);
+
+  await t.test('the backup is one moment of the ledger', async (t) => {
+    const rows = await truth(pool, 'global');
+    const restored = sum(rows.filter(({ userId }) => users.includes(userId)).map(({ score }) => score));
+    t.ok(
+      before <= restored && restored <= after + 8 * 100,
+      `${before} ≤ ${restored} ≤ ${after} and what was under way`,
+    );
+    t.same(
+      (await pool.query(statement('SELECT s.leaderboard_id, s.user_id'))).rows,
+      [],
+      'scores and events agree',
+    );
+    await pool.query('UPDATE scores SET score = score + 1 WHERE user_id = $1', [ada.id]);
+    t.equal(
+      (await pool.query(statement('SELECT s.leaderboard_id, s.user_id'))).rowCount,
+      1,
+      'or it is found',
+    );
+    await pool.query('UPDATE scores SET score = score - 1 WHERE user_id = $1', [ada.id]);
+    const { from, to } = await migrate(newUrl);
+    t.equal(from, to, 'with its schema');
+  });
+
+  await t.test(
+    'Redis that was not emptied: scores are set back, but the board is not right until it is',
+    async (t) => {
+      const { api, app } = await startApi(t, { DATABASE_URL: newUrl, ...settings });
+      await eventually(async () => {
+        assert.equal((await standing(api, ada.id)).is(200, EntryDetails).score, 250);
+        const metrics = await (await fetch(`${api.url}/metrics`)).text();
+        assert.match(metrics, /leaderboard_projection_ready\{leaderboard="global"\} 1/);
+      }, CONVERGED_MS);
+      (await standing(api, bea.id)).fails('not-found');
+      const { rowCount } = await pool.query(
+        "SELECT FROM scores WHERE leaderboard_id = 'global' AND user_id = $1 AND score IS NOT NULL",
+        [bea.id],
+      );
+      t.equal(rowCount, 1, 'is away, though the database has her');
+      await redisClient.flushall();
+      await eventually(async () => (await standing(api, bea.id)).is(200, EntryDetails), CONVERGED_MS);
+      await agreement(t, pool, [api.url], CONVERGED_MS);
+      await app.close();
+    },
+  );
+
+  await t.test('Redis that was emptied before: everything is as the backup has it', async (t) => {
+    await redisClient.flushall();
+    const { api, url } = await startApi(t, { DATABASE_URL: newUrl, ...settings });
+    await agreement(t, pool, [url], CONVERGED_MS);
+    (await standing(api, bea.id)).is(200, EntryDetails);
+    // Sessions of before the backup are good, those of after it are not known any more.
+    t.equal(
+      (await ada.api.at(url).post('/v1/scores', { actionToken: mint(ada.id, { act: ACTION }) })).status,
+      200,
+    );
+    await eventually(async () =>
+      assert.equal((await standing(api, ada.id)).is(200, EntryDetails).score, 500),
+    );
+    (await dan.api.at(url).get('/v1/users/me')).fails('not-found');
+  });
+});
+
+const pointsOf = ({ answers }: Load): number =>
+  sum(answers.filter(({ status }) => status === 200).map(({ token }) => token.points));

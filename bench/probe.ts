@@ -60,7 +60,8 @@ export async function untilProjected({ port }: Server, boards: readonly string[]
   const deadline = performance.now() + 120_000;
   for (;;) {
     const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-    if (boards.every((board) => new RegExp(`ready\\{leaderboard="${board}"\\} 1$`, 'm').test(metrics))) return;
+    if (boards.every((board) => new RegExp(`ready\\{leaderboard="${board}"\\} 1$`, 'm').test(metrics)))
+      return;
     if (performance.now() > deadline) throw new Error(`Not projected in time: ${boards.join(', ')}`);
     await delay(200);
   }

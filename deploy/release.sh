@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Puts the image of this digest into a stack of deploy/aws: deploy/release.sh ScoreboardProduction sha256:…
-# It is for the workflows: DOMAIN_NAME, HOSTED_ZONE_NAME and HOSTED_ZONE_ID come from the environment, and what the stack
-# tells of itself goes to GITHUB_OUTPUT as url and alarms.
+# It is for the workflows: the settings of deploy/aws/README.md come from the environment (DOMAIN_NAME for domainName, and so
+# on), and what the stack tells of itself goes to GITHUB_OUTPUT as url and alarms.
 set -euo pipefail
 cd "$(dirname "$0")/aws"
 
@@ -11,9 +11,15 @@ if [[ ! $digest =~ ^sha256:[0-9a-f]{64}$ ]]; then
   echo "\"$digest\" is not the digest of an image" >&2
   exit 1
 fi
-npx cdk deploy "$stack" --require-approval never --outputs-file outputs.json \
-  -c imageDigest="$digest" -c domainName="$DOMAIN_NAME" \
-  -c hostedZoneName="$HOSTED_ZONE_NAME" -c hostedZoneId="$HOSTED_ZONE_ID"
+settings=(-c "imageDigest=$digest")
+# A variable that GitHub does not have is empty here.
+for setting in domainName=DOMAIN_NAME hostedZoneName=HOSTED_ZONE_NAME hostedZoneId=HOSTED_ZONE_ID \
+  certificateArn=CERTIFICATE_ARN corsOrigins=CORS_ORIGINS gameServers=GAME_SERVERS \
+  alarmEmail=ALARM_EMAIL shieldAdvanced=SHIELD_ADVANCED; do
+  variable=${setting#*=}
+  if [[ -n ${!variable:-} ]]; then settings+=(-c "${setting%=*}=${!variable}"); fi
+done
+npx cdk deploy "$stack" --require-approval never --outputs-file outputs.json "${settings[@]}"
 output() { node -p "JSON.parse(require('fs').readFileSync('outputs.json', 'utf8'))['$stack'].$1"; }
 {
   echo "url=$(output Url)"

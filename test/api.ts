@@ -42,7 +42,11 @@ ajv.addFormat('date-time', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 for (const schema of NAMED_SCHEMAS) ajv.addSchema(schema);
 
 /** @throws AssertionError if the value is not as the schema says */
-function conform<T extends TSchema>(schema: T, value: unknown, what: string): asserts value is Static<T> {
+export function conform<T extends TSchema>(
+  schema: T,
+  value: unknown,
+  what: string,
+): asserts value is Static<T> {
   const validate = ajv.compile<Static<T>>(schema);
   assert(validate(value), `${what}: ${ajv.errorsText(validate.errors)}`);
 }

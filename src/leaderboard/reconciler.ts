@@ -24,7 +24,7 @@ const totals = new Script(scripts.TOTALS);
 const asDone = parser(Type.Literal(1));
 const asCount = parser(Type.Integer());
 const asTotals = parser(Type.Tuple([Type.Integer(), Type.Integer()]));
-const asRepair = parser(Type.Array(Type.Union([Type.Integer(), Type.String()]), { minItems: 1 }));
+const asRepair = parser(Type.Array(Type.Union([Type.Integer(), Type.String()]), { minItems: 2 }));
 
 const LOCK = 'SELECT pg_try_advisory_lock($1, hashtext($2)) AS ours';
 const UNLOCK = 'SELECT pg_advisory_unlock($1, hashtext($2))';
@@ -33,6 +33,8 @@ const UNLOCK = 'SELECT pg_advisory_unlock($1, hashtext($2))';
 interface Differences {
   /** How many entries were set right. */
   drift: number;
+  /** How many rows have a score that is not on the board: late news must not bring back who has left it. */
+  heldBack: number;
   /** Entries of the board, by user, that are newer than the rows. */
   readonly newer: Map<string, string>;
 }
@@ -90,27 +92,30 @@ export class Reconciler {
   /** Sets right the entries that are older than these, which are committed, or differ from them. */
   async repair(key: BoardKey, standings: readonly StandingChange[]): Promise<Differences> {
     const { board, next, gone } = keysOf(key);
-    const found: Differences = { drift: 0, newer: new Map() };
+    const found: Differences = { drift: 0, heldBack: 0, newer: new Map() };
     await inScripts(key, standings, async (args) => {
-      const [drift, ...newer] = asRepair(
+      const [drift, heldBack, ...newer] = asRepair(
         await repair.run(this.#client, [...board, gone, ...next], [BOARDS_CHANNEL, key.id, ...args]),
       );
       found.drift += Number(drift);
+      found.heldBack += Number(heldBack);
       for (let i = 0; i < newer.length; i += 2) found.newer.set(String(newer[i]), String(newer[i + 1]));
     });
     return found;
   }
 
   async #compare(key: BoardKey): Promise<number> {
-    let rows = 0;
+    let matched = 0;
     let drift = 0;
     for await (const standings of this.#pages(key)) {
-      rows += standings.filter(hasScore).length;
       const found = await this.repair(key, standings);
-      drift += found.drift + (await this.#removeFalse(key, found.newer));
+      const removed = await this.#removeFalse(key, found.newer);
+      drift += found.drift + removed;
+      // Some that were removed are there again, as PostgreSQL has them. To look for strangers in vain does no harm.
+      matched += standings.filter(hasScore).length - found.heldBack - removed;
     }
-    // Every row is on the board by now: more entries than rows are strangers, or have just come.
-    if ((await this.#totals(key)).entries > rows) drift += await this.#removeStrangers(key);
+    // More entries than that are strangers, or have just come.
+    if ((await this.#totals(key)).entries > matched) drift += await this.#removeStrangers(key);
     const { ranked, entries } = await this.#totals(key);
     if (ranked === entries) return drift;
     // The sorted set has members that no entry tells of.

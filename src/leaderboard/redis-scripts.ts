@@ -221,15 +221,16 @@ return 1
 
 /**
  * KEYS rank, entries, gone, and both next ones. ARGV channel, board, then user, sort key, achieved and version of each row
- * of PostgreSQL. Sets right what differs, also on a board that is being built, unless the board knows something newer. How many differed, then user and entry in turn of what is
- * newer; false if neither board is there.
+ * of PostgreSQL. Sets right what differs, also on a board that is being built, unless the board knows something newer. How
+ * many differed, how many have a score and stay off the board because they have left it, then user and entry in turn of what
+ * is newer; false if neither board is there.
  */
 export const REPAIR = `${HELD}${WRITE}
 local next = epoch_of(KEYS[4], KEYS[5])
 if next then
   for i = 3, #ARGV, 4 do set(KEYS[4], KEYS[5], KEYS[3], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
 end
-if not epoch_of(KEYS[1], KEYS[2]) then return next and {0} or false end
+if not epoch_of(KEYS[1], KEYS[2]) then return next and {0, 0} or false end
 local users, members = {}, {}
 for i = 3, #ARGV, 4 do
   users[#users + 1] = ARGV[i]
@@ -237,7 +238,7 @@ for i = 3, #ARGV, 4 do
 end
 local known = redis.call('HMGET', KEYS[2], unpack(users))
 local scores = redis.call('ZMSCORE', KEYS[1], unpack(members))
-local answer = {0}
+local answer = {0, 0}
 for n = 1, #users do
   local i = 4 * n - 1
   local user, key, achieved, version = users[n], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
@@ -252,6 +253,8 @@ for n = 1, #users do
     elseif gone_until(KEYS[3], user) < tonumber(version) then
       answer[1] = answer[1] + 1
       put(KEYS[1], KEYS[2], member, user, key, achieved, version)
+    else
+      answer[2] = answer[2] + 1
     end
   end
 end

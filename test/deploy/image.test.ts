@@ -25,6 +25,17 @@ const Lock = Type.Object({
   ),
 });
 
+t.test('its labels tell its version, which is that of the package', async (t) => {
+  const dockerfile = readFileSync('Dockerfile', 'utf8');
+  const { version } = Value.Parse(
+    Type.Object({ version: Type.String() }),
+    JSON.parse(readFileSync('package.json', 'utf8')),
+  );
+  t.match(dockerfile, `\nARG VERSION=${version}\n`);
+  t.match(dockerfile, /org\.opencontainers\.image\.version="\$\{VERSION\}"/);
+  t.match(dockerfile, /org\.opencontainers\.image\.revision="\$\{REVISION\}"/);
+});
+
 t.test('the image serves in production: without privileges, on a read-only file system', async (t) => {
   const image = await buildImage(t);
   if (!canConfine) t.comment('Neither root nor sudo on Linux: its processes are not confined here.');
@@ -34,6 +45,8 @@ t.test('the image serves in production: without privileges, on a read-only file 
     t.match(image.user, /^[1-9]\d*:[1-9]\d*$/);
     t.equal(image.stopSignal, 'SIGTERM');
     t.equal(image.env['NODE_ENV'], 'production');
+    t.equal(image.env['NODE_OPTIONS'], '--enable-source-maps');
+    t.ok(existsSync(join(image.root, image.workdir, 'dist/src/server.js.map')));
   });
 
   await t.test('it has the packages that it needs to run, and none for development', async (t) => {

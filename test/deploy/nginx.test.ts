@@ -7,7 +7,7 @@ import { Value } from '@sinclair/typebox/value';
 import t, { type Test } from 'tap';
 import { ProblemDocument } from '../../schemas/problem.js';
 import { PROBLEMS, type ProblemCode } from '../../src/errors.js';
-import { eventually } from '../api.js';
+import { conform, eventually } from '../api.js';
 import { type Service, startService } from '../faults/service.js';
 import { buildTestApp, buildTestDatabase } from '../helper.js';
 import type { RawStream } from '../live/live-server.js';
@@ -49,7 +49,8 @@ const post = (nginx: Nginx, player: Session, actionToken: string): Promise<Reply
 
 /** What nginx itself answers is a problem like those of the service. */
 function isProblem(t: Test, { status, headers, body }: Reply, code: ProblemCode): void {
-  const problem = Value.Parse(ProblemDocument, JSON.parse(body));
+  const problem: unknown = JSON.parse(body);
+  conform(ProblemDocument, problem, 'the answer');
   t.match(problem, { ...PROBLEMS[code], code, type: `urn:scoreboard:problem:${code}` });
   t.equal(status, PROBLEMS[code].status);
   t.match(headers['content-type'], /^application\/problem\+json\b/);
@@ -141,7 +142,7 @@ t.test('without an instance the answer is a problem with a time to wait for', as
   const answer = await nginx.call('GET', '/v1/leaderboards', { headers: { 'x-request-id': 'a"b' } });
   isProblem(t, answer, 'service-unavailable');
   t.equal(answer.headers['retry-after'], '5');
-  t.equal(Value.Parse(ProblemDocument, JSON.parse(answer.body)).instance, '/v1/leaderboards');
+  t.match(JSON.parse(answer.body), { instance: '/v1/leaderboards' });
   isProblem(t, await nginx.call('GET', '/a"b'), 'service-unavailable');
 });
 

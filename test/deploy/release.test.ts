@@ -3,10 +3,13 @@ import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:
 import t, { type Test } from 'tap';
 
 const DIGEST = `sha256:${'0123456789abcdef'.repeat(4)}`;
+const SETTINGS = 'deploy/aws/src/settings.ts';
 const OUTPUTS = { Url: 'https://scores.example', RollbackAlarms: 'a,b' };
 
+const ADDRESS = { DOMAIN_NAME: 'scores.example', HOSTED_ZONE_NAME: 'example', HOSTED_ZONE_ID: 'Z1' };
+
 /** deploy/release.sh in a folder of its own, with a command `npx` that deploys nothing. */
-function release(t: Test, args: string[], code = 0) {
+function release(t: Test, args: string[], code = 0, variables: Record<string, string> = ADDRESS) {
   const folder = t.testdir({ deploy: { aws: {} }, bin: {}, output: '' });
   cpSync('deploy/release.sh', `${folder}/deploy/release.sh`);
   mkdirSync(`${folder}/bin`, { recursive: true });
@@ -19,9 +22,7 @@ function release(t: Test, args: string[], code = 0) {
     encoding: 'utf8',
     env: {
       PATH: `${folder}/bin:${process.env['PATH']}`,
-      DOMAIN_NAME: 'scores.example',
-      HOSTED_ZONE_NAME: 'example',
-      HOSTED_ZONE_ID: 'Z1',
+      ...variables,
       GITHUB_OUTPUT: `${folder}/output`,
     },
   });
@@ -37,6 +38,29 @@ t.test('a stack gets the image of a digest, and tells its address and its alarms
   );
   t.equal(readFileSync(`${folder}/output`, 'utf8'), 'url=https://scores.example\nalarms=a,b\n');
 });
+
+t.test(
+  'every setting of the stacks comes from a variable of the workflow, and none that is empty',
+  async (t) => {
+    const [, patterns = ''] = /const PATTERNS = \{([\s\S]*?)\n\};/.exec(readFileSync(SETTINGS, 'utf8')) ?? [];
+    const names = [...patterns.matchAll(/^ {2}(\w+): /gm)].map(([, name = '']) => name);
+    t.ok(names.length > 5);
+    const settings = names.filter((name) => name !== 'imageDigest');
+    const variableOf = (name: string) => name.replaceAll(/[A-Z]/g, '_$&').toUpperCase();
+    const workflow = readFileSync('.github/workflows/deploy.yml', 'utf8');
+    for (const variable of settings.map(variableOf)) {
+      t.match(workflow, `      ${variable}: \${{ vars.${variable} }}\n`);
+    }
+    const askedFor = (value: string) => {
+      const variables = Object.fromEntries(settings.map((name) => [variableOf(name), value]));
+      const { folder } = release(t, ['ScoreboardStaging', DIGEST], 0, variables);
+      const asked = readFileSync(`${folder}/deploy/aws/asked`, 'utf8');
+      return [...asked.matchAll(/-c (\w+)=/g)].map(([, name]) => name).sort();
+    };
+    t.same(askedFor('x'), [...names].sort());
+    t.same(askedFor(''), ['imageDigest']);
+  },
+);
 
 t.test('what is no digest is not deployed', async (t) => {
   for (const digest of ['', 'latest', DIGEST.slice(0, -1), `${DIGEST} -c x=y`]) {

@@ -30,6 +30,7 @@ const Workflow = Type.Object({
   permissions: Type.Object({}, { additionalProperties: false }),
   concurrency: Type.Object({ group: Type.String(), 'cancel-in-progress': Type.Unknown() }),
   env: Type.Optional(Variables),
+  defaults: Type.Optional(Type.Object({ run: Type.Object({ shell: Type.String() }) })),
   jobs: Type.Record(Type.String(), Job),
 });
 type Workflow = Static<typeof Workflow>;
@@ -130,6 +131,17 @@ t.test('a pull request is linted, type checked and tested, on every Node that is
   }
 });
 
+t.test('what an image is built with is an argument of the Dockerfile', async (t) => {
+  const args = [...readFileSync('Dockerfile', 'utf8').matchAll(/^ARG (\w+)=/gm)].map(([, name]) => name);
+  const given = (file: string, name: string) => {
+    const builds = workflows.get(file)?.jobs[name]?.steps ?? [];
+    return builds.flatMap((step) => step.with?.['build-args'] ?? []).map(String);
+  };
+  t.match(given('check.yml', 'image'), [/^NODE_VERSION=\$\{\{ matrix\.node \}\}$/]);
+  t.match(given('release.yml', 'build'), [/^REVISION=\$\{\{ github\.sha \}\}$/]);
+  for (const name of ['NODE_VERSION', 'REVISION']) t.ok(args.includes(name), name);
+});
+
 t.test('a merge is checked, built with SBOM and provenance, tried in staging, then released', async (t) => {
   const release = workflows.get('release.yml');
   t.same(release?.on, { push: { branches: ['main'] } });
@@ -158,6 +170,7 @@ t.test('a deployment is tried, watched, and taken back if need be', async (t) =>
     order,
     order.toSorted((a, b) => a - b),
   );
+  t.equal(workflows.get('deploy.yml')?.defaults?.run.shell, 'bash', 'a question that fails ends its step');
   t.match(workflows.get('deploy.yml')?.jobs['deploy']?.environment, /^\$\{\{ inputs\.environment \}\}$/);
 });
 
@@ -175,5 +188,5 @@ t.test('Dependabot looks after everything that is pinned', async (t) => {
   const watched = updates.flatMap(({ 'package-ecosystem': kind, directory, directories = [] }) =>
     [...directories, ...(directory === undefined ? [] : [directory])].map((path) => `${kind} ${path}`),
   );
-  t.same(watched.sort(), ['docker /', 'github-actions /', 'npm /', 'npm /deploy/aws']);
+  t.same(watched.sort(), ['docker /', 'docker-compose /', 'github-actions /', 'npm /', 'npm /deploy/aws']);
 });

@@ -98,6 +98,24 @@ t.test('what differs is counted to the entry, and set right', async (t) => {
   await check('all of them at once', Object.keys(tamper).length - 1);
 });
 
+t.test(
+  'strangers are found also where a database that was set back has rows that are held back',
+  async (t) => {
+    for (const cameBack of [false, true]) {
+      const { key, board } = await fullBoard(t);
+      await board.apply([{ ...standing(1, 12), score: null }]);
+      if (cameBack) await board.apply([standing(1, 13)]);
+      await board.apply([standing(9_001)]);
+      t.equal((await board.page(1)).total, cameBack ? ENTRIES + 1 : ENTRIES);
+      t.equal(await reconciler.reconcile(key), cameBack ? 2 : 1);
+      const left = await board.many([userOf(1), userOf(9_001)]);
+      t.equal(left.standings.length, 0, 'the one is unknown, the other has left the board');
+      t.equal((await board.page(1)).total, ENTRIES - 1);
+      t.equal(await reconciler.reconcile(key), 0);
+    }
+  },
+);
+
 t.test('a board of which Redis has lost a key, or all, is not read and built anew', async (t) => {
   const { key, board } = await fullBoard(t);
   const [rank = '', entries = ''] = keysOf(key).board;

@@ -55,7 +55,7 @@ t.test('links lead somewhere', async (t) => {
     title.toLowerCase().replaceAll(' ', '-'),
   );
   for (const [, target = ''] of text.matchAll(/\]\(#([^)]*)\)/g)) t.ok(anchors.includes(target), target);
-  for (const [, file = ''] of text.matchAll(/\]\(\.\.\/([^)#]*)\)/g)) t.ok(readFileSync(file), file);
+  for (const [, file = ''] of text.matchAll(/\]\(\.\.\/([^)#]*)[)#]/g)) t.ok(readFileSync(file), file);
   for (const [, file = ''] of text.matchAll(/`(test\/[\w/.-]+\.ts)`/g)) t.ok(readFileSync(file), file);
 });
 

@@ -105,6 +105,7 @@ t.test('a dump of a database that is being written to, restored into a new one',
         const metrics = await (await fetch(`${api.url}/metrics`)).text();
         assert.match(metrics, /leaderboard_projection_ready\{leaderboard="global"\} 1/);
       }, CONVERGED_MS);
+      (await standing(api, dan.id)).fails('not-found');
       (await standing(api, bea.id)).fails('not-found');
       const { rowCount } = await pool.query(
         "SELECT FROM scores WHERE leaderboard_id = 'global' AND user_id = $1 AND score IS NOT NULL",

@@ -38,27 +38,29 @@ t.test('the password of the database, by two users that take turns', async (t) =
   const admin = openPool(t, adminUrl);
   const database = new URL(adminUrl).pathname.slice(1);
   // Roles belong to the whole server: another run of this must not meet them.
-  const named = (text: string) => text.replaceAll('scoreboard_', `${database}_`);
-  const roles = ['a', 'b', 'owner'].map((name) => named(`scoreboard_${name}`)).join();
+  const named = (text: string) =>
+    text.replaceAll(/\bscoreboard\b/g, 'scoreboard_before').replaceAll('scoreboard_', `${database}_`);
+  const roles = ['a', 'b', 'owner', 'before'].map((name) => named(`scoreboard_${name}`)).join();
   t.teardown(() =>
     admin.query(`REASSIGN OWNED BY ${roles} TO CURRENT_USER; DROP OWNED BY ${roles}; DROP ROLE ${roles}`),
   );
-  await admin.query(named(statement('CREATE ROLE scoreboard_owner')));
-  await admin.query(
-    named(
-      `ALTER DATABASE ${database} OWNER TO scoreboard_owner; GRANT ALL ON SCHEMA public TO scoreboard_owner`,
-    ),
-  );
+  await admin.query(named("CREATE ROLE scoreboard LOGIN PASSWORD 'since the beginning'"));
+  await admin.query(named(`ALTER DATABASE ${database} OWNER TO scoreboard`));
   const urlOf = (user: string, password: string) => {
     const url = new URL(adminUrl);
     url.username = named(user);
     url.password = password;
     return url.href;
   };
-  const first = urlOf('scoreboard_a', 'the one in use');
-  await migrate(first);
-  const pair = await startPair(t, await prepare(first, 10), { DATABASE_URL: first });
+  const before = urlOf('scoreboard', 'since the beginning');
+  await migrate(before);
+  const users = await prepare(before, 10);
+  await admin.query(named(statement('CREATE ROLE scoreboard_owner')));
+  await admin.query(named(statement('GRANT scoreboard_owner')));
+  const pair = await startPair(t, users, { DATABASE_URL: before });
   await pair.load.more(20);
+  const first = urlOf('scoreboard_a', 'the one in use');
+  await pair.restart({ DATABASE_URL: first });
 
   await admin.query(named("ALTER ROLE scoreboard_b PASSWORD 'a new one'"));
   await pair.restart({ DATABASE_URL: urlOf('scoreboard_b', 'a new one') });

@@ -55,12 +55,21 @@ t.test('a score is one trace from its verification to the streams, whatever batc
     OTEL_EXPORTER_OTLP_HEADERS: 'x-tenant=games',
   });
   const stream = await BoardStream.open(t, service.url);
-  const answers = await Promise.all(Array.from({ length: 20 }, () => post(player.api, player.id)));
-  t.same(new Set(answers.map(({ status }) => status)), new Set([200]));
-  await eventually(async () => assert.equal(stream.board?.items[0]?.score, 20 * 250));
-
-  const traces = await wholeTraces(collector, 20);
-  t.equal(new Set(traces.map(([span]) => span?.traceId)).size, 20);
+  let posted = 0;
+  let traces: CollectedSpan[][];
+  let batches: Map<string, CollectedSpan[]>;
+  do {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => post(player.api, player.id)));
+    t.same(new Set(answers.map(({ status }) => status)), new Set([200]));
+    posted += 20;
+    await eventually(async () => assert.equal(stream.board?.items[0]?.score, posted * 250));
+    traces = await wholeTraces(collector, posted);
+    const commits = traces.map((spans) => spanNamed(spans, 'commit'));
+    batches = groupBy(commits, ({ attributes }) => String(attributes['scoreboard.batch.id']));
+    // On a busy machine each may arrive by itself.
+  } while (batches.size === posted && posted < 200);
+  t.ok(batches.size < posted, 'some shared a batch');
+  t.equal(new Set(traces.map(([span]) => span?.traceId)).size, posted);
   for (const spans of traces) {
     const server = spanNamed(spans, SCORE);
     const [verify, batch, commit, project, publish] = STAGES.map((name) => spanNamed(spans, name));
@@ -85,14 +94,11 @@ t.test('a score is one trace from its verification to the streams, whatever batc
     t.ok(project.end <= server.end, 'the answer waits for the boards, though not for the streams');
   }
 
-  const commits = traces.map((spans) => spanNamed(spans, 'commit'));
-  const batches = groupBy(commits, ({ attributes }) => String(attributes['scoreboard.batch.id']));
   for (const [id, spans] of batches) {
     t.match(id, /^evt_/);
     for (const { attributes } of spans) t.equal(attributes['scoreboard.batch.size'], spans.length);
   }
-  t.ok(batches.size < 20, 'some shared a batch');
-  t.equal(sum([...batches.values()].map(({ length }) => length)), 20);
+  t.equal(sum([...batches.values()].map(({ length }) => length)), posted);
   t.match(collector.requests[0], { url: '/v1/traces', headers: { 'x-tenant': 'games' } });
 });
 

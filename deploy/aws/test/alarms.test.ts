@@ -61,6 +61,16 @@ test('the alerts of Prometheus are all here, under the same names', () => {
   );
 });
 
+test('every alarm names a section that is there, and says what to do', () => {
+  for (const [name, { AlarmDescription }] of alarms) {
+    const [, file = '', anchor] = / See ([\w/.-]+)#([\w-]+)\.$/.exec(AlarmDescription) ?? [];
+    const text = readFileSync(`../../${file}`, 'utf8');
+    const anchorOf = (section: string) => /^.*/.exec(section)?.[0].toLowerCase().replaceAll(' ', '-');
+    const section = text.split(/^#+ /m).find((section) => anchorOf(section) === anchor);
+    assert.ok(section?.includes(file === 'docs/operations.md' ? '**Do**' : `\`${name}\``), AlarmDescription);
+  }
+});
+
 test('alarms count lines of the log by what the service writes', () => {
   const filters = resources(template, 'AWS::Logs::MetricFilter').map(
     ([, { FilterPattern }]) => FilterPattern,

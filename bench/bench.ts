@@ -1,0 +1,82 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { ensureTestProgram } from '../scripts/test-program.js';
+import type { Case, Result } from './case.js';
+import { indexStructure } from './cases/index-structure.js';
+import { fanout, latency, streams } from './cases/live.js';
+import { rank, top } from './cases/reads.js';
+import { rebuild } from './cases/rebuild.js';
+import { verify } from './cases/verify.js';
+import { growth, write, writeNaive, writeRedis } from './cases/write.js';
+import { Stage } from './stage.js';
+
+/*
+ * `npm run bench [-- <name> ...]`: measures what the design promises. Figures of a machine tell little; each that is
+ * judged is a ratio of two things that were measured in turn.
+ */
+
+const CASES: Record<string, Case> = {
+  write,
+  'write-naive': writeNaive,
+  'write-redis': writeRedis,
+  verify,
+  top,
+  rank,
+  index: indexStructure,
+  rebuild,
+  fanout,
+  streams,
+  latency,
+  growth,
+};
+
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !(name in CASES));
+if (unknown.length > 0) {
+  console.error(
+    `There is no benchmark "${unknown.join('", "')}". There are: ${Object.keys(CASES).join(', ')}`,
+  );
+  process.exit(1);
+}
+ensureTestProgram('redis-server');
+const started = new Date();
+const results: Record<string, Result[]> = {};
+for (const [name, measure] of Object.entries(CASES)) {
+  if (names.length > 0 && !names.includes(name)) continue;
+  const stage = new Stage();
+  const start = performance.now();
+  process.stderr.write(`${name} … `);
+  try {
+    results[name] = await measure(stage);
+  } finally {
+    await stage.end();
+  }
+  process.stderr.write(`${((performance.now() - start) / 1000).toFixed(0)} s\n`);
+}
+console.log(table(Object.values(results).flat()));
+mkdirSync('bench/results', { recursive: true });
+const file = `bench/results/${started.toISOString().slice(0, 10)}.json`;
+const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, memory: totalmem() };
+writeFileSync(file, `${JSON.stringify({ started, machine, results }, null, 2)}\n`);
+console.log(`\nWritten to ${file}`);
+
+function table(lines: readonly Result[]): string {
+  return lines
+    .map(({ what, against, figure, target }) => {
+      const value = typeof figure === 'number' ? figure : figure.median;
+      const [goal, reached] =
+        'atLeast' in target
+          ? [`at least ${target.atLeast}`, value >= target.atLeast]
+          : [`at most ${target.atMost}`, value <= target.atMost];
+      const detail =
+        typeof figure === 'number'
+          ? ''
+          : `\n      ${round(figure.min)} to ${round(figure.max)}; ${round(figure.this)} against ${round(figure.against)}: ${against}`;
+      return `${reached ? '  ok  ' : ' FALLS SHORT '} ${round(value)} (${goal})  ${what}${detail}`;
+    })
+    .join('\n');
+}
+
+function round(figure: number): string {
+  return figure >= 1000 ? figure.toFixed(0) : figure.toPrecision(3);
+}

@@ -1,0 +1,97 @@
+import type { Case } from '../case.js';
+import { pairs } from '../pairs.js';
+import { framesAfterAnswers, raiseLeader } from '../probe.js';
+import type { Server } from '../stage.js';
+import { streamRequest } from '../streams.js';
+
+const ENTRIES = 1_000;
+const REQUEST = streamRequest(10);
+const FANOUT_STREAMS = 5_000;
+const FANOUT_SECONDS = 4;
+const UPDATES_A_SECOND = 10;
+
+export const fanout: Case = async (stage) => {
+  const service = await stage.server('service', await stage.database('fanout', ENTRIES, ENTRIES));
+  let frameBytes = 0;
+  /** Processor time of the server for a frame, in microseconds. */
+  const cost = async (server: Server, request: string): Promise<number> => {
+    await stage.streams({ kind: 'open', port: server.port, count: FANOUT_STREAMS, request });
+    const before = await server.used('cpu');
+    const { frames, bytes } = await stage.streams({ kind: 'count', seconds: FANOUT_SECONDS });
+    const after = await server.used('cpu');
+    await stage.streams({ kind: 'close' });
+    if (frames < FANOUT_STREAMS * FANOUT_SECONDS) throw new Error(`Only ${frames} frames came`);
+    frameBytes = Math.round(bytes / frames);
+    return ((after - before) * 1e6) / frames;
+  };
+  const ours = async (): Promise<number> => {
+    // Longer than is counted, as the streams are opened first.
+    const raised = raiseLeader(service, UPDATES_A_SECOND, FANOUT_SECONDS + 6);
+    const micros = await cost(service, REQUEST);
+    await raised;
+    return micros;
+  };
+  await ours();
+  const bare = await stage.sharedBuffer(frameBytes, UPDATES_A_SECOND);
+  return [
+    {
+      what: `fanout: microseconds of the server for a frame, ${FANOUT_STREAMS} streams, ${UPDATES_A_SECOND} updates a second`,
+      against: 'socket.write of one shared Buffer of the same size to as many sockets',
+      figure: await pairs(ours, () => cost(bare, '')),
+      target: { atMost: 1.3 },
+    },
+  ];
+};
+
+const MEMORY_STREAMS = 10_000;
+const WARM_UP_STREAMS = 100;
+
+export const streams: Case = async (stage) => {
+  const server = await stage.server('service', await stage.database('streams', ENTRIES, ENTRIES));
+  const open = (count: number) => stage.streams({ kind: 'open', port: server.port, count, request: REQUEST });
+  await open(WARM_UP_STREAMS);
+  const before = await server.used('memory');
+  await open(MEMORY_STREAMS);
+  const after = await server.used('memory');
+  await stage.streams({ kind: 'close' });
+  return [
+    {
+      what: `streams: kilobytes of memory for one of ${MEMORY_STREAMS}`,
+      against: '',
+      figure: (after - before) / MEMORY_STREAMS / 1024,
+      target: { atMost: 20 },
+    },
+  ];
+};
+
+const USERS = 20_000;
+const LATENCY_SECONDS = 10;
+
+export const latency: Case = async (stage) => {
+  const server = await stage.server('service', await stage.database('latency', USERS, 1));
+  const load = { kind: 'scores', port: server.port, connections: 64, users: USERS } as const;
+  await stage.load({ ...load, seconds: 2 });
+  const highest = await stage.load({ ...load, seconds: 3 });
+  const rate = Math.round(highest.right / highest.seconds / 2);
+  const [{ latencies }, toFrame] = await Promise.all([
+    stage.load({ ...load, seconds: LATENCY_SECONDS, rate }),
+    framesAfterAnswers(server, LATENCY_SECONDS),
+  ]);
+  const at = `p99, at ${rate} writes a second, half of the highest rate`;
+  return [
+    {
+      what: `latency: milliseconds of a write, ${at}`,
+      against: '',
+      figure: p99(latencies),
+      target: { atMost: 50 },
+    },
+    {
+      what: `latency: milliseconds from its answer to its frame, ${at}`,
+      against: '',
+      figure: p99(toFrame),
+      target: { atMost: 250 },
+    },
+  ];
+};
+
+const p99 = (sorted: readonly number[]): number => sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.NaN;

@@ -1,0 +1,75 @@
+import { once } from 'node:events';
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import pg from 'pg';
+import { to } from 'pg-copy-streams';
+import { types } from '../../src/database.js';
+import type { BoardKey } from '../../src/leaderboard/leaderboard.js';
+import { MemoryLeaderboard } from '../../src/leaderboard/memory-leaderboard.js';
+import { Reconciler } from '../../src/leaderboard/reconciler.js';
+import { connectRedis } from '../../src/redis.js';
+import type { Case } from '../case.js';
+import { pairs } from '../pairs.js';
+
+const ENTRIES = 1_000_000;
+const KEY: BoardKey = { id: 'global', season: 1, sort: 'desc' };
+const COPY = `COPY (SELECT user_id, score, achieved_at, version FROM scores WHERE leaderboard_id = 'global' AND season = 1) TO STDOUT`;
+
+export const rebuild: Case = async (stage) => {
+  const database = await stage.database('rebuild', ENTRIES, ENTRIES);
+  const pool = new pg.Pool({ connectionString: database, types, options: '-c timezone=UTC' });
+  const redis = connectRedis('single', (await stage.redis()).REDIS_URL);
+  await once(redis, 'ready');
+  try {
+    const copied = timed(async () => {
+      const client = await pool.connect();
+      let bytes = 0;
+      const sink = new Writable({
+        write(chunk: Buffer, _, done) {
+          bytes += chunk.length;
+          done();
+        },
+      });
+      await pipeline(client.query(to(COPY)), sink);
+      client.release();
+      if (bytes < ENTRIES * 30) throw new Error(`Only ${bytes} bytes were copied`);
+    });
+    const inMemory = timed(async () => {
+      const board = new MemoryLeaderboard(KEY, pool);
+      await board.load();
+      const { total } = await board.page(1);
+      if (total !== ENTRIES) throw new Error(`${total} entries`);
+    });
+    const inRedis = async (): Promise<number> => {
+      await redis.flushall();
+      return timed(async () => {
+        const rebuilt = await new Reconciler(pool, redis).reconcile(KEY);
+        if (rebuilt !== ENTRIES) throw new Error(`${rebuilt} entries`);
+      })();
+    };
+    const against = 'COPY of the same rows to this process';
+    return [
+      {
+        what: 'rebuild: seconds, 1,000,000 entries into memory',
+        against,
+        figure: await pairs(inMemory, copied),
+        target: { atMost: 3 },
+      },
+      {
+        what: 'rebuild: seconds, 1,000,000 entries into Redis',
+        against,
+        figure: await pairs(inRedis, copied),
+        target: { atMost: 8 },
+      },
+    ];
+  } finally {
+    redis.disconnect();
+    await pool.end();
+  }
+};
+
+const timed = (work: () => Promise<void>) => async (): Promise<number> => {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1000;
+};

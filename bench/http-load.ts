@@ -1,0 +1,97 @@
+import { connect, type Socket } from 'node:net';
+
+/** What a run of requests came to. Only right answers are counted. */
+export interface LoadResult {
+  readonly right: number;
+  readonly wrong: number;
+  readonly seconds: number;
+  /** From the moment a request was due to its answer, in milliseconds, in ascending order. */
+  readonly latencies: number[];
+}
+
+export interface Load {
+  readonly port: number;
+  readonly connections: number;
+  /** The next request, or undefined when there are no more. */
+  next(): Buffer | undefined;
+  isRight(answer: string): boolean;
+  /** Ends sooner if `next` does. */
+  readonly seconds: number;
+  /** Requests a second, evenly spaced; as many as there is room for by default. */
+  readonly rate?: number | undefined;
+}
+
+/**
+ * Sends requests over keep-alive connections, one at a time on each. A client of a few system calls a request, so that
+ * it takes little of the machine that the server is measured on.
+ */
+export async function httpLoad(load: Load): Promise<LoadResult> {
+  const { port, connections, rate, seconds } = load;
+  const latencies: number[] = [];
+  let wrong = 0;
+  let sent = 0;
+  const sockets = await Promise.all(Array.from({ length: connections }, () => open(port)));
+  const start = performance.now();
+  const end = start + seconds * 1000;
+  let last = start;
+
+  /** When the next request is due: a rate is kept even when answers come late, else what is slow would hide itself. */
+  const due = (): number => (rate === undefined ? performance.now() : start + (sent / rate) * 1000);
+
+  await Promise.all(
+    sockets.map(
+      (socket) =>
+        new Promise<void>((resolve, reject) => {
+          let dueAt = 0;
+          let received = '';
+          const send = (): void => {
+            dueAt = due();
+            const request = dueAt < end ? load.next() : undefined;
+            if (request === undefined) {
+              socket.end();
+              resolve();
+              return;
+            }
+            sent++;
+            const wait = dueAt - performance.now();
+            if (wait > 1) setTimeout(() => socket.write(request), wait);
+            else socket.write(request);
+          };
+          socket.on('error', reject);
+          socket.on('data', (chunk: string) => {
+            received += chunk;
+            const answer = wholeAnswer(received);
+            if (answer === undefined) return;
+            received = '';
+            last = performance.now();
+            if (load.isRight(answer)) latencies.push(last - dueAt);
+            else if (++wrong === 1) console.error(`A wrong answer: ${answer.slice(0, 2_000)}`);
+            send();
+          });
+          send();
+        }),
+    ),
+  );
+  return {
+    right: latencies.length,
+    wrong,
+    seconds: (last - start) / 1000,
+    latencies: latencies.sort((a, b) => a - b),
+  };
+}
+
+function wholeAnswer(received: string): string | undefined {
+  const head = received.indexOf('\r\n\r\n');
+  if (head < 0) return undefined;
+  const field = received.toLowerCase().lastIndexOf('content-length: ', head);
+  const length = field < 0 ? 0 : Number.parseInt(received.slice(field + 16, field + 24), 10);
+  return received.length >= head + 4 + length ? received : undefined;
+}
+
+function open(port: number): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => resolve(socket));
+    socket.setEncoding('latin1');
+    socket.once('error', reject);
+  });
+}

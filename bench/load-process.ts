@@ -1,0 +1,114 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { httpLoad, type LoadResult } from './http-load.js';
+import { accessToken, actionToken, userId } from './players.js';
+import { Streams } from './streams.js';
+
+/*
+ * The clients, in a process of their own. A job comes over IPC, and its result goes back.
+ */
+
+interface Timing {
+  readonly port: number;
+  readonly connections: number;
+  readonly seconds: number;
+  /** Requests a second; as many as there is room for by default. */
+  readonly rate?: number;
+}
+
+export type Job =
+  | (Timing & {
+      readonly kind: 'scores';
+      /** In turn by this many users. */
+      readonly users: number;
+      /** Every so manieth user takes part; all by default. */
+      readonly apart?: number;
+    })
+  | (Timing & {
+      readonly kind: 'reads';
+      /** Asked for in turn. */
+      readonly paths: readonly string[];
+      /** Stands in each right answer. */
+      readonly expected: string;
+    });
+
+/** Live streams, which stay open from one job to the next. */
+export type StreamJob =
+  | { readonly kind: 'open'; readonly port: number; readonly count: number; readonly request: string }
+  | { readonly kind: 'count'; readonly seconds: number }
+  | { readonly kind: 'close' };
+
+export interface Received {
+  readonly frames: number;
+  readonly bytes: number;
+}
+
+/** More scores a second than any server here takes: as many are minted beforehand. */
+const MOST_SCORES = 16_000;
+
+/** Access tokens of the users who have played. */
+const accessTokens = new Map<number, string>();
+
+const streams = new Streams();
+
+process.on('message', (job: Job | StreamJob) => {
+  run(job).then(
+    (result) => process.send?.(result),
+    (error: unknown) => {
+      console.error(error);
+      process.exit(1);
+    },
+  );
+});
+
+function run(job: Job | StreamJob): Promise<LoadResult | Received> {
+  switch (job.kind) {
+    case 'scores':
+    case 'reads':
+      return load(job);
+    default:
+      return stream(job);
+  }
+}
+
+async function stream(job: StreamJob): Promise<Received> {
+  const { frames, bytes } = streams;
+  if (job.kind === 'open') await streams.open(job.port, job.count, job.request);
+  if (job.kind === 'count') await delay(job.seconds * 1000);
+  if (job.kind === 'close') streams.close();
+  return { frames: streams.frames - frames, bytes: streams.bytes - bytes };
+}
+
+function load(job: Job): Promise<LoadResult> {
+  if (job.kind === 'reads') {
+    const requests = job.paths.map((path) => Buffer.from(`GET ${path} HTTP/1.1\r\nHost: bench\r\n\r\n`));
+    let at = 0;
+    return httpLoad({
+      ...job,
+      next: () => requests[at++ % requests.length],
+      isRight: (answer) => answer.startsWith('HTTP/1.1 200 ') && answer.includes(job.expected),
+    });
+  }
+  const requests = scoreRequests(job.users, job.apart ?? 1, (job.rate ?? MOST_SCORES) * job.seconds);
+  return httpLoad({
+    ...job,
+    next: () => requests.pop(),
+    isRight: (answer) => answer.startsWith('HTTP/1.1 200 ') && answer.includes('"status":"counted"'),
+  });
+}
+
+function scoreRequests(users: number, apart: number, count: number): Buffer[] {
+  return Array.from({ length: count }, (_, i) => {
+    const n = 1 + (i % users) * apart;
+    const access = accessTokens.get(n) ?? accessToken(userId(n));
+    accessTokens.set(n, access);
+    return scoreRequest(userId(n), access);
+  });
+}
+
+function scoreRequest(user: string, access: string): Buffer {
+  const body = JSON.stringify({ actionToken: actionToken(user) });
+  return Buffer.from(
+    `POST /v1/scores HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${access}\r\n` +
+      `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+}

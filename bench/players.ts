@@ -1,0 +1,45 @@
+import { createHmac } from 'node:crypto';
+import { signActionToken } from '../src/action-token/token.js';
+import { newId } from '../src/ids.js';
+
+/** Of the services that are measured; of no other. */
+export const JWT_SECRET = 'the benchmark signs access tokens with this';
+export const ACTION_TOKEN_SECRET = 'the benchmark signs action tokens with this';
+
+/** The n-th user, from 1. Digits that are hexadecimal too, so that SQL can make the same. */
+export const userId = (n: number): string => `usr_01${n.toString(16).padStart(24, '0')}`;
+/** The same in SQL, of an expression. */
+export const USER_ID = (n: string): string => `'usr_01' || lpad(to_hex(${n}), 24, '0')`;
+
+const JWT_HEADER = encode({ alg: 'HS256', typ: 'JWT' });
+const HOUR_S = 3_600;
+
+/** An access token, as the service signs it for a guest. */
+export function accessToken(user: string): string {
+  const iat = Math.floor(Date.now() / 1000);
+  const claims = { sub: user, sid: newId('ses'), role: 'player', iat, exp: iat + HOUR_S };
+  const input = `${JWT_HEADER}.${encode({ ...claims, iss: 'scoreboard-api', aud: 'scoreboard-api' })}`;
+  return `${input}.${createHmac('sha256', JWT_SECRET).update(input).digest('base64url')}`;
+}
+
+/** A token that counts once: 10 points of the action `collect-coin`. */
+export function actionToken(user: string): string {
+  const iat = Math.floor(Date.now() / 1000);
+  return signActionToken(
+    {
+      ...{
+        iss: 'scoreboard-api',
+        aud: 'scoreboard-action',
+        sub: user,
+        jti: newId('tok'),
+        act: 'collect-coin',
+      },
+      ...{ pts: [10, 10], iat, nbf: iat, exp: iat + 300, azp: 'player' },
+    } as const,
+    ACTION_TOKEN_SECRET,
+  );
+}
+
+function encode(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}

@@ -1,0 +1,23 @@
+import { buildApp } from '../src/app.js';
+import { loadConfig } from '../src/config.js';
+import { createLogger } from '../src/logging.js';
+import { answerUsage } from './usage.js';
+import { isVariant, VARIANTS } from './variants.js';
+
+/*
+ * The service in a process of its own, as in production, or one of the things it is measured against. Told over IPC:
+ * its port once it listens, and what it has used whenever it is asked.
+ */
+
+const config = loadConfig(process.env);
+const { DATABASE_URL } = config;
+if (DATABASE_URL === undefined) throw new Error('DATABASE_URL is missing');
+const app = await buildApp({ ...config, DATABASE_URL }, createLogger(config));
+const [variant = ''] = process.argv.slice(2);
+if (!isVariant(variant)) throw new Error(`There is no variant "${variant}"`);
+VARIANTS[variant](app);
+const address = await app.listen({ host: '127.0.0.1', port: 0 });
+
+answerUsage();
+process.on('disconnect', () => app.close().finally(() => process.exit()));
+process.send?.(Number(new URL(address).port));

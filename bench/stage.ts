@@ -1,0 +1,245 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { ensureTestProgram } from '../scripts/test-program.js';
+import { startEmbeddedPostgres } from '../src/embedded-postgres.js';
+import { migrate } from '../src/migrate.js';
+import { connectRedis } from '../src/redis.js';
+import type { LoadResult } from './http-load.js';
+import type { Job, Received, StreamJob } from './load-process.js';
+import { ACTION_TOKEN_SECRET, JWT_SECRET, USER_ID } from './players.js';
+import type { Asked } from './usage.js';
+import type { Variant } from './variants.js';
+
+/** As in production, but for the limits, which are not what is measured: all load comes from one address. */
+const PRODUCTION = {
+  NODE_ENV: 'production',
+  HOST: '127.0.0.1',
+  PORT: '0',
+  JWT_SECRET,
+  ACTION_TOKEN_SECRET,
+  RATE_LIMIT_SCORE_UPDATE: '1000000000',
+  RATE_LIMIT_READ: '1000000000',
+  SSE_MAX_CONNECTIONS: '20000',
+  SSE_MAX_CONNECTIONS_PER_IP: '20000',
+};
+
+/** What is usual for a server of this size: without it, checkpoints would be measured and little else. */
+const POSTGRES = { shared_buffers: '1GB', max_wal_size: '8GB', checkpoint_timeout: '15min' };
+
+const COLLECT_COIN = `
+INSERT INTO actions (id, title, points_min, points_max, issuer, min_duration_ms)
+VALUES ('collect-coin', 'Collect a coin', 10, 10, 'player', 0);
+INSERT INTO action_leaderboards VALUES ('collect-coin', 'global')`;
+
+/** Of whom there is more to say: it leads every board by far. */
+export const LEADER = 0;
+
+/** The service, or what it is measured against, in a process of its own. */
+export interface Server {
+  readonly port: number;
+  /** Processor time so far in seconds, or memory after a collection in bytes. */
+  used(what: Asked): Promise<number>;
+  stop(): Promise<void>;
+}
+
+/** Servers, databases and clients of one case; all of them end with it. */
+export class Stage {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'scoreboard-bench-'));
+  readonly #ends: (() => Promise<unknown>)[] = [];
+  #postgres: ReturnType<typeof startEmbeddedPostgres> | undefined;
+  #clients: ChildProcess | undefined;
+
+  /**
+   * A migrated database with the users LEADER to `users`, of whom the first `entries` stand on the board `global`.
+   * @returns its URL
+   */
+  async database(name: string, users: number, entries = 0): Promise<string> {
+    // Durable, as in production: an answer is on disk.
+    this.#postgres ??= startEmbeddedPostgres({
+      directory: join(this.#directory, 'postgres'),
+      settings: POSTGRES,
+    });
+    const { url } = await this.#postgres;
+    await query(url, `CREATE DATABASE ${name}`);
+    const database = new URL(`/${name}`, url).href;
+    await migrate(database);
+    await query(database, COLLECT_COIN);
+    await query(
+      database,
+      `INSERT INTO users (id, display_name)
+       SELECT ${USER_ID('n')}, 'Player ' || n FROM generate_series(${LEADER}, ${users}) n`,
+    );
+    await addEntries(database, 'global', entries, 1);
+    return database;
+  }
+
+  /** A further board, on which every so manieth user stands. */
+  async board(database: string, id: string, entries: number, apart: number): Promise<void> {
+    await query(
+      database,
+      `INSERT INTO leaderboards (id, title, sort, operator) VALUES ('${id}', '${id}', 'desc', 'increment')`,
+    );
+    await addEntries(database, id, entries, apart);
+  }
+
+  /** Score events of the past, by these users in turn. */
+  async events(database: string, count: number, users: number): Promise<void> {
+    await query(
+      database,
+      `DROP INDEX score_events_user_idx;
+       ALTER TABLE score_events DROP CONSTRAINT score_events_pkey;
+       INSERT INTO score_events (id, user_id, action_id, token_id, points, accepted_at)
+       SELECT 'evt_01' || lpad(to_hex(n), 24, '0'), ${USER_ID(`1 + n % ${users}`)}, 'collect-coin',
+              'tok_01' || lpad(to_hex(n), 24, '0'), 10, now() - interval '30 days' + n * interval '100 ms'
+       FROM generate_series(1::bigint, ${count}) n;
+       ALTER TABLE score_events ADD PRIMARY KEY (id);
+       CREATE INDEX score_events_user_idx ON score_events (user_id, id DESC)`,
+    );
+    await settle(database);
+  }
+
+  async server(
+    variant: Variant,
+    databaseUrl: string,
+    environment: Readonly<Record<string, string>> = { REDIS_MODE: 'off' },
+  ): Promise<Server> {
+    return this.#start('server.js', [variant], {
+      ...PRODUCTION,
+      DATABASE_URL: databaseUrl,
+      ...environment,
+    });
+  }
+
+  /** Writes one Buffer of so many bytes to all its connections, so many times a second. */
+  sharedBuffer(bytes: number, timesASecond: number): Promise<Server> {
+    return this.#start('shared-buffer.js', [String(bytes), String(timesASecond)], {});
+  }
+
+  async #start(file: string, args: string[], env: Record<string, string>): Promise<Server> {
+    const child = fork(compiled(file), args, {
+      env,
+      // Logs are written; whoever read them would take part of the machine.
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    });
+    this.#ends.push(() => end(child));
+    const port = await answer<number>(child);
+    return { port, used: (what) => ask<number>(child, what), stop: () => end(child) };
+  }
+
+  /** The environment of a service that uses a Redis server, which is started. */
+  async redis(): Promise<{ REDIS_MODE: 'single'; REDIS_URL: string }> {
+    const port = await freePort();
+    const program = ensureTestProgram('redis-server');
+    const child = spawn(program, ['--port', String(port), '--bind', '127.0.0.1', '--save', ''], {
+      stdio: 'ignore',
+      cwd: this.#directory,
+    });
+    this.#ends.push(() => {
+      child.kill();
+      return once(child, 'exit');
+    });
+    const url = `redis://127.0.0.1:${port}`;
+    const client = connectRedis('single', url);
+    client.on('error', () => {}); // Until it is up.
+    await once(client, 'ready');
+    client.disconnect();
+    return { REDIS_MODE: 'single', REDIS_URL: url };
+  }
+
+  /** Has the clients do a job. @throws Error if any answer was wrong */
+  async load(job: Job): Promise<LoadResult> {
+    const result = await ask<LoadResult>(this.#client(), job);
+    if (result.wrong > 0) throw new Error(`${result.wrong} answers were wrong`);
+    return result;
+  }
+
+  /** Has the clients open streams, count what they receive, or close them. */
+  streams(job: StreamJob): Promise<Received> {
+    return ask<Received>(this.#client(), job);
+  }
+
+  #client(): ChildProcess {
+    if (this.#clients === undefined) {
+      const child = fork(compiled('load-process.js'));
+      this.#clients = child;
+      this.#ends.push(() => end(child));
+    }
+    return this.#clients;
+  }
+
+  async end(): Promise<void> {
+    for (const end of this.#ends.reverse()) await end();
+    await (await this.#postgres)?.stop();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+async function addEntries(database: string, board: string, count: number, apart: number): Promise<void> {
+  await query(
+    database,
+    `INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
+     SELECT '${board}', 1, ${USER_ID(`n * ${apart}`)}, score, -score, now() - n * interval '1 ms', 1
+     FROM (SELECT n, CASE n WHEN ${LEADER} THEN 1000000000 ELSE 1 + abs(hashint4(n::int) % 1000000) END AS score
+           FROM generate_series(${LEADER}, ${count - 1}) n) made`,
+  );
+  await settle(database);
+}
+
+/** So that what was filled in costs nothing while something else is measured. */
+async function settle(database: string): Promise<void> {
+  await query(database, 'VACUUM ANALYZE');
+  await query(database, 'CHECKPOINT');
+}
+
+const compiled = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
+
+async function ask<Answer>(child: ChildProcess, message: object | string): Promise<Answer> {
+  const answered = answer<Answer>(child);
+  child.send(message);
+  return answered;
+}
+
+function answer<Answer>(child: ChildProcess): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const gone = () =>
+      reject(new Error(`A process of the benchmark has ended: ${child.spawnargs.join(' ')}`));
+    child.once('exit', gone);
+    child.once('message', (message: Answer) => {
+      child.off('exit', gone);
+      resolve(message);
+    });
+  });
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  if (child.connected) child.disconnect();
+  await exited;
+}
+
+async function query(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0));
+    });
+  });
+}

@@ -1,0 +1,52 @@
+import { connect, type Socket } from 'node:net';
+
+/** Open live streams, and what they have received. */
+export class Streams {
+  /** Events of the board, after the first of each stream. */
+  frames = 0;
+  bytes = 0;
+  readonly #sockets: Socket[] = [];
+
+  /** @param request empty for a server that sends without being asked */
+  async open(port: number, count: number, request: string): Promise<void> {
+    for (let opened = 0; opened < count; opened += 200) {
+      await Promise.all(
+        Array.from({ length: Math.min(200, count - opened) }, () => this.#open(port, request)),
+      );
+    }
+  }
+
+  #open(port: number, request: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ port, host: '127.0.0.1' });
+      this.#sockets.push(socket);
+      socket.once('error', reject);
+      // Every frame is sent by itself and has an empty line at its end, whatever it is cut into on the way.
+      let lastByte = 0;
+      socket.on('data', (chunk: Buffer) => {
+        this.bytes += chunk.length;
+        this.frames += countEnds(chunk, lastByte);
+        lastByte = chunk[chunk.length - 1] ?? 0;
+        resolve();
+      });
+      if (request === '') socket.once('connect', () => resolve());
+      else socket.write(request);
+    });
+  }
+
+  close(): void {
+    for (const socket of this.#sockets.splice(0)) socket.destroy();
+  }
+}
+
+const NEW_LINE = 10;
+
+/** Empty lines in a chunk, of which the first may have begun in the last byte of the one before. */
+function countEnds(chunk: Buffer, lastByte: number): number {
+  let ends = lastByte === NEW_LINE && chunk[0] === NEW_LINE ? 1 : 0;
+  for (let at = chunk.indexOf('\n\n'); at >= 0; at = chunk.indexOf('\n\n', at + 2)) ends++;
+  return ends;
+}
+
+export const streamRequest = (limit: number): string =>
+  `GET /v1/leaderboards/global/stream?limit=${limit} HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\n\r\n`;

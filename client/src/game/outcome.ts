@@ -58,7 +58,7 @@ function reasonOf({ code }: ScoreboardError): string {
   switch (code) {
     case 'rate-limited':
     case 'action-limit-reached':
-      return 'Only so many count in a while; yours will by itself';
+      return 'Enough rounds for now; sending goes on';
     case 'unreachable':
       return 'It will count as soon as the service can be reached.';
     default:

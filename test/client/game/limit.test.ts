@@ -14,7 +14,7 @@ t.test('over the limit of scores a round waits, with a countdown, and counts by 
   // Two that come at once, when they can: the second one is too many.
   const points = (await game.round()) + (await game.round());
   await game.context.setOffline(false);
-  await game.says(/^Your round is kept. Only so many count in a while; yours will by itself/);
+  await game.says(/^Your round is kept. Enough rounds for now; sending goes on/);
   const countdown = async () => Number(/^in (\d+) s$/.exec((await game.countdown.textContent()) ?? '')?.[1]);
   const before = await countdown();
   t.ok(before > 0 && before <= 14, `in ${before} s`);

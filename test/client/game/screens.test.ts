@@ -37,7 +37,7 @@ for (const { deviceScaleFactor = 1, ...viewport } of SIZES) {
     await game.row('You').waitFor();
     await keep('finished');
     await game.round();
-    await game.says(/Only so many/);
+    await game.says(/Enough rounds for now/);
     await keep('limit');
     await game.context.setOffline(true);
     // Chromium keeps the streams that it has.

@@ -14,12 +14,20 @@ const TOKEN = `eyJhbGciOiJIUzI1NiJ9.${'x'.repeat(40)}.${'y'.repeat(43)}`;
 
 t.test('a request is told when it leaves and when its answer is there', async (t) => {
   const told: [string, number | undefined][] = [];
+  let answered = () => {};
+  const isAnswered = new Promise<void>((resolve) => {
+    answered = resolve;
+  });
   const send = watchedFetch(
-    ({ url, outcome }) => told.push([url, outcome?.status]),
+    ({ url, outcome }) => {
+      told.push([url, outcome?.status]);
+      if (outcome !== undefined) answered();
+    },
     async () => new Response('{"a":1}', { status: 201 }),
   );
   const response = await send('http://localhost/v1/x', { method: 'POST', body: '{}' });
   t.same(await response.json(), { a: 1 }, 'its caller reads it as ever');
+  await isAnswered;
   t.same(told, [
     ['http://localhost/v1/x', undefined],
     ['http://localhost/v1/x', 201],

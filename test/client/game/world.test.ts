@@ -77,7 +77,8 @@ t.test('a round takes 15 seconds of frames, whatever their rate', async () => {
 
 t.test('the round waits for a frame that hangs, and does not run backwards', async (t) => {
   const stepper = new Stepper();
-  t.equal(stepper.due(60_000), stepper.due(LONGEST_FRAME_MS), 'a minute away counts as the longest frame');
+  const longest = new Stepper().due(LONGEST_FRAME_MS);
+  t.equal(stepper.due(60_000), longest, 'a minute away counts as the longest frame');
   t.equal(stepper.due(-50), 0);
 });
 

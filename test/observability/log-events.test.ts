@@ -50,7 +50,7 @@ t.test('every request is two lines, whatever becomes of it', async (t) => {
       ['GET', '/v1/leaderboards', 200],
       ['GET', 'unknown', 404],
       ['GET', 'unknown', 400],
-      ['GET', 'unknown', 400],
+      ['GET', '/', 400],
     ].toSpliced(1, 0, ['POST', '/v1/action-tokens', 201]),
   );
   t.notMatch(lines.text, /secret/);

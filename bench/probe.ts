@@ -4,16 +4,16 @@ import { LEADER, type Server } from './stage.js';
 
 const leader = userId(LEADER);
 
-/** Raises the leader so many times a second, in even steps. @returns its scores, and when each was answered */
+/** Raises the leader so many times a second, in even steps, until the end. @returns its scores, and when each was answered */
 export async function raiseLeader(
   { port }: Server,
   timesASecond: number,
-  seconds: number,
+  end: AbortSignal,
 ): Promise<{ score: number; answeredAt: number }[]> {
   const access = accessToken(leader);
   const answers: { score: number; answeredAt: number }[] = [];
   const start = performance.now();
-  for (let n = 0; n < timesASecond * seconds; n++) {
+  for (let n = 0; !end.aborted; n++) {
     await delay(Math.max(0, start + (n * 1000) / timesASecond - performance.now()));
     const response = await fetch(`http://127.0.0.1:${port}/v1/scores`, {
       method: 'POST',
@@ -43,7 +43,7 @@ export async function framesAfterAnswers(server: Server, seconds: number): Promi
       if (score !== undefined) shown.push({ score: Number(score), at: performance.now() });
     }
   })().catch(() => {});
-  const answers = await raiseLeader(server, 30, seconds);
+  const answers = await raiseLeader(server, 30, AbortSignal.timeout(seconds * 1000));
   await delay(500);
   closed.abort();
   await read;

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { Profiler } from 'node:inspector';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +13,7 @@ import { migrate } from '../src/migrate.js';
 import { connectRedis } from '../src/redis.js';
 import type { LoadResult } from './http-load.js';
 import type { Job, Received, StreamJob } from './load-process.js';
-import { ACTION_TOKEN_SECRET, JWT_SECRET, USER_ID } from './players.js';
+import { ACTION_TOKEN_SECRET, JWT_SECRET, TOKEN_LIFETIME_S, USER_ID } from './players.js';
 import type { Asked } from './usage.js';
 import type { Variant } from './variants.js';
 
@@ -23,6 +24,7 @@ const PRODUCTION = {
   PORT: '0',
   JWT_SECRET,
   ACTION_TOKEN_SECRET,
+  ACTION_TOKEN_TTL: String(TOKEN_LIFETIME_S),
   RATE_LIMIT_SCORE_UPDATE: '1000000000',
   RATE_LIMIT_READ: '1000000000',
   SSE_MAX_CONNECTIONS: '20000',
@@ -45,6 +47,8 @@ export interface Server {
   readonly port: number;
   /** Processor time so far in seconds, or memory after a collection in bytes. */
   used(what: Asked): Promise<number>;
+  /** Does some work while the processor time of the server is profiled. */
+  profiled<T>(work: () => Promise<T>): Promise<{ result: T; profile: Profiler.Profile }>;
   stop(): Promise<void>;
 }
 
@@ -129,7 +133,16 @@ export class Stage {
     });
     this.#ends.push(() => end(child));
     const port = await answer<number>(child);
-    return { port, used: (what) => ask<number>(child, what), stop: () => end(child) };
+    return {
+      port,
+      used: (what) => ask<number>(child, what),
+      async profiled(work) {
+        await ask(child, 'profile');
+        const result = await work();
+        return { result, profile: await ask<Profiler.Profile>(child, 'profile') };
+      },
+      stop: () => end(child),
+    };
   }
 
   /** The environment of a service that uses a Redis server, which is started. */

@@ -1,5 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { startProfile } from './cpu-profile.js';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
@@ -7,9 +8,19 @@ const collectGarbage: () => void = runInNewContext('gc');
 /** What a process has used so far: processor time in seconds, or memory after a collection in bytes. */
 export type Asked = 'cpu' | 'memory';
 
-/** Answers over IPC what this process has used. */
+/** Answers over IPC what this process has used, and lets itself be profiled: it answers the second `profile` with what was seen since the first. */
 export function answerUsage(): void {
-  process.on('message', (asked: Asked) => process.send?.(asked === 'cpu' ? cpu() : memory()));
+  let stop: ReturnType<typeof startProfile> | undefined;
+  const profile = async (): Promise<unknown> => {
+    const started = stop;
+    stop = started === undefined ? startProfile() : undefined;
+    if (started !== undefined) return (await started)();
+    await stop;
+    return 'started';
+  };
+  process.on('message', async (asked: Asked | 'profile') =>
+    process.send?.(asked === 'profile' ? await profile() : asked === 'cpu' ? cpu() : memory()),
+  );
 }
 
 function cpu(): number {

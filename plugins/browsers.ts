@@ -1,13 +1,26 @@
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import cors from '@fastify/cors';
-import helmet from '@fastify/helmet';
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
+import helmet, { type HelmetOptions } from 'helmet';
 import type { AppConfig } from '../src/config.js';
 
+type Headers = Readonly<Record<string, string>>;
+type Rules = Pick<HelmetOptions, 'contentSecurityPolicy' | 'crossOriginResourcePolicy'>;
+
 declare module 'fastify' {
+  interface RouteShorthandOptions {
+    /** Rules of this route in place of those for answers of the API; what it does not name stays. */
+    helmet?: Rules;
+  }
+  interface FastifyContextConfig {
+    /** What the rules of a route come to. */
+    rules?: Headers;
+  }
   interface FastifyInstance {
     /** Of an answer that no hook sees. */
-    headersForBrowsers(request: FastifyRequest): Record<string, string>;
+    headersForBrowsers(request: FastifyRequest): Headers;
   }
 }
 
@@ -23,6 +36,13 @@ const EXPOSED = [
 ].join(', ');
 /** How long a browser need not ask again, in seconds; none remembers it for longer. */
 const PREFLIGHT_LASTS = 86_400;
+/** For answers of the API, which are no pages. */
+const RULES: Rules = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+  },
+};
 
 /**
  * What browsers are told: which pages may call the service, and that an answer is data, not a page. A route that answers
@@ -32,12 +52,13 @@ export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const origins = config.CORS_ORIGINS;
     const anyOrigin = origins.includes('*');
-    await app.register(helmet, {
-      contentSecurityPolicy: {
-        useDefaults: false,
-        directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
-      },
-      xFrameOptions: { action: 'deny' },
+    const always = headersOf({});
+    app.addHook('onRoute', (route) => {
+      if (route.helmet !== undefined) route.config = { ...route.config, rules: headersOf(route.helmet) };
+    });
+    app.addHook('onRequest', (request, reply, done) => {
+      reply.headers(request.routeOptions.config.rules ?? always);
+      done();
     });
     if (origins.length > 0) {
       await app.register(cors, {
@@ -55,8 +76,7 @@ export default fp<{ config: AppConfig }>(
     app.decorate('headersForBrowsers', ({ headers: { origin = '' } }: FastifyRequest) => {
       const allowed = anyOrigin ? '*' : origins.find((known) => known === origin);
       return {
-        'content-security-policy': "default-src 'none';frame-ancestors 'none'",
-        'x-content-type-options': 'nosniff',
+        ...always,
         ...(!anyOrigin && origins.length > 0 && { vary: 'Origin' }),
         ...(allowed !== undefined && {
           'access-control-allow-origin': allowed,
@@ -67,3 +87,12 @@ export default fp<{ config: AppConfig }>(
   },
   { name: 'browsers', dependencies: ['problem-details'], fastify: '5.x' },
 );
+
+/** What helmet sets. The same for every answer, so it is asked once. */
+function headersOf(rules: Rules): Headers {
+  const response = new ServerResponse(new IncomingMessage(new Socket()));
+  helmet({ ...RULES, ...rules, xFrameOptions: { action: 'deny' } })(response.req, response, () => {});
+  return Object.fromEntries(
+    Object.entries(response.getHeaders()).map(([name, value]) => [name, String(value)]),
+  );
+}

@@ -36,17 +36,19 @@ export default fp(
       for (const socket of unused) socket.destroy();
       setTimeout(() => app.server.closeAllConnections(), GRACE_MS).unref();
     });
-    app.addHook('onRequest', async (request) => {
+    app.addHook('onRequest', (request, _reply, done) => {
       if (draining && !request.routeOptions.url?.startsWith('/health')) {
-        throw new Problem(
-          'service-unavailable',
-          'The service is shutting down. Another instance will answer.',
+        done(
+          new Problem('service-unavailable', 'The service is shutting down. Another instance will answer.'),
         );
+      } else {
+        done();
       }
     });
     // Else a connection whose request was under way would be kept open after its answer.
-    app.addHook('onSend', async (_request, reply) => {
+    app.addHook('onSend', (_request, reply, payload, done) => {
       if (draining) reply.header('connection', 'close');
+      done(null, payload);
     });
   },
   { name: 'draining', dependencies: ['problem-details'], fastify: '5.x' },

@@ -95,7 +95,10 @@ export default fp<{ config: AppConfig }>(
         { retryAfter: reset },
       );
     });
-    app.addHook('preParsing', async (request, reply) => app.countRequest(request, reply));
+    app.addHook('preParsing', (request, reply, payload, done) => {
+      if (request.counted) done(null, payload);
+      else app.countRequest(request, reply).then(() => done(null, payload), done);
+    });
     app.setNotFoundHandler(async (request) => {
       throw new Problem('not-found', `There is no ${request.method} ${request.url.split('?')[0]}.`);
     });

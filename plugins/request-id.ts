@@ -4,7 +4,7 @@ import { Problem } from '../src/errors.js';
 /** Every response says which request it answers. */
 export default fp(
   async (app) => {
-    app.addHook('onRequest', async (request, reply) => {
+    app.addHook('onRequest', (request, reply, done) => {
       // Who has reset the connection has no address any more to count by, and hears no answer.
       if (request.raw.socket.remoteAddress === undefined) {
         reply.hijack();
@@ -15,7 +15,9 @@ export default fp(
       // Of two, a proxy before us may have obeyed the one that we do not. RFC 9112, section 3.2.
       const hosts = count(request.raw.rawHeaders, 'host');
       if (hosts > 1 || (hosts === 0 && request.raw.httpVersion === '1.1')) {
-        throw new Problem('validation-failed', 'HTTP/1.1 asks for one Host header.');
+        done(new Problem('validation-failed', 'HTTP/1.1 asks for one Host header.'));
+      } else {
+        done();
       }
     });
     // Node would answer 417 by itself, without a request id. RFC 9110 lets us ignore what we do not know.

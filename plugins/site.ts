@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { FastifyHelmetOptions } from '@fastify/helmet';
 import fastifyStatic from '@fastify/static';
+import type { RouteShorthandOptions } from 'fastify';
 import fp from 'fastify-plugin';
 import { StartError } from '../src/start-error.js';
 
@@ -9,7 +9,7 @@ interface BuiltFile {
   /** Its name in `client/dist`. */
   readonly file: string;
   /** Rules for browsers other than those for answers of the API. */
-  readonly helmet?: FastifyHelmetOptions;
+  readonly helmet?: RouteShorthandOptions['helmet'];
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -22,6 +22,28 @@ const USER_ID = new RegExp(UserId.pattern ?? '');
 const common = { tags: ['Leaderboards'], security: [] };
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
+  /** Of states that are asked for again and again as they are. */
+  const bodies = new WeakMap<BoardState, Entries>();
+  const bodyOf = (state: BoardState): Entries => {
+    const known = bodies.get(state);
+    if (known !== undefined) return known;
+    const { epoch: _, ...body } = state;
+    const last = body.items.at(-1);
+    const more = last !== undefined && last.rank < body.total;
+    const nextCursor = more
+      ? app.cursors.encode({
+          leaderboard: body.leaderboard,
+          season: body.season,
+          userId: last.userId,
+          score: last.score,
+          achievedAt: Date.parse(last.achievedAt),
+        })
+      : null;
+    const made = { nextCursor, ...body };
+    bodies.set(state, made);
+    return made;
+  };
+
   const describe = async (id: string): Promise<Leaderboard> => {
     return { ...app.catalog.leaderboard(id), entries: await app.leaderboards.total(id) };
   };
@@ -78,19 +100,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const after = cursor === undefined ? undefined : app.cursors.entryCursor(cursor, id, season);
       const state = await app.leaderboards.page(id, limit, after);
       if (isCurrent(state, request, reply)) return reply.code(304).send();
-      const { epoch: _, ...body } = state;
-      const last = body.items.at(-1);
-      const more = last !== undefined && last.rank < body.total;
-      const nextCursor = more
-        ? app.cursors.encode({
-            leaderboard: id,
-            season: body.season,
-            userId: last.userId,
-            score: last.score,
-            achievedAt: Date.parse(last.achievedAt),
-          })
-        : null;
-      return { ...body, nextCursor };
+      return bodyOf(state);
     },
   );
 
@@ -173,7 +183,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 function isCurrent({ epoch, version }: BoardState, request: FastifyRequest, reply: FastifyReply): boolean {
   const etag = `"${epoch}-${version}"`;
   reply.header('etag', etag).header('cache-control', 'no-cache');
-  const known = request.headers['if-none-match'] ?? '';
+  const known = request.headers['if-none-match'];
+  if (known === undefined) return false;
   return known.split(',').some((tag) => ['*', etag].includes(tag.trim().replace(/^W\//, '')));
 }
 

@@ -42,7 +42,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         throw new Problem('service-unavailable', 'Too many streams are open.', { retryAfter: 5 });
       }
       // fastify-sse-v2 does the handshake and takes the response out of Fastify's hands; the hub writes its frames itself.
-      reply.sse({ comment: ' welcome' });
+      // The library's own queue would never end, and take a third of a stream's memory: it is let go, with what is in it.
+      reply.raw.once('pipe', (queue) => queue.unpipe(reply.raw).destroy());
+      reply.sse({ comment: '' });
       app.hub.subscribe(seat, { leaderboard: id, limit, ...(user && { userId: user }) }, reply.raw);
     },
   );

@@ -19,9 +19,9 @@ const acceptedASecond =
   };
 
 export const write: Case = async (stage) => {
-  const database = await stage.database('write', USERS);
-  const service = await stage.server('service', database);
-  const ceiling = await stage.server('constant receipt', database);
+  const service = await stage.server('service', await stage.database('write', USERS, USERS));
+  // On a database of its own: it would hear what the other announces.
+  const ceiling = await stage.server('constant receipt', await stage.database('unwritten', USERS, USERS));
   return [
     {
       what: 'write: scores accepted a second',
@@ -33,9 +33,8 @@ export const write: Case = async (stage) => {
 };
 
 export const writeNaive: Case = async (stage) => {
-  const database = await stage.database('write_naive', USERS);
-  const service = await stage.server('service', database);
-  const naive = await stage.server('transaction a request', database);
+  const service = await stage.server('service', await stage.database('batched', USERS, USERS));
+  const naive = await stage.server('transaction a request', await stage.database('naive', USERS, USERS));
   return [
     {
       what: 'write-naive: scores accepted a second',

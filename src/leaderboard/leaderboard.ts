@@ -19,7 +19,7 @@ export interface Page {
   readonly epoch: string;
   readonly version: number;
   readonly total: number;
-  readonly standings: RankedStanding[];
+  readonly standings: readonly RankedStanding[];
 }
 
 /** One user's place. */

@@ -54,6 +54,8 @@ export class Leaderboards {
   readonly #listeners: ((leaderboardId: string) => void)[] = [];
   readonly #closed = new AbortController();
   #boards = new Map<string, Board>();
+  /** Of pages, with their names: a projection gives the same page again as long as nothing has changed. */
+  readonly #states = new WeakMap<Page, BoardState>();
 
   constructor(options: LeaderboardsOptions) {
     this.#options = options;
@@ -188,16 +190,15 @@ export class Leaderboards {
     }
   }
 
-  async #state(leaderboardId: string, { epoch, version, total, standings }: Page): Promise<BoardState> {
+  async #state(leaderboardId: string, page: Page): Promise<BoardState> {
+    const known = this.#states.get(page);
+    if (known !== undefined) return known;
+    const { epoch, version, total, standings } = page;
     const { season } = this.#board(leaderboardId).projection.key;
-    return {
-      leaderboard: leaderboardId,
-      season,
-      epoch,
-      version,
-      total,
-      items: await this.#entries(standings),
-    };
+    const items = await this.#entries(standings);
+    const state = { leaderboard: leaderboardId, season, epoch, version, total, items };
+    this.#states.set(page, state);
+    return state;
   }
 
   async #entries(standings: readonly RankedStanding[]): Promise<Entry[]> {

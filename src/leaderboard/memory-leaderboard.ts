@@ -37,6 +37,8 @@ export class MemoryLeaderboard implements Leaderboard {
   #epoch = newEpoch();
   #version = 0;
   #ready = false;
+  /** The last first page of each limit: it is asked for more often than it changes. */
+  readonly #tops = new Map<number, Page>();
 
   constructor(key: BoardKey, database: Queryable) {
     this.key = key;
@@ -91,7 +93,12 @@ export class MemoryLeaderboard implements Leaderboard {
 
   async page(limit: number, after?: Standing): Promise<Page> {
     const index = this.#readable();
-    return this.#slice(index, after === undefined ? 0 : index.countThrough(after), limit);
+    if (after !== undefined) return this.#page(index, index.countThrough(after), limit);
+    const known = this.#tops.get(limit);
+    if (known?.version === this.#version && known.epoch === this.#epoch) return known;
+    const top = this.#page(index, 0, limit);
+    this.#tops.set(limit, top);
+    return top;
   }
 
   async placement(userId: string): Promise<Placement | null> {
@@ -99,9 +106,9 @@ export class MemoryLeaderboard implements Leaderboard {
     const rank = index.rank(userId);
     if (rank === undefined) return null;
     const start = Math.max(rank - 2, 0);
-    const { total, standings } = this.#slice(index, start, rank - start);
+    const standings = slice(index, start, rank - start);
     const standing = standings.pop();
-    return standing === undefined ? null : { total, standing, above: standings.pop() ?? null };
+    return standing === undefined ? null : { total: index.size, standing, above: standings.pop() ?? null };
   }
 
   async around(userId: string, radius: number): Promise<Page | null> {
@@ -109,7 +116,7 @@ export class MemoryLeaderboard implements Leaderboard {
     const rank = index.rank(userId);
     if (rank === undefined) return null;
     const start = Math.max(rank - 1 - radius, 0);
-    return this.#slice(index, start, rank + radius - start);
+    return this.#page(index, start, rank + radius - start);
   }
 
   async many(userIds: readonly string[]): Promise<Page> {
@@ -117,7 +124,7 @@ export class MemoryLeaderboard implements Leaderboard {
     const standings = [...new Set(userIds)].flatMap((userId): RankedStanding[] => {
       const standing = index.get(userId);
       const rank = index.rank(userId);
-      return standing === undefined || rank === undefined ? [] : [{ ...standing, rank }];
+      return standing === undefined || rank === undefined ? [] : [{ rank, ...standing }];
     });
     return this.#answer(
       index,
@@ -145,12 +152,14 @@ export class MemoryLeaderboard implements Leaderboard {
     return this.#index;
   }
 
-  #slice(index: RankIndex, start: number, count: number): Page {
-    const standings = index.slice(start, count).map((standing, i) => ({ ...standing, rank: start + i + 1 }));
-    return this.#answer(index, standings);
+  #page(index: RankIndex, start: number, count: number): Page {
+    return this.#answer(index, slice(index, start, count));
   }
 
   #answer(index: RankIndex, standings: RankedStanding[]): Page {
     return { epoch: this.#epoch, version: this.#version, total: index.size, standings };
   }
 }
+
+const slice = (index: RankIndex, start: number, count: number): RankedStanding[] =>
+  index.slice(start, count).map((standing, i) => ({ rank: start + i + 1, ...standing }));

@@ -75,8 +75,8 @@ export class PostgresLeaderboard implements LeaderboardReader {
 
   async placement(userId: string): Promise<Placement | null> {
     const { total, standings } = await this.#read(AROUND, [userId, 1, 0]);
-    const standing = standings.pop();
-    return standing === undefined ? null : { total, standing, above: standings.pop() ?? null };
+    const standing = standings.at(-1);
+    return standing === undefined ? null : { total, standing, above: standings.at(-2) ?? null };
   }
 
   async around(userId: string, radius: number): Promise<Page | null> {

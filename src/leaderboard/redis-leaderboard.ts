@@ -148,9 +148,9 @@ export class RedisLeaderboard implements Leaderboard {
 
   async placement(userId: string): Promise<Placement | null> {
     const found = await this.around(userId, 1, 0);
-    const standing = found?.standings.pop();
+    const standing = found?.standings.at(-1);
     if (found === null || standing === undefined) return null;
-    return { total: found.total, standing, above: found.standings.pop() ?? null };
+    return { total: found.total, standing, above: found.standings.at(-2) ?? null };
   }
 
   async around(userId: string, above: number, below = above): Promise<Page | null> {

@@ -87,7 +87,8 @@ export class ScoreLedger {
   record(submission: Submission): Promise<RecordedScore> {
     const lane = submission.limits === null ? this.#plain : this.#guarded;
     return new Promise((resolve, reject) => {
-      lane.add({ ...submission, eventId: newId('evt'), arrivedAt: performance.now(), resolve, reject });
+      // What is new comes first: a literal that goes on after a spread takes V8 longer than all else here.
+      lane.add({ eventId: newId('evt'), arrivedAt: performance.now(), resolve, reject, ...submission });
     });
   }
 

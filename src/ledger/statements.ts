@@ -3,6 +3,9 @@ import { CHANGES_CHANNEL } from '../changes/change.js';
 /** How many entries one notification carries: its payload is limited to 8,000 bytes, an entry takes up to 80. */
 export const ROWS_PER_NOTIFICATION = 64;
 
+/** A time in milliseconds since 1970: a number is parsed much faster than a timestamp. */
+const MS = (time: string): string => `round(date_part('epoch', ${time}) * 1000)`;
+
 /**
  * Records one batch of submissions: one statement, so one round trip and one commit.
  *
@@ -122,9 +125,9 @@ WITH submission AS MATERIALIZED (
   FROM (SELECT *, (row_number() OVER (PARTITION BY leaderboard_id) - 1) / ${ROWS_PER_NOTIFICATION} AS part FROM final) f
   GROUP BY leaderboard_id, season, part
 )
-SELECT s.ordinal::int - 1 AS index, p.id IS NOT NULL AS "userExists", p.banned, a.accepted_at AS "acceptedAt", s.held,
+SELECT s.ordinal::int - 1 AS index, p.id IS NOT NULL AS "userExists", p.banned, ${MS('a.accepted_at')} AS "acceptedAt", s.held,
        t.leaderboard_id AS "leaderboardId", t.season, t.score, t.previous_score AS "previousScore",
-       t.achieved_at AS "achievedAt", t.version
+       ${MS('t.achieved_at')} AS "achievedAt", t.version
 FROM submission s
 LEFT JOIN player p ON p.id = s.user_id
 LEFT JOIN accepted a ON a.ordinal = s.ordinal

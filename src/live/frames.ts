@@ -2,22 +2,34 @@ import type { Entry } from '../../schemas/leaderboard.js';
 import type { BoardState, OwnStanding } from './board-source.js';
 
 /*
- * The wire format of the live stream. A frame is one whole server-sent event as a Buffer, ready for any socket.
- * Its data is JSON on one line: JSON escapes \r and \n, the only line ends of the format, so nothing that a player
- * writes into a display name can start a field of its own.
+ * The wire format of the live stream. Data is JSON on one line: JSON escapes \r and \n, the only line ends of the format,
+ * so nothing that a player writes into a display name can start a field of its own.
  */
+
+/** One whole server-sent event, ready for any socket. */
+export interface Frame {
+  readonly event: Buffer;
+  /** The event as a chunk of HTTP/1.1, so that this is not made for each client anew. The same memory. */
+  readonly chunk: Buffer;
+}
+
+function frameOf(event: string): Frame {
+  const head = `${Buffer.byteLength(event).toString(16)}\r\n`;
+  const chunk = Buffer.from(`${head}${event}\r\n`);
+  return { event: chunk.subarray(head.length, -2), chunk };
+}
 
 /** What there is to say on one topic at one moment: two events with the same data. */
 export interface Frames {
   /** For a stream that has shown nothing of the topic yet. */
-  readonly first: Buffer;
+  readonly first: Frame;
   /** For a stream that shows an older state. */
-  readonly next: Buffer;
+  readonly next: Frame;
 }
 
 export class BoardFrames implements Frames {
-  #snapshot: Buffer | undefined;
-  #leaderboard: Buffer | undefined;
+  #snapshot: Frame | undefined;
+  #leaderboard: Frame | undefined;
 
   /** @param items the entries to show, as JSON joined by commas */
   constructor(
@@ -25,12 +37,12 @@ export class BoardFrames implements Frames {
     private readonly items: string,
   ) {}
 
-  get first(): Buffer {
+  get first(): Frame {
     this.#snapshot ??= this.#event('snapshot');
     return this.#snapshot;
   }
 
-  get next(): Buffer {
+  get next(): Frame {
     this.#leaderboard ??= this.#event('leaderboard');
     return this.#leaderboard;
   }
@@ -41,30 +53,30 @@ export class BoardFrames implements Frames {
     return season === other.state.season && total === other.state.total && this.items === other.items;
   }
 
-  #event(name: string): Buffer {
+  #event(name: string): Frame {
     const { epoch, leaderboard, season, version, total } = this.state;
     const head = JSON.stringify({ leaderboard, season, version, total }).slice(0, -1);
-    return Buffer.from(`id: ${epoch}-${version}\nevent: ${name}\ndata: ${head},"items":[${this.items}]}\n\n`);
+    return frameOf(`id: ${epoch}-${version}\nevent: ${name}\ndata: ${head},"items":[${this.items}]}\n\n`);
   }
 }
 
 /** Without an id: that is the board's version. */
 export class RankFrames implements Frames {
-  #rank: Buffer | undefined;
+  #rank: Frame | undefined;
 
   constructor(
     private readonly userId: string,
     private readonly standing: OwnStanding,
   ) {}
 
-  get first(): Buffer {
+  get first(): Frame {
     return this.next;
   }
 
-  get next(): Buffer {
+  get next(): Frame {
     const { rank, score, total } = this.standing;
     const data = { userId: this.userId, rank, score, total };
-    this.#rank ??= Buffer.from(`event: rank\ndata: ${json(data)}\n\n`);
+    this.#rank ??= frameOf(`event: rank\ndata: ${json(data)}\n\n`);
     return this.#rank;
   }
 
@@ -74,15 +86,15 @@ export class RankFrames implements Frames {
   }
 }
 
-export const pingFrame = Buffer.from(': ping\n\n');
+export const pingFrame = frameOf(': ping\n\n');
 
 const RETRY_FROM_MS = 1000;
 const RETRY_TO_MS = 4000;
 
 /** How long to wait before reconnecting: another time for each client, or all would come back at once. */
-export function retryFrame(): Buffer {
+export function retryFrame(): Frame {
   const delayMs = RETRY_FROM_MS + Math.round(Math.random() * (RETRY_TO_MS - RETRY_FROM_MS));
-  return Buffer.from(`retry: ${delayMs}\n\n`);
+  return frameOf(`retry: ${delayMs}\n\n`);
 }
 
 /** An entry as it stands in `items`; built once a tick and shared by all limits. */

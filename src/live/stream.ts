@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Frames, pingFrame, retryFrame } from './frames.js';
+import { type Frame, type Frames, pingFrame, retryFrame } from './frames.js';
 
 export type StreamEnd = 'client' | 'stalled' | 'shutdown' | 'error';
 
@@ -43,7 +43,6 @@ export class Stream {
     response.on('close', () => this.#end('client'));
     // Stays on after the end: an 'error' without a listener would take the process down.
     response.on('error', () => this.#abort('error'));
-    response.on('drain', () => this.#drained());
     if (response.destroyed || response.writableEnded) {
       this.#end('client');
       return;
@@ -72,16 +71,22 @@ export class Stream {
   close(): void {
     if (this.#ended) return;
     this.#end('shutdown');
-    this.response.end(retryFrame());
+    this.response.end(retryFrame().event);
   }
 
-  #write(frame: Buffer): boolean {
+  #write(frame: Frame): boolean {
     if (this.#ended || this.#stall !== undefined) return false;
-    if (this.response.writableLength > MAX_BUFFERED_BYTES) {
+    const { response } = this;
+    const { socket } = response;
+    if (response.writableLength > MAX_BUFFERED_BYTES) {
       this.#stall = setTimeout(() => this.#abort('stalled'), this.stallTimeoutMs).unref();
+      (socket ?? response).once('drain', () => this.#drained());
       return false;
     }
-    this.response.write(frame);
+    // As long as a response waits for the one before it on its connection, it has no socket, and keeps what is written.
+    const isFlushed = socket !== null && socket.writableLength === response.writableLength;
+    if (isFlushed && response.chunkedEncoding) socket.write(frame.chunk);
+    else response.write(frame.event);
     return true;
   }
 

@@ -59,7 +59,7 @@ t.test('boards of a cluster work on whichever node they are', async (t) => {
     await board.erase(second.userId);
     await board.touch();
     const expected = inOrder(key.sort, [risen, ...others]).map(({ userId }) => userId);
-    const users = async (read: Promise<{ standings: { userId: string }[] } | null>) =>
+    const users = async (read: Promise<{ readonly standings: readonly { userId: string }[] } | null>) =>
       (await read)?.standings.map(({ userId }) => userId);
     t.same(await users(board.page(100)), expected);
     t.same(await users(board.around(risen.userId, 100)), expected);

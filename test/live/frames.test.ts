@@ -29,7 +29,7 @@ t.test('whatever a name contains, a frame is one event whose one line of data sa
       const frames = new BoardFrames({ epoch: 'e1', ...state }, items.map(entryJson).join(','));
       const expected = { snapshot: frames.first, leaderboard: frames.next };
       for (const [event, frame] of Object.entries(expected)) {
-        const [id, name, data, ...rest] = frame.toString().split(anyLineEnd);
+        const [id, name, data, ...rest] = frame.event.toString().split(anyLineEnd);
         assert.deepEqual([id, name, ...rest], ['id: e1-7', `event: ${event}`, '', '']);
         assert.deepEqual(JSON.parse(data?.replace(/^data: /, '') ?? ''), state);
       }
@@ -42,7 +42,7 @@ t.test('the same holds for a rank', async () => {
   fc.assert(
     fc.property(anyText, fc.option(fc.nat()), (userId, rank) => {
       const frame = new RankFrames(userId, { rank, score: rank, total: 3 }).first;
-      const [name, data, ...rest] = frame.toString().split(anyLineEnd);
+      const [name, data, ...rest] = frame.event.toString().split(anyLineEnd);
       assert.deepEqual([name, ...rest], ['event: rank', '', '']);
       assert.deepEqual(JSON.parse(data?.replace(/^data: /, '') ?? ''), {
         userId,
@@ -55,6 +55,16 @@ t.test('the same holds for a rank', async () => {
   );
 });
 
+t.test('a frame is also one chunk of HTTP, around the same memory', async () => {
+  fc.assert(
+    fc.property(anyText, (userId) => {
+      const { event, chunk } = new RankFrames(userId, { rank: 1, score: 1, total: 3 }).first;
+      assert.equal(chunk.toString(), `${event.length.toString(16)}\r\n${event}\r\n`);
+      assert.equal(event.buffer, chunk.buffer);
+    }),
+  );
+});
+
 t.test('frames are built once, whoever asks', async (t) => {
   const state = { epoch: 'e1', leaderboard: 'global', season: 1, version: 1, total: 0, items: [] };
   const frames = new BoardFrames(state, '');
@@ -63,7 +73,9 @@ t.test('frames are built once, whoever asks', async (t) => {
 });
 
 t.test('the delay before a reconnect is spread over one to four seconds', async (t) => {
-  const delays = Array.from({ length: 500 }, () => Number(/^retry: (\d+)\n\n$/.exec(`${retryFrame()}`)?.[1]));
+  const delays = Array.from({ length: 500 }, () =>
+    Number(/^retry: (\d+)\n\n$/.exec(`${retryFrame().event}`)?.[1]),
+  );
   t.ok(delays.every((ms) => ms >= 1000 && ms <= 4000));
   t.ok(Math.max(...delays) - Math.min(...delays) > 2000);
 });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
 import { ServiceToken, Session } from '../../schemas/session.js';
 import { PublicUser, User } from '../../schemas/user.js';
@@ -241,6 +242,17 @@ t.test('only an access token of ours, as we make them, is let in', async (t) => 
     (await api.get('/v1/users/me', { authorization })).fails('unauthenticated');
   }
   (await api.get('/v1/users/me', { authorization: `bearer ${session.accessToken}` })).is(200, User);
+});
+
+t.test('a token that was let in before is refused from its expiry on', async () => {
+  const { session } = await newPlayer(api);
+  const [, payload = ''] = session.accessToken.split('.');
+  const claims: object = JSON.parse(Buffer.from(payload, 'base64url').toString());
+  const exp = Math.ceil(Date.now() / 1000) + 1;
+  const token = jwt({ alg: 'HS256', typ: 'JWT' }, { ...claims, exp }, JWT_SECRET);
+  for (let n = 0; n < 3; n++) (await whoami(token)).is(200, User);
+  await sleep(exp * 1000 - Date.now() + 1);
+  (await whoami(token)).fails('unauthenticated');
 });
 
 t.test('JWT_SECRET is rotated without an outage', async (t) => {

@@ -11,6 +11,7 @@ import { eventually, newPlayer, startApi } from '../api.js';
 import type { TestApp } from '../helper.js';
 import { openRaw, RawStream, Watcher } from '../live/live-server.js';
 import { mint } from '../mint.js';
+import { openSocket } from '../raw-http.js';
 
 type Player = Awaited<ReturnType<typeof newPlayer>>;
 
@@ -378,3 +379,23 @@ async function cutListeners({ config }: Pick<TestApp, 'config'>, work: () => Pro
   await client.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`);
   await client.end();
 }
+
+t.test('a client of HTTP/1.0, which knows no chunks, gets the events alone', async (t) => {
+  const { url, api } = await startApi(t);
+  const ada = await newPlayer(api, 'Ada');
+  const socket = await openSocket(url);
+  t.teardown(() => socket.destroy());
+  let received = '';
+  socket.setEncoding('utf8').on('data', (text: string) => {
+    received += text;
+  });
+  socket.write('GET /v1/leaderboards/global/stream HTTP/1.0\r\n\r\n');
+  await eventually(async () => received.includes('event: snapshot'));
+  await finishLevel(ada, 30);
+  await eventually(async () => received.includes('"score":30'));
+  const [head = '', body = ''] = received.split('\r\n\r\n');
+  t.match(head, /^HTTP\/1.1 200 /);
+  t.notMatch(head, /transfer-encoding/i);
+  t.notMatch(body, /\r/);
+  for (const line of body.split('\n')) t.match(line, /^$|^(retry|id|event|data): /);
+});

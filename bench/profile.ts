@@ -1,0 +1,50 @@
+import { writeFileSync } from 'node:fs';
+import { byPart, callTree } from './cpu-profile.js';
+import { flameGraph } from './flame-graph.js';
+import type { Job } from './load-process.js';
+import { Stage } from './stage.js';
+
+/*
+ * `npm run profile -- write|top [picture.svg]`: where the microseconds of a request go, and a flame graph.
+ */
+
+const USERS = 20_000;
+const SECONDS = 8;
+const WARM_UP_SECONDS = 4;
+
+const [what = 'write', file] = process.argv.slice(2);
+const stage = new Stage();
+try {
+  const server = await stage.server('service', await stage.database('profile', USERS, USERS));
+  const common = { port: server.port, connections: 64 };
+  const job = (seconds: number): Job =>
+    what === 'write'
+      ? { ...common, seconds, kind: 'scores', users: USERS }
+      : {
+          ...common,
+          ...{
+            seconds,
+            kind: 'reads',
+            paths: ['/v1/leaderboards/global/entries?limit=10'],
+            expected: '"rank":10',
+          },
+        };
+  await stage.load(job(WARM_UP_SECONDS));
+  const { result, profile } = await server.profiled(() => stage.load(job(SECONDS)));
+  const tree = callTree(profile);
+  const each = tree.micros / result.right;
+  const lines = byPart(tree).map(
+    ([part, micros]) =>
+      `| ${part} | ${(micros / result.right).toFixed(1)} | ${((micros / tree.micros) * 100).toFixed(1)} % |`,
+  );
+  console.log(
+    `| part | µs a request | share |\n|---|---:|---:|\n${lines.join('\n')}\n| all | ${each.toFixed(1)} | 100 % |`,
+  );
+  console.log(`\n${result.right} requests, ${(result.right / result.seconds).toFixed(0)} a second, profiled`);
+  if (file !== undefined) {
+    writeFileSync(file, flameGraph(tree, `${what}: ${each.toFixed(0)} µs of the server for a request`));
+    console.log(`The flame graph is in ${file}`);
+  }
+} finally {
+  await stage.end();
+}

@@ -1,23 +1,24 @@
 import { Records } from './records.js';
 
-/** Doubles in a line of the processor's cache. */
-const LINE = 8;
+/** An item is two doubles: its key, then as words a reference and a count. */
+const ITEM = 2;
+/** Items in a line of the processor's cache. */
+const LINE = 4;
 
 /**
- * Blocks of items in order of their keys. An item is a key, a reference (what it stands for) and, if the blocks are
- * `counted`, how many entries are behind it.
+ * Blocks of items in order of their keys. Each item refers to something, a slot or another block, and says how many
+ * entries that counts for. The three numbers lie side by side, as to find one is to need the others.
  *
- * A block is a record: its length as a word, then all keys, all references and all counts.
+ * A block is a record: its length as a word, then the items. Callers hand in the length where they know it, which saves
+ * to wait for that word.
  */
 export class Blocks {
   readonly capacity: number;
   readonly #records: Records;
-  readonly #isCounted: boolean;
 
-  constructor(capacity: number, isCounted: boolean) {
+  constructor(capacity: number) {
     this.capacity = capacity;
-    this.#isCounted = isCounted;
-    this.#records = new Records(1 + capacity + (isCounted ? capacity : Math.ceil(capacity / 2)));
+    this.#records = new Records(1 + ITEM * capacity);
   }
 
   /** A new block, without items. */
@@ -35,51 +36,46 @@ export class Blocks {
     return this.#records.words(block)[this.#records.wordOf(block)] ?? 0;
   }
 
-  isFull(block: number): boolean {
-    return this.lengthOf(block) === this.capacity;
-  }
-
   key(block: number, at: number): number {
-    return this.#records.doubles(block)[this.#keysOf(block) + at] ?? NaN;
+    return this.#records.doubles(block)[this.#itemOf(block, at)] ?? NaN;
   }
 
   setKey(block: number, at: number, key: number): void {
-    this.#records.doubles(block)[this.#keysOf(block) + at] = key;
+    this.#records.doubles(block)[this.#itemOf(block, at)] = key;
   }
 
   reference(block: number, at: number): number {
-    return this.#records.words(block)[this.#referencesOf(block) + at] ?? 0;
+    return this.#records.words(block)[2 * this.#itemOf(block, at) + 2] ?? 0;
   }
 
   count(block: number, at: number): number {
-    return this.#isCounted ? (this.#records.words(block)[this.#countsOf(block) + at] ?? 0) : 1;
+    return this.#records.words(block)[2 * this.#itemOf(block, at) + 3] ?? 0;
   }
 
   addCount(block: number, at: number, change: number): void {
     const words = this.#records.words(block);
-    const word = this.#countsOf(block) + at;
+    const word = 2 * this.#itemOf(block, at) + 3;
     words[word] = (words[word] ?? 0) + change;
   }
 
   /** The sum of the counts before an item. */
   countBefore(block: number, at: number): number {
     const words = this.#records.words(block);
-    const start = this.#countsOf(block);
+    const end = 2 * this.#itemOf(block, at) + 3;
     let sum = 0;
-    for (let word = start; word < start + at; word++) sum += words[word] ?? 0;
+    for (let word = 2 * this.#itemOf(block, 0) + 3; word < end; word += 2 * ITEM) sum += words[word] ?? 0;
     return sum;
   }
 
   /** How many items have a lower key. */
   lower(block: number, length: number, key: number): number {
     const doubles = this.#records.doubles(block);
-    const start = this.#records.startOf(block) + 1;
-    const end = start + length;
-    let at = start;
+    const start = this.#itemOf(block, 0);
+    let at = 0;
     // Line by line, as the processor then fetches several at once; in a binary search one waits for the other.
-    while (at + LINE <= end && (doubles[at + LINE - 1] ?? NaN) < key) at += LINE;
-    while (at < end && (doubles[at] ?? NaN) < key) at++;
-    return at - start;
+    while (at + LINE <= length && (doubles[start + ITEM * (at + LINE - 1)] ?? NaN) < key) at += LINE;
+    while (at < length && (doubles[start + ITEM * at] ?? NaN) < key) at++;
+    return at;
   }
 
   /** Where among the items of this key, the first of which is at `from`, there is this reference; `length` if nowhere. */
@@ -94,59 +90,39 @@ export class Blocks {
   insert(block: number, length: number, at: number, key: number, reference: number, count: number): void {
     const doubles = this.#records.doubles(block);
     const words = this.#records.words(block);
-    const start = this.#records.startOf(block) + 1;
-    for (let i = start + length; i > start + at; i--) doubles[i] = doubles[i - 1] ?? NaN;
-    doubles[start + at] = key;
-    putBefore(words, 2 * (start + this.capacity) + at, length - at, reference);
-    if (this.#isCounted) putBefore(words, 2 * start + 3 * this.capacity + at, length - at, count);
-    words[2 * start - 2] = length + 1;
+    const item = this.#itemOf(block, at);
+    for (let i = item + ITEM * (length - at) - 1; i >= item; i--) doubles[i + ITEM] = doubles[i] ?? NaN;
+    doubles[item] = key;
+    words[2 * item + 2] = reference;
+    words[2 * item + 3] = count;
+    this.#setLength(block, length + 1);
   }
 
   delete(block: number, length: number, at: number): void {
     const doubles = this.#records.doubles(block);
-    const words = this.#records.words(block);
-    const start = this.#records.startOf(block) + 1;
-    const last = length - 1;
-    for (let i = start + at; i < start + last; i++) doubles[i] = doubles[i + 1] ?? NaN;
-    takeOut(words, 2 * (start + this.capacity) + at, last - at);
-    if (this.#isCounted) takeOut(words, 2 * start + 3 * this.capacity + at, last - at);
-    words[2 * start - 2] = last;
+    const end = this.#itemOf(block, length - 1);
+    for (let i = this.#itemOf(block, at); i < end; i++) doubles[i] = doubles[i + ITEM] ?? NaN;
+    this.#setLength(block, length - 1);
   }
 
   /** Moves the items from this place on to the end of another block. */
   move(block: number, from: number, target: number): void {
-    let end = this.lengthOf(target);
-    for (let at = from; at < this.lengthOf(block); at++) {
-      this.insert(target, end, end, this.key(block, at), this.reference(block, at), this.count(block, at));
-      end += 1;
-    }
+    const length = this.lengthOf(block);
+    const end = this.lengthOf(target);
+    const moved = this.#records
+      .doubles(block)
+      .subarray(this.#itemOf(block, from), this.#itemOf(block, length));
+    this.#records.doubles(target).set(moved, this.#itemOf(target, end));
     this.#setLength(block, from);
+    this.#setLength(target, end + length - from);
   }
 
   #setLength(block: number, length: number): void {
     this.#records.words(block)[this.#records.wordOf(block)] = length;
   }
 
-  #keysOf(block: number): number {
-    return this.#records.startOf(block) + 1;
+  /** Where an item begins. */
+  #itemOf(block: number, at: number): number {
+    return this.#records.startOf(block) + 1 + ITEM * at;
   }
-
-  #referencesOf(block: number): number {
-    return this.#records.wordOf(block) + 2 + 2 * this.capacity;
-  }
-
-  #countsOf(block: number): number {
-    return this.#records.wordOf(block) + 2 + 3 * this.capacity;
-  }
-}
-
-/** Moves `count` words from here on one up, and puts another in the gap. */
-function putBefore(words: Uint32Array, at: number, count: number, word: number): void {
-  for (let i = at + count; i > at; i--) words[i] = words[i - 1] ?? 0;
-  words[at] = word;
-}
-
-/** Moves the `count` words behind this one down. */
-function takeOut(words: Uint32Array, at: number, count: number): void {
-  for (let i = at; i < at + count; i++) words[i] = words[i + 1] ?? 0;
 }

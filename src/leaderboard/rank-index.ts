@@ -21,7 +21,7 @@ export interface VersionedStanding extends Standing {
  *
  * Each operation takes O(log n), and growing never copies or rehashes all entries, so none pauses for long. They are
  * numbers in typed arrays, which the garbage collector does not look through. An entry takes about 80 bytes: 40 for
- * its row (user-slots.ts), 12 to 23 for the way to it from the user id (slot-table.ts) and 12 in a block of the order
+ * its row (user-slots.ts), 12 to 23 for the way to it from the user id (slot-table.ts) and 16 in a block of the order
  * (ranked-slots.ts), which is two thirds full on average and a quarter at worst. What costs time is to wait for main
  * memory, so each operation touches few places in it.
  *

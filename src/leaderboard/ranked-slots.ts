@@ -84,7 +84,7 @@ export class RankedSlots {
    * none does; in the leaf, how many items come before the position or are at it.
    */
   #seek(slot: number): void {
-    // The row of SOUGHT is another at each call.
+    // SOUGHT is sought anew, as its row has changed.
     if (slot === this.#sought && slot !== SOUGHT) return;
     this.#sought = slot;
     const blocks = this.#blocks;

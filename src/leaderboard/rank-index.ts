@@ -21,8 +21,9 @@ export interface VersionedStanding extends Standing {
  *
  * Each operation takes O(log n), and growing never copies or rehashes all entries, so none pauses for long. They are
  * numbers in typed arrays, which the garbage collector does not look through. An entry takes about 80 bytes: 40 for
- * its row (user-slots.ts), 12 to 23 for the way to it from the user id (slot-table.ts) and 12 in a block of the order
- * (ranked-slots.ts), which is two thirds full on average and a quarter at worst.
+ * its row (user-slots.ts), 12 to 23 for the way to it from the user id (slot-table.ts) and 16 in a block of the order
+ * (ranked-slots.ts), which is two thirds full on average and a quarter at worst. What costs time is to wait for main
+ * memory, so each operation touches few places in it.
  *
  * Reads of typed arrays end in `?? 0` or `?? NaN` for the type checker's sake: the indices are always in range, and
  * then V8 compiles it to nothing.
@@ -33,8 +34,8 @@ export class RankIndex {
   /** The order inside is ascending: on a descending board keys are negated scores. */
   readonly #sign: 1 | -1;
 
-  /** Blocks of 512 measured best; tests use small ones. */
-  constructor(sort: Sort, blockCapacity = 512) {
+  /** Blocks of 64 measured best; tests use smaller ones too. */
+  constructor(sort: Sort, blockCapacity = 64) {
     this.#order = new RankedSlots(this.#users, blockCapacity);
     this.#sign = sort === 'asc' ? 1 : -1;
   }

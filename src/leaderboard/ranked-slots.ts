@@ -1,34 +1,30 @@
-import { Counts } from './counts.js';
-import type { UserSlots } from './user-slots.js';
-
-interface Block {
-  readonly keys: Float64Array;
-  readonly slots: Int32Array;
-}
+import { BlockTree } from './block-tree.js';
+import type { Blocks } from './blocks.js';
+import { NO_SLOT } from './slot-table.js';
+import { SOUGHT, type UserSlots } from './user-slots.js';
 
 /**
- * Slots in the order of their rows: by key, then achievedAt, then user id. They stand in blocks, and a tree of counts
- * tells how many stand before a block. A search goes through the blocks' first keys, which lie in one array, then
- * through the keys of one block; it looks at rows only where keys are equal.
- *
- * To split or join blocks costs O(blocks) but is seldom: a block begins at most half full (at the end of the order:
- * empty), so at least `capacity / 2` insertions come before its split, and no more blocks can join than have split.
- * With 10 million entries, in about 28,000 blocks of 512, that is some 50 µs for every 256 insertions: 0.2 µs each,
- * a fraction of the search.
+ * Slots in the order of their rows: by key, then achievedAt, then user id. They are the leaves of a B+ tree. A search
+ * goes by the keys in its blocks; it looks at rows only where keys are equal.
  */
 export class RankedSlots {
   readonly #users: UserSlots;
-  readonly #capacity: number;
-  readonly #blocks: Block[];
-  /** The first key of each block, and how many entries it holds. */
-  readonly #firstKeys = [0];
-  readonly #counts = new Counts();
+  readonly #tree: BlockTree;
+  readonly #blocks: Blocks;
   #size = 0;
+  /**
+   * The way to the slot that was sought last, or NO_SLOT if there is none any more: by height the blocks and the places
+   * in them, and the length of the leaf. Who changes a rank asks for it next, or has just asked.
+   */
+  #sought = NO_SLOT;
+  readonly #way = [0];
+  readonly #places = [0];
+  #leafLength = 0;
 
   constructor(users: UserSlots, capacity: number) {
     this.#users = users;
-    this.#capacity = capacity;
-    this.#blocks = [newBlock(capacity)];
+    this.#tree = new BlockTree(capacity);
+    this.#blocks = this.#tree.blocks;
   }
 
   get size(): number {
@@ -37,143 +33,150 @@ export class RankedSlots {
 
   /** Puts a slot where its row says. */
   insert(slot: number): void {
-    let at = this.#blockFor(slot);
-    let index = this.#countIn(at, slot);
-    if (this.#counts.at(at) === this.#capacity) {
-      // Most newcomers line up at the end: there the full block stays full.
-      const isEnd = at === this.#blocks.length - 1 && index === this.#capacity;
-      const kept = isEnd ? this.#capacity : this.#capacity >>> 1;
-      this.#split(at, kept);
-      if (index >= kept) {
-        at += 1;
-        index -= kept;
-      }
+    this.#seek(slot);
+    if (this.#leafLength === this.#blocks.capacity) this.#makeRoom(slot);
+    const key = this.#users.key(slot);
+    const at = this.#placeAt(0);
+    this.#blocks.insert(this.#blockAt(0), this.#leafLength, at, key, slot, 1);
+    for (let height = 1; height <= this.#tree.height; height++) {
+      this.#blocks.addCount(this.#blockAt(height), this.#placeAt(height), 1);
+      // Before all others: then each block on the way is the first of its height.
+      if (at === 0) this.#blocks.setKey(this.#blockAt(height), 0, key);
     }
-    const { keys, slots } = this.#block(at);
-    const count = this.#counts.at(at);
-    keys.copyWithin(index + 1, index, count);
-    slots.copyWithin(index + 1, index, count);
-    keys[index] = this.#users.key(slot);
-    slots[index] = slot;
-    this.#counted(at, 1);
+    this.#size += 1;
+    // Now the way leads to the slot itself.
+    this.#places[0] = at + 1;
+    this.#leafLength += 1;
   }
 
   /** Takes out a slot, whose row must still be as it was when the slot was put in. */
   delete(slot: number): void {
-    const at = this.#blockFor(slot);
-    const index = this.#countIn(at, slot) - 1;
-    const { keys, slots } = this.#block(at);
-    const count = this.#counts.at(at);
-    keys.copyWithin(index, index + 1, count);
-    slots.copyWithin(index, index + 1, count);
-    this.#counted(at, -1);
-    if (this.#fitInOne(at)) this.#join(at);
-    else if (this.#fitInOne(at - 1)) this.#join(at - 1);
+    this.#seek(slot);
+    this.#sought = NO_SLOT;
+    const at = this.#placeAt(0) - 1;
+    this.#blocks.delete(this.#blockAt(0), this.#leafLength, at);
+    for (let height = 1; height <= this.#tree.height; height++) {
+      this.#blocks.addCount(this.#blockAt(height), this.#placeAt(height), -1);
+    }
+    this.#size -= 1;
+    if (at === 0 || this.#leafLength <= this.#blocks.capacity / 2) this.#mend();
   }
 
   /** How many slots come before the position in this slot's row or are at it. */
   countThrough(slot: number): number {
-    const at = this.#blockFor(slot);
-    return this.#counts.before(at) + this.#countIn(at, slot);
+    this.#seek(slot);
+    let count = this.#placeAt(0);
+    for (let height = 1; height <= this.#tree.height; height++) {
+      count += this.#blocks.countBefore(this.#blockAt(height), this.#placeAt(height));
+    }
+    return count;
   }
 
   /** The slots in the places from `start` (0 is the first) up to, but without, `end`. */
   slice(start: number, end: number): number[] {
     const found: number[] = [];
-    let left = Math.min(end, this.#size) - start;
-    if (left <= 0) return found;
-    let { at, index } = this.#counts.find(start);
-    for (; left > 0; at++, index = 0) {
-      const stop = Math.min(this.#counts.at(at), index + left);
-      found.push(...this.#block(at).slots.subarray(index, stop));
-      left -= stop - index;
-    }
+    this.#tree.collect(this.#tree.height, this.#tree.root, start, end, found);
     return found;
   }
 
-  /** The last block that begins at the slot's position or before it; if none does, the first. */
-  #blockFor(slot: number): number {
+  /**
+   * Finds the way to a slot's position: in each branch the last item that begins there or before, or the first item if
+   * none does; in the leaf, how many items come before the position or are at it.
+   */
+  #seek(slot: number): void {
+    // SOUGHT is sought anew, as its row has changed.
+    if (slot === this.#sought && slot !== SOUGHT) return;
+    this.#sought = slot;
+    const blocks = this.#blocks;
     const key = this.#users.key(slot);
-    let low = 0;
-    let high = this.#blocks.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >>> 1;
-      const first = this.#firstKeys[middle] ?? 0;
-      const isThrough = first === key ? this.#isTieThrough(this.#block(middle), 0, slot) : first < key;
-      if (isThrough) low = middle;
-      else high = middle - 1;
+    let block = this.#tree.root;
+    let length = blocks.lengthOf(block);
+    for (let height = this.#tree.height; ; height--) {
+      let at = blocks.lower(block, length, key);
+      const isTie = at < length && blocks.key(block, at) === key;
+      if (isTie) at = this.#throughTies(height, block, at, length, slot);
+      if (height > 0 && at > 0) at -= 1;
+      this.#way[height] = block;
+      this.#places[height] = at;
+      if (height === 0) break;
+      // The length of a leaf is known from its count, before the leaf has come from memory.
+      length = blocks.count(block, at);
+      block = blocks.reference(block, at);
+      if (height > 1) length = blocks.lengthOf(block);
     }
-    return low;
+    this.#leafLength = length;
   }
 
-  /** How many in this block come before the slot's position or are at it. */
-  #countIn(at: number, slot: number): number {
+  /** How many items of a block begin at the slot's position or before it, given how many have a lower key. */
+  #throughTies(height: number, block: number, lower: number, length: number, slot: number): number {
+    const blocks = this.#blocks;
     const key = this.#users.key(slot);
-    const block = this.#block(at);
-    let low = 0;
-    let high = this.#counts.at(at);
+    if (height === 0) {
+      // A slot that stands there is found without a look at the rows of others.
+      const at = blocks.find(block, lower, length, key, slot);
+      if (at < length) return at + 1;
+    }
+    let low = lower;
+    let high = length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const other = block.keys[middle] ?? 0;
-      const isThrough = other === key ? this.#isTieThrough(block, middle, slot) : other < key;
-      if (isThrough) low = middle + 1;
+      const isTie = blocks.key(block, middle) === key;
+      if (isTie && this.#isThrough(this.#tree.firstSlot(height, block, middle), slot)) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
-  /** Whether an entry with the slot's own key comes before the slot's position or is at it. */
-  #isTieThrough(block: Block, index: number, slot: number): boolean {
-    const other = block.slots[index] ?? 0;
+  /** Whether another slot with the same key comes before the slot's position or is at it. */
+  #isThrough(other: number, slot: number): boolean {
     const later = this.#users.achievedAt(other) - this.#users.achievedAt(slot);
     return later < 0 || (later === 0 && this.#users.compareIds(other, slot) <= 0);
   }
 
-  /** Moves all but the first `kept` entries of a full block to a new one after it. */
-  #split(at: number, kept: number): void {
-    const { keys, slots } = this.#block(at);
-    const right = newBlock(this.#capacity);
-    right.keys.set(keys.subarray(kept));
-    right.slots.set(slots.subarray(kept));
-    this.#blocks.splice(at + 1, 0, right);
-    this.#firstKeys.splice(at + 1, 0, right.keys[0] ?? 0);
-    this.#counts.replace(at, 1, kept, this.#capacity - kept);
+  /** Splits the full leaf that was found for a slot, after the branches above that are full too. */
+  #makeRoom(slot: number): void {
+    const { capacity } = this.#blocks;
+    let top = 0;
+    // Most newcomers line up at the end: there full blocks stay full.
+    let isEnd = this.#placeAt(0) === this.#leafLength;
+    for (let height = 1; height <= this.#tree.height; height++) {
+      const length = this.#blocks.lengthOf(this.#blockAt(height));
+      if (length === capacity && top === height - 1) top = height;
+      isEnd &&= this.#placeAt(height) === length - 1;
+    }
+    if (top === this.#tree.height) this.#tree.grow();
+    for (let height = top + 1; height > 0; height--) {
+      this.#sought = NO_SLOT;
+      this.#seek(slot);
+      this.#tree.split(this.#blockAt(height), this.#placeAt(height), isEnd ? capacity - 1 : capacity >>> 1);
+    }
+    this.#sought = NO_SLOT;
+    this.#seek(slot);
   }
 
-  /** Whether this block and the next would fill half a block at most, or one of them is empty. */
-  #fitInOne(at: number): boolean {
-    if (at < 0 || at + 1 >= this.#blocks.length) return false;
-    const left = this.#counts.at(at);
-    const right = this.#counts.at(at + 1);
-    return left === 0 || right === 0 || left + right <= this.#capacity / 2;
+  /** After a deletion: takes out empty blocks on the way, corrects first keys, and joins blocks that fit in one. */
+  #mend(): void {
+    const blocks = this.#blocks;
+    for (let height = 1; height <= this.#tree.height; height++) {
+      const below = this.#blockAt(height - 1);
+      const branch = this.#blockAt(height);
+      const at = this.#placeAt(height);
+      if (blocks.lengthOf(below) === 0) {
+        blocks.delete(branch, blocks.lengthOf(branch), at);
+        blocks.give(below);
+      } else {
+        blocks.setKey(branch, at, blocks.key(below, 0));
+        if (!this.#tree.join(branch, at)) this.#tree.join(branch, at - 1);
+      }
+    }
+    this.#tree.shrink();
   }
 
-  /** Moves all entries of the next block to the end of this one. */
-  #join(at: number): void {
-    const left = this.#block(at);
-    const right = this.#block(at + 1);
-    const count = this.#counts.at(at);
-    const moved = this.#counts.at(at + 1);
-    left.keys.set(right.keys.subarray(0, moved), count);
-    left.slots.set(right.slots.subarray(0, moved), count);
-    this.#blocks.splice(at + 1, 1);
-    this.#firstKeys.splice(at, 2, left.keys[0] ?? 0);
-    this.#counts.replace(at, 2, count + moved);
+  #blockAt(height: number): number {
+    return this.#way[height] ?? 0;
   }
 
-  #counted(at: number, change: 1 | -1): void {
-    this.#size += change;
-    this.#counts.add(at, change);
-    this.#firstKeys[at] = this.#block(at).keys[0] ?? 0;
+  #placeAt(height: number): number {
+    return this.#places[height] ?? 0;
   }
-
-  #block(at: number): Block {
-    const block = this.#blocks[at];
-    if (block === undefined) throw new RangeError(`No block ${at}`);
-    return block;
-  }
-}
-
-function newBlock(capacity: number): Block {
-  return { keys: new Float64Array(capacity), slots: new Int32Array(capacity) };
 }

@@ -159,8 +159,8 @@ export class Stage {
     });
     const url = `redis://127.0.0.1:${port}`;
     const client = connectRedis('single', url);
-    client.on('error', () => {}); // Until it is up.
-    await once(client, 'ready');
+    client.on('error', () => {}); // Until it is up. For once() it would be the end.
+    await new Promise<void>((resolve) => client.once('ready', resolve));
     client.disconnect();
     return { REDIS_MODE: 'single', REDIS_URL: url };
   }

@@ -28,7 +28,8 @@ export default fp<{ config: AppConfig }>(
       application_name: config.SERVICE_NAME,
       max: config.DATABASE_POOL_SIZE,
       types,
-      options: '-c timezone=UTC',
+      // Plans that were made while tables were empty are kept when they are not: a scan would then read all of it each time.
+      options: '-c timezone=UTC -c enable_seqscan=off',
       keepAlive: true,
       // Nothing waits without a limit: for a free connection, for an answer, for a server that is gone without a word.
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,

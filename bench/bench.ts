@@ -41,17 +41,18 @@ if (unknown.length > 0) {
 ensureTestProgram('redis-server');
 const started = new Date();
 const results: Record<string, Result[]> = {};
-for (const [name, measure] of Object.entries(CASES)) {
-  if (names.length > 0 && !names.includes(name)) continue;
-  const stage = new Stage();
-  const start = performance.now();
-  process.stderr.write(`${name} … `);
-  try {
+const stage = new Stage();
+try {
+  for (const [name, measure] of Object.entries(CASES)) {
+    if (names.length > 0 && !names.includes(name)) continue;
+    const start = performance.now();
+    process.stderr.write(`${name} … `);
     results[name] = await measure(stage);
-  } finally {
-    await stage.end();
+    await stage.clear();
+    process.stderr.write(`${((performance.now() - start) / 1000).toFixed(0)} s\n`);
   }
-  process.stderr.write(`${((performance.now() - start) / 1000).toFixed(0)} s\n`);
+} finally {
+  await stage.end();
 }
 console.log(table(Object.values(results).flat()));
 mkdirSync('bench/results', { recursive: true });

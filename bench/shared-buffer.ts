@@ -16,8 +16,9 @@ server.listen(0, '127.0.0.1', () => {
   const address = server.address();
   process.send?.(address !== null && typeof address === 'object' ? address.port : 0);
 });
-setInterval(() => {
+setTimeout(function send() {
   for (const socket of sockets) socket.write(frame);
+  setTimeout(send, 1000 / timesASecond);
 }, 1000 / timesASecond);
 answerUsage();
 process.on('disconnect', () => process.exit());

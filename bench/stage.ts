@@ -32,7 +32,12 @@ const PRODUCTION = {
 };
 
 /** What is usual for a server of this size: without it, checkpoints would be measured and little else. */
-const POSTGRES = { shared_buffers: '1GB', max_wal_size: '8GB', checkpoint_timeout: '15min' };
+const POSTGRES = {
+  shared_buffers: '1GB',
+  max_wal_size: '8GB',
+  checkpoint_timeout: '15min',
+  maintenance_work_mem: '1GB',
+};
 
 const COLLECT_COIN = `
 INSERT INTO actions (id, title, points_min, points_max, issuer, min_duration_ms)
@@ -52,12 +57,22 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** Servers, databases and clients of one case; all of them end with it. */
+/** Of the largest database. */
+export const MANY = 1_000_000;
+
+/** The servers, databases and clients that cases need. */
 export class Stage {
   readonly #directory = mkdtempSync(join(tmpdir(), 'scoreboard-bench-'));
   readonly #ends: (() => Promise<unknown>)[] = [];
   #postgres: ReturnType<typeof startEmbeddedPostgres> | undefined;
   #clients: ChildProcess | undefined;
+  #million: Promise<string> | undefined;
+
+  /** A database with MANY users, all on the board `global`. To make it takes a while, so the cases share it. */
+  million(): Promise<string> {
+    this.#million ??= this.database('million', MANY, MANY);
+    return this.#million;
+  }
 
   /**
    * A migrated database with the users LEADER to `users`, of whom the first `entries` stand on the board `global`.
@@ -186,8 +201,14 @@ export class Stage {
     return this.#clients;
   }
 
+  /** Ends the servers and clients of a case. */
+  async clear(): Promise<void> {
+    for (const end of this.#ends.splice(0).reverse()) await end();
+    this.#clients = undefined;
+  }
+
   async end(): Promise<void> {
-    for (const end of this.#ends.reverse()) await end();
+    await this.clear();
     await (await this.#postgres)?.stop();
     rmSync(this.#directory, { recursive: true, force: true });
   }

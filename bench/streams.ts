@@ -9,9 +9,9 @@ export class Streams {
 
   /** @param request empty for a server that sends without being asked */
   async open(port: number, count: number, request: string): Promise<void> {
-    for (let opened = 0; opened < count; opened += 200) {
+    for (let opened = 0; opened < count; opened += 500) {
       await Promise.all(
-        Array.from({ length: Math.min(200, count - opened) }, () => this.#open(port, request)),
+        Array.from({ length: Math.min(500, count - opened) }, () => this.#open(port, request)),
       );
     }
   }

@@ -2,10 +2,9 @@ import type { Case, Result } from '../case.js';
 import { pairs } from '../pairs.js';
 import { userId } from '../players.js';
 import { untilProjected } from '../probe.js';
-import type { Server, Stage } from '../stage.js';
+import { MANY, type Server, type Stage } from '../stage.js';
 
-const SECONDS = 2;
-const MANY = 1_000_000;
+const SECONDS = 1.5;
 const FEW = 1_000;
 const APART = MANY / FEW;
 
@@ -36,7 +35,7 @@ export const top: Case = async (stage) => {
  * board, not that of a cache of names.
  */
 export const rank: Case = async (stage) => {
-  const database = await stage.database('ranks', MANY, MANY);
+  const database = await stage.million();
   await stage.board(database, 'small', FEW, APART);
   const projections = { memory: { REDIS_MODE: 'off' }, Redis: await stage.redis() };
   const users = Array.from({ length: FEW }, (_, i) => userId(i * APART));

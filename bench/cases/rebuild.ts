@@ -10,13 +10,13 @@ import { Reconciler } from '../../src/leaderboard/reconciler.js';
 import { connectRedis } from '../../src/redis.js';
 import type { Case } from '../case.js';
 import { pairs } from '../pairs.js';
+import { MANY } from '../stage.js';
 
-const ENTRIES = 1_000_000;
 const KEY: BoardKey = { id: 'global', season: 1, sort: 'desc' };
 const COPY = `COPY (SELECT user_id, score, achieved_at, version FROM scores WHERE leaderboard_id = 'global' AND season = 1) TO STDOUT`;
 
 export const rebuild: Case = async (stage) => {
-  const database = await stage.database('rebuild', ENTRIES, ENTRIES);
+  const database = await stage.million();
   const pool = new pg.Pool({ connectionString: database, types, options: '-c timezone=UTC' });
   const redis = connectRedis('single', (await stage.redis()).REDIS_URL);
   await once(redis, 'ready');
@@ -32,19 +32,19 @@ export const rebuild: Case = async (stage) => {
       });
       await pipeline(client.query(to(COPY)), sink);
       client.release();
-      if (bytes < ENTRIES * 30) throw new Error(`Only ${bytes} bytes were copied`);
+      if (bytes < MANY * 30) throw new Error(`Only ${bytes} bytes were copied`);
     });
     const inMemory = timed(async () => {
       const board = new MemoryLeaderboard(KEY, pool);
       await board.load();
       const { total } = await board.page(1);
-      if (total !== ENTRIES) throw new Error(`${total} entries`);
+      if (total !== MANY) throw new Error(`${total} entries`);
     });
     const inRedis = async (): Promise<number> => {
-      await redis.flushall();
+      await redis.flushall('ASYNC');
       return timed(async () => {
         const rebuilt = await new Reconciler(pool, redis).reconcile(KEY);
-        if (rebuilt !== ENTRIES) throw new Error(`${rebuilt} entries`);
+        if (rebuilt !== MANY) throw new Error(`${rebuilt} entries`);
       })();
     };
     const against = 'COPY of the same rows to this process';

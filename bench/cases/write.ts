@@ -1,27 +1,28 @@
-import type { Case } from '../case.js';
+import type { Case, Result } from '../case.js';
 import { pairs } from '../pairs.js';
-import type { Server, Stage } from '../stage.js';
+import { untilProjected } from '../probe.js';
+import { MANY, type Server, type Stage } from '../stage.js';
 
 const USERS = 20_000;
-const SECONDS = 3;
+const SECONDS = 2;
+const EVENTS = 10_000_000;
 
+/** @param apart every so manieth user of the database plays */
 const acceptedASecond =
-  (stage: Stage, { port }: Server) =>
+  (stage: Stage, { port }: Server, apart = 1) =>
   async (): Promise<number> => {
     const { right, seconds } = await stage.load({
-      kind: 'scores',
-      port,
-      connections: 64,
-      seconds: SECONDS,
-      users: USERS,
+      ...{ kind: 'scores', port, connections: 64, seconds: SECONDS, users: USERS, apart },
     });
     return right / seconds;
   };
 
-export const write: Case = async (stage) => {
-  const service = await stage.server('service', await stage.database('write', USERS, USERS));
-  // On a database of its own: it would hear what the other announces.
-  const ceiling = await stage.server('constant receipt', await stage.database('unwritten', USERS, USERS));
+/** On a database of its own each, as one would hear what the other announces; all users are on the board already. */
+const database = (stage: Stage, name: string): Promise<string> => stage.database(name, USERS, USERS);
+
+export const write: Case = async (stage): Promise<Result[]> => {
+  const service = await stage.server('service', await database(stage, 'written'));
+  const ceiling = await stage.server('constant receipt', await database(stage, 'unwritten'));
   return [
     {
       what: 'write: scores accepted a second',
@@ -33,8 +34,8 @@ export const write: Case = async (stage) => {
 };
 
 export const writeNaive: Case = async (stage) => {
-  const service = await stage.server('service', await stage.database('batched', USERS, USERS));
-  const naive = await stage.server('transaction a request', await stage.database('naive', USERS, USERS));
+  const service = await stage.server('service', await database(stage, 'batched'));
+  const naive = await stage.server('transaction a request', await database(stage, 'naive'));
   return [
     {
       what: 'write-naive: scores accepted a second',
@@ -46,9 +47,9 @@ export const writeNaive: Case = async (stage) => {
 };
 
 export const writeRedis: Case = async (stage) => {
-  const redis = await stage.redis();
-  const withRedis = await stage.server('service', await stage.database('write_redis', USERS), redis);
-  const without = await stage.server('service', await stage.database('write_memory', USERS));
+  const withRedis = await stage.server('service', await database(stage, 'in_redis'), await stage.redis());
+  const without = await stage.server('service', await database(stage, 'in_memory'));
+  await untilProjected(withRedis, ['global']);
   return [
     {
       what: 'write-redis: scores accepted a second, with Redis',
@@ -59,26 +60,17 @@ export const writeRedis: Case = async (stage) => {
   ];
 };
 
-const EVENTS = 10_000_000;
-const MANY_USERS = 1_000_000;
-
 export const growth: Case = async (stage) => {
-  const grown = await stage.database('grown', MANY_USERS);
-  await stage.events(grown, EVENTS, MANY_USERS);
+  const grown = await stage.million();
+  await stage.events(grown, EVENTS, MANY);
   const big = await stage.server('service', grown);
   const small = await stage.server('service', await stage.database('empty', USERS));
-  const load = (server: Server, apart: number) => async (): Promise<number> => {
-    const { right, seconds } = await stage.load({
-      ...{ kind: 'scores', port: server.port, connections: 64, seconds: SECONDS, users: USERS },
-      apart,
-    });
-    return right / seconds;
-  };
+  await untilProjected(big, ['global']);
   return [
     {
-      what: 'growth: scores accepted a second, with 10,000,000 events and 1,000,000 users',
+      what: 'growth: scores accepted a second, with 10,000,000 events and 1,000,000 users on the board',
       against: 'with empty tables',
-      figure: await pairs(load(big, MANY_USERS / USERS), load(small, 1)),
+      figure: await pairs(acceptedASecond(stage, big, MANY / USERS), acceptedASecond(stage, small)),
       target: { atLeast: 0.85 },
     },
   ];

@@ -136,7 +136,7 @@ export class MemoryLeaderboard implements Leaderboard {
   #take(index: RankIndex, change: StandingChange): boolean {
     const { userId, version } = change;
     // A batch may be reported after the user has left, which was announced on another connection.
-    if (version <= (this.#gone.get(userId) ?? 0)) return false;
+    if (this.#gone.size > 0 && version <= (this.#gone.get(userId) ?? 0)) return false;
     if (hasScore(change)) return index.apply(change);
     if ((index.get(userId)?.version ?? 0) >= version) return false;
     this.#gone.set(userId, version);

@@ -90,7 +90,7 @@ export class RankIndex {
 
   /** How many stand at or before a position, which may be empty: where the page after it begins. Throws as `apply`. */
   countThrough(position: Standing): number {
-    this.#users.setId(SOUGHT, position.userId);
+    this.#users.seek(position.userId);
     this.#users.set(SOUGHT, this.#keyOf(position), position.achievedAt, 0);
     return this.#order.countThrough(SOUGHT);
   }

@@ -16,6 +16,8 @@ export class UserSlots {
   /** Who was found last, as it is often the same user who is asked for next. */
   #foundId = '';
   #foundSlot = NO_SLOT;
+  /** Whose id is in the row of SOUGHT, so that who is not found and then added is read once. */
+  #soughtId: string | undefined;
   readonly #isSought = (slot: number) => this.compareIds(slot, SOUGHT) === 0;
 
   constructor() {
@@ -25,7 +27,7 @@ export class UserSlots {
   /** The user's slot, or NO_SLOT. */
   find(userId: string): number {
     if (userId === this.#foundId) return this.#foundSlot;
-    if (!readIdWords('usr', userId, this.#rows.words(SOUGHT), ID)) return NO_SLOT;
+    if (!this.#read(userId)) return NO_SLOT;
     const slot = this.#table.find(this.#hash(SOUGHT), this.#isSought);
     if (slot !== NO_SLOT) {
       this.#foundId = userId;
@@ -36,9 +38,12 @@ export class UserSlots {
 
   /** A slot for a user who has none yet. Throws a TypeError if this is no user id. */
   add(userId: string): number {
-    this.setId(SOUGHT, userId); // throws before anything has changed
+    this.seek(userId); // throws before anything has changed
     const slot = this.#rows.take();
-    this.setId(slot, userId);
+    const words = this.#rows.words(slot);
+    const id = this.#rows.wordOf(slot) + ID;
+    const sought = this.#rows.words(SOUGHT);
+    for (let i = 0; i < 4; i++) words[id + i] = sought[ID + i] ?? 0;
     this.#table.add(this.#hash(slot), slot);
     return slot;
   }
@@ -50,11 +55,16 @@ export class UserSlots {
     this.#foundSlot = NO_SLOT;
   }
 
-  /** Throws a TypeError if this is no user id. */
-  setId(slot: number, userId: string): void {
-    if (!readIdWords('usr', userId, this.#rows.words(slot), this.#rows.wordOf(slot) + ID)) {
-      throw new TypeError(`Not a user id: ${userId}`);
-    }
+  /** Writes an id to the row of SOUGHT. Throws a TypeError if this is no user id. */
+  seek(userId: string): void {
+    if (!this.#read(userId)) throw new TypeError(`Not a user id: ${userId}`);
+  }
+
+  #read(userId: string): boolean {
+    if (userId === this.#soughtId) return true;
+    const isId = readIdWords('usr', userId, this.#rows.words(SOUGHT), ID);
+    this.#soughtId = isId ? userId : undefined;
+    return isId;
   }
 
   set(slot: number, key: number, achievedAt: number, version: number): void {

@@ -65,17 +65,22 @@ function table(lines: readonly Result[]): string {
   return lines
     .map(({ what, against, figure, target }) => {
       const value = typeof figure === 'number' ? figure : figure.median;
-      const [goal, reached] =
-        'atLeast' in target
-          ? [`at least ${target.atLeast}`, value >= target.atLeast]
-          : [`at most ${target.atMost}`, value <= target.atMost];
       const detail =
         typeof figure === 'number'
           ? ''
           : `\n      ${round(figure.min)} to ${round(figure.max)}; ${round(figure.this)} against ${round(figure.against)}: ${against}`;
-      return `${reached ? '  ok  ' : ' FALLS SHORT '} ${round(value)} (${goal})  ${what}${detail}`;
+      return `${verdict(value, target)}  ${what}${detail}`;
     })
     .join('\n');
+}
+
+function verdict(value: number, target: Result['target']): string {
+  if (target === undefined) return `      ${round(value)}`;
+  const [goal, reached] =
+    'atLeast' in target
+      ? [`at least ${target.atLeast}`, value >= target.atLeast]
+      : [`at most ${target.atMost}`, value <= target.atMost];
+  return `${reached ? '  ok  ' : ' FALLS SHORT '} ${round(value)} (${goal})`;
 }
 
 function round(figure: number): string {

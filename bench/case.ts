@@ -8,8 +8,8 @@ export interface Result {
   /** What the other side of the ratio is; empty for a figure that stands alone. */
   readonly against: string;
   readonly figure: Ratio | number;
-  /** What the figure is to reach. */
-  readonly target: { readonly atLeast: number } | { readonly atMost: number };
+  /** What the figure is to reach; a line without it explains another. */
+  readonly target?: { readonly atLeast: number } | { readonly atMost: number };
 }
 
 /** One subject of the benchmark: `npm run bench -- <name>` runs it alone. */

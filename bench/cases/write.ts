@@ -1,3 +1,4 @@
+import { cpus } from 'node:os';
 import type { Case, Result } from '../case.js';
 import { pairs } from '../pairs.js';
 import { untilProjected } from '../probe.js';
@@ -17,10 +18,28 @@ const acceptedASecond =
     return right / seconds;
   };
 
+/** What one score costs, in microseconds of processor time: of the server, and of everything on this machine. */
+async function costs(stage: Stage, server: Server, name: string): Promise<[server: Result, machine: Result]> {
+  const before = { server: await server.used('cpu'), machine: busySeconds() };
+  const { right } = await stage.load({
+    ...{ kind: 'scores', port: server.port, connections: 64, seconds: SECONDS, users: USERS },
+  });
+  const after = { server: await server.used('cpu'), machine: busySeconds() };
+  const each = (what: keyof typeof before) => ((after[what] - before[what]) * 1e6) / right;
+  const line = (what: string, figure: number) => ({ what: `${name}: ${what}`, against: '', figure });
+  return [
+    line('microseconds of the server for a score', each('server')),
+    line('microseconds of the machine for a score, with PostgreSQL and the clients', each('machine')),
+  ];
+}
+
+const busySeconds = (): number =>
+  cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + user + nice + sys + irq, 0) / 1000;
+
 /** On a database of its own each, as one would hear what the other announces; all users are on the board already. */
 const database = (stage: Stage, name: string): Promise<string> => stage.database(name, USERS, USERS);
 
-export const write: Case = async (stage): Promise<Result[]> => {
+export const write: Case = async (stage) => {
   const service = await stage.server('service', await database(stage, 'written'));
   const ceiling = await stage.server('constant receipt', await database(stage, 'unwritten'));
   return [
@@ -30,6 +49,8 @@ export const write: Case = async (stage): Promise<Result[]> => {
       figure: await pairs(acceptedASecond(stage, service), acceptedASecond(stage, ceiling)),
       target: { atLeast: 0.7 },
     },
+    ...(await costs(stage, service, 'write')),
+    ...(await costs(stage, ceiling, 'write, constant receipt')),
   ];
 };
 
@@ -43,6 +64,7 @@ export const writeNaive: Case = async (stage) => {
       figure: await pairs(acceptedASecond(stage, service), acceptedASecond(stage, naive)),
       target: { atLeast: 4 },
     },
+    ...(await costs(stage, naive, 'write-naive, a transaction a request')),
   ];
 };
 

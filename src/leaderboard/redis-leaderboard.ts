@@ -75,7 +75,7 @@ export function keysOf({ id, season }: BoardKey): {
 }
 
 /** A score as it sorts ascending. `0 -` and not `-`: Redis tells −0 from 0. */
-const sortKey = ({ sort }: BoardKey, score: number): number => (sort === 'desc' ? 0 - score : score);
+export const sortKey = ({ sort }: BoardKey, score: number): number => (sort === 'desc' ? 0 - score : score);
 
 /** A change as the scripts take it: user, sort key (empty if the user leaves the board), time, version. */
 export const scriptArguments = (key: BoardKey, { userId, score, achievedAt, version }: StandingChange) => [

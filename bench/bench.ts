@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { ensureTestProgram } from '../scripts/test-program.js';
 import type { Case, Result } from './case.js';
@@ -58,7 +58,10 @@ console.log(table(Object.values(results).flat()));
 mkdirSync('bench/results', { recursive: true });
 const file = `bench/results/${started.toISOString().slice(0, 10)}.json`;
 const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, memory: totalmem() };
-writeFileSync(file, `${JSON.stringify({ started, machine, results }, null, 2)}\n`);
+// What ran alone takes its place among what was measured on the same day.
+const earlier: { results?: object } = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+const all = { ...earlier.results, ...results };
+writeFileSync(file, `${JSON.stringify({ started, machine, results: all }, null, 2)}\n`);
 console.log(`\nWritten to ${file}`);
 
 function table(lines: readonly Result[]): string {

@@ -37,6 +37,7 @@ export function flameGraph(root: Frame, title: string): string {
   const height = HEAD + (deepest + 1) * ROW + 4;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="ui-monospace, monospace" font-size="10">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
     `<text x="4" y="18" font-size="13">${escaped(title)}</text>`,
     ...boxes,

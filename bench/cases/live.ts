@@ -7,7 +7,7 @@ import { streamRequest } from '../streams.js';
 const ENTRIES = 1_000;
 const REQUEST = streamRequest(10);
 const FANOUT_STREAMS = 5_000;
-const FANOUT_SECONDS = 3;
+const FANOUT_SECONDS = 2;
 const UPDATES_A_SECOND = 10;
 
 export const fanout: Case = async (stage) => {

@@ -4,7 +4,7 @@ import { userId } from '../players.js';
 import { untilProjected } from '../probe.js';
 import { MANY, type Server, type Stage } from '../stage.js';
 
-const SECONDS = 1.5;
+const SECONDS = 1;
 const FEW = 1_000;
 const APART = MANY / FEW;
 

@@ -5,7 +5,7 @@ import { untilProjected } from '../probe.js';
 import { MANY, type Server, type Stage } from '../stage.js';
 
 const USERS = 20_000;
-const SECONDS = 2;
+const SECONDS = 1.5;
 const EVENTS = 10_000_000;
 
 /** @param apart every so manieth user of the database plays */

@@ -35,8 +35,9 @@ function standardOutput(): DestinationStream {
   const out = pino.destination({ sync: true });
   let held = '';
   const flush = () => {
-    if (held !== '') out.write(held);
+    const lines = held;
     held = '';
+    if (lines !== '') out.write(lines);
   };
   process.on('exit', flush);
   output = {
@@ -85,7 +86,8 @@ function lineOf(line: Record<string, unknown>): Record<string, unknown> {
   // As our own code logs: there is nothing to gather.
   if (
     Object.keys(line).every((key) => key === 'data' || key === 'userId') &&
-    typeof line['data'] === 'object'
+    typeof line['data'] === 'object' &&
+    line['data'] !== null
   )
     return line;
   const { userId, data, err, req: _req, res: _res, ...rest } = line;

@@ -29,10 +29,12 @@ export const fanout: Case = async (stage) => {
   const ours = async (): Promise<number> => {
     const end = new AbortController();
     const raised = raiseLeader(service, UPDATES_A_SECOND, end.signal);
-    const micros = await cost(service, REQUEST);
-    end.abort();
-    await raised;
-    return micros;
+    try {
+      return await cost(service, REQUEST);
+    } finally {
+      end.abort();
+      await raised;
+    }
   };
   await ours();
   const bare = await stage.sharedBuffer(frameBytes, UPDATES_A_SECOND);

@@ -29,14 +29,17 @@ async function costs(stage: Stage, server: Server, name: string): Promise<[serve
   const line = (what: string, figure: number) => ({ what: `${name}: ${what}`, against: '', figure });
   return [
     line('microseconds of the server for a score', each('server')),
-    line('microseconds of the machine for a score, with PostgreSQL and the clients', each('machine')),
+    line(
+      'microseconds of the machine for a score, with PostgreSQL, the clients and the minting of their tokens',
+      each('machine'),
+    ),
   ];
 }
 
 const busySeconds = (): number =>
   cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + user + nice + sys + irq, 0) / 1000;
 
-/** On a database of its own each, as one would hear what the other announces; all users are on the board already. */
+/** On a database of its own each, as one would hear what the other announces; the users are on the board already. */
 const database = (stage: Stage, name: string): Promise<string> => stage.database(name, USERS, USERS);
 
 export const write: Case = async (stage) => {

@@ -18,6 +18,8 @@ import { RankIndex, type Standing } from './rank-index.js';
 
 /** Far longer than a batch that is written can be on its way. */
 const GONE_REMEMBERED_MS = 600_000;
+/** What is made from a page, such as names, is not kept for longer. */
+const TOPS_KEPT_MS = 60_000;
 /** Boards of this process that are loaded at a time: each takes a connection, and holds up the process for moments. */
 const loads = new Turns(2);
 
@@ -37,8 +39,11 @@ export class MemoryLeaderboard implements Leaderboard {
   #epoch = newEpoch();
   #version = 0;
   #ready = false;
-  /** The last first page of each limit: it is asked for more often than it changes. */
+  /** First pages of the board as it is, by limit: they are asked for more often than it changes. */
   readonly #tops = new Map<number, Page>();
+  #topsEpoch = '';
+  #topsVersion = 0;
+  #topsUntil = 0;
 
   constructor(key: BoardKey, database: Queryable) {
     this.key = key;
@@ -94,11 +99,18 @@ export class MemoryLeaderboard implements Leaderboard {
   async page(limit: number, after?: Standing): Promise<Page> {
     const index = this.#readable();
     if (after !== undefined) return this.#page(index, index.countThrough(after), limit);
-    const known = this.#tops.get(limit);
-    if (known?.version === this.#version && known.epoch === this.#epoch) return known;
-    const top = this.#page(index, 0, limit);
+    const isOther = this.#topsVersion !== this.#version || this.#topsEpoch !== this.#epoch;
+    if (isOther || performance.now() > this.#topsUntil) this.#forgetTops();
+    const top = this.#tops.get(limit) ?? this.#page(index, 0, limit);
     this.#tops.set(limit, top);
     return top;
+  }
+
+  #forgetTops(): void {
+    this.#tops.clear();
+    this.#topsVersion = this.#version;
+    this.#topsEpoch = this.#epoch;
+    this.#topsUntil = performance.now() + TOPS_KEPT_MS;
   }
 
   async placement(userId: string): Promise<Placement | null> {

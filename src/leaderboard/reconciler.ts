@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import type pg from 'pg';
+import { concurrently } from '../concurrently.js';
 import { type RedisClient, Script } from '../redis.js';
 import { entriesOf, entryPages } from './entry-pages.js';
 import { newEpoch } from './epoch.js';
@@ -214,14 +215,10 @@ async function inScripts(
   standings: readonly StandingChange[],
   run: (args: (string | number)[]) => Promise<void>,
 ): Promise<void> {
-  const underWay = new Set<Promise<void>>();
-  for (let start = 0; start < standings.length; start += ENTRIES_A_SCRIPT) {
-    const part = standings.slice(start, start + ENTRIES_A_SCRIPT);
-    const done = run(part.flatMap((standing) => scriptArguments(key, standing))).finally(() =>
-      underWay.delete(done),
-    );
-    underWay.add(done);
-    if (underWay.size >= SCRIPTS_UNDER_WAY) await Promise.race(underWay);
-  }
-  await Promise.all(underWay);
+  const parts = Array.from({ length: Math.ceil(standings.length / ENTRIES_A_SCRIPT) }, (_, i) =>
+    standings.slice(i * ENTRIES_A_SCRIPT, (i + 1) * ENTRIES_A_SCRIPT),
+  );
+  await concurrently(parts, SCRIPTS_UNDER_WAY, (part) =>
+    run(part.flatMap((standing) => scriptArguments(key, standing))),
+  );
 }

@@ -85,7 +85,7 @@ export class Stream {
     }
     // As long as a response waits for the one before it on its connection, it has no socket, and keeps what is written.
     const isFlushed = socket !== null && socket.writableLength === response.writableLength;
-    if (isFlushed && response.chunkedEncoding) socket.write(frame.chunk);
+    if (isFlushed && socket.writable && response.chunkedEncoding) socket.write(frame.chunk);
     else response.write(frame.event);
     return true;
   }

@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { buildApp } from './app.js';
@@ -65,7 +66,10 @@ async function bringUp(config: Config, log: Logger, parts: Part[], interrupt: Ab
   parts.push(app);
   if (interrupt.aborted) return;
   const address = new URL(await app.listen({ host: config.HOST, port: config.PORT }));
-  if (!config.production) greet(address.port, config.DATABASE_URL === undefined);
+  if (config.production) return;
+  // The log of this turn goes out at its end; the greeting is the last that is shown.
+  await setImmediate();
+  greet(address.port, config.DATABASE_URL === undefined);
 }
 
 async function startDatabase(parts: Part[]): Promise<string> {

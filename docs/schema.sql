@@ -93,7 +93,8 @@ CREATE TABLE scores (
   CONSTRAINT scores_leaderboard_id_fkey FOREIGN KEY (leaderboard_id) REFERENCES leaderboards(id),
   CONSTRAINT scores_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
 );
-CREATE INDEX scores_ranking_idx ON scores USING btree (leaderboard_id, season, sort_key, achieved_at, user_id) WHERE (score IS NOT NULL);
+CREATE INDEX scores_ranking_idx ON scores USING btree (leaderboard_id, season, sort_key, achieved_at, user_id) INCLUDE (version) WHERE (score IS NOT NULL);
+CREATE INDEX scores_removed_idx ON scores USING btree (leaderboard_id, season, user_id) WHERE (score IS NULL);
 
 CREATE TABLE service_accounts (
   id text COLLATE "C" NOT NULL,

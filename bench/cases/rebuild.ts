@@ -17,7 +17,11 @@ const COPY = `COPY (SELECT user_id, score, achieved_at, version FROM scores WHER
 
 export const rebuild: Case = async (stage) => {
   const database = await stage.million();
-  const pool = new pg.Pool({ connectionString: database, types, options: '-c timezone=UTC' });
+  const pool = new pg.Pool({
+    connectionString: database,
+    types,
+    options: '-c timezone=UTC -c enable_seqscan=off',
+  });
   const redis = connectRedis('single', (await stage.redis()).REDIS_URL);
   await once(redis, 'ready');
   try {

@@ -1,36 +1,65 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import type pg from 'pg';
 import type { Queryable } from '../database.js';
-import type { BoardKey, StandingChange } from './leaderboard.js';
+import { type BoardKey, type StandingChange, sortKey } from './leaderboard.js';
 
-/** To take over a page holds up the process for some 10 ms. */
+/** To take over a page holds up the process for some 5 ms. */
 const ROWS_PER_READ = 2_000;
 
-/** A page as one text, a line an entry: to take rows apart costs the client more than all else. Without a score, a line ends before it. */
-const ROWS = `
-SELECT string_agg(concat_ws(' ', user_id, version, (date_part('epoch', achieved_at) * 1000)::bigint, score), E'\\n'
-                  ORDER BY user_id) AS lines`;
+/** A page as one text, a line an entry: to take rows apart costs the client more than all else. Who has left has no sort key. */
+const lines = (order: string): string => `
+SELECT string_agg(concat_ws(' ', user_id, version, (date_part('epoch', achieved_at) * 1000)::bigint, sort_key), E'\\n'
+                  ORDER BY ${order}) AS lines`;
 const BOARD = 'scores WHERE leaderboard_id = $1 AND season = $2';
-/** By primary key, so that an entry cannot move from what is yet to be read to what was read. $3 where the last page ended. */
-const NEXT_ROWS = `${ROWS}
-FROM (SELECT * FROM ${BOARD} AND user_id > $3 ORDER BY user_id LIMIT ${ROWS_PER_READ}) page`;
-const ROWS_OF_USERS = `${ROWS} FROM ${BOARD} AND user_id = ANY ($3::text[])`;
+const ORDER = 'sort_key, achieved_at, user_id';
+/** Behind $3, $4 and $5, where the last page ended. All of it is in the index of the board's order. */
+const RANKED = `${lines(ORDER)}
+FROM (SELECT ${ORDER}, version FROM ${BOARD} AND score IS NOT NULL
+        AND (${ORDER}) > ($3::bigint, 'epoch'::timestamptz + $4::float8 * interval '1 millisecond', $5::text)
+      ORDER BY ${ORDER} LIMIT ${ROWS_PER_READ}) page`;
+const REMOVED = `${lines('user_id')}
+FROM (SELECT * FROM ${BOARD} AND score IS NULL AND user_id > $3 ORDER BY user_id LIMIT ${ROWS_PER_READ}) page`;
+const OF_USERS = `${lines('user_id')} FROM ${BOARD} AND user_id = ANY ($3::text[])`;
+
+/** Before all entries: the lowest score is −(2^53 − 1). */
+const START: StandingChange = { userId: '', score: null, achievedAt: 0, version: 0 };
 
 /**
- * All entries of a board as PostgreSQL has them, and those that were removed, in pages, by user id. The next page is read while one is taken over, and
- * other work of the process comes in between.
+ * All entries of a board as PostgreSQL had them at one moment, in pages: in the board's order, as whoever builds it places each the
+ * quicker next to the one before, then those that were removed. The next page is read while one is taken over, and other work of
+ * the process comes in between.
+ *
+ * All pages are of one snapshot. Else an entry that moves from what is yet to be read to what was read would be missed until
+ * the change itself is heard of.
  */
-export async function* entryPages(
-  database: Queryable,
-  { id, season }: BoardKey,
+export async function* entryPages(pool: pg.Pool, key: BoardKey): AsyncGenerator<StandingChange[]> {
+  const client = await pool.connect();
+  try {
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    yield* pages((last) =>
+      entries(client, key, RANKED, [
+        last.score === null ? -(2 ** 53) : sortKey(key, last.score),
+        last.achievedAt,
+        last.userId,
+      ]),
+    );
+    yield* pages((last) => entries(client, key, REMOVED, [last.userId]));
+  } finally {
+    // With the connection go the snapshot and what is still being read.
+    client.release(true);
+  }
+}
+
+async function* pages(
+  read: (last: StandingChange) => Promise<StandingChange[]>,
 ): AsyncGenerator<StandingChange[]> {
-  const read = (after: string) => entries(database, NEXT_ROWS, [id, season, after]);
-  for (let page = read(''); ; ) {
+  for (let page = read(START); ; ) {
     const rows = await page;
     const last = rows.at(-1);
     if (last === undefined) return;
     const isLast = rows.length < ROWS_PER_READ;
     if (!isLast) {
-      page = read(last.userId);
+      page = read(last);
       // If it fails, that is told when its turn comes.
       page.catch(() => {});
       // Else it would be asked for only after this page is taken over.
@@ -44,23 +73,55 @@ export async function* entryPages(
 /** The entries that these users have or had on a board, as PostgreSQL has them. */
 export function entriesOf(
   database: Queryable,
-  { id, season }: BoardKey,
+  key: BoardKey,
   userIds: readonly string[],
 ): Promise<StandingChange[]> {
-  return entries(database, ROWS_OF_USERS, [id, season, userIds]);
+  return entries(database, key, OF_USERS, [userIds]);
 }
 
-async function entries(database: Queryable, text: string, values: unknown[]): Promise<StandingChange[]> {
-  const { rows } = await database.query<{ lines: string | null }>(text, values);
+async function entries(
+  database: Queryable,
+  key: BoardKey,
+  text: string,
+  values: unknown[],
+): Promise<StandingChange[]> {
+  const { rows } = await database.query<{ lines: string | null }>(text, [key.id, key.season, ...values]);
   const lines = rows[0]?.lines ?? '';
   if (lines === '') return [];
-  return lines.split('\n').map((line): StandingChange => {
-    const [userId = '', version, achievedAt, score] = line.split(' ');
-    return {
-      userId,
-      score: score === undefined ? null : Number(score),
-      achievedAt: Number(achievedAt),
-      version: Number(version),
-    };
-  });
+  return parse(key, lines);
+}
+
+const SPACE = 0x20;
+const MINUS = 0x2d;
+const ZERO = 0x30;
+
+/** Takes a page apart: character by character, in a third of the time that it takes to split it. */
+function parse(key: BoardKey, lines: string): StandingChange[] {
+  let at = 0;
+  const integer = (): number => {
+    const isNegative = lines.charCodeAt(at) === MINUS;
+    if (isNegative) at++;
+    let value = 0;
+    for (; ; at++) {
+      const digit = lines.charCodeAt(at) - ZERO;
+      if (!(digit >= 0 && digit <= 9)) return isNegative ? -value : value;
+      value = 10 * value + digit;
+    }
+  };
+  const changes: StandingChange[] = [];
+  for (; at < lines.length; at++) {
+    const end = lines.indexOf(' ', at);
+    const userId = lines.slice(at, end);
+    at = end + 1;
+    const version = integer();
+    at++;
+    const achievedAt = integer();
+    let score: number | null = null;
+    if (lines.charCodeAt(at) === SPACE) {
+      at++;
+      score = sortKey(key, integer());
+    }
+    changes.push({ userId, score, achievedAt, version });
+  }
+  return changes;
 }

@@ -42,6 +42,9 @@ export interface BoardKey {
   readonly sort: Sort;
 }
 
+/** A score as it sorts ascending, and back. `0 -` and not `-`: Redis tells −0 from 0. */
+export const sortKey = ({ sort }: BoardKey, score: number): number => (sort === 'desc' ? 0 - score : score);
+
 /** Reads of one board. The order is the same everywhere: score, then `achievedAt`, then user id. */
 export interface LeaderboardReader {
   /** Up to `limit` entries from the top, or after a position (which need not be on the board any more). */

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Queryable } from '../database.js';
+import type pg from 'pg';
 import { Turns } from '../turns.js';
 import { entryPages } from './entry-pages.js';
 import { newEpoch } from './epoch.js';
@@ -26,28 +26,30 @@ const loads = new Turns(2);
 /**
  * A board in the memory of this process.
  *
- * *loading*: rows stream in from PostgreSQL while changes are applied as they come; whichever is older by its version is
- * ignored, so the two may overlap in any order. *ready*: every row has been seen, ranks are right.
- * A rebuild fills a new index, so an entry that was removed while the process was deaf does not survive it.
+ * *loading*: rows stream in from PostgreSQL, all of one moment and in the board's order, while changes wait. *ready*: every row
+ * and all that waited is on the board, ranks are right. Whatever is older by its version than what is known is ignored, so
+ * rows and changes may overlap in any order. A rebuild fills a new index, so an entry that was removed while the process was
+ * deaf does not survive it.
  */
 export class MemoryLeaderboard implements Leaderboard {
   readonly key: BoardKey;
-  readonly #database: Queryable;
+  readonly #pool: pg.Pool;
   #index: RankIndex;
   /** Who has left, and up to which version: a batch that is reported late must not bring them back. */
   readonly #gone = new LRUCache<string, number>({ max: 100_000, ttl: GONE_REMEMBERED_MS });
   #epoch = newEpoch();
   #version = 0;
-  #ready = false;
+  /** The newest change of each user since the load began; undefined when the board is ready. */
+  #waiting: Map<string, StandingChange> | undefined = new Map();
   /** First pages of the board as it is, by limit: they are asked for more often than it changes. */
   readonly #tops = new Map<number, Page>();
   #topsEpoch = '';
   #topsVersion = 0;
   #topsUntil = 0;
 
-  constructor(key: BoardKey, database: Queryable) {
+  constructor(key: BoardKey, pool: pg.Pool) {
     this.key = key;
-    this.#database = database;
+    this.#pool = pool;
     this.#index = new RankIndex(key.sort);
   }
 
@@ -59,19 +61,22 @@ export class MemoryLeaderboard implements Leaderboard {
   async rebuild(): Promise<void> {
     const index = new RankIndex(this.key.sort);
     this.#index = index;
-    this.#ready = false;
+    this.#waiting = new Map();
     this.#epoch = newEpoch();
     await loads.take(() => this.#fill(index));
   }
 
   async #fill(index: RankIndex): Promise<void> {
-    for await (const standings of entryPages(this.#database, this.key)) {
+    for await (const standings of entryPages(this.#pool, this.key)) {
       // A later rebuild has taken over.
       if (this.#index !== index) return;
-      for (const standing of standings) this.#take(index, standing);
+      index.append(standings.filter(hasScore));
+      for (const { userId, score, version } of standings) if (score === null) this.#gone.set(userId, version);
     }
     if (this.#index !== index) return;
-    this.#ready = true;
+    const changes = this.#waiting?.values() ?? [];
+    this.#waiting = undefined;
+    for (const change of changes) this.#take(change);
     this.#version++;
   }
 
@@ -79,7 +84,7 @@ export class MemoryLeaderboard implements Leaderboard {
     let isNews = false;
     const ranks = changes.map((change) => {
       const previousRank = this.#rank(change.userId);
-      if (this.#take(this.#index, change)) isNews = true;
+      if (this.#take(change)) isNews = true;
       return { previousRank, rank: this.#rank(change.userId) };
     });
     if (isNews) this.#version++;
@@ -88,8 +93,7 @@ export class MemoryLeaderboard implements Leaderboard {
 
   async erase(userId: string): Promise<void> {
     this.#version++;
-    this.#gone.set(userId, Number.POSITIVE_INFINITY);
-    this.#index.remove(userId);
+    this.#take({ userId, score: null, achievedAt: 0, version: Number.POSITIVE_INFINITY });
   }
 
   async touch(): Promise<void> {
@@ -145,8 +149,14 @@ export class MemoryLeaderboard implements Leaderboard {
   }
 
   /** Takes over a change, unless something newer is known. True if the index is another now. */
-  #take(index: RankIndex, change: StandingChange): boolean {
+  #take(change: StandingChange): boolean {
     const { userId, version } = change;
+    const waiting = this.#waiting?.get(userId);
+    if (this.#waiting !== undefined) {
+      if (waiting === undefined || waiting.version < version) this.#waiting.set(userId, change);
+      return false;
+    }
+    const index = this.#index;
     // A batch may be reported after the user has left, which was announced on another connection.
     if (this.#gone.size > 0 && version <= (this.#gone.get(userId) ?? 0)) return false;
     if (hasScore(change)) return index.apply(change);
@@ -156,11 +166,11 @@ export class MemoryLeaderboard implements Leaderboard {
   }
 
   #rank(userId: string): number | null {
-    return this.#ready ? (this.#index.rank(userId) ?? null) : null;
+    return this.#waiting === undefined ? (this.#index.rank(userId) ?? null) : null;
   }
 
   #readable(): RankIndex {
-    if (!this.#ready) throw new NotReady('The board is being loaded');
+    if (this.#waiting !== undefined) throw new NotReady('The board is being loaded');
     return this.#index;
   }
 

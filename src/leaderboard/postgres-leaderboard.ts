@@ -1,12 +1,13 @@
 import type { Queryable } from '../database.js';
 import { newEpoch } from './epoch.js';
-import type {
-  BoardKey,
-  LeaderboardReader,
-  Page,
-  Placement,
-  RankedStanding,
-  Standing,
+import {
+  type BoardKey,
+  type LeaderboardReader,
+  type Page,
+  type Placement,
+  type RankedStanding,
+  type Standing,
+  sortKey,
 } from './leaderboard.js';
 
 /** The columns of the index that holds a board in its order, whichever way it sorts. */
@@ -69,8 +70,7 @@ export class PostgresLeaderboard implements LeaderboardReader {
 
   page(limit: number, after?: Standing): Promise<Page> {
     if (after === undefined) return this.#read(PAGE, [limit]);
-    const sortKey = this.#key.sort === 'desc' ? -after.score : after.score;
-    return this.#read(NEXT_PAGE, [limit, sortKey, after.achievedAt, after.userId]);
+    return this.#read(NEXT_PAGE, [limit, sortKey(this.#key, after.score), after.achievedAt, after.userId]);
   }
 
   async placement(userId: string): Promise<Placement | null> {

@@ -63,6 +63,19 @@ export class RankIndex {
     return true;
   }
 
+  /**
+   * Adds users who are not on the board, in its order and behind all who are: quicker than `apply`, as nothing is looked up.
+   * Throws as `apply`, and a RangeError if the order is another; then the index is of no use any more.
+   */
+  append(standings: readonly VersionedStanding[]): void {
+    const slots = this.#users.addAll(standings.map(({ userId }) => userId));
+    for (const [i, standing] of standings.entries()) {
+      const slot = slots[i] ?? NO_SLOT;
+      this.#users.set(slot, this.#keyOf(standing), standing.achievedAt, standing.version);
+      this.#order.append(slot);
+    }
+  }
+
   /** Takes the user off the board. True if it stood there. */
   remove(userId: string): boolean {
     const slot = this.#users.find(userId);

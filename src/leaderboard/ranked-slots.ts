@@ -34,6 +34,35 @@ export class RankedSlots {
   /** Puts a slot where its row says. */
   insert(slot: number): void {
     this.#seek(slot);
+    this.#put(slot);
+  }
+
+  /** Puts a slot behind all others. Throws a RangeError if its row says otherwise. */
+  append(slot: number): void {
+    const blocks = this.#blocks;
+    const key = this.#users.key(slot);
+    this.#sought = slot;
+    let block = this.#tree.root;
+    for (let height = this.#tree.height; height > 0; height--) {
+      this.#way[height] = block;
+      this.#places[height] = blocks.lengthOf(block) - 1;
+      block = blocks.reference(block, this.#placeAt(height));
+    }
+    const length = blocks.lengthOf(block);
+    if (length > 0) {
+      const lastKey = blocks.key(block, length - 1);
+      const isBehind =
+        lastKey < key || (lastKey === key && this.#isThrough(blocks.reference(block, length - 1), slot));
+      if (!isBehind) throw new RangeError('Not in the order of the board');
+    }
+    this.#way[0] = block;
+    this.#places[0] = length;
+    this.#leafLength = length;
+    this.#put(slot);
+  }
+
+  /** Puts a slot where the way leads. */
+  #put(slot: number): void {
     if (this.#leafLength === this.#blocks.capacity) this.#makeRoom(slot);
     const key = this.#users.key(slot);
     const at = this.#placeAt(0);

@@ -5,7 +5,7 @@ import { type RedisClient, Script } from '../redis.js';
 import { entriesOf, entryPages } from './entry-pages.js';
 import { newEpoch } from './epoch.js';
 import { type BoardKey, hasScore, type StandingChange } from './leaderboard.js';
-import { BOARDS_CHANNEL, BoardLost, keysOf, parser, scriptArguments, sortKey } from './redis-leaderboard.js';
+import { BOARDS_CHANNEL, BoardLost, keysOf, parser, scriptArguments } from './redis-leaderboard.js';
 import * as scripts from './redis-scripts.js';
 
 /** First key of the advisory lock that lets one instance reconcile a board at a time; the second is the board. */
@@ -14,8 +14,6 @@ const RECONCILE_LOCK = 7_228_502;
 const ENTRIES_A_SCRIPT = 500;
 const SCRIPTS_UNDER_WAY = 4;
 const SCAN_COUNT = 1_000;
-/** To sort as many holds up the process for some 20 ms. */
-const SORTED_TOGETHER = 20_000;
 
 const begin = new Script(scripts.BEGIN);
 const load = new Script(scripts.LOAD);
@@ -81,19 +79,6 @@ export class Reconciler {
       this.#closed.signal.throwIfAborted();
       yield standings;
     }
-  }
-
-  /** The pages again, some of them at a time in the board's order: Redis places an entry much faster near the one before. */
-  async *#sorted(key: BoardKey): AsyncGenerator<StandingChange[]> {
-    let held: StandingChange[] = [];
-    const inOrder = () => held.sort((a, b) => sortKey(key, a.score ?? 0) - sortKey(key, b.score ?? 0));
-    for await (const standings of this.#pages(key)) {
-      held.push(...standings);
-      if (held.length < SORTED_TOGETHER) continue;
-      yield inOrder();
-      held = [];
-    }
-    yield inOrder();
   }
 
   async #compareOrBuild(key: BoardKey): Promise<number> {
@@ -186,7 +171,7 @@ export class Reconciler {
     let entries = 0;
     // From here on every change goes to the next board too, so what commits while rows are read is not missed.
     await begin.run(this.#client, next, [epoch]);
-    for await (const standings of ahead(this.#sorted(key))) {
+    for await (const standings of ahead(this.#pages(key))) {
       await inScripts(key, standings, async (args) => {
         asDone(await load.run(this.#client, [...next, gone], [epoch, ...args]));
       });
@@ -199,13 +184,18 @@ export class Reconciler {
 
 /** The same, each asked for while the one before it is dealt with. */
 async function* ahead<T>(items: AsyncGenerator<T>): AsyncGenerator<T> {
-  for (let next = items.next(); ; ) {
-    const { done, value } = await next;
-    if (done) return;
-    next = items.next();
-    // If it fails, that is told when its turn comes.
-    next.catch(() => {});
-    yield value;
+  let next = items.next();
+  try {
+    for (;;) {
+      const { done, value } = await next;
+      if (done) return;
+      next = items.next();
+      // If it fails, that is told when its turn comes.
+      next.catch(() => {});
+      yield value;
+    }
+  } finally {
+    await items.return(undefined);
   }
 }
 

@@ -11,6 +11,7 @@ import {
   type RankedStanding,
   type Standing,
   type StandingChange,
+  sortKey,
 } from './leaderboard.js';
 import * as scripts from './redis-scripts.js';
 
@@ -73,9 +74,6 @@ export function keysOf({ id, season }: BoardKey): {
     compared: `${tag}:compared`,
   };
 }
-
-/** A score as it sorts ascending. `0 -` and not `-`: Redis tells −0 from 0. */
-export const sortKey = ({ sort }: BoardKey, score: number): number => (sort === 'desc' ? 0 - score : score);
 
 /** A change as the scripts take it: user, sort key (empty if the user leaves the board), time, version. */
 export const scriptArguments = (key: BoardKey, { userId, score, achievedAt, version }: StandingChange) => [

@@ -38,13 +38,30 @@ export class UserSlots {
 
   /** A slot for a user who has none yet. Throws a TypeError if this is no user id. */
   add(userId: string): number {
+    const slot = this.#take(userId);
+    this.#table.add(this.#hash(slot), slot);
+    return slot;
+  }
+
+  /**
+   * Slots for users of whom none has one yet. Throws as `add`.
+   * What many look up at once they need not wait for one by one: the processor fetches it while it goes on.
+   */
+  addAll(userIds: readonly string[]): number[] {
+    const slots = userIds.map((userId) => this.#take(userId));
+    const hashes = slots.map((slot) => this.#hash(slot));
+    for (const [i, slot] of slots.entries()) this.#table.add(hashes[i] ?? 0, slot);
+    return slots;
+  }
+
+  /** A slot with the user's id, which cannot be found yet. */
+  #take(userId: string): number {
     this.seek(userId); // throws before anything has changed
     const slot = this.#rows.take();
     const words = this.#rows.words(slot);
     const id = this.#rows.wordOf(slot) + ID;
     const sought = this.#rows.words(SOUGHT);
     for (let i = 0; i < 4; i++) words[id + i] = sought[ID + i] ?? 0;
-    this.#table.add(this.#hash(slot), slot);
     return slot;
   }
 

@@ -101,16 +101,31 @@ export interface Hold {
   release(): void;
 }
 
+/** A database that has something done each time before it answers, but for the beginning of a transaction. */
+export function interrupted(pool: pg.Pool, interrupt: () => Promise<void>): pg.Pool {
+  const watch = <T extends pg.Pool | pg.PoolClient>(connection: T): T =>
+    new Proxy(connection, {
+      get(target, name) {
+        if (name === 'connect') return async () => watch(await pool.connect());
+        if (name !== 'query') return Reflect.get(target, name);
+        return async (...args: unknown[]): Promise<unknown> => {
+          const answer: unknown = await Reflect.apply(target.query, target, args);
+          if (!String(args[0]).startsWith('BEGIN')) await interrupt();
+          return answer;
+        };
+      },
+    });
+  return watch(pool);
+}
+
 /** A database whose answers can be held back: `hold()` is for the next query, the one after it goes through again. */
 export function slowDatabase(pool: pg.Pool): { database: pg.Pool; hold(): Hold } {
   const holds: { reach(): void; released: Promise<void> }[] = [];
-  const query = async (...args: unknown[]): Promise<unknown> => {
+  const database = interrupted(pool, async () => {
     const hold = holds.shift();
-    const answer: unknown = await Reflect.apply(pool.query, pool, args);
     hold?.reach();
     await hold?.released;
-    return answer;
-  };
+  });
   const hold = (): Hold => {
     let reach = () => {};
     let release = () => {};
@@ -123,10 +138,5 @@ export function slowDatabase(pool: pg.Pool): { database: pg.Pool; hold(): Hold }
     holds.push({ reach, released });
     return { reached, release: () => release() };
   };
-  return {
-    database: new Proxy(pool, {
-      get: (target, name) => (name === 'query' ? query : Reflect.get(target, name)),
-    }),
-    hold,
-  };
+  return { database, hold };
 }

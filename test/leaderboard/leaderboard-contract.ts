@@ -13,7 +13,7 @@ import {
   type StandingChange,
   type VersionedStanding,
 } from '../../src/leaderboard/leaderboard.js';
-import { type BoardRows, compare, inOrder, slowDatabase } from './board-rows.js';
+import { BoardRows, compare, inOrder, slowDatabase } from './board-rows.js';
 
 const SORTS = ['desc', 'asc'] as const;
 const MOST = Number.MAX_SAFE_INTEGER;
@@ -289,21 +289,40 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
       const load = hold();
       const loaded = board.rebuild();
       await load.reached;
-      for (const made of [change(2, 50, 2), change(3, 40, 1)]) {
+      for (const made of [change(2, 50, 2), change(3, 40, 2)]) {
         await scores.write(key, [made]);
         await board.apply([made]);
       }
+      await board.apply([change(3, 5, 1)]);
       load.release();
       await loaded;
-      t.same(await top(board), shown([change(2, 50, 2), change(3, 40, 1), change(1, 30, 1)]));
+      t.same(await top(board), shown([change(2, 50, 2), change(3, 40, 2), change(1, 30, 1)]));
       await board.apply([change(1, 10, 0), change(2, 20, 1)]);
       t.same(
         await top(board),
-        shown([change(2, 50, 2), change(3, 40, 1), change(1, 30, 1)]),
+        shown([change(2, 50, 2), change(3, 40, 2), change(1, 30, 1)]),
         'nor undone by old news',
       );
     },
   );
+
+  t.test(
+    'an entry that moves to what was read already is there, before the change is heard of too',
+    async (t) => {
+      const entries = 2_500; // more than are read at once
+    const standing = (n: number) => ({ ...change(1, n, 1), userId: BoardRows.userOf(n) });
+    const { key, board, hold } = await openBoard(Array.from({ length: entries }, (_, i) => standing(i + 1)));
+    const load = hold();
+    const loaded = board.rebuild();
+    await load.reached;
+    const moved = { ...standing(1), score: 1_000_000, version: 2 };
+    await scores.write(key, [moved]);
+    load.release();
+    await loaded;
+    t.equal((await board.page(1)).total, entries);
+    t.match(await board.placement(moved.userId), { standing: { rank: entries, score: 1 } });
+    t.same(await board.apply([moved]), [{ previousRank: entries, rank: 1 }]);
+  });
 
   t.test('a user who is erased during the load does not come back', async (t) => {
     const { key, board, hold } = await openBoard([change(1, 30, 1), change(2, 20, 1)]);
@@ -365,8 +384,8 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
     let away = true;
     const database = new Proxy(scores.pool, {
       get: (pool, name) => {
-        if (name === 'query' && away) return () => Promise.reject(new Error('the database is away'));
-        return name === 'query' ? pool.query.bind(pool) : Reflect.get(pool, name);
+        if (name === 'connect' && away) return () => Promise.reject(new Error('the database is away'));
+        return name === 'connect' ? pool.connect.bind(pool) : Reflect.get(pool, name);
       },
     });
     const board = project(key, database);

@@ -116,11 +116,15 @@ for (const sort of SORTS) {
         ),
         { maxLength: 150, size: 'max' },
       );
+    const present = fc.uniqueArray(change, { selector: ({ userId }) => userId, maxLength: 50, size: 'max' });
     const life = fc.tuple(steps(5, 1), steps(1, 5)).map((phases) => phases.flat());
     fc.assert(
-      fc.property(fc.constantFrom(2, 3, 4, 8, 64), life, (blockCapacity, steps) => {
+      fc.property(fc.constantFrom(2, 3, 4, 8, 64), present, life, (blockCapacity, present, steps) => {
         const index = new RankIndex(sort, blockCapacity);
         const model = new PlainBoard(sort);
+        for (const made of present) model.apply(made);
+        for (let i = 0; i < present.length; i += 7) index.append(model.ordered().slice(i, i + 7));
+        assert.deepEqual(index.slice(0, index.size), model.ordered());
         for (const step of steps) step(index, model);
         assert.equal(index.size, model.ordered().length);
         assert.deepEqual(index.slice(0, index.size), model.ordered());
@@ -191,6 +195,22 @@ t.test('users who come and go leave no memory behind, nor do ids that are refuse
     assert.throws(() => index.apply({ ...change, userId: 'usr_nobody' }));
   }
   t.ok(process.memoryUsage().arrayBuffers - before < 500_000);
+});
+
+t.test('standings are appended in the order of the board or not at all', async (t) => {
+  for (const sort of SORTS) {
+    const [first = '', second = ''] = [newId('usr'), newId('usr')].sort();
+    const standing = { userId: first, score: 5, achievedAt: 5, version: 1 };
+    const worse = { ...standing, userId: second, score: sort === 'asc' ? 6 : 4 };
+    for (const next of [worse, { ...standing, userId: second }, { ...worse, score: 5, achievedAt: 6 }]) {
+      const index = new RankIndex(sort);
+      index.append([standing, next]);
+      t.same(index.slice(0, 2), [standing, next]);
+      t.equal(index.rank(next.userId), 2);
+      t.throws(() => new RankIndex(sort).append([next, standing]), RangeError);
+    }
+    t.throws(() => new RankIndex(sort).append([{ ...standing, userId: 'usr_nobody' }]), TypeError);
+  }
 });
 
 t.test('a score of −0 is level with 0 and reads as 0', async (t) => {

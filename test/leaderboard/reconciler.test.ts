@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import type pg from 'pg';
 import t, { type Test } from 'tap';
 import type { BoardKey, VersionedStanding } from '../../src/leaderboard/leaderboard.js';
 import { Reconciler } from '../../src/leaderboard/reconciler.js';
 import { BoardLost, keysOf, RedisLeaderboard } from '../../src/leaderboard/redis-leaderboard.js';
 import { connectTestRedis, RedisServer } from '../redis-server.js';
-import { BoardRows, inOrder, slowDatabase } from './board-rows.js';
+import { BoardRows, inOrder, interrupted, slowDatabase } from './board-rows.js';
 
 /** Three pages of PostgreSQL, and several scripts a page. */
 const ENTRIES = 4_100;
@@ -148,18 +147,6 @@ t.test('of two reconcilers one works and the other leaves it alone', async (t) =
   t.equal(await first, 0);
   t.equal(await reconciler.reconcile(key), 0, 'the lock is free again');
 });
-
-/** A database that has something done each time before it answers. */
-function interrupted(pool: pg.Pool, interrupt: () => Promise<void>): pg.Pool {
-  const query = async (...args: unknown[]): Promise<unknown> => {
-    const answer: unknown = await Reflect.apply(pool.query, pool, args);
-    await interrupt();
-    return answer;
-  };
-  return new Proxy(pool, {
-    get: (target, name) => (name === 'query' ? query : Reflect.get(target, name)),
-  });
-}
 
 for (const isLost of [true, false]) {
   t.test(

@@ -310,19 +310,22 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
     'an entry that moves to what was read already is there, before the change is heard of too',
     async (t) => {
       const entries = 2_500; // more than are read at once
-    const standing = (n: number) => ({ ...change(1, n, 1), userId: BoardRows.userOf(n) });
-    const { key, board, hold } = await openBoard(Array.from({ length: entries }, (_, i) => standing(i + 1)));
-    const load = hold();
-    const loaded = board.rebuild();
-    await load.reached;
-    const moved = { ...standing(1), score: 1_000_000, version: 2 };
-    await scores.write(key, [moved]);
-    load.release();
-    await loaded;
-    t.equal((await board.page(1)).total, entries);
-    t.match(await board.placement(moved.userId), { standing: { rank: entries, score: 1 } });
-    t.same(await board.apply([moved]), [{ previousRank: entries, rank: 1 }]);
-  });
+      const standing = (n: number) => ({ ...change(1, n, 1), userId: BoardRows.userOf(n) });
+      const { key, board, hold } = await openBoard(
+        Array.from({ length: entries }, (_, i) => standing(i + 1)),
+      );
+      const load = hold();
+      const loaded = board.rebuild();
+      await load.reached;
+      const moved = { ...standing(1), score: 1_000_000, version: 2 };
+      await scores.write(key, [moved]);
+      load.release();
+      await loaded;
+      t.equal((await board.page(1)).total, entries);
+      t.match(await board.placement(moved.userId), { standing: { rank: entries, score: 1 } });
+      t.same(await board.apply([moved]), [{ previousRank: entries, rank: 1 }]);
+    },
+  );
 
   t.test('a user who is erased during the load does not come back', async (t) => {
     const { key, board, hold } = await openBoard([change(1, 30, 1), change(2, 20, 1)]);

@@ -72,8 +72,8 @@ export class Script {
   }
 }
 
-/** For a cluster, which also waits for connections to nodes, and for redirections. */
-async function inTime<T>(answer: Promise<T>): Promise<T> {
+/** The answer of a command, or an error: a cluster also waits for connections to nodes, and for redirections. */
+export async function inTime<T>(answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error('Redis has not answered in time')), ANSWER_WITHIN_MS);

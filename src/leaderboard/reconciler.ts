@@ -1,22 +1,31 @@
 import { Type } from '@sinclair/typebox';
 import type pg from 'pg';
 import { concurrently } from '../concurrently.js';
-import { type RedisClient, Script } from '../redis.js';
+import { inTime, type RedisClient, Script } from '../redis.js';
 import { entriesOf, entryPages } from './entry-pages.js';
 import { newEpoch } from './epoch.js';
-import { type BoardKey, hasScore, type StandingChange } from './leaderboard.js';
-import { BOARDS_CHANNEL, BoardLost, keysOf, parser, scriptArguments } from './redis-leaderboard.js';
+import { type BoardKey, hasScore, type StandingChange, sortKey } from './leaderboard.js';
+import {
+  BOARDS_CHANNEL,
+  BoardLost,
+  keysOf,
+  keysOfNext,
+  parser,
+  scriptArguments,
+  timeText,
+} from './redis-leaderboard.js';
 import * as scripts from './redis-scripts.js';
 
 /** First key of the advisory lock that lets one instance reconcile a board at a time; the second is the board. */
 const RECONCILE_LOCK = 7_228_502;
-/** A script holds up all of Redis while it runs: 500 entries take some 2 ms. */
-const ENTRIES_A_SCRIPT = 500;
-const SCRIPTS_UNDER_WAY = 4;
+/** A command or script holds up all of Redis while it runs: 500 entries take some 2 ms. */
+const ENTRIES_AT_ONCE = 500;
+const PARTS_UNDER_WAY = 4;
 const SCAN_COUNT = 1_000;
 
 const begin = new Script(scripts.BEGIN);
-const load = new Script(scripts.LOAD);
+const set = new Script(scripts.SET);
+const take = new Script(scripts.TAKE);
 const promote = new Script(scripts.PROMOTE);
 const repair = new Script(scripts.REPAIR);
 const remove = new Script(scripts.REMOVE);
@@ -24,6 +33,7 @@ const totals = new Script(scripts.TOTALS);
 
 const asDone = parser(Type.Literal(1));
 const asCount = parser(Type.Integer());
+const asTaken = parser(Type.Array(Type.String()));
 const asTotals = parser(Type.Tuple([Type.Integer(), Type.Integer()]));
 const asRepair = parser(Type.Array(Type.Union([Type.Integer(), Type.String()]), { minItems: 2 }));
 
@@ -92,11 +102,12 @@ export class Reconciler {
 
   /** Sets right the entries that are older than these, which are committed, or differ from them. */
   async repair(key: BoardKey, standings: readonly StandingChange[]): Promise<Differences> {
-    const { board, next, gone } = keysOf(key);
+    const { board, gone, changes } = keysOf(key);
     const found: Differences = { drift: 0, heldBack: 0, newer: new Map() };
-    await inScripts(key, standings, async (args) => {
+    await inParts(standings, async (part) => {
+      const args = part.flatMap((standing) => scriptArguments(key, standing));
       const [drift, heldBack, ...newer] = asRepair(
-        await repair.run(this.#client, [...board, gone, ...next], [BOARDS_CHANNEL, key.id, ...args]),
+        await repair.run(this.#client, [...board, gone, changes], [BOARDS_CHANNEL, key.id, ...args]),
       );
       found.drift += Number(drift);
       found.heldBack += Number(heldBack);
@@ -166,20 +177,65 @@ export class Reconciler {
 
   /** Builds the board beside the old one, if there is any, and puts it in its place. @returns how many entries it has */
   async build(key: BoardKey): Promise<number> {
-    const { board, next, gone } = keysOf(key);
+    const { board, gone, changes } = keysOf(key);
     const epoch = newEpoch();
-    let entries = 0;
-    // From here on every change goes to the next board too, so what commits while rows are read is not missed.
-    await begin.run(this.#client, next, [epoch]);
-    for await (const standings of ahead(this.#pages(key))) {
-      await inScripts(key, standings, async (args) => {
-        asDone(await load.run(this.#client, [...next, gone], [epoch, ...args]));
-      });
-      entries += standings.filter(hasScore).length;
+    const next = keysOfNext(key, epoch);
+    // From here on every change waits for the next board, so what commits while rows are read is not missed.
+    await begin.run(this.#client, [...next, changes], [epoch]);
+    try {
+      const entries = await this.#load(key, next, epoch);
+      const args = [BOARDS_CHANNEL, key.id, epoch];
+      asDone(await promote.run(this.#client, [...board, ...next, gone, changes], args));
+      return entries;
+    } catch (error) {
+      // Else they would end by themselves, but later.
+      inTime(this.#client.unlink(...next)).catch(() => {});
+      throw error;
     }
-    asDone(await promote.run(this.#client, [...board, ...next], [BOARDS_CHANNEL, key.id, epoch]));
-    return entries;
   }
+
+  /** All rows, then what has waited meanwhile, until so little waits that it can be left for the end. */
+  async #load(key: BoardKey, [rank, entries]: [string, string], epoch: string): Promise<number> {
+    const { gone, changes } = keysOf(key);
+    const setAll = (args: readonly (string | number)[][]) =>
+      inParts(args, async (part) => {
+        await set.run(this.#client, [rank, entries, gone], part.flat());
+      });
+    let loaded = 0;
+    for await (const standings of ahead(this.#pages(key))) {
+      await inParts(standings.filter(hasScore), async (part) => {
+        const members: (string | number)[] = [];
+        const fields: string[] = [];
+        for (const { userId, score, achievedAt, version } of part) {
+          const time = timeText(achievedAt);
+          members.push(sortKey(key, score), time + userId);
+          fields.push(userId, `${time}:${version}`);
+        }
+        await Promise.all([
+          inTime(this.#client.zadd(rank, ...members)),
+          inTime(this.#client.hset(entries, ...fields)),
+        ]);
+        loaded += part.length;
+      });
+      const removed = standings.filter((standing) => !hasScore(standing));
+      await setAll(removed.map((standing) => scriptArguments(key, standing)));
+    }
+    while ((await inTime(this.#client.hlen(changes))) > ENTRIES_AT_ONCE) {
+      await setAll(waited(asTaken(await take.run(this.#client, [changes], [epoch]))));
+    }
+    return loaded;
+  }
+}
+
+/** What has waited, from user and text in turn, as the scripts take it. */
+function waited(fields: readonly string[]): string[][] {
+  const args: string[][] = [];
+  for (let i = 0; i < fields.length; i += 2) {
+    const [version, achieved, sorted] = fields[i + 1]?.split(':') ?? [];
+    if (version === undefined || achieved === undefined || sorted === undefined) continue;
+    args.push([fields[i] ?? '', sorted, achieved, version]);
+  }
+  return args;
 }
 
 /** The same, each asked for while the one before it is dealt with. */
@@ -199,16 +255,10 @@ async function* ahead<T>(items: AsyncGenerator<T>): AsyncGenerator<T> {
   }
 }
 
-/** Runs scripts on the standings, some of them at once. Each gets the arguments of its part. */
-async function inScripts(
-  key: BoardKey,
-  standings: readonly StandingChange[],
-  run: (args: (string | number)[]) => Promise<void>,
-): Promise<void> {
-  const parts = Array.from({ length: Math.ceil(standings.length / ENTRIES_A_SCRIPT) }, (_, i) =>
-    standings.slice(i * ENTRIES_A_SCRIPT, (i + 1) * ENTRIES_A_SCRIPT),
+/** Does the work in parts, some of them at a time. */
+async function inParts<T>(items: readonly T[], work: (part: readonly T[]) => Promise<void>): Promise<void> {
+  const parts = Array.from({ length: Math.ceil(items.length / ENTRIES_AT_ONCE) }, (_, i) =>
+    items.slice(i * ENTRIES_AT_ONCE, (i + 1) * ENTRIES_AT_ONCE),
   );
-  await concurrently(parts, SCRIPTS_UNDER_WAY, (part) =>
-    run(part.flatMap((standing) => scriptArguments(key, standing))),
-  );
+  await concurrently(parts, PARTS_UNDER_WAY, work);
 }

@@ -55,25 +55,29 @@ const asState = parser(Type.Tuple([Text, Text]));
 const asRanks = parser(Type.Union([Type.Array(Type.Integer()), Type.Literal(0)]));
 
 /** `achievedAt` in the width at which text sorts like numbers, until the year 33,658. */
-const timeText = (ms: number): string => String(ms).padStart(15, '0');
+export const timeText = (ms: number): string => String(ms).padStart(15, '0');
 
 /**
- * The keys of a board, of the one that is being built beside it, of the users who have left both, and of the mark that some instance has compared it lately.
+ * The keys of a board, of the users who have left it, of what has changed since one is being built beside it, and of the mark that some
+ * instance has compared it lately.
  */
-export function keysOf({ id, season }: BoardKey): {
-  board: string[];
-  next: string[];
-  gone: string;
-  compared: string;
-} {
-  const tag = `scoreboard:{${id}:${season}}`;
+export function keysOf(key: BoardKey): { board: string[]; gone: string; changes: string; compared: string } {
+  const tag = tagOf(key);
   return {
     board: [`${tag}:rank`, `${tag}:entries`],
-    next: [`${tag}:rank:next`, `${tag}:entries:next`],
     gone: `${tag}:gone`,
+    changes: `${tag}:changes`,
     compared: `${tag}:compared`,
   };
 }
+
+/** The keys of a board that is being built: of its own, so that another that was given up does not write to them. */
+export const keysOfNext = (key: BoardKey, epoch: string): [rank: string, entries: string] => [
+  `${tagOf(key)}:rank:${epoch}`,
+  `${tagOf(key)}:entries:${epoch}`,
+];
+
+const tagOf = ({ id, season }: BoardKey): string => `scoreboard:{${id}:${season}}`;
 
 /** A change as the scripts take it: user, sort key (empty if the user leaves the board), time, version. */
 export const scriptArguments = (key: BoardKey, { userId, score, achievedAt, version }: StandingChange) => [
@@ -98,9 +102,9 @@ export class RedisLeaderboard implements Leaderboard {
   constructor(key: BoardKey, client: RedisClient) {
     this.key = key;
     this.#client = client;
-    const { board, next, gone } = keysOf(key);
+    const { board, gone, changes } = keysOf(key);
     this.#board = board;
-    this.#all = [...board, gone, ...next];
+    this.#all = [...board, gone, changes];
   }
 
   /** Nothing to do here: boards in Redis are looked after by RedisBoards. */

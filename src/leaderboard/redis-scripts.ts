@@ -13,9 +13,14 @@
  *
  * In arguments an empty sort key takes the user off the board.
  *
- * While a board is rebuilt its next keys exist beside it (`…:next`), and changes go to both.
+ * A board is built in keys beside it, which end with its epoch (`…:rank:<epoch>`), and then renamed. Its rows come in plain
+ * commands, which look at nothing that is there: scripts would take three times as long for a million. So changes wait
+ * meanwhile in `{…}:changes`, a hash from user id to `<version>:<achievedAt as 15 digits>:<sort key>`, of each user the
+ * newest; its field `~epoch` says for which build. All three end by themselves if nobody goes on with them.
  */
 
+/** Seconds after which a build that was given up is forgotten. */
+const BUILD_WITHIN = 3600;
 /** Later than any version. */
 const NEVER = 2 ** 53;
 
@@ -23,6 +28,9 @@ const HELD = `
 local function epoch_of(rank, entries)
   local epoch = redis.call('HGET', entries, '~epoch')
   if epoch and redis.call('ZSCORE', rank, '~' .. epoch) then return epoch end
+end
+local function builds(changes)
+  return redis.call('HEXISTS', changes, '~epoch') == 1
 end
 local function member_of(entries, user)
   local entry = redis.call('HGET', entries, user)
@@ -57,6 +65,14 @@ local function set(rank, entries, gone, user, key, achieved, version)
   elseif gone_until(gone, user) < tonumber(version) then
     put(rank, entries, member, user, key, achieved, version)
   end
+end
+`;
+
+const KEEP = `
+local function keep(changes, user, key, achieved, version)
+  local known = redis.call('HGET', changes, user)
+  if known and tonumber(string.match(known, '^%d+')) >= tonumber(version) then return end
+  redis.call('HSET', changes, user, version .. ':' .. achieved .. ':' .. key)
 end
 `;
 
@@ -127,16 +143,16 @@ return epoch and {epoch, redis.call('HGET', KEYS[2], '~version')}
 `;
 
 /**
- * KEYS rank, entries, gone, and both next ones. ARGV channel, board, then user, sort key, achieved and version of each
- * change. Previous and new rank (0-based, or -1) of each. A board that is being built takes them too: then the answer is 0 if
- * the board itself is lost; false if both are.
+ * KEYS rank, entries, gone, changes. ARGV channel, board, then user, sort key, achieved and version of each change. Previous
+ * and new rank (0-based, or -1) of each. For a board that is being built they wait too: then the answer is 0 if the board
+ * itself is lost; false if it is and none is being built.
  */
-export const APPLY = `${HELD}${WRITE}
+export const APPLY = `${HELD}${WRITE}${KEEP}
 local epoch = epoch_of(KEYS[1], KEYS[2])
-local next = epoch_of(KEYS[4], KEYS[5])
+local builds = builds(KEYS[4])
 local ranks = {}
 for i = 3, #ARGV, 4 do
-  if next then set(KEYS[4], KEYS[5], KEYS[3], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
+  if builds then keep(KEYS[4], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
   if epoch then
     local before = member_of(KEYS[2], ARGV[i])
     ranks[#ranks + 1] = before and redis.call('ZRANK', KEYS[1], before) or -1
@@ -145,23 +161,22 @@ for i = 3, #ARGV, 4 do
     ranks[#ranks + 1] = after and redis.call('ZRANK', KEYS[1], after) or -1
   end
 end
-if not epoch then return next and 0 or false end
+if not epoch then return builds and 0 or false end
 redis.call('HINCRBY', KEYS[2], '~version', 1)
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 return ranks
 `;
 
-/** KEYS rank, entries, gone, and both next ones. ARGV channel, board, user. */
-export const ERASE = `${HELD}
+/** KEYS rank, entries, gone, changes. ARGV channel, board, user. */
+export const ERASE = `${HELD}${KEEP}
 redis.call('HSET', KEYS[3], ARGV[3], ${NEVER})
 redis.call('EXPIRE', KEYS[3], 86400)
-for i = 1, 4, 3 do
-  if epoch_of(KEYS[i], KEYS[i + 1]) then
-    local member = member_of(KEYS[i + 1], ARGV[3])
-    if member then redis.call('ZREM', KEYS[i], member) end
-    redis.call('HDEL', KEYS[i + 1], ARGV[3])
-    redis.call('HINCRBY', KEYS[i + 1], '~version', 1)
-  end
+if builds(KEYS[4]) then keep(KEYS[4], ARGV[3], '', '', '${NEVER}') end
+if epoch_of(KEYS[1], KEYS[2]) then
+  local member = member_of(KEYS[2], ARGV[3])
+  if member then redis.call('ZREM', KEYS[1], member) end
+  redis.call('HDEL', KEYS[2], ARGV[3])
+  redis.call('HINCRBY', KEYS[2], '~version', 1)
 end
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 `;
@@ -172,65 +187,69 @@ if epoch_of(KEYS[1], KEYS[2]) then redis.call('HINCRBY', KEYS[2], '~version', AR
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 `;
 
-/** KEYS next rank, next entries. ARGV epoch. Begins a board that is empty, and not yet to be read. */
-export const BEGIN = `
-redis.call('UNLINK', KEYS[1], KEYS[2])
-redis.call('ZADD', KEYS[1], '+inf', '~' .. ARGV[1])
-redis.call('HSET', KEYS[2], '~epoch', ARGV[1], '~version', 1)
+const BEGIN_CHANGES = `
+local function begin_changes(changes, epoch)
+  redis.call('UNLINK', changes)
+  redis.call('HSET', changes, '~epoch', epoch)
+  redis.call('EXPIRE', changes, ${BUILD_WITHIN})
+end
 `;
 
-/**
- * KEYS next rank, next entries, gone. ARGV epoch, then user, sort key, achieved and version of each row of PostgreSQL, no
- * user twice. False: the board was lost. As few calls as can be, for a million rows.
- */
-export const LOAD = `${HELD}${WRITE}
-if epoch_of(KEYS[1], KEYS[2]) ~= ARGV[1] then return false end
-local users = {}
-for i = 2, #ARGV, 4 do users[#users + 1] = ARGV[i] end
-local known = redis.call('HMGET', KEYS[2], unpack(users))
-local gone = redis.call('HMGET', KEYS[3], unpack(users))
-local ranks, entries = {}, {}
-for n = 1, #users do
-  local user, i = users[n], 4 * n - 2
-  if known[n] or ARGV[i + 1] == '' then
-    set(KEYS[1], KEYS[2], KEYS[3], user, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
-  elseif tonumber(gone[n] or 0) < tonumber(ARGV[i + 3]) then
-    ranks[#ranks + 1] = ARGV[i + 1]
-    ranks[#ranks + 1] = ARGV[i + 2] .. user
-    entries[#entries + 1] = user
-    entries[#entries + 1] = ARGV[i + 2] .. ':' .. ARGV[i + 3]
-  end
-end
-if #ranks > 0 then
-  redis.call('ZADD', KEYS[1], unpack(ranks))
-  redis.call('HSET', KEYS[2], unpack(entries))
-end
+/** KEYS next rank, next entries, changes. ARGV epoch. Begins a board that is empty; from here on changes wait for it. */
+export const BEGIN = `${BEGIN_CHANGES}
+redis.call('ZADD', KEYS[1], '+inf', '~' .. ARGV[1])
+redis.call('HSET', KEYS[2], '~epoch', ARGV[1], '~version', 1)
+for i = 1, 2 do redis.call('EXPIRE', KEYS[i], ${BUILD_WITHIN}) end
+begin_changes(KEYS[3], ARGV[1])
+`;
+
+/** KEYS next rank, next entries, gone. ARGV user, sort key, achieved and version in turn. */
+export const SET = `${HELD}${WRITE}
+for i = 1, #ARGV, 4 do set(KEYS[1], KEYS[2], KEYS[3], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
 return 1
 `;
 
-/** KEYS rank, entries, and both next ones. ARGV channel, board, epoch. The next board becomes the board. */
-export const PROMOTE = `${HELD}
-if epoch_of(KEYS[3], KEYS[4]) ~= ARGV[3] then return false end
+/** KEYS changes. ARGV epoch. What has waited, as the hash has it, `~epoch` too; false if some of it was lost. */
+export const TAKE = `${BEGIN_CHANGES}
+if redis.call('HGET', KEYS[1], '~epoch') ~= ARGV[1] then return false end
+local taken = redis.call('HGETALL', KEYS[1])
+begin_changes(KEYS[1], ARGV[1])
+return taken
+`;
+
+/**
+ * KEYS rank, entries, both next ones, gone, changes. ARGV channel, board, epoch. The next board takes what still waits, and
+ * becomes the board. False if some of it was lost, or another is being built.
+ */
+export const PROMOTE = `${HELD}${WRITE}
+if epoch_of(KEYS[3], KEYS[4]) ~= ARGV[3] or redis.call('HGET', KEYS[6], '~epoch') ~= ARGV[3] then return false end
+local changes = redis.call('HGETALL', KEYS[6])
+for i = 1, #changes, 2 do
+  local version, achieved, key = string.match(changes[i + 1], '^(%d+):(%d*):(.*)$')
+  if version and changes[i] ~= '~epoch' then set(KEYS[3], KEYS[4], KEYS[5], changes[i], key, achieved, version) end
+end
 -- RENAME over a key frees it at once, which takes a second for a million entries; UNLINK leaves that to another thread.
-redis.call('UNLINK', KEYS[1], KEYS[2])
-redis.call('RENAME', KEYS[3], KEYS[1])
-redis.call('RENAME', KEYS[4], KEYS[2])
+redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[6])
+for i = 1, 2 do
+  redis.call('RENAME', KEYS[i + 2], KEYS[i])
+  redis.call('PERSIST', KEYS[i])
+end
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 return 1
 `;
 
 /**
- * KEYS rank, entries, gone, and both next ones. ARGV channel, board, then user, sort key, achieved and version of each row
- * of PostgreSQL. Sets right what differs, also on a board that is being built, unless the board knows something newer. How
+ * KEYS rank, entries, gone, changes. ARGV channel, board, then user, sort key, achieved and version of each row of
+ * PostgreSQL. Sets right what differs, also for a board that is being built, unless the board knows something newer. How
  * many differed, how many have a score and stay off the board because they have left it, then user and entry in turn of what
  * is newer; false if neither board is there.
  */
-export const REPAIR = `${HELD}${WRITE}
-local next = epoch_of(KEYS[4], KEYS[5])
-if next then
-  for i = 3, #ARGV, 4 do set(KEYS[4], KEYS[5], KEYS[3], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
+export const REPAIR = `${HELD}${WRITE}${KEEP}
+local builds = builds(KEYS[4])
+if builds then
+  for i = 3, #ARGV, 4 do keep(KEYS[4], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
 end
-if not epoch_of(KEYS[1], KEYS[2]) then return next and {0, 0} or false end
+if not epoch_of(KEYS[1], KEYS[2]) then return builds and {0, 0} or false end
 local users, members = {}, {}
 for i = 3, #ARGV, 4 do
   users[#users + 1] = ARGV[i]

@@ -148,7 +148,11 @@ t.test('of two reconcilers one works and the other leaves it alone', async (t) =
   t.equal(await reconciler.reconcile(key), 0, 'the lock is free again');
 });
 
-for (const isLost of [true, false]) {
+// Few changes are left for the end of the build, many are dealt with before.
+for (const [isLost, changed] of [
+  [true, 60],
+  [false, 400],
+] as const) {
   t.test(
     `nothing that commits while a board is built is missing, and ${isLost ? 'no part of it' : 'the old one'} is read till then`,
     async (t) => {
@@ -158,25 +162,28 @@ for (const isLost of [true, false]) {
       const late: VersionedStanding[] = [];
       let version = 10;
       let total = ENTRIES;
-      let erased = 0;
+      const erased = new Set<string>();
       const database = interrupted(scores.pool, async () => {
         version++;
-        const changes = Array.from({ length: 60 }, (_, i) =>
+        const changes = Array.from({ length: changed }, (_, i) =>
           standing((i * 73 + version * 11) % ENTRIES, version),
         );
         const newcomers = [standing(5_000 + version, version), standing(6_000 + version, version)];
-        const made = [...changes, ...newcomers].filter(({ userId }) => userId !== userOf(erased));
+        const made = [...changes, ...newcomers].filter(({ userId }) => !erased.has(userId));
         await scores.write(key, made);
-        // In two halves, of which the second is told late, and the first twice.
+        // In two halves, of which the second is told late, and the first twice, and then its old state.
         await board.apply(late.splice(0));
-        await board.apply(made.slice(0, 40));
-        await board.apply(made.slice(0, 40));
-        late.push(...made.slice(40));
-        for (const user of [userOf(erased), userOf(ENTRIES - 1 - erased)]) {
+        const half = made.splice(0, changed / 2);
+        await board.apply(half);
+        await board.apply(half);
+        await board.apply(half.map(({ userId }) => ({ ...standing(1, 1), userId })));
+        late.push(...made);
+        const leaving = erased.size / 2;
+        for (const user of [userOf(leaving), userOf(ENTRIES - 1 - leaving)]) {
+          erased.add(user);
           await scores.delete(key, user);
           await board.erase(user);
         }
-        erased++;
         if (isLost) await t.rejects(board.page(1), BoardLost);
         else t.equal((await board.page(1)).epoch, epoch);
         total = (await scores.pool.query('SELECT FROM scores WHERE season = $1', [key.season])).rowCount ?? 0;
@@ -202,10 +209,11 @@ t.test('a board that is lost while it is built does not come up in part', async 
   // The second is lost when all of it was loaded.
   for (const entries of [ENTRIES, 0]) {
     const { key, board } = await fullBoard(t, entries);
-    for (const lost of keysOf(key).next) {
+    const tag = `scoreboard:{${key.id}:${key.season}}`;
+    for (const lost of [`${tag}:rank:*`, `${tag}:entries:*`, keysOf(key).changes]) {
       await redis.del(...keysOf(key).board);
       const database = interrupted(scores.pool, async () => {
-        await redis.del(lost);
+        await redis.del(lost, ...(await redis.keys(lost)));
       });
       await t.rejects(new Reconciler(database, redis).reconcile(key), BoardLost);
       await t.rejects(board.page(1), BoardLost);

@@ -92,6 +92,8 @@ export class Reconciler {
   }
 
   async #compareOrBuild(key: BoardKey): Promise<number> {
+    // Whoever holds the lock is alone: no build goes on that these could wait for.
+    await inTime(this.#client.unlink(keysOf(key).changes));
     try {
       return await this.#compare(key);
     } catch (error) {

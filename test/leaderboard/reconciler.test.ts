@@ -236,3 +236,24 @@ t.test('a build that another has overtaken gives up and leaves the board alone',
   t.equal((await board.page(1)).epoch, epoch);
   await checkAgreement(key);
 });
+
+t.test('nothing goes on waiting for a build that was given up', async (t) => {
+  const { key, board } = await fullBoard(t);
+  const { database, hold } = slowDatabase(scores.pool);
+  const held = hold();
+  const givenUp = new Reconciler(database, redis);
+  const build = givenUp.build(key);
+  await held.reached;
+  givenUp.close();
+  held.release();
+  await t.rejects(build, { name: 'AbortError' });
+  await board.apply([standing(1, 11)]);
+  t.equal(await redis.exists(keysOf(key).changes), 1);
+  await scores.write(key, [standing(1, 11)]);
+  t.equal(await reconciler.reconcile(key), 0);
+  t.same(
+    (await redis.keys(`scoreboard:{${key.id}:${key.season}}:*`)).sort(),
+    keysOf(key).board.sort(),
+    'only the board itself is left',
+  );
+});

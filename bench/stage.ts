@@ -2,7 +2,6 @@ import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import type { Profiler } from 'node:inspector';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +10,7 @@ import { ensureTestProgram } from '../scripts/test-program.js';
 import { startEmbeddedPostgres } from '../src/embedded-postgres.js';
 import { migrate } from '../src/migrate.js';
 import { connectRedis } from '../src/redis.js';
+import { freePort } from '../test/redis-server.js';
 import type { LoadResult } from './http-load.js';
 import type { Job, Received, StreamJob } from './load-process.js';
 import { ACTION_TOKEN_SECRET, JWT_SECRET, TOKEN_LIFETIME_S, USER_ID } from './players.js';
@@ -266,14 +266,4 @@ async function query(url: string, sql: string): Promise<void> {
   } finally {
     await client.end();
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0));
-    });
-  });
 }

@@ -9,6 +9,7 @@ import { rebuild } from './cases/rebuild.js';
 import { verify } from './cases/verify.js';
 import { growth, write, writeNaive, writeRedis } from './cases/write.js';
 import { Stage } from './stage.js';
+import { exitUnknown } from './unknown-names.js';
 
 /*
  * `npm run bench [-- <name> ...]`: measures what the design promises. Figures of a machine tell little; each that is
@@ -31,13 +32,8 @@ const CASES: Record<string, Case> = {
 };
 
 const names = process.argv.slice(2);
-const unknown = names.filter((name) => !(name in CASES));
-if (unknown.length > 0) {
-  console.error(
-    `There is no benchmark "${unknown.join('", "')}". There are: ${Object.keys(CASES).join(', ')}`,
-  );
-  process.exit(1);
-}
+const unknown = names.filter((name) => !Object.hasOwn(CASES, name));
+if (unknown.length > 0) exitUnknown('benchmark', unknown, Object.keys(CASES));
 ensureTestProgram('redis-server');
 const started = new Date();
 const results: Record<string, Result[]> = {};

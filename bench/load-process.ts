@@ -7,7 +7,7 @@ import { Streams } from './streams.js';
  * The clients, in a process of their own. A job comes over IPC, and its result goes back.
  */
 
-interface Timing {
+export interface Timing {
   readonly port: number;
   readonly connections: number;
   readonly seconds: number;

@@ -12,7 +12,7 @@ import { migrate } from '../src/migrate.js';
 import { connectRedis } from '../src/redis.js';
 import { freePort } from '../test/redis-server.js';
 import type { LoadResult } from './http-load.js';
-import type { Job, Received, StreamJob } from './load-process.js';
+import type { Job, MintJob, Received, StreamJob } from './load-process.js';
 import { ACTION_TOKEN_SECRET, JWT_SECRET, sqlId, TOKEN_LIFETIME_S } from './players.js';
 import type { Asked } from './usage.js';
 import type { Variant } from './variants.js';
@@ -185,6 +185,11 @@ export class Stage {
     const result = await ask<LoadResult>(this.#client(), job);
     if (result.wrong > 0) throw new Error(`${result.wrong} answers were wrong`);
     return result;
+  }
+
+  /** Has the clients mint their tokens before a job, so that this is no part of it. */
+  async mint(job: MintJob): Promise<void> {
+    await ask<number>(this.#client(), job);
   }
 
   /** Has the clients open streams, count what they receive, or close them. */

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { ensureTestProgram } from '../scripts/test-program.js';
@@ -9,6 +10,7 @@ import { rebuild } from './cases/rebuild.js';
 import { verify } from './cases/verify.js';
 import { growth, write, writeNaive, writeRedis } from './cases/write.js';
 import { Stage } from './stage.js';
+import { exitUnknown } from './unknown-names.js';
 
 /*
  * `npm run bench [-- <name> ...]`: measures what the design promises. Figures of a machine tell little; each that is
@@ -30,39 +32,50 @@ const CASES: Record<string, Case> = {
   growth,
 };
 
-const names = process.argv.slice(2);
-const unknown = names.filter((name) => !(name in CASES));
-if (unknown.length > 0) {
-  console.error(
-    `There is no benchmark "${unknown.join('", "')}". There are: ${Object.keys(CASES).join(', ')}`,
-  );
-  process.exit(1);
+/** A case that was measured: cases of one file may have been run apart. */
+interface Measured {
+  readonly started: Date;
+  readonly commit: string | null;
+  readonly lines: readonly Result[];
 }
+
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !Object.hasOwn(CASES, name));
+if (unknown.length > 0) exitUnknown('benchmark', unknown, Object.keys(CASES));
 ensureTestProgram('redis-server');
-const started = new Date();
-const results: Record<string, Result[]> = {};
+const day = new Date().toISOString().slice(0, 10);
+const commit = currentCommit();
+const results: Record<string, Measured> = {};
 const stage = new Stage();
 try {
   for (const [name, measure] of Object.entries(CASES)) {
     if (names.length > 0 && !names.includes(name)) continue;
-    const start = performance.now();
+    const started = new Date();
     process.stderr.write(`${name} … `);
-    results[name] = await measure(stage);
+    results[name] = { started, commit, lines: await measure(stage) };
     await stage.clear();
-    process.stderr.write(`${((performance.now() - start) / 1000).toFixed(0)} s\n`);
+    process.stderr.write(`${((Date.now() - started.getTime()) / 1000).toFixed(0)} s\n`);
   }
 } finally {
   await stage.end();
 }
-console.log(table(Object.values(results).flat()));
+console.log(table(Object.values(results).flatMap(({ lines }) => lines)));
 mkdirSync('bench/results', { recursive: true });
-const file = `bench/results/${started.toISOString().slice(0, 10)}.json`;
+const file = `bench/results/${day}.json`;
 const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, memory: totalmem() };
 // What ran alone takes its place among what was measured on the same day.
 const earlier: { results?: object } = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
 const all = { ...earlier.results, ...results };
-writeFileSync(file, `${JSON.stringify({ started, machine, results: all }, null, 2)}\n`);
+writeFileSync(file, `${JSON.stringify({ machine, results: all }, null, 2)}\n`);
 console.log(`\nWritten to ${file}`);
+
+function currentCommit(): string | null {
+  try {
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8', stdio: 'pipe' }).trim();
+  } catch {
+    return null;
+  }
+}
 
 function table(lines: readonly Result[]): string {
   return lines

@@ -7,7 +7,7 @@ import { Streams } from './streams.js';
  * The clients, in a process of their own. A job comes over IPC, and its result goes back.
  */
 
-interface Timing {
+export interface Timing {
   readonly port: number;
   readonly connections: number;
   readonly seconds: number;
@@ -15,21 +15,24 @@ interface Timing {
   readonly rate?: number;
 }
 
-export type Job =
-  | (Timing & {
-      readonly kind: 'scores';
-      /** In turn by this many users. */
-      readonly users: number;
-      /** Every so manieth user takes part; all by default. */
-      readonly apart?: number;
-    })
-  | (Timing & {
-      readonly kind: 'reads';
-      /** Asked for in turn. */
-      readonly paths: readonly string[];
-      /** Stands in each right answer. */
-      readonly expected: string;
-    });
+export interface Scores extends Timing {
+  /** In turn by this many users. */
+  readonly users: number;
+  /** Every so manieth user takes part; all by default. */
+  readonly apart?: number;
+}
+
+/** Mints the tokens for scores that are posted next, which would else be done before the first of them. */
+export type MintJob = Scores & { readonly kind: 'mint' };
+
+export interface Reads extends Timing {
+  /** Asked for in turn. */
+  readonly paths: readonly string[];
+  /** Stands in each right answer. */
+  readonly expected: string;
+}
+
+export type Job = (Scores & { readonly kind: 'scores' }) | (Reads & { readonly kind: 'reads' });
 
 /** Live streams, which stay open from one job to the next. */
 export type StreamJob =
@@ -54,7 +57,7 @@ let minted = 0;
 
 const streams = new Streams();
 
-process.on('message', (job: Job | StreamJob) => {
+process.on('message', (job: Job | MintJob | StreamJob) => {
   run(job).then(
     (result) => process.send?.(result),
     (error: unknown) => {
@@ -64,11 +67,14 @@ process.on('message', (job: Job | StreamJob) => {
   );
 });
 
-function run(job: Job | StreamJob): Promise<LoadResult | Received> {
+async function run(job: Job | MintJob | StreamJob): Promise<LoadResult | Received | number> {
   switch (job.kind) {
+    case 'mint':
+      return mint(job).length;
     case 'scores':
+      return post(job);
     case 'reads':
-      return load(job);
+      return read(job);
     default:
       return stream(job);
   }
@@ -82,18 +88,18 @@ async function stream(job: StreamJob): Promise<Received> {
   return { frames: streams.frames - frames, bytes: streams.bytes - bytes };
 }
 
-async function load(job: Job): Promise<LoadResult> {
-  if (job.kind === 'reads') {
-    const requests = job.paths.map((path) => Buffer.from(`GET ${path} HTTP/1.1\r\nHost: bench\r\n\r\n`));
-    let at = 0;
-    return httpLoad({
-      ...job,
-      next: () => requests[at++ % requests.length],
-      isRight: (answer) => answer.startsWith('HTTP/1.1 200 ') && answer.includes(job.expected),
-    });
-  }
-  const { users, apart = 1, rate = mostScores, seconds } = job;
-  const requests = mint(users, apart, Math.ceil(rate * seconds));
+function read(job: Reads): Promise<LoadResult> {
+  const requests = job.paths.map((path) => Buffer.from(`GET ${path} HTTP/1.1\r\nHost: bench\r\n\r\n`));
+  let at = 0;
+  return httpLoad({
+    ...job,
+    next: () => requests[at++ % requests.length],
+    isRight: (answer) => answer.startsWith('HTTP/1.1 200 ') && answer.includes(job.expected),
+  });
+}
+
+async function post(job: Scores): Promise<LoadResult> {
+  const requests = mint(job);
   const result = await httpLoad({
     ...job,
     next: () => requests.pop(),
@@ -103,12 +109,12 @@ async function load(job: Job): Promise<LoadResult> {
   return result;
 }
 
-/** As many requests with tokens that nobody has used, or more. */
-function mint(users: number, apart: number, count: number): Buffer[] {
+/** As many requests as the job may need or more, with tokens that nobody has used. */
+function mint({ users, apart = 1, rate = mostScores, seconds }: Scores): Buffer[] {
   const isOther = unused.users !== users || unused.apart !== apart;
   if (isOther) Object.assign(unused, { users, apart, requests: [] });
   const fresh: Buffer[] = [];
-  for (let missing = count - unused.requests.length; missing > 0; missing--) {
+  for (let missing = Math.ceil(rate * seconds) - unused.requests.length; missing > 0; missing--) {
     const n = 1 + (minted++ % users) * apart;
     const access = accessTokens.get(n) ?? accessToken(userId(n));
     accessTokens.set(n, access);

@@ -6,10 +6,14 @@ import { newId } from '../src/ids.js';
 export const JWT_SECRET = 'the benchmark signs access tokens with this';
 export const ACTION_TOKEN_SECRET = 'the benchmark signs action tokens with this';
 
+/** Added to a number, it makes the hexadecimal digits of all as many; to pad them would take PostgreSQL twice as long. */
+const BASE = 2 ** 32;
+const HEAD = `01${'0'.repeat(15)}`;
 /** The n-th user, from 1. Digits that are hexadecimal too, so that SQL can make the same. */
-export const userId = (n: number): string => `usr_01${n.toString(16).padStart(24, '0')}`;
-/** The same in SQL, of an expression. */
-export const USER_ID = (n: string): string => `'usr_01' || lpad(to_hex(${n}), 24, '0')`;
+export const userId = (n: number): string => `usr_${HEAD}${(BASE + n).toString(16)}`;
+/** The same in SQL, of an expression, and for other kinds of ids. */
+export const sqlId = (kind: 'usr' | 'evt' | 'tok', n: string): string =>
+  `'${kind}_${HEAD}' || to_hex(${BASE} + ${n})`;
 
 const JWT_HEADER = encode({ alg: 'HS256', typ: 'JWT' });
 /** Of either kind of token: longer than a benchmark. */

@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { byPart, callTree } from './cpu-profile.js';
 import { flameGraph } from './flame-graph.js';
-import type { Job } from './load-process.js';
+import type { Job, Timing } from './load-process.js';
 import { Stage } from './stage.js';
+import { exitUnknown } from './unknown-names.js';
 
 /*
  * `npm run profile -- write|top [picture.svg]`: where the microseconds of a request go, and a flame graph.
@@ -12,25 +13,26 @@ const USERS = 20_000;
 const SECONDS = 8;
 const WARM_UP_SECONDS = 4;
 
+const JOBS = new Map<string, (timing: Timing) => Job>([
+  ['write', (timing) => ({ ...timing, kind: 'scores', users: USERS })],
+  [
+    'top',
+    (timing) => ({
+      ...timing,
+      ...{ kind: 'reads', paths: ['/v1/leaderboards/global/entries?limit=10'], expected: '"rank":10' },
+    }),
+  ],
+]);
+
 const [what = 'write', file] = process.argv.slice(2);
+const job = JOBS.get(what);
+if (job === undefined) exitUnknown('profile', [what], JOBS.keys());
 const stage = new Stage();
 try {
   const server = await stage.server('service', await stage.database('profile', USERS, USERS));
-  const common = { port: server.port, connections: 64 };
-  const job = (seconds: number): Job =>
-    what === 'write'
-      ? { ...common, seconds, kind: 'scores', users: USERS }
-      : {
-          ...common,
-          ...{
-            seconds,
-            kind: 'reads',
-            paths: ['/v1/leaderboards/global/entries?limit=10'],
-            expected: '"rank":10',
-          },
-        };
-  await stage.load(job(WARM_UP_SECONDS));
-  const { result, profile } = await server.profiled(() => stage.load(job(SECONDS)));
+  const timing = { port: server.port, connections: 64 };
+  await stage.load(job({ ...timing, seconds: WARM_UP_SECONDS }));
+  const { result, profile } = await server.profiled(() => stage.load(job({ ...timing, seconds: SECONDS })));
   const tree = callTree(profile);
   const each = tree.micros / result.right;
   const lines = byPart(tree).map(

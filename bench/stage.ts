@@ -2,7 +2,6 @@ import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import type { Profiler } from 'node:inspector';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,9 +10,10 @@ import { ensureTestProgram } from '../scripts/test-program.js';
 import { startEmbeddedPostgres } from '../src/embedded-postgres.js';
 import { migrate } from '../src/migrate.js';
 import { connectRedis } from '../src/redis.js';
+import { freePort } from '../test/redis-server.js';
 import type { LoadResult } from './http-load.js';
-import type { Job, Received, StreamJob } from './load-process.js';
-import { ACTION_TOKEN_SECRET, JWT_SECRET, TOKEN_LIFETIME_S, USER_ID } from './players.js';
+import type { Job, MintJob, Received, StreamJob } from './load-process.js';
+import { ACTION_TOKEN_SECRET, JWT_SECRET, sqlId, TOKEN_LIFETIME_S } from './players.js';
 import type { Asked } from './usage.js';
 import type { Variant } from './variants.js';
 
@@ -36,7 +36,7 @@ const POSTGRES = {
   shared_buffers: '1GB',
   max_wal_size: '8GB',
   checkpoint_timeout: '15min',
-  maintenance_work_mem: '1GB',
+  maintenance_work_mem: '2GB',
 };
 
 const COLLECT_COIN = `
@@ -92,7 +92,7 @@ export class Stage {
     await query(
       database,
       `INSERT INTO users (id, display_name)
-       SELECT ${USER_ID('n')}, 'Player ' || n FROM generate_series(${LEADER}, ${users}) n`,
+       SELECT ${sqlId('usr', 'n')}, 'Player ' || n FROM generate_series(${LEADER}, ${users}) n`,
     );
     await addEntries(database, 'global', entries, 1);
     return database;
@@ -114,8 +114,8 @@ export class Stage {
       `DROP INDEX score_events_user_idx;
        ALTER TABLE score_events DROP CONSTRAINT score_events_pkey;
        INSERT INTO score_events (id, user_id, action_id, token_id, points, accepted_at)
-       SELECT 'evt_01' || lpad(to_hex(n), 24, '0'), ${USER_ID(`1 + n % ${users}`)}, 'collect-coin',
-              'tok_01' || lpad(to_hex(n), 24, '0'), 10, now() - interval '30 days' + n * interval '100 ms'
+       SELECT ${sqlId('evt', 'n')}, ${sqlId('usr', `1 + n % ${users}`)}, 'collect-coin',
+              ${sqlId('tok', 'n')}, 10, now() - interval '30 days' + n * interval '100 ms'
        FROM generate_series(1::bigint, ${count}) n;
        ALTER TABLE score_events ADD PRIMARY KEY (id);
        CREATE INDEX score_events_user_idx ON score_events (user_id, id DESC)`,
@@ -187,6 +187,11 @@ export class Stage {
     return result;
   }
 
+  /** Has the clients mint their tokens before a job, so that this is no part of it. */
+  async mint(job: MintJob): Promise<void> {
+    await ask<number>(this.#client(), job);
+  }
+
   /** Has the clients open streams, count what they receive, or close them. */
   streams(job: StreamJob): Promise<Received> {
     return ask<Received>(this.#client(), job);
@@ -215,10 +220,12 @@ export class Stage {
 }
 
 async function addEntries(database: string, board: string, count: number, apart: number): Promise<void> {
+  // Without a look at each entry's user and board, which have just been made: that takes as long as all the rest.
   await query(
     database,
-    `INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
-     SELECT '${board}', 1, ${USER_ID(`n * ${apart}`)}, score, -score, now() - n * interval '1 ms', 1
+    `SET session_replication_role = replica;
+     INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
+     SELECT '${board}', 1, ${sqlId('usr', `n * ${apart}`)}, score, -score, now() - n * interval '1 ms', 1
      FROM (SELECT n, CASE n WHEN ${LEADER} THEN 1000000000 ELSE 1 + abs(hashint4(n::int) % 1000000) END AS score
            FROM generate_series(${LEADER}, ${count - 1}) n) made`,
   );
@@ -266,14 +273,4 @@ async function query(url: string, sql: string): Promise<void> {
   } finally {
     await client.end();
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(address !== null && typeof address === 'object' ? address.port : 0));
-    });
-  });
 }

@@ -37,7 +37,7 @@ export type Job = (Scores & { readonly kind: 'scores' }) | (Reads & { readonly k
 /** Live streams, which stay open from one job to the next. */
 export type StreamJob =
   | { readonly kind: 'open'; readonly port: number; readonly count: number; readonly request: string }
-  | { readonly kind: 'count'; readonly seconds: number }
+  | { readonly kind: 'count'; readonly port: number; readonly seconds: number }
   | { readonly kind: 'close' };
 
 export interface Received {
@@ -55,7 +55,8 @@ const unused: { users: number; apart: number; requests: Buffer[] } = { users: 0,
 /** How many were minted: users take turns. */
 let minted = 0;
 
-const streams = new Streams();
+/** By the port of their server. */
+const streams = new Map<number, Streams>();
 
 process.on('message', (job: Job | MintJob | StreamJob) => {
   run(job).then(
@@ -81,11 +82,17 @@ async function run(job: Job | MintJob | StreamJob): Promise<LoadResult | Receive
 }
 
 async function stream(job: StreamJob): Promise<Received> {
-  const { frames, bytes } = streams;
-  if (job.kind === 'open') await streams.open(job.port, job.count, job.request);
-  if (job.kind === 'count') await delay(job.seconds * 1000);
-  if (job.kind === 'close') streams.close();
-  return { frames: streams.frames - frames, bytes: streams.bytes - bytes };
+  if (job.kind === 'close') {
+    for (const opened of streams.values()) opened.close();
+    streams.clear();
+    return { frames: 0, bytes: 0 };
+  }
+  const opened = streams.get(job.port) ?? new Streams();
+  streams.set(job.port, opened);
+  const { frames, bytes } = opened;
+  if (job.kind === 'open') await opened.open(job.port, job.count, job.request);
+  else await delay(job.seconds * 1000);
+  return { frames: opened.frames - frames, bytes: opened.bytes - bytes };
 }
 
 function read(job: Reads): Promise<LoadResult> {

@@ -128,19 +128,32 @@ export class Stage {
     databaseUrl: string,
     environment: Readonly<Record<string, string>> = { REDIS_MODE: 'off' },
   ): Promise<Server> {
-    return this.#start('server.js', [variant], {
+    const { server } = await this.#start('server.js', [variant], {
       ...PRODUCTION,
       DATABASE_URL: databaseUrl,
       ...environment,
     });
+    return server;
   }
 
-  /** Writes one Buffer of so many bytes to all its connections, so many times a second. */
-  sharedBuffer(bytes: number, timesASecond: number): Promise<Server> {
-    return this.#start('shared-buffer.js', [String(bytes), String(timesASecond)], {});
+  /** Writes one Buffer of so many bytes to all its connections, so many times a second, from one `toggle` to the next. */
+  async sharedBuffer(
+    bytes: number,
+    timesASecond: number,
+  ): Promise<{ server: Server; toggle(): Promise<unknown> }> {
+    const { child, server } = await this.#start(
+      'shared-buffer.js',
+      [String(bytes), String(timesASecond)],
+      {},
+    );
+    return { server, toggle: () => ask(child, 'send') };
   }
 
-  async #start(file: string, args: string[], env: Record<string, string>): Promise<Server> {
+  async #start(
+    file: string,
+    args: string[],
+    env: Record<string, string>,
+  ): Promise<{ child: ChildProcess; server: Server }> {
     const child = fork(compiled(file), args, {
       env,
       // Logs are written; whoever read them would take part of the machine.
@@ -148,7 +161,7 @@ export class Stage {
     });
     this.#ends.push(() => end(child));
     const port = await answer<number>(child);
-    return {
+    const server: Server = {
       port,
       used: (what) => ask<number>(child, what),
       async profiled(work) {
@@ -158,6 +171,7 @@ export class Stage {
       },
       stop: () => end(child),
     };
+    return { child, server };
   }
 
   /** The environment of a service that uses a Redis server, which is started. */

@@ -18,9 +18,15 @@ export function answerUsage(): void {
     await stop;
     return 'started';
   };
-  process.on('message', async (asked: Asked | 'profile') =>
-    process.send?.(asked === 'profile' ? await profile() : asked === 'cpu' ? cpu() : memory()),
-  );
+  const answers = new Map<unknown, () => unknown>([
+    ['cpu', cpu],
+    ['memory', memory],
+    ['profile', profile],
+  ]);
+  process.on('message', async (asked: unknown) => {
+    const answer = answers.get(asked);
+    if (answer !== undefined) process.send?.(await answer());
+  });
 }
 
 function cpu(): number {

@@ -39,7 +39,7 @@ export class MemoryLeaderboard implements Leaderboard {
   readonly #gone = new LRUCache<string, number>({ max: 100_000, ttl: GONE_REMEMBERED_MS });
   #epoch = newEpoch();
   #version = 0;
-  /** The newest change of each user since the load began; undefined when the board is ready. */
+  /** The newest change of each user since the board was last ready; undefined while it is. */
   #waiting: Map<string, StandingChange> | undefined = new Map();
   /** First pages of the board as it is, by limit: they are asked for more often than it changes. */
   readonly #tops = new Map<number, Page>();
@@ -61,7 +61,8 @@ export class MemoryLeaderboard implements Leaderboard {
   async rebuild(): Promise<void> {
     const index = new RankIndex(this.key.sort);
     this.#index = index;
-    this.#waiting = new Map();
+    // What waits for a load that has failed or is overtaken waits for this one.
+    this.#waiting ??= new Map();
     this.#epoch = newEpoch();
     await loads.take(() => this.#fill(index));
   }

@@ -383,7 +383,7 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
   t.test('a load that fails leaves the board not ready, and the next one makes it good', async (t) => {
     const rows = [change(1, 30, 1)];
     const key = scores.newBoard('desc');
-    await scores.write(key, rows);
+    await scores.write(key, [...rows, change(2, 20, 1)]);
     let away = true;
     const database = new Proxy(scores.pool, {
       get: (pool, name) => {
@@ -394,10 +394,13 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
     const board = project(key, database);
     await t.rejects(board.rebuild(), { message: 'the database is away' });
     t.equal(await isReady(board), false);
+    await scores.delete(key, userIn(2));
+    await board.erase(userIn(2));
     away = false;
     await board.rebuild();
     t.equal(await isReady(board), true);
-    t.same(await top(board), shown(rows));
+    await board.apply([change(2, 50, 2)]);
+    t.same(await top(board), shown(rows), 'who was erased meanwhile does not come back');
   });
 }
 

@@ -112,7 +112,8 @@ export class RedisBoards {
     setTimeout(async () => {
       this.#unconfirmed -= standings.length;
       try {
-        if (!this.#closed) await this.#options.reconciler.repair(board.key, standings);
+        const present = standings.filter(({ userId }) => !board.erased.has(userId));
+        if (!this.#closed) await this.#options.reconciler.repair(board.key, present);
       } catch (error) {
         // Whoever rebuilds it may have read the row before. The first doubt is news, those that follow from it are not.
         if (board.doubts++ === 0 && !(error instanceof BoardLost)) this.#options.onError(error);

@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
+import { LRUCache } from 'lru-cache';
 import { type RedisClient, Script } from '../redis.js';
 import {
   type BoardKey,
@@ -95,6 +96,8 @@ export class RedisLeaderboard implements Leaderboard {
   readonly key: BoardKey;
   /** How often changes may have passed Redis by since it was compared. With any, nothing is read, but changes are taken. */
   doubts = 0;
+  /** Who was erased lately. Redis knows it too, unless it has lost that key: what is confirmed then must not bring one back. */
+  readonly erased = new LRUCache<string, true>({ max: 100_000, ttl: 600_000 });
   readonly #client: RedisClient;
   readonly #board: string[];
   readonly #all: string[];
@@ -136,6 +139,7 @@ export class RedisLeaderboard implements Leaderboard {
   }
 
   async erase(userId: string): Promise<void> {
+    this.erased.set(userId, true);
     await this.#write(erase, this.#all, [userId]);
   }
 

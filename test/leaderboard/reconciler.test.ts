@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import t, { type Test } from 'tap';
 import type { BoardKey, VersionedStanding } from '../../src/leaderboard/leaderboard.js';
 import { Reconciler } from '../../src/leaderboard/reconciler.js';
+import { RedisBoards } from '../../src/leaderboard/redis-boards.js';
 import { BoardLost, keysOf, RedisLeaderboard } from '../../src/leaderboard/redis-leaderboard.js';
+import { eventually } from '../api.js';
 import { connectTestRedis, RedisServer } from '../redis-server.js';
 import { BoardRows, inOrder, interrupted, slowDatabase } from './board-rows.js';
 
@@ -10,7 +12,8 @@ import { BoardRows, inOrder, interrupted, slowDatabase } from './board-rows.js';
 const ENTRIES = 4_100;
 
 const scores = await BoardRows.open(t);
-const redis = await connectTestRedis(t, (await RedisServer.start(t)).url);
+const server = await RedisServer.start(t);
+const redis = await connectTestRedis(t, server.url);
 const reconciler = new Reconciler(scores.pool, redis);
 
 const userOf = BoardRows.userOf;
@@ -256,4 +259,28 @@ t.test('nothing goes on waiting for a build that was given up', async (t) => {
     keysOf(key).board.sort(),
     'only the board itself is left',
   );
+});
+
+t.test('what is confirmed does not bring back who was erased, whatever Redis has lost', async (t) => {
+  const { key } = await fullBoard(t);
+  const subscriber = await connectTestRedis(t, server.url);
+  const boards = new RedisBoards({
+    client: redis,
+    subscriber,
+    reconciler,
+    syncIntervalMs: 3_600_000,
+    onChange: () => {},
+    onReconciled: () => {},
+    onYielded: () => {},
+    onError: (error) => t.fail(String(error)),
+  });
+  t.teardown(() => boards.close());
+  const board = boards.project(key);
+  await eventually(async () => assert.equal((await board.page(1)).total, ENTRIES));
+  const [erased, other] = [standing(9_001), standing(9_002)];
+  boards.confirm(key.id, key.season, [erased, other]);
+  await board.erase(erased.userId);
+  await redis.del(keysOf(key).gone);
+  await eventually(async () => assert.ok(await board.placement(other.userId)));
+  t.equal(await board.placement(erased.userId), null);
 });

@@ -34,6 +34,7 @@ const START: StandingChange = { userId: '', score: null, achievedAt: 0, version:
  */
 export async function* entryPages(pool: pg.Pool, key: BoardKey): AsyncGenerator<StandingChange[]> {
   const client = await pool.connect();
+  let isOver = false;
   try {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     yield* pages((last) =>
@@ -44,9 +45,11 @@ export async function* entryPages(pool: pg.Pool, key: BoardKey): AsyncGenerator<
       ]),
     );
     yield* pages((last) => entries(client, key, REMOVED, [last.userId]));
+    await client.query('COMMIT');
+    isOver = true;
   } finally {
-    // With the connection go the snapshot and what is still being read.
-    client.release(true);
+    // Where it was broken off, the snapshot and what is still being read go with the connection.
+    client.release(!isOver);
   }
 }
 

@@ -68,7 +68,10 @@ t.test('more boards than connections to PostgreSQL', async (t) => {
   await redis.restartEmpty();
   const start = performance.now();
   await healthy(urls, 200, 'ok');
-  t.ok(performance.now() - start < 5_000, 'all are built again');
+  const took = performance.now() - start;
+  t.comment(`all are built again after ${took.toFixed()} ms`);
+  // Each that found no connection in time would add 2 s.
+  t.ok(took < 20_000);
 });
 
 t.test('Redis comes back with an old file while nobody scores', async (t) => {

@@ -105,7 +105,7 @@ export interface Hold {
   release(): void;
 }
 
-/** A database that has something done each time before it answers, but for the beginning of a transaction. */
+/** A database that has something done each time before it answers, but for the bounds of a transaction. */
 export function interrupted(pool: pg.Pool, interrupt: () => Promise<void>): pg.Pool {
   const watch = <T extends pg.Pool | pg.PoolClient>(connection: T): T =>
     new Proxy(connection, {
@@ -114,7 +114,7 @@ export function interrupted(pool: pg.Pool, interrupt: () => Promise<void>): pg.P
         if (name !== 'query') return Reflect.get(target, name);
         return async (...args: unknown[]): Promise<unknown> => {
           const answer: unknown = await Reflect.apply(target.query, target, args);
-          if (!String(args[0]).startsWith('BEGIN')) await interrupt();
+          if (!/^(BEGIN|COMMIT)/.test(String(args[0]))) await interrupt();
           return answer;
         };
       },

@@ -61,8 +61,8 @@ export class MemoryLeaderboard implements Leaderboard {
   async rebuild(): Promise<void> {
     const index = new RankIndex(this.key.sort);
     this.#index = index;
-    // What waits for a load that has failed or is overtaken waits for this one.
-    this.#waiting ??= new Map();
+    // Scores that waited for a load before are in what this one reads, or were lost; who has left must stay away.
+    this.#waiting = new Map([...(this.#waiting ?? [])].filter(([, change]) => !hasScore(change)));
     this.#epoch = newEpoch();
     await loads.take(() => this.#fill(index));
   }

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Queryable } from '../database.js';
+import { milliseconds, timestampAt } from '../sql.js';
 import { type BoardKey, type StandingChange, sortKey } from './leaderboard.js';
 
 /** To take over a page holds up the process for some 5 ms. */
@@ -8,14 +9,14 @@ const ROWS_PER_READ = 2_000;
 
 /** A page as one text, a line an entry: to take rows apart costs the client more than all else. Who has left has no sort key. */
 const lines = (order: string): string => `
-SELECT string_agg(concat_ws(' ', user_id, version, (date_part('epoch', achieved_at) * 1000)::bigint, sort_key), E'\\n'
+SELECT string_agg(concat_ws(' ', user_id, version, ${milliseconds('achieved_at')}, sort_key), E'\\n'
                   ORDER BY ${order}) AS lines`;
 const BOARD = 'scores WHERE leaderboard_id = $1 AND season = $2';
 const ORDER = 'sort_key, achieved_at, user_id';
 /** Behind $3, $4 and $5, where the last page ended. All of it is in the index of the board's order. */
 const RANKED = `${lines(ORDER)}
 FROM (SELECT ${ORDER}, version FROM ${BOARD} AND score IS NOT NULL
-        AND (${ORDER}) > ($3::bigint, 'epoch'::timestamptz + $4::float8 * interval '1 millisecond', $5::text)
+        AND (${ORDER}) > ($3::bigint, ${timestampAt('$4::float8')}, $5::text)
       ORDER BY ${ORDER} LIMIT ${ROWS_PER_READ}) page`;
 const REMOVED = `${lines('user_id')}
 FROM (SELECT * FROM ${BOARD} AND score IS NULL AND user_id > $3 ORDER BY user_id LIMIT ${ROWS_PER_READ}) page`;
@@ -89,9 +90,7 @@ async function entries(
   values: unknown[],
 ): Promise<StandingChange[]> {
   const { rows } = await database.query<{ lines: string | null }>(text, [key.id, key.season, ...values]);
-  const lines = rows[0]?.lines ?? '';
-  if (lines === '') return [];
-  return parse(key, lines);
+  return parse(key, rows[0]?.lines ?? '');
 }
 
 const SPACE = 0x20;

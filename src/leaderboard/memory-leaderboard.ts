@@ -152,9 +152,9 @@ export class MemoryLeaderboard implements Leaderboard {
   /** Takes over a change, unless something newer is known. True if the index is another now. */
   #take(change: StandingChange): boolean {
     const { userId, version } = change;
-    const waiting = this.#waiting?.get(userId);
     if (this.#waiting !== undefined) {
-      if (waiting === undefined || waiting.version < version) this.#waiting.set(userId, change);
+      const newest = this.#waiting.get(userId);
+      if (newest === undefined || newest.version < version) this.#waiting.set(userId, change);
       return false;
     }
     const index = this.#index;

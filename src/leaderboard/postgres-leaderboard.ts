@@ -1,4 +1,5 @@
 import type { Queryable } from '../database.js';
+import { timestampAt } from '../sql.js';
 import { newEpoch } from './epoch.js';
 import {
   type BoardKey,
@@ -23,7 +24,7 @@ const RANK = `(SELECT count(*) FROM ${BOARD} AND ${ORDER} <= (f.sort_key, f.achi
 const TOP = `SELECT * FROM ${BOARD} ORDER BY ${ASCENDING} LIMIT $3`;
 const AFTER = `
 SELECT * FROM ${BOARD}
-  AND ${ORDER} > ($4::bigint, 'epoch'::timestamptz + $5::float8 * interval '1 millisecond', $6::text)
+  AND ${ORDER} > ($4::bigint, ${timestampAt('$5::float8')}, $6::text)
 ORDER BY ${ASCENDING} LIMIT $3`;
 /** $3 the user, $4 how many above, $5 how many below. */
 const WINDOW = `

@@ -29,7 +29,7 @@ local function epoch_of(rank, entries)
   local epoch = redis.call('HGET', entries, '~epoch')
   if epoch and redis.call('ZSCORE', rank, '~' .. epoch) then return epoch end
 end
-local function builds(changes)
+local function is_awaited(changes)
   return redis.call('HEXISTS', changes, '~epoch') == 1
 end
 local function member_of(entries, user)
@@ -149,10 +149,10 @@ return epoch and {epoch, redis.call('HGET', KEYS[2], '~version')}
  */
 export const APPLY = `${HELD}${WRITE}${KEEP}
 local epoch = epoch_of(KEYS[1], KEYS[2])
-local builds = builds(KEYS[4])
+local awaited = is_awaited(KEYS[4])
 local ranks = {}
 for i = 3, #ARGV, 4 do
-  if builds then keep(KEYS[4], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
+  if awaited then keep(KEYS[4], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
   if epoch then
     local before = member_of(KEYS[2], ARGV[i])
     ranks[#ranks + 1] = before and redis.call('ZRANK', KEYS[1], before) or -1
@@ -161,7 +161,7 @@ for i = 3, #ARGV, 4 do
     ranks[#ranks + 1] = after and redis.call('ZRANK', KEYS[1], after) or -1
   end
 end
-if not epoch then return builds and 0 or false end
+if not epoch then return awaited and 0 or false end
 redis.call('HINCRBY', KEYS[2], '~version', 1)
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 return ranks
@@ -171,7 +171,7 @@ return ranks
 export const ERASE = `${HELD}${KEEP}
 redis.call('HSET', KEYS[3], ARGV[3], ${NEVER})
 redis.call('EXPIRE', KEYS[3], 86400)
-if builds(KEYS[4]) then keep(KEYS[4], ARGV[3], '', '', '${NEVER}') end
+if is_awaited(KEYS[4]) then keep(KEYS[4], ARGV[3], '', '', '${NEVER}') end
 if epoch_of(KEYS[1], KEYS[2]) then
   local member = member_of(KEYS[2], ARGV[3])
   if member then redis.call('ZREM', KEYS[1], member) end
@@ -226,7 +226,7 @@ if epoch_of(KEYS[3], KEYS[4]) ~= ARGV[3] or redis.call('HGET', KEYS[6], '~epoch'
 local changes = redis.call('HGETALL', KEYS[6])
 for i = 1, #changes, 2 do
   local version, achieved, key = string.match(changes[i + 1], '^(%d+):(%d*):(.*)$')
-  if version and changes[i] ~= '~epoch' then set(KEYS[3], KEYS[4], KEYS[5], changes[i], key, achieved, version) end
+  if version then set(KEYS[3], KEYS[4], KEYS[5], changes[i], key, achieved, version) end
 end
 -- RENAME over a key frees it at once, which takes a second for a million entries; UNLINK leaves that to another thread.
 redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[6])
@@ -245,11 +245,11 @@ return 1
  * is newer; false if neither board is there.
  */
 export const REPAIR = `${HELD}${WRITE}${KEEP}
-local builds = builds(KEYS[4])
-if builds then
+local awaited = is_awaited(KEYS[4])
+if awaited then
   for i = 3, #ARGV, 4 do keep(KEYS[4], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
 end
-if not epoch_of(KEYS[1], KEYS[2]) then return builds and {0, 0} or false end
+if not epoch_of(KEYS[1], KEYS[2]) then return awaited and {0, 0} or false end
 local users, members = {}, {}
 for i = 3, #ARGV, 4 do
   users[#users + 1] = ARGV[i]

@@ -1,10 +1,8 @@
 import { CHANGES_CHANNEL } from '../changes/change.js';
+import { milliseconds, timestampAt } from '../sql.js';
 
 /** How many entries one notification carries: its payload is limited to 8,000 bytes, an entry takes up to 80. */
 export const ROWS_PER_NOTIFICATION = 64;
-
-/** A time in milliseconds since 1970: a number is parsed much faster than a timestamp. */
-const MS = (time: string): string => `round(date_part('epoch', ${time}) * 1000)`;
 
 /**
  * Records one batch of submissions: one statement, so one round trip and one commit.
@@ -121,13 +119,13 @@ WITH submission AS MATERIALIZED (
   SELECT pg_notify('${CHANGES_CHANNEL}', json_build_object(
            'type', 'scores', 'instance', $9::text, 'leaderboard', leaderboard_id, 'season', season,
            'entries', json_agg(json_build_array(
-             user_id, score, (extract(epoch FROM achieved_at) * 1000)::bigint, version)))::text)
+             user_id, score, ${milliseconds('achieved_at')}::bigint, version)))::text)
   FROM (SELECT *, (row_number() OVER (PARTITION BY leaderboard_id) - 1) / ${ROWS_PER_NOTIFICATION} AS part FROM final) f
   GROUP BY leaderboard_id, season, part
 )
-SELECT s.ordinal::int - 1 AS index, p.id IS NOT NULL AS "userExists", p.banned, ${MS('a.accepted_at')} AS "acceptedAt", s.held,
+SELECT s.ordinal::int - 1 AS index, p.id IS NOT NULL AS "userExists", p.banned, ${milliseconds('a.accepted_at')} AS "acceptedAt", s.held,
        t.leaderboard_id AS "leaderboardId", t.season, t.score, t.previous_score AS "previousScore",
-       ${MS('t.achieved_at')} AS "achievedAt", t.version
+       ${milliseconds('t.achieved_at')} AS "achievedAt", t.version
 FROM submission s
 LEFT JOIN player p ON p.id = s.user_id
 LEFT JOIN accepted a ON a.ordinal = s.ordinal
@@ -151,7 +149,7 @@ FOR NO KEY UPDATE`;
 const PAST = (what: string) => `
 FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[]) AS p (user_id, ${what}, after_id, since)
 JOIN score_events e ON e.user_id = p.user_id AND e.id >= p.after_id
-                   AND e.accepted_at >= 'epoch'::timestamptz + p.since * interval '1 millisecond'`;
+                   AND e.accepted_at >= ${timestampAt('p.since')}`;
 
 /** How often users have done an action on a day (of UTC, from 1970), and when the last time. What is held counts too. */
 export const PAST_DAYS = `

@@ -34,11 +34,10 @@ export interface Reads extends Timing {
 
 export type Job = (Scores & { readonly kind: 'scores' }) | (Reads & { readonly kind: 'reads' });
 
-/** Live streams, which stay open from one job to the next. */
+/** Live streams, which stay open as long as this process. */
 export type StreamJob =
   | { readonly kind: 'open'; readonly port: number; readonly count: number; readonly request: string }
-  | { readonly kind: 'count'; readonly port: number; readonly seconds: number }
-  | { readonly kind: 'close' };
+  | { readonly kind: 'count'; readonly port: number; readonly seconds: number };
 
 export interface Received {
   readonly frames: number;
@@ -68,6 +67,8 @@ process.on('message', (job: Job | MintJob | StreamJob) => {
   );
 });
 
+process.on('disconnect', () => process.exit());
+
 async function run(job: Job | MintJob | StreamJob): Promise<LoadResult | Received | number> {
   switch (job.kind) {
     case 'mint':
@@ -82,11 +83,6 @@ async function run(job: Job | MintJob | StreamJob): Promise<LoadResult | Receive
 }
 
 async function stream(job: StreamJob): Promise<Received> {
-  if (job.kind === 'close') {
-    for (const opened of streams.values()) opened.close();
-    streams.clear();
-    return { frames: 0, bytes: 0 };
-  }
   const opened = streams.get(job.port) ?? new Streams();
   streams.set(job.port, opened);
   const { frames, bytes } = opened;

@@ -206,7 +206,7 @@ export class Stage {
     await ask<number>(this.#client(), job);
   }
 
-  /** Has the clients open streams, count what they receive, or close them. */
+  /** Has the clients open streams, or count what they receive. */
   streams(job: StreamJob): Promise<Received> {
     return ask<Received>(this.#client(), job);
   }

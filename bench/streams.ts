@@ -1,11 +1,10 @@
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 
 /** Open live streams, and what they have received. */
 export class Streams {
   /** Events of the board, after the first of each stream. */
   frames = 0;
   bytes = 0;
-  readonly #sockets: Socket[] = [];
 
   /** @param request empty for a server that sends without being asked */
   async open(port: number, count: number, request: string): Promise<void> {
@@ -19,7 +18,6 @@ export class Streams {
   #open(port: number, request: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const socket = connect({ port, host: '127.0.0.1' });
-      this.#sockets.push(socket);
       socket.once('error', reject);
       // Every frame is sent by itself and has an empty line at its end, whatever it is cut into on the way.
       let lastByte = 0;
@@ -32,10 +30,6 @@ export class Streams {
       if (request === '') socket.once('connect', () => resolve());
       else socket.write(request);
     });
-  }
-
-  close(): void {
-    for (const socket of this.#sockets.splice(0)) socket.destroy();
   }
 }
 

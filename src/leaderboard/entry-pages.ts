@@ -18,8 +18,11 @@ const RANKED = `${lines(ORDER)}
 FROM (SELECT ${ORDER}, version FROM ${BOARD} AND score IS NOT NULL
         AND (${ORDER}) > ($3::bigint, ${timestampAt('$4::float8')}, $5::text)
       ORDER BY ${ORDER} LIMIT ${ROWS_PER_READ}) page`;
-const REMOVED = `${lines('user_id')}
-FROM (SELECT * FROM ${BOARD} AND score IS NULL AND user_id > $3 ORDER BY user_id LIMIT ${ROWS_PER_READ}) page`;
+/** Behind the user $3. */
+const byUser = (which: string): string => `${lines('user_id')}
+FROM (SELECT * FROM ${BOARD} ${which} AND user_id > $3 ORDER BY user_id LIMIT ${ROWS_PER_READ}) page`;
+const REMOVED = byUser('AND score IS NULL');
+const ALL = byUser('');
 const OF_USERS = `${lines('user_id')} FROM ${BOARD} AND user_id = ANY ($3::text[])`;
 
 /** Before all entries: the lowest score is −(2^53 − 1). */
@@ -33,7 +36,7 @@ const START: StandingChange = { userId: '', score: null, achievedAt: 0, version:
  * All pages are of one snapshot. Else an entry that moves from what is yet to be read to what was read would be missed until
  * the change itself is heard of.
  */
-export async function* entryPages(pool: pg.Pool, key: BoardKey): AsyncGenerator<StandingChange[]> {
+export async function* entriesInOrder(pool: pg.Pool, key: BoardKey): AsyncGenerator<StandingChange[]> {
   const client = await pool.connect();
   let isOver = false;
   try {
@@ -52,6 +55,14 @@ export async function* entryPages(pool: pg.Pool, key: BoardKey): AsyncGenerator<
     // Where it was broken off, the snapshot and what is still being read go with the connection.
     client.release(!isOver);
   }
+}
+
+/**
+ * The same entries by user id, each page as PostgreSQL has it when it is read: to compare a board with, which is better done with
+ * what is new. An entry cannot move between pages, and new users come last.
+ */
+export function entriesByUser(database: Queryable, key: BoardKey): AsyncGenerator<StandingChange[]> {
+  return pages((last) => entries(database, key, ALL, [last.userId]));
 }
 
 async function* pages(

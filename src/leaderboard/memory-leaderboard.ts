@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
 import { Turns } from '../turns.js';
-import { entryPages } from './entry-pages.js';
+import { entriesInOrder } from './entry-pages.js';
 import { newEpoch } from './epoch.js';
 import {
   type BoardKey,
@@ -68,7 +68,7 @@ export class MemoryLeaderboard implements Leaderboard {
   }
 
   async #fill(index: RankIndex): Promise<void> {
-    for await (const standings of entryPages(this.#pool, this.key)) {
+    for await (const standings of entriesInOrder(this.#pool, this.key)) {
       // A later rebuild has taken over.
       if (this.#index !== index) return;
       index.append(standings.filter(hasScore));

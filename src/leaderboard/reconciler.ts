@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox';
 import type pg from 'pg';
 import { concurrently } from '../concurrently.js';
 import { inTime, type RedisClient, Script } from '../redis.js';
-import { entriesOf, entryPages } from './entry-pages.js';
+import { entriesByUser, entriesInOrder, entriesOf } from './entry-pages.js';
 import { newEpoch } from './epoch.js';
 import { type BoardKey, hasScore, type StandingChange, sortKey } from './leaderboard.js';
 import {
@@ -84,10 +84,10 @@ export class Reconciler {
     this.#closed.abort();
   }
 
-  async *#pages(key: BoardKey): AsyncGenerator<StandingChange[]> {
-    for await (const standings of entryPages(this.#pool, key)) {
+  async *#untilClosed<T>(pages: AsyncGenerator<T>): AsyncGenerator<T> {
+    for await (const page of pages) {
       this.#closed.signal.throwIfAborted();
-      yield standings;
+      yield page;
     }
   }
 
@@ -121,7 +121,7 @@ export class Reconciler {
   async #compare(key: BoardKey): Promise<number> {
     let matched = 0;
     let drift = 0;
-    for await (const standings of this.#pages(key)) {
+    for await (const standings of this.#untilClosed(entriesByUser(this.#pool, key))) {
       const found = await this.repair(key, standings);
       const removed = await this.#removeFalse(key, found.newer);
       drift += found.drift + removed;
@@ -204,7 +204,7 @@ export class Reconciler {
         await set.run(this.#client, [rank, entries, gone], part.flat());
       });
     let loaded = 0;
-    for await (const standings of ahead(this.#pages(key))) {
+    for await (const standings of ahead(this.#untilClosed(entriesInOrder(this.#pool, key)))) {
       await inParts(standings.filter(hasScore), async (part) => {
         const members: (string | number)[] = [];
         const fields: string[] = [];

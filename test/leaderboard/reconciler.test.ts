@@ -137,6 +137,22 @@ t.test('a board of which Redis has lost a key, or all, is not read and built ane
   }
 });
 
+t.test('a newcomer while a board is compared does not make it look for strangers', async (t) => {
+  const { key, board } = await fullBoard(t);
+  const searches = async () => /cmdstat_hscan:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1];
+  const before = await searches();
+  let queries = 0;
+  const database = interrupted(scores.pool, async () => {
+    // The first takes the lock, the second reads a page.
+    if (++queries !== 2) return;
+    await scores.write(key, [standing(9_000)]);
+    await board.apply([standing(9_000)]);
+  });
+  t.equal(await new Reconciler(database, redis).reconcile(key), 0);
+  t.equal((await board.page(1)).total, ENTRIES + 1);
+  t.equal(await searches(), before);
+});
+
 t.test('of two reconcilers one works and the other leaves it alone', async (t) => {
   const { key } = await fullBoard(t);
   const { database, hold } = slowDatabase(scores.pool);

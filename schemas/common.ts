@@ -24,13 +24,18 @@ export const ServiceAccountId = Id('svc', 'A service account.', 'svc_01kcx7d2m8f
 export const AuditId = Id('aud', 'What an administrator did.', 'aud_01kcx7h5r3e8n2p6s9t4v7w0yc');
 export const TokenId = Id('tok', 'An action token.', 'tok_01kcx7fz9pe1cb2rr1n9h2kq5x');
 
-const SLUG = '^[a-z0-9][a-z0-9-]{0,62}$';
+/** Source of a regular expression, without anchors. */
+export const SLUG = '[a-z0-9][a-z0-9-]{0,62}';
 export const LeaderboardId = Type.String({
-  pattern: SLUG,
+  pattern: `^${SLUG}$`,
   description: 'A leaderboard.',
   examples: ['global'],
 });
-export const ActionId = Type.String({ pattern: SLUG, description: 'An action.', examples: ['collect-coin'] });
+export const ActionId = Type.String({
+  pattern: `^${SLUG}$`,
+  description: 'An action.',
+  examples: ['collect-coin'],
+});
 /**
  * Text to show, which shows something and nothing but what it says: no control characters, lone surrogates or line
  * separators, nothing invisible (among it every bidirectional override) but for the joiners and the two variation selectors

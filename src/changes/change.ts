@@ -1,27 +1,48 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 
-/** The PostgreSQL notification channel on which instances tell one another what has changed. */
+/** The PostgreSQL notification channel on which instances announce their changes to each other. */
 export const CHANGES_CHANNEL = 'scoreboard_changes';
 
-/** What other instances must know. Sent with the transaction that made it so: nothing is announced that did not happen. */
+/** A notification is limited to 8,000 bytes: of entries (up to 80 bytes) or boards (up to 75) one carries this many. */
+export const ITEMS_PER_NOTIFICATION = 64;
+
+const Header = {
+  /** Names the change: its parts, and whatever reports that it was applied, have the same id. */
+  id: Type.String(),
+  /** The instance that committed the change, and applies it by itself. */
+  writer: Type.String(),
+};
+const Boards = Type.Array(Type.String(), { description: 'Texts of board keys.' });
+
+/** What other instances must know. Announced in the transaction that changes it, so only what is committed is announced. */
 const Change = Type.Union([
   Type.Object({
     type: Type.Literal('scores'),
-    /** The instance that wrote the batch, which has applied it already. */
-    instance: Type.String(),
-    leaderboard: Type.String(),
-    season: Type.Integer(),
-    /** `[userId, score, achievedAt in ms, version]`; a score of null takes the entry off the board. */
+    ...Header,
+    /** The text of a board key. */
+    board: Type.String(),
+    /** `[userId, score, achievedAt in ms, version]`; a null score removes the entry. */
     entries: Type.Array(
       Type.Tuple([Type.String(), Type.Union([Type.Integer(), Type.Null()]), Type.Integer(), Type.Integer()]),
     ),
   }),
-  Type.Object({ type: Type.Literal('user-renamed'), userId: Type.String(), displayName: Type.String() }),
-  Type.Object({ type: Type.Literal('user-erased'), userId: Type.String() }),
-  Type.Object({ type: Type.Literal('session-revoked'), sessionId: Type.String() }),
-  Type.Object({ type: Type.Literal('service-account-revoked'), accountId: Type.String() }),
-  Type.Object({ type: Type.Literal('catalog') }),
+  /** `boards` are those on which the user has an entry. */
+  Type.Object({
+    type: Type.Literal('user-renamed'),
+    ...Header,
+    userId: Type.String(),
+    displayName: Type.String(),
+    boards: Boards,
+  }),
+  /** `boards` are those on which the user had an entry, now deleted. */
+  Type.Object({ type: Type.Literal('user-erased'), ...Header, userId: Type.String(), boards: Boards }),
+  Type.Object({ type: Type.Literal('session-revoked'), ...Header, sessionId: Type.String() }),
+  Type.Object({ type: Type.Literal('service-account-revoked'), ...Header, accountId: Type.String() }),
+  /** A leaderboard was made, changed, frozen, unfrozen or deleted. */
+  Type.Object({ type: Type.Literal('leaderboard'), ...Header, leaderboard: Type.String() }),
+  /** An action was made, changed or deleted. */
+  Type.Object({ type: Type.Literal('action'), ...Header, action: Type.String() }),
 ]);
 
 export type Change = Static<typeof Change>;
@@ -38,10 +59,25 @@ export function parseChange(payload: string): Change | null {
   }
 }
 
-/** Announces a change when the transaction of `client` commits. */
+/** Announces a change when the transaction of `client` commits, in as many notifications as it needs. */
 export async function announce(
   client: { query(text: string, values: unknown[]): Promise<unknown> },
   change: Change,
 ): Promise<void> {
-  await client.query(`SELECT pg_notify('${CHANGES_CHANNEL}', $1)`, [JSON.stringify(change)]);
+  const payloads = [...parts(change)].map((part) => JSON.stringify(part));
+  await client.query(`SELECT pg_notify('${CHANGES_CHANNEL}', payload) FROM unnest($1::text[]) payload`, [
+    payloads,
+  ]);
+}
+
+function* parts(change: Change): Generator<Change> {
+  if ('entries' in change) for (const entries of slices(change.entries)) yield { ...change, entries };
+  else if ('boards' in change) for (const boards of slices(change.boards)) yield { ...change, boards };
+  else yield change;
+}
+
+/** At least one slice, which may be empty. */
+function* slices<T>(items: readonly T[]): Generator<T[]> {
+  for (let start = 0; start === 0 || start < items.length; start += ITEMS_PER_NOTIFICATION)
+    yield items.slice(start, start + ITEMS_PER_NOTIFICATION);
 }

@@ -1,0 +1,49 @@
+import type { BoardKey } from './board-key.js';
+
+export type Sort = 'asc' | 'desc';
+
+/** What decides one user's place on a board. Entries are ordered by score, then `achievedAt`, then user id. */
+export interface Entry {
+  readonly userId: string;
+  /** An integer within ±(2^53 − 1). */
+  readonly score: number;
+  /** Milliseconds since 1970. */
+  readonly achievedAt: number;
+}
+
+/** An entry and its place on the board, from 1. */
+export interface RankedEntry extends Entry {
+  readonly rank: number;
+}
+
+/** The version counts the changes of one entry: of two reports of it, the one with the higher version is newer. */
+export interface VersionedEntry extends Entry {
+  readonly version: number;
+}
+
+/** What an entry is from a version on. A null score removes it; a later version may bring it back. */
+export interface EntryChange extends Omit<VersionedEntry, 'score'> {
+  readonly score: number | null;
+}
+
+export const hasScore = (change: EntryChange): change is VersionedEntry => change.score !== null;
+
+/** A committed change of one entry of one board. */
+export interface BoardChange extends EntryChange {
+  readonly board: BoardKey;
+}
+
+/** A committed score: the entry it led to, and what the entry was before, or null if it was not on the board. */
+export interface ScoredChange extends BoardChange {
+  readonly score: number;
+  readonly previous: Pick<Entry, 'score' | 'achievedAt'> | null;
+}
+
+/** Ranks from 1; null if the user had or has no entry, or if the rank is not known. */
+export interface RankChange {
+  readonly previousRank: number | null;
+  readonly rank: number | null;
+}
+
+/** A score as it sorts ascending, and back. `0 -` and not `-`: Redis distinguishes −0 from 0. */
+export const sortKey = (sort: Sort, score: number): number => (sort === 'desc' ? 0 - score : score);

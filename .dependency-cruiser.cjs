@@ -19,7 +19,7 @@ module.exports = {
       name: 'domain-knows-no-http',
       comment: 'src/<domain>/ holds rules and queries, and can be read and tested without Fastify.',
       severity: 'error',
-      from: { path: '^src/[^/]+/' },
+      from: { path: '^src/[^/]+/', pathNot: '^src/http/' },
       to: { path: [FASTIFY, '^(plugins|routes)/', WIRING] },
     },
     {
@@ -52,9 +52,9 @@ module.exports = {
     {
       name: 'only-app-runs-fastify',
       comment:
-        "The files beside app.ts may know types of Fastify, no more; request-log.ts extends Fastify's own.",
+        "The files beside app.ts may know types of Fastify, no more; http/request-log.ts extends Fastify's own.",
       severity: 'error',
-      from: { path: '^src/[^/]+\\.ts$', pathNot: [WIRING, '^src/request-log\\.ts$'] },
+      from: { path: '^src/(http/)?[^/]+\\.ts$', pathNot: [WIRING, '^src/http/request-log\\.ts$'] },
       to: { path: [FASTIFY, WIRING], dependencyTypesNot: ['type-only'] },
     },
     {

@@ -39,8 +39,8 @@ import userRoutes from '../routes/users.js';
 import widgetRoutes from '../routes/widget.js';
 import type { AppConfig } from './config.js';
 import { Problem, problemDocument } from './errors.js';
-import { createLogger } from './logging.js';
-import { RequestLog } from './request-log.js';
+import { RequestLog } from './http/request-log.js';
+import { createLogger } from './observability/logging.js';
 
 /** The service, not yet listening. */
 export async function buildApp(config: AppConfig, logger: FastifyBaseLogger = createLogger(config)) {

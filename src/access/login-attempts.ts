@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { Problem } from '../errors.js';
-import type { RateCounters } from '../rate-counters.js';
-import { Script } from '../redis.js';
+import type { RateCounters } from '../redis/rate-counters.js';
+import { Script } from '../redis/script.js';
 
 /** So many tries cost nothing; after each further one the account waits, twice as long each time, up to a limit. */
 const FREE_TRIES = 5;

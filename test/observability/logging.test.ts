@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import t from 'tap';
 
-const LOGGING = new URL('../src/logging.js', import.meta.url).href;
+const LOGGING = new URL('../../src/observability/logging.js', import.meta.url).href;
 
 /** What a process writes that logs like the service. */
 function outputOf(script: string): { text: string; lines: { message: string; data?: unknown }[] } {

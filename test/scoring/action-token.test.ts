@@ -6,7 +6,7 @@ import {
   signActionToken,
   signingKey,
   verifyActionToken,
-} from '../../src/action-token/token.js';
+} from '../../src/scoring/action-token.js';
 import { ACTION_TOKEN_SECRET as SECRET } from '../helper.js';
 import { actionClaims, jwt, mint, typeId } from '../mint.js';
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { checkPassword, hashPassword } from '../../src/identity/passwords.js';
+import { checkPassword, hashPassword } from '../../src/access/passwords.js';
 
 t.test('a password is kept as an argon2id hash with a salt of its own', async (t) => {
   const [one, two] = await Promise.all([hashPassword('correct horse'), hashPassword('correct horse')]);

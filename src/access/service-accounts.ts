@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { announce } from '../changes/change.js';
-import { brokenConstraint, transact } from '../database.js';
 import { newId } from '../ids.js';
+import { transact } from '../postgres/database.js';
+import { brokenConstraint } from '../postgres/errors.js';
 import { StartError } from '../start-error.js';
 
 export interface ServiceAccount {

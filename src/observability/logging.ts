@@ -1,6 +1,6 @@
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino';
-import type { Config } from './config.js';
-import { errorCode } from './database.js';
+import type { Config } from '../config.js';
+import { errorCode } from '../error-code.js';
 
 /**
  * The log of the service: one JSON line an event, `{timestamp, level, service, requestId?, userId?, message, data?}`, so that

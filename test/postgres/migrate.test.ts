@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs';
 import pg from 'pg';
 import t, { type Test } from 'tap';
-import { migrate } from '../src/migrate.js';
-import { buildTestDatabase } from './helper.js';
+import { migrate } from '../../src/postgres/migrate.js';
+import { buildTestDatabase } from '../helper.js';
 
 const NEWEST = readdirSync('migrations').filter((name) => name.includes('.do.')).length;
 

@@ -1,5 +1,4 @@
-import pg from 'pg';
-import { isDatabaseUnavailable } from './database.js';
+import { isDatabaseError } from '../postgres/errors.js';
 
 /** Faults come in floods: of each kind no more than one line in this time, in milliseconds. Without traces nobody is worse off. */
 const QUIET_MS = { 'Database error': 1_000, 'Redis error': 1_000, 'Tracing error': 60_000 };
@@ -88,7 +87,3 @@ class Flood {
     this.#quiet = setTimeout(() => this.#write(), this.#quietMs).unref();
   }
 }
-
-/** Whether an error came from PostgreSQL, or from the way there. */
-export const isDatabaseError = (error: unknown): boolean =>
-  error instanceof pg.DatabaseError || isDatabaseUnavailable(error);

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Queryable } from '../database.js';
+import type { Queryable } from '../postgres/database.js';
 
 const NAMES = 'SELECT id, display_name AS "displayName" FROM users WHERE id = ANY ($1::text[])';
 

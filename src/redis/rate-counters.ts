@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import { type RedisClient, Script } from './redis.js';
+import type { RedisClient } from './connection.js';
+import { Script } from './script.js';
 
 /** KEYS counter. ARGV window in ms. Count, and ms until it starts anew. */
 const count = new Script(`

@@ -6,9 +6,12 @@ import Postgrator from 'postgrator';
 const MIGRATION_LOCK = 7_228_501;
 const LOCK_TIMEOUT_MS = 60_000;
 
-/** `migrations/` beside this file's folder, or beside `dist/` when compiled. */
+/** `migrations/` of the checkout, also seen from `dist/`. */
 const MIGRATIONS = fileURLToPath(
-  new URL(import.meta.url.includes('/dist/src/') ? '../../migrations/' : '../migrations/', import.meta.url),
+  new URL(
+    import.meta.url.includes('/dist/src/') ? '../../../migrations/' : '../../migrations/',
+    import.meta.url,
+  ),
 );
 
 /**

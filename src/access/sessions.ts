@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { announce } from '../changes/change.js';
-import { transact } from '../database.js';
 import { Problem } from '../errors.js';
 import { idPattern, newId } from '../ids.js';
+import { transact } from '../postgres/database.js';
 import type { Revocations } from './revocations.js';
 
 export interface OpenSession {

@@ -1,5 +1,6 @@
 import type pg from 'pg';
-import { isDatabaseUnavailable, type Queryable } from './database.js';
+import type { Queryable } from './database.js';
+import { isDatabaseUnavailable } from './errors.js';
 
 /** How long the primary is asked instead after the replica has failed, in milliseconds. */
 const REST_MS = 2_000;

@@ -1,11 +1,11 @@
 import t from 'tap';
-import { Leaderboards } from '../schemas/leaderboard.js';
-import { Receipt } from '../schemas/score.js';
-import { RateCounters } from '../src/rate-counters.js';
-import { eventually, newPlayer, startApi } from './api.js';
-import { buildTestDatabase } from './helper.js';
-import { mint } from './mint.js';
-import { connectTestRedis, RedisServer, startRedisCluster } from './redis-server.js';
+import { Leaderboards } from '../../schemas/leaderboard.js';
+import { Receipt } from '../../schemas/score.js';
+import { RateCounters } from '../../src/redis/rate-counters.js';
+import { eventually, newPlayer, startApi } from '../api.js';
+import { buildTestDatabase } from '../helper.js';
+import { mint } from '../mint.js';
+import { connectTestRedis, RedisServer, startRedisCluster } from '../redis-server.js';
 
 t.test('all instances count together, in Redis or a cluster of them', async (t) => {
   const { url: cluster } = await startRedisCluster(t);

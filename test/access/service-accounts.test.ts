@@ -1,6 +1,6 @@
 import pg from 'pg';
 import t from 'tap';
-import { ServiceAccounts } from '../../src/identity/service-accounts.js';
+import { ServiceAccounts } from '../../src/access/service-accounts.js';
 import { StartError } from '../../src/start-error.js';
 import { buildTestDatabase } from '../helper.js';
 

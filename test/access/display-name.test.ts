@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { displayName, guestName } from '../../src/identity/display-name.js';
+import { displayName, guestName } from '../../src/access/display-name.js';
 import { newId } from '../../src/ids.js';
 
 t.test('a name is stored in one form only: what was stored is stored the same again', async () => {

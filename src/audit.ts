@@ -1,7 +1,7 @@
-import type { AuditEntry } from '../../schemas/moderation.js';
-import type { Queryable } from '../database.js';
-import { newId } from '../ids.js';
-import { rfc3339 } from '../sql.js';
+import type { AuditEntry } from '../schemas/moderation.js';
+import { newId } from './ids.js';
+import type { Queryable } from './postgres/database.js';
+import { rfc3339 } from './postgres/sql.js';
 
 /** Who does something as an administrator, and why. */
 export interface AdminAct {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { networkOf } from '../src/network.js';
+import { networkOf } from '../../src/http/network.js';
 
 t.test('an IPv4 address stands for itself, also where IPv6 wraps it', async (t) => {
   t.equal(networkOf('192.0.2.1'), '192.0.2.1');

@@ -10,6 +10,15 @@ export interface AdminAct {
   readonly reason: string | null;
 }
 
+/** What the caller of an authenticated request does, for the reason in its body. */
+export const actOf = ({
+  user,
+  body,
+}: {
+  readonly user: { readonly id: string };
+  readonly body: { readonly reason?: string };
+}): AdminAct => ({ actor: user.id, reason: body.reason ?? null });
+
 /** Writes down what an administrator has done, in the transaction that does it. */
 export async function audit(
   client: Queryable,

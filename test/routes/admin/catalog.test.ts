@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import t from 'tap';
-import { Action, Actions } from '../../schemas/action.js';
-import { Entries, Leaderboard } from '../../schemas/leaderboard.js';
-import { Receipt } from '../../schemas/score.js';
-import { eventually, newPlayer, serviceApi, startApi } from '../api.js';
-import { mint } from '../mint.js';
+import { Action, Actions } from '../../../schemas/action.js';
+import { Entries, Leaderboard } from '../../../schemas/leaderboard.js';
+import { Receipt } from '../../../schemas/score.js';
+import { eventually, newPlayer, serviceApi, startApi } from '../../api.js';
+import { mint } from '../../mint.js';
 
 const service = await startApi(t);
 const { api, config } = service;

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import t from 'tap';
-import { Action, Actions } from '../../schemas/action.js';
-import { Entries, EntryDetails, Leaderboard } from '../../schemas/leaderboard.js';
-import { AdminEvent, AdminEvents, AuditTrail, ModeratedUser, Voided } from '../../schemas/moderation.js';
-import { Receipt } from '../../schemas/score.js';
-import { ScoreEvents } from '../../schemas/user.js';
-import { type Api, eventually, newPlayer, serviceApi, startApi } from '../api.js';
-import { BoardStream } from '../faults/board-stream.js';
-import { ACTION_TOKEN_SECRET } from '../helper.js';
-import { submission } from '../ledger/ledgers.js';
-import { mint, typeId } from '../mint.js';
+import { Action, Actions } from '../../../schemas/action.js';
+import { Entries, EntryDetails, Leaderboard } from '../../../schemas/leaderboard.js';
+import { AdminEvent, AdminEvents, AuditTrail, ModeratedUser, Voided } from '../../../schemas/moderation.js';
+import { Receipt } from '../../../schemas/score.js';
+import { ScoreEvents } from '../../../schemas/user.js';
+import { type Api, eventually, newPlayer, serviceApi, startApi } from '../../api.js';
+import { BoardStream } from '../../faults/board-stream.js';
+import { ACTION_TOKEN_SECRET } from '../../helper.js';
+import { submission } from '../../ledger/ledgers.js';
+import { mint, typeId } from '../../mint.js';
 
 const OLD_SECRET = 'the secret for action tokens before, only for tests';
 const service = await startApi(t, { ACTION_TOKEN_SECRET_PREVIOUS: OLD_SECRET });

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { LeaderboardParams, StreamQuery } from '../schemas/leaderboard.js';
-import { Problem, problemResponses } from '../src/errors.js';
+import { LeaderboardParams, StreamQuery } from '../../schemas/leaderboard.js';
+import { Problem, problemResponses } from '../../src/errors.js';
 
 const EXAMPLE = `retry: 2417
 

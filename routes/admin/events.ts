@@ -1,19 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { answer } from '../schemas/common.js';
+import { answer } from '../../schemas/common.js';
 import {
   AdminEvent,
   AdminEvents,
-  AuditQuery,
-  AuditTrail,
   EventParams,
   EventsQuery,
   Judgement,
   MassVoid,
-  ModeratedUser,
   Voided,
-} from '../schemas/moderation.js';
-import { UserParams } from '../schemas/user.js';
-import { BODY_FAULTS, problemResponses } from '../src/errors.js';
+} from '../../schemas/moderation.js';
+import { actOf } from '../../src/audit.js';
+import { BODY_FAULTS, problemResponses } from '../../src/errors.js';
 
 /** A part of a mass void is answered before a proxy or a client would give it up. */
 const MASS_VOID_MS = 30_000;
@@ -21,11 +18,8 @@ const MASS_VOID_MS = 30_000;
 const common = { tags: ['Admin'], security: [{ bearer: [] }] };
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
-  app.addHook('onRequest', app.authenticate);
-  app.addHook('onRequest', app.requireRole('admin'));
-
   app.get(
-    '/v1/admin/events',
+    '/events',
     {
       schema: {
         ...common,
@@ -51,7 +45,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   );
 
   app.post(
-    '/v1/admin/events/:id/release',
+    '/events/:id/release',
     {
       schema: {
         ...common,
@@ -72,11 +66,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         },
       },
     },
-    (request) => app.moderation.release(request.params.id, act(request)),
+    (request) => app.moderation.release(request.params.id, actOf(request)),
   );
 
   app.post(
-    '/v1/admin/events/:id/void',
+    '/events/:id/void',
     {
       schema: {
         ...common,
@@ -97,11 +91,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         },
       },
     },
-    (request) => app.moderation.void(request.params.id, act(request)),
+    (request) => app.moderation.void(request.params.id, actOf(request)),
   );
 
   app.post(
-    '/v1/admin/events/void',
+    '/events/void',
     {
       schema: {
         ...common,
@@ -119,75 +113,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { reason: _, ...filter } = request.body;
       const until = performance.now() + MASS_VOID_MS;
       const goesOn = () => !app.draining && performance.now() < until;
-      return { voided: await app.moderation.voidAll(filter, act(request), goesOn) };
+      return { voided: await app.moderation.voidAll(filter, actOf(request), goesOn) };
     },
-  );
-
-  app.post(
-    '/v1/admin/users/:id/ban',
-    {
-      schema: {
-        ...common,
-        summary: 'Ban a user',
-        description:
-          'From now on it may read but not score, on any instance. What it has scored stays until it is voided.',
-        params: UserParams,
-        body: Judgement,
-        response: {
-          200: answer(ModeratedUser),
-          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found'),
-        },
-      },
-    },
-    (request) => app.moderation.ban(request.params.id, act(request)),
-  );
-
-  app.post(
-    '/v1/admin/users/:id/unban',
-    {
-      schema: {
-        ...common,
-        summary: 'Let a banned user score again',
-        params: UserParams,
-        body: Judgement,
-        response: {
-          200: answer(ModeratedUser),
-          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found'),
-        },
-      },
-    },
-    (request) => app.moderation.unban(request.params.id, act(request)),
-  );
-
-  app.get(
-    '/v1/admin/audit',
-    {
-      schema: {
-        ...common,
-        summary: 'What administrators have done, newest first',
-        description: 'Who, when and why: one entry for each change, written with it.',
-        querystring: AuditQuery,
-        response: {
-          200: answer(AuditTrail),
-          ...problemResponses('validation-failed', 'unauthenticated', 'forbidden'),
-        },
-      },
-    },
-    async ({ query }) =>
-      app.cursors.page(
-        'audit',
-        query,
-        (limit, before) => app.moderation.audit(limit, before),
-        ({ id }) => id,
-      ),
   );
 };
 
-const act = ({ user, body }: { user: { id: string }; body: { reason: string } }) => ({
-  actor: user.id,
-  reason: body.reason,
-});
-
+/** The same moment in another spelling continues the same list. */
 const normal = (time: string | undefined) => time && Date.parse(time);
 
 export default routes;

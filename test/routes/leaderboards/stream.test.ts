@@ -5,13 +5,13 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import t, { type Test } from 'tap';
-import { ActionToken } from '../../schemas/action.js';
-import { Receipt } from '../../schemas/score.js';
-import { eventually, newPlayer, startApi } from '../api.js';
-import type { TestApp } from '../helper.js';
-import { openRaw, RawStream, Watcher } from '../live/live-server.js';
-import { mint } from '../mint.js';
-import { openSocket } from '../raw-http.js';
+import { ActionToken } from '../../../schemas/action.js';
+import { Receipt } from '../../../schemas/score.js';
+import { eventually, newPlayer, startApi } from '../../api.js';
+import type { TestApp } from '../../helper.js';
+import { openRaw, RawStream, Watcher } from '../../live/live-server.js';
+import { mint } from '../../mint.js';
+import { openSocket } from '../../raw-http.js';
 
 type Player = Awaited<ReturnType<typeof newPlayer>>;
 

@@ -19,7 +19,7 @@ module.exports = {
       name: 'domain-knows-no-http',
       comment: 'src/<domain>/ holds rules and queries, and can be read and tested without Fastify.',
       severity: 'error',
-      from: { path: '^src/[^/]+/' },
+      from: { path: '^src/[^/]+/', pathNot: '^src/http/' },
       to: { path: [FASTIFY, '^(plugins|routes)/', WIRING] },
     },
     {
@@ -30,11 +30,16 @@ module.exports = {
       to: { path: '^plugins/' },
     },
     {
-      name: 'routes-import-schemas-errors-and-types',
-      comment: 'What a route does, it does through decorators. Of src/ it takes errors.ts, and types.',
+      name: 'routes-import-pure-functions',
+      comment:
+        'A route is the edge to HTTP: what the service does, it does through decorators. Of src/ it takes types, and functions of files that reach no database, no Redis and no Fastify.',
       severity: 'error',
       from: { path: '^routes/' },
-      to: { path: '^(src|plugins)/', pathNot: '^src/errors\\.ts$', dependencyTypesNot: ['type-only'] },
+      to: {
+        path: '^(src|plugins)/',
+        pathNot: '^src/(errors|audit|catalog/with-entries)\\.ts$',
+        dependencyTypesNot: ['type-only'],
+      },
     },
     {
       name: 'routes-know-no-store',
@@ -52,9 +57,9 @@ module.exports = {
     {
       name: 'only-app-runs-fastify',
       comment:
-        "The files beside app.ts may know types of Fastify, no more; request-log.ts extends Fastify's own.",
+        "The files beside app.ts may know types of Fastify, no more; http/request-log.ts extends Fastify's own.",
       severity: 'error',
-      from: { path: '^src/[^/]+\\.ts$', pathNot: [WIRING, '^src/request-log\\.ts$'] },
+      from: { path: '^src/(http/)?[^/]+\\.ts$', pathNot: [WIRING, '^src/http/request-log\\.ts$'] },
       to: { path: [FASTIFY, WIRING], dependencyTypesNot: ['type-only'] },
     },
     {

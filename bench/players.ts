@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { signActionToken } from '../src/action-token/token.js';
 import { newId } from '../src/ids.js';
+import { signActionToken } from '../src/scoring/action-token.js';
 
 /** Of the services that are measured; of no other. */
 export const JWT_SECRET = 'the benchmark signs access tokens with this';

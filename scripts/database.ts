@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { STATE_DIRECTORY } from '../src/config.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/embedded-postgres.js';
-import { explained, StartError } from '../src/start-error.js';
+import { StartError } from '../src/start-error.js';
+import { explained } from '../src/start-faults.js';
 
 /** The database that the service in this folder uses: DATABASE_URL, or the development default. */
 export async function withDatabase<T>(work: (url: string) => Promise<T>): Promise<T> {

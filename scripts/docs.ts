@@ -6,7 +6,7 @@ import pg from 'pg';
 import { buildApp } from '../src/app.js';
 import { loadConfig } from '../src/config.js';
 import { startEmbeddedPostgres } from '../src/embedded-postgres.js';
-import { migrate } from '../src/migrate.js';
+import { migrate } from '../src/postgres/migrate.js';
 import { StartError } from '../src/start-error.js';
 import { main } from './database.js';
 import { describeSchema } from './schema.js';

@@ -1,4 +1,4 @@
-import type { Queryable } from '../src/database.js';
+import type { Queryable } from '../src/postgres/database.js';
 
 const COLUMNS = `
 SELECT c.relname AS "table", a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS "notNull",

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { startEmbeddedPostgres } from '../src/embedded-postgres.js';
-import { migrate } from '../src/migrate.js';
+import { migrate } from '../src/postgres/migrate.js';
 import { StartError } from '../src/start-error.js';
 import { reportTap } from './tap-report.js';
 import { ensureTestPrograms } from './test-program.js';

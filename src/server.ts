@@ -5,9 +5,10 @@ import type { Logger } from 'pino';
 import { buildApp } from './app.js';
 import { type Config, loadConfig, STATE_DIRECTORY } from './config.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
-import { createLogger, terminalStream } from './logging.js';
-import { migrate } from './migrate.js';
-import { explained, StartError } from './start-error.js';
+import { createLogger, terminalStream } from './observability/logging.js';
+import { migrate } from './postgres/migrate.js';
+import { StartError } from './start-error.js';
+import { explained } from './start-faults.js';
 
 /** Orchestrators kill 30 s after SIGTERM: what is not answered by then never will be. */
 const CLOSE_WITHIN_MS = 28_000;

@@ -4,7 +4,7 @@ import type { DestinationStream } from 'pino';
 import type { Test } from 'tap';
 import { buildApp } from '../src/app.js';
 import { type AppConfig, loadConfig } from '../src/config.js';
-import { createLogger } from '../src/logging.js';
+import { createLogger } from '../src/observability/logging.js';
 
 /** Given by scripts/test.ts: the maintenance database of a server that is there for the tests alone. */
 const SERVER = process.env['TEST_POSTGRES_URL'] ?? '';

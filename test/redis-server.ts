@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Test } from 'tap';
 import { findTestProgram } from '../scripts/test-program.js';
-import { connectRedis, type RedisClient } from '../src/redis.js';
+import { connectRedis, type RedisClient } from '../src/redis/connection.js';
 
 /** Options of redis.conf, for example `{ appendonly: 'yes', maxmemory: '4mb', 'maxmemory-policy': 'allkeys-lru' }`. */
 export type RedisOptions = Readonly<Record<string, string>>;

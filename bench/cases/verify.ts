@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { signingKey, verifyActionToken } from '../../src/action-token/token.js';
+import { signingKey, verifyActionToken } from '../../src/scoring/action-token.js';
 import type { Case } from '../case.js';
 import { pairs } from '../pairs.js';
 import { ACTION_TOKEN_SECRET, actionToken, TOKEN_LIFETIME_S, userId } from '../players.js';

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
-import { AUDIENCE, ISSUER, signActionToken } from '../../src/action-token/token.js';
 import { readDevelopmentSecrets } from '../../src/config.js';
 import { newId } from '../../src/ids.js';
+import { AUDIENCE, ISSUER, signActionToken } from '../../src/scoring/action-token.js';
 import { ReplayError } from './replay-error.js';
 
 /** Names the game server that the replay plays. */

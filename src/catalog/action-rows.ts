@@ -1,5 +1,5 @@
 import type { Action } from '../../schemas/action.js';
-import type { Queryable } from '../database.js';
+import type { Queryable } from '../postgres/database.js';
 import { invalid, Problem } from '../errors.js';
 import { passFences } from '../ledger/fence.js';
 

@@ -2,10 +2,10 @@ import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
 import type { Action } from '../../schemas/action.js';
 import { announce, type Change } from '../changes/change.js';
-import { type Queryable, transact } from '../database.js';
+import { type Queryable, transact } from '../postgres/database.js';
 import { newId } from '../ids.js';
 import type { Limits } from '../ledger/limits.js';
-import { type AdminAct, audit } from '../moderation/audit.js';
+import { type AdminAct, audit } from '../audit.js';
 import { putAction, readAction, readActions, removeAction } from './action-rows.js';
 import {
   type LeaderboardDefinition,
@@ -203,6 +203,12 @@ export class Catalog {
     this.follow(announced);
   }
 }
+
+const leaderboardChange = (leaderboard: string, removed: boolean) => ({
+  type: 'leaderboard' as const,
+  leaderboard,
+  removed,
+});
 
 type CatalogChange = Extract<Change, { type: 'leaderboard' | 'action' }>;
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Action } from '../../schemas/action.js';
-import { transact } from '../database.js';
+import { transact } from '../postgres/database.js';
 import { putAction } from './action-rows.js';
 
 const DEMO_ACTIONS: readonly Action[] = [

@@ -1,8 +1,8 @@
 import type { Leaderboard } from '../../schemas/leaderboard.js';
-import type { Queryable } from '../database.js';
+import type { Queryable } from '../postgres/database.js';
 import { Problem } from '../errors.js';
 import { closeFence } from '../ledger/fence.js';
-import { rfc3339 } from '../sql.js';
+import { rfc3339 } from '../postgres/sql.js';
 
 /** A leaderboard as it is defined; its entries are for the projection to count. */
 export type LeaderboardDefinition = Omit<Leaderboard, 'entries'>;

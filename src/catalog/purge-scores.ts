@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { transact } from '../database.js';
+import { transact } from '../postgres/database.js';
 
 /** Any constant will do, as long as every instance uses the same. */
 const PURGE_LOCK = 7_228_503;

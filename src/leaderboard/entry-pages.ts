@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type pg from 'pg';
-import type { Queryable } from '../database.js';
-import { milliseconds, timestampAt } from '../sql.js';
+import type { Queryable } from '../postgres/database.js';
+import { milliseconds, timestampAt } from '../postgres/sql.js';
 import { type BoardKey, type StandingChange, sortKey } from './leaderboard.js';
 
 /** To take over a page holds up the process for some 5 ms. */

@@ -1,9 +1,9 @@
 import type { Entry } from '../../schemas/leaderboard.js';
+import type { DisplayNames } from '../access/display-names.js';
 import type { Catalog } from '../catalog/catalog.js';
-import type { Queryable } from '../database.js';
 import { Problem } from '../errors.js';
-import type { DisplayNames } from '../identity/display-names.js';
 import type { BoardState, OwnStanding } from '../live/board-source.js';
+import type { Queryable } from '../postgres/database.js';
 import { retry } from '../retry.js';
 import {
   type BoardKey,

@@ -1,5 +1,5 @@
-import type { Queryable } from '../database.js';
-import { timestampAt } from '../sql.js';
+import type { Queryable } from '../postgres/database.js';
+import { timestampAt } from '../postgres/sql.js';
 import { newEpoch } from './epoch.js';
 import {
   type BoardKey,

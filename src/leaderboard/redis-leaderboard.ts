@@ -1,7 +1,8 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { LRUCache } from 'lru-cache';
-import { type RedisClient, Script } from '../redis.js';
+import type { RedisClient } from '../redis/connection.js';
+import { Script } from '../redis/script.js';
 import {
   type BoardKey,
   type Leaderboard,

@@ -1,5 +1,5 @@
 import { announce } from '../changes/change.js';
-import type { Queryable } from '../database.js';
+import type { Queryable } from '../postgres/database.js';
 import { newId } from '../ids.js';
 import { boardKey } from '../leaderboard/board-key.js';
 import type { BoardChange } from '../leaderboard/entry.js';

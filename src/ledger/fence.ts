@@ -1,4 +1,6 @@
-import { errorCode, type Queryable, SQLSTATE } from '../database.js';
+import { errorCode } from '../error-code.js';
+import type { Queryable } from '../postgres/database.js';
+import { SQLSTATE } from '../postgres/errors.js';
 import { Problem } from '../errors.js';
 
 /**

@@ -1,5 +1,5 @@
 import { CHANGES_CHANNEL, ITEMS_PER_NOTIFICATION } from '../changes/change.js';
-import { milliseconds } from '../sql.js';
+import { milliseconds } from '../postgres/sql.js';
 import { type SeasonAt, seasonAt, skippedBy } from './event-boards.js';
 import { passFences } from './fence.js';
 

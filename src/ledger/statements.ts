@@ -1,4 +1,4 @@
-import { milliseconds, timestampAt } from '../sql.js';
+import { milliseconds, timestampAt } from '../postgres/sql.js';
 import { boardsOf, countsFor, countsForSeasonOf } from './event-boards.js';
 import { passFences } from './fence.js';
 

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { findTestProgram } from '../../scripts/test-program.js';
-import { migrate } from '../../src/migrate.js';
+import { migrate } from '../../src/postgres/migrate.js';
 import { eventually } from '../api.js';
 import { freePort } from '../redis-server.js';
 import { readCompose, serviceOf } from './compose.js';

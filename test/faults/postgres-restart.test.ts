@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startEmbeddedPostgres } from '../../src/embedded-postgres.js';
-import { migrate } from '../../src/migrate.js';
+import { migrate } from '../../src/postgres/migrate.js';
 import { eventually } from '../api.js';
 import { buildTestApp } from '../helper.js';
 import { GameServer, openPool, prepare } from '../ledger/game-server.js';

@@ -5,7 +5,8 @@ import pg from 'pg';
 import type { Test } from 'tap';
 import type { ProblemDocument } from '../../schemas/problem.js';
 import type { Receipt } from '../../schemas/score.js';
-import { errorCode, types } from '../../src/database.js';
+import { errorCode } from '../../src/error-code.js';
+import { types } from '../../src/postgres/database.js';
 import { JWT_SECRET } from '../helper.js';
 import { jwt, mint, typeId } from '../mint.js';
 

@@ -1,0 +1,71 @@
+import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox';
+import { Action, ActionDefinition, ActionParams } from '../../schemas/action.js';
+import { answer, Deletion } from '../../schemas/common.js';
+import { actOf } from '../../src/audit.js';
+import { BODY_FAULTS, invalid, problemResponses, UNREAD_BODY_FAULTS } from '../../src/errors.js';
+
+const common = { tags: ['Admin'], security: [{ bearer: [] }] };
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.put(
+    '/actions/:id',
+    {
+      schema: {
+        ...common,
+        summary: 'Create or replace an action',
+        params: ActionParams,
+        body: ActionDefinition,
+        response: {
+          200: answer(Action),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden'),
+        },
+      },
+    },
+    async (request) => {
+      const { reason: _, ...rules } = request.body;
+      const action = { id: request.params.id, ...rules };
+      if (action.points.min > action.points.max)
+        throw invalid('/points', 'must have a min that is not above its max');
+      if (action.minDurationMs >= app.actionToken.lifetime * 1000) {
+        throw invalid(
+          '/minDurationMs',
+          `must be less than the ${app.actionToken.lifetime} s that a token is good for`,
+        );
+      }
+      await app.catalog.putAction(action, actOf(request));
+      return action;
+    },
+  );
+
+  app.delete(
+    '/actions/:id',
+    {
+      schema: {
+        ...common,
+        summary: 'Delete an action',
+        description:
+          'Its tokens are refused from now on; what was scored with it stays. Refused while events of it are held for review: release or void them first.',
+        params: ActionParams,
+        querystring: Deletion,
+        response: {
+          204: Type.Null({ description: 'It is deleted.' }),
+          ...problemResponses(
+            'validation-failed',
+            ...UNREAD_BODY_FAULTS,
+            'unauthenticated',
+            'forbidden',
+            'not-found',
+            'action-in-use',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { reason = null } = request.query;
+      await app.catalog.deleteAction(request.params.id, { actor: request.user.id, reason });
+      return reply.code(204).send(null);
+    },
+  );
+};
+
+export default routes;

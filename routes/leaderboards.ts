@@ -39,8 +39,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(Leaderboard), ...problemResponses('validation-failed', 'not-found') },
       },
     },
-    async (request) =>
-      withTotal(app.leaderboards, await app.catalog.leaderboard(request.params.id)),
+    async (request) => withTotal(app.leaderboards, await app.catalog.leaderboard(request.params.id)),
   );
 };
 

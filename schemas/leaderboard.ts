@@ -43,7 +43,10 @@ export const Leaderboard = Type.Object(
     ...Rules,
     season: Type.Integer(),
     frozenAt: Type.Optional(
-      Type.Unsafe<string>({ ...Time, description: 'Since when it takes no scores. Absent if it takes them.' }),
+      Type.Unsafe<string>({
+        ...Time,
+        description: 'Since when it takes no scores. Absent if it takes them.',
+      }),
     ),
     entries: Type.Integer({ description: 'How many there are.' }),
   },

@@ -28,10 +28,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     async (request) => {
       const { reason: _, ...rules } = request.body;
       const { id } = request.params;
-      return withTotal(
-        app.leaderboards,
-        await app.catalog.putLeaderboard({ id, ...rules }, actOf(request)),
-      );
+      return withTotal(app.leaderboards, await app.catalog.putLeaderboard({ id, ...rules }, actOf(request)));
     },
   );
 
@@ -54,10 +51,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         },
       },
       async (request) =>
-        withTotal(
-          app.leaderboards,
-          await app.catalog.setFrozen(request.params.id, frozen, actOf(request)),
-        ),
+        withTotal(app.leaderboards, await app.catalog.setFrozen(request.params.id, frozen, actOf(request))),
     );
   }
 

@@ -1,11 +1,11 @@
 import type pg from 'pg';
 import type { ScoreEvent, User } from '../../schemas/user.js';
 import { announce } from '../changes/change.js';
-import { type Queryable, transact } from '../postgres/database.js';
-import { brokenConstraint } from '../postgres/errors.js';
 import { Problem } from '../errors.js';
 import { newId } from '../ids.js';
 import { type BoardKey, boardKey } from '../leaderboard/board-key.js';
+import { type Queryable, transact } from '../postgres/database.js';
+import { brokenConstraint } from '../postgres/errors.js';
 import { rfc3339 } from '../postgres/sql.js';
 import { displayName, guestName } from './display-name.js';
 import { checkPassword, hashPassword } from './passwords.js';

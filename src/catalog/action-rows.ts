@@ -1,7 +1,7 @@
 import type { Action } from '../../schemas/action.js';
-import type { Queryable } from '../postgres/database.js';
 import { invalid, Problem } from '../errors.js';
 import { passFences } from '../ledger/fence.js';
+import type { Queryable } from '../postgres/database.js';
 
 /** Limits that do not exist are absent, also from answers. */
 const DEFINITION = `
@@ -67,10 +67,7 @@ export async function removeAction(client: Queryable, id: string): Promise<void>
   const { rowCount } = await client.query('SELECT FROM actions WHERE id = $1 FOR UPDATE', [id]);
   if (rowCount === 0) throw new Problem('not-found', `There is no action "${id}".`);
   if ((await client.query(HELD, [id])).rowCount !== 0) {
-    throw new Problem(
-      'action-in-use',
-      `Events of "${id}" are held for review. Release or void them first.`,
-    );
+    throw new Problem('action-in-use', `Events of "${id}" are held for review. Release or void them first.`);
   }
   await client.query('DELETE FROM action_leaderboards WHERE action_id = $1', [id]);
   await client.query('DELETE FROM actions WHERE id = $1', [id]);

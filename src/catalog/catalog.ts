@@ -1,11 +1,11 @@
 import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
 import type { Action } from '../../schemas/action.js';
+import { type AdminAct, audit } from '../audit.js';
 import { announce, type Change } from '../changes/change.js';
-import { type Queryable, transact } from '../postgres/database.js';
 import { newId } from '../ids.js';
 import type { Limits } from '../ledger/limits.js';
-import { type AdminAct, audit } from '../audit.js';
+import { type Queryable, transact } from '../postgres/database.js';
 import { putAction, readAction, readActions, removeAction } from './action-rows.js';
 import {
   type LeaderboardDefinition,

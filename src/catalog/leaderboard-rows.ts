@@ -1,7 +1,7 @@
 import type { Leaderboard } from '../../schemas/leaderboard.js';
-import type { Queryable } from '../postgres/database.js';
 import { Problem } from '../errors.js';
 import { closeFence } from '../ledger/fence.js';
+import type { Queryable } from '../postgres/database.js';
 import { rfc3339 } from '../postgres/sql.js';
 
 /** A leaderboard as it is defined; its entries are for the projection to count. */
@@ -20,7 +20,8 @@ SELECT ${DEFINITION} FROM leaderboards WHERE id > $1 AND NOT hidden AND removed_
 const LOCK = `
 SELECT sort, operator, frozen_at IS NOT NULL AS "isFrozen", removed_through AS "removedThrough"
 FROM leaderboards WHERE id = $1 AND removed_at IS NULL FOR UPDATE`;
-const HAS_ENTRIES = 'SELECT FROM scores WHERE leaderboard_id = $1 AND season > $2 AND score IS NOT NULL LIMIT 1';
+const HAS_ENTRIES =
+  'SELECT FROM scores WHERE leaderboard_id = $1 AND season > $2 AND score IS NOT NULL LIMIT 1';
 
 /** A leaderboard with the id of a deleted one goes on with the next season: nothing of the old one counts for it. */
 const PUT = `

@@ -1,8 +1,8 @@
 import { announce } from '../changes/change.js';
-import type { Queryable } from '../postgres/database.js';
 import { newId } from '../ids.js';
 import { boardKey } from '../leaderboard/board-key.js';
 import type { BoardChange } from '../leaderboard/entry.js';
+import type { Queryable } from '../postgres/database.js';
 import { LOCK_PLAYERS, PASS_FENCES, RECOMPUTE } from './statements.js';
 
 type Status = 'counted' | 'held' | 'voided';

@@ -1,7 +1,7 @@
 import { errorCode } from '../error-code.js';
+import { Problem } from '../errors.js';
 import type { Queryable } from '../postgres/database.js';
 import { SQLSTATE } from '../postgres/errors.js';
-import { Problem } from '../errors.js';
 
 /**
  * Whoever writes scores of a leaderboard passes its fence, together with others. Whoever changes the leaderboard closes the

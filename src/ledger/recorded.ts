@@ -1,6 +1,6 @@
 import { boardKey } from '../leaderboard/board-key.js';
 import type { RankChange, ScoredChange } from '../leaderboard/entry.js';
-import type { BoardResult, EntryRow, RecordedScore, SkippedBoard, Skipped } from './submission.js';
+import type { BoardResult, EntryRow, RecordedScore, Skipped, SkippedBoard } from './submission.js';
 
 /** A submission that is committed, and the entries that it has led to. */
 export interface Recorded {

@@ -16,10 +16,12 @@ const noSuchAction = (actionId: string): Problem =>
   new Problem('action-token-invalid', `The action token is not valid: there is no action "${actionId}".`);
 
 const frozen = (actionId: string): Problem =>
-  new Problem('board-frozen', `Every leaderboard that "${actionId}" feeds is frozen. The token is not used up.`);
+  new Problem(
+    'board-frozen',
+    `Every leaderboard that "${actionId}" feeds is frozen. The token is not used up.`,
+  );
 
-const banned = (): Problem =>
-  new Problem('user-banned', 'This user is banned: it may read but not score.');
+const banned = (): Problem => new Problem('user-banned', 'This user is banned: it may read but not score.');
 
 /** The answers to what the statement that records a batch refuses. No token of these is used up. */
 export const REFUSALS: Record<NonNullable<BatchRow['refused']>, (submission: Submission) => Problem> = {

@@ -210,10 +210,7 @@ export class ScoreLedger {
     }
     const ranksInOrder = ranks.values();
     return new Map(
-      [...recorded].map(([pending, event]) => [
-        pending,
-        recordedScore(pending.eventId, event, ranksInOrder),
-      ]),
+      [...recorded].map(([pending, event]) => [pending, recordedScore(pending.eventId, event, ranksInOrder)]),
     );
   }
 }

@@ -56,6 +56,7 @@ t.test('leaderboards change while batches overlap without a gap', async (t) => {
       }
     } finally {
       over.abort();
+      await Promise.all(writers);
     }
     const batches = sum(await Promise.all(writers));
     t.ok(batches >= 20, `${batches} batches meanwhile`);

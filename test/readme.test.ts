@@ -78,6 +78,8 @@ t.test('every script, file and link that the documents name is there', async (t)
     'README.md',
     'CONTRIBUTING.md',
     'CHANGELOG.md',
+    'SECURITY.md',
+    '.github/PULL_REQUEST_TEMPLATE.md',
     'docs/deploying.md',
     'docs/security.md',
     ...decisions,

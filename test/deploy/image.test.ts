@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import t from 'tap';
+import { freePort } from '../../dev/free-port.js';
 import { eventually } from '../api.js';
 import { ACTION_TOKEN_SECRET, buildTestDatabase, JWT_SECRET } from '../helper.js';
-import { freePort } from '../redis-server.js';
 import { buildImage, canConfine, runIn, signal, startIn } from './image.js';
 
 // Packages are installed and compiled, on a machine that may be busy.

@@ -5,7 +5,7 @@ import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { startEmbeddedPostgres } from '../../src/embedded-postgres.js';
+import { startEmbeddedPostgres } from '../../dev/embedded-postgres.js';
 import { migrate } from '../../src/postgres/migrate.js';
 import { eventually } from '../api.js';
 import { buildTestApp } from '../helper.js';

@@ -125,7 +125,7 @@ async function startService(t: Test, folder: string) {
 /** Runs what the scripts of package.json run, but does not compile again under the feet of other tests. */
 function withoutBuild(commands: string): string {
   return commands.replaceAll(/npm run --silent ([\w-]+) --/g, (_, script) =>
-    (SCRIPTS[script] ?? '').replace(/^.* dist\//, `node ${COMPILED}`),
+    (SCRIPTS[script] ?? '').replace(/^node dev\/run\.cjs (\S+)/, `node ${COMPILED}$1.js`),
   );
 }
 

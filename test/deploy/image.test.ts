@@ -65,7 +65,11 @@ t.test('the image serves in production: without privileges, on a read-only file 
       [],
     );
     t.ok(needed.length > 50);
-    for (const secret of ['.git', '.env', '.scoreboard', 'test', 'deploy']) t.notOk(isThere(secret), secret);
+    for (const path of ['.git', '.env', '.scoreboard', 'deploy']) t.notOk(isThere(path), path);
+    for (const folder of ['dev', 'test', 'bench']) {
+      t.notOk(isThere(folder), folder);
+      t.notOk(isThere(join('dist', folder)), `dist/${folder}`);
+    }
   });
 
   const port = String(await freePort());

@@ -65,7 +65,7 @@ export function httpOf(baseUrl: string, options: HttpOptions = {}): Http {
 export const origin = (baseUrl: string): string => baseUrl.replace(/\/$/, '');
 
 /** The result of a call of `Http`; `data` is null where the service answers without a body. */
-export type Answer<T> = Promise<{ data?: T; error?: unknown; response: Response }>;
+export type Answer<T> = Promise<{ data?: T | undefined; error?: unknown; response: Response }>;
 
 const REQUEST_TIMEOUT_MS = 15_000;
 

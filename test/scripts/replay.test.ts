@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { type Entries, leaderboardOf } from '@scoreboard/client';
 import t, { type Test } from 'tap';
 import { play } from '../../scripts/replay/play.js';
 import { Screen } from '../../scripts/replay/screen.js';
@@ -44,11 +45,7 @@ async function replay(args: string[], environment: Environment, cwd?: string) {
 async function standings(url: string): Promise<string[]> {
   const lines: string[] = [];
   for (let cursor: string | null = ''; cursor !== null; ) {
-    const query: string = cursor && `&cursor=${encodeURIComponent(cursor)}`;
-    const response = await fetch(`${url}/v1/leaderboards/global/entries?limit=100${query}`);
-    const page: { items: { displayName: string; score: number }[]; nextCursor: string | null } = JSON.parse(
-      await response.text(),
-    );
+    const page: Entries = await leaderboardOf(url, 'global').top({ limit: 100, ...(cursor && { cursor }) });
     lines.push(...page.items.map(({ displayName, score }) => `${displayName}: ${score}`));
     cursor = page.nextCursor;
   }

@@ -8,15 +8,15 @@ type Schemas = components['schemas'];
 const PATIENCE_MS = 30_000;
 
 /**
- * The service as a game server sees it. A request that is not answered, or put off, is made again for up to 30 seconds:
- * creating a user and posting a token are safe to repeat. Every other failure is a ReplayError.
+ * The service as a game server uses it. A request without a response, or one that may succeed later, is repeated for up to
+ * 30 seconds: creating a user and posting a token are idempotent. Every other failure becomes a ReplayError.
  */
 export class Service {
   readonly #url: string;
   readonly #identity: Identity;
   readonly #signal: AbortSignal;
   #reached = false;
-  #grant = { accessToken: '', goodUntil: 0 };
+  #grant = { accessToken: '', renewAt: 0 };
 
   constructor(url: string, identity: Identity, signal: AbortSignal) {
     this.#url = url.replace(/\/+$/, '');
@@ -29,20 +29,20 @@ export class Service {
     return items;
   }
 
-  /** The top of a board, and how many entries it has. */
+  /** The first entries of a board, and the number of all. */
   board(id: string, limit: number): Promise<Schemas['Entries']> {
     const params = { path: { id }, query: { limit } };
     return this.#authorized((http, signal) => http.GET('/v1/leaderboards/{id}/entries', { params, signal }));
   }
 
-  /** The id of the user with this external id, who is made if there is none. */
+  /** The id of the user with this external id; creates the user if there is none. */
   async ensureUser(displayName: string, externalId: string): Promise<string> {
     const body = { displayName, externalId };
     const user = await this.#authorized((http, signal) => http.POST('/v1/users', { body, signal }));
     return user.id;
   }
 
-  /** Counts a token and gives its user's rank by board; nothing if it had counted before the answer was lost. */
+  /** Redeems a token. @returns its user's rank by board; empty if an earlier attempt counted but its response was lost */
   async postScore(actionToken: string): Promise<Map<string, number | null>> {
     const { leaderboards } = await this.#authorized(async (http, signal) => {
       const { data, error, response } = await http.POST('/v1/scores', { body: { actionToken }, signal });
@@ -58,7 +58,7 @@ export class Service {
 
   async #accessToken(): Promise<string> {
     if ('jwtSecret' in this.#identity) return signAccessToken(this.#identity.jwtSecret);
-    if (performance.now() >= this.#grant.goodUntil) {
+    if (performance.now() >= this.#grant.renewAt) {
       const { clientId, clientSecret } = this.#identity;
       const body = {
         grant_type: 'client_credentials' as const,
@@ -68,7 +68,8 @@ export class Service {
       const { access_token, expires_in } = await this.#retry((signal) =>
         httpOf(this.#url).POST('/v1/auth/token', { body, signal }),
       );
-      this.#grant = { accessToken: access_token, goodUntil: performance.now() + expires_in * 500 };
+      // After half of its lifetime, while it is still valid.
+      this.#grant = { accessToken: access_token, renewAt: performance.now() + expires_in * 500 };
     }
     return this.#grant.accessToken;
   }
@@ -94,7 +95,7 @@ export class Service {
 
   #explain(error: ScoreboardError): string {
     if (!this.#reached) return `No service answers at ${this.#url}: is \`npm start\` running?`;
-    if (error.mayPass) return `The service at ${this.#url} cannot be used just now (${describe(error)}).`;
+    if (error.mayPass) return `The service at ${this.#url} is not available (${describe(error)}).`;
     switch (error.code) {
       case 'unexpected-answer':
         return `What answers at ${this.#url} is not scoreboard-api, or is another version of it (status ${error.status}).`;
@@ -115,5 +116,5 @@ function secretDiffers(name: string, error: ScoreboardError): string {
 }
 
 function describe({ status, code, message }: ScoreboardError): string {
-  return status === 0 ? 'no answer' : `${status} ${code}: ${message}`.replace(/[.: ]+$/, '');
+  return status === 0 ? 'no response' : `${status} ${code}: ${message}`.replace(/[.: ]+$/, '');
 }

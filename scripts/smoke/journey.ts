@@ -7,7 +7,7 @@ import { Target } from './target.js';
 type Session = components['schemas']['Session'];
 type Action = components['schemas']['Action'];
 
-/** The board and the action that are only for this, so that no player sees the guest come and go. */
+/** A board and an action for this test alone, so that no player sees the guest on a real board. */
 const OWN = 'smoke-test';
 const OWN_BOARD = { title: 'Smoke test', sort: 'desc', operator: 'increment' } as const;
 const OWN_ACTION = {
@@ -17,7 +17,7 @@ const OWN_ACTION = {
   issuer: 'player' as const,
   minDurationMs: 0,
 };
-/** An action that takes longer cannot be finished within the limit. */
+/** A longer action could not be finished within the limit of the test. */
 const LONGEST_ACTION_MS = 2_000;
 
 /** The metrics of the deployment specification. */
@@ -33,23 +33,23 @@ const METRICS = [
 
 export interface Journey {
   readonly url: string;
-  /** Where the metrics are; null if they are not looked at. */
+  /** Where /metrics is; null skips the metrics. */
   readonly metricsUrl: string | null;
-  /** The action to score with; undefined for `smoke-test`, else the quickest that players may issue. */
+  /** The action to score with; by default `smoke-test`, or the shortest action that players may issue. */
   readonly actionId: string | undefined;
-  /** Of a service account with the role admin: makes the board and the action `smoke-test`. */
+  /** A service account with the role admin, which defines the board and the action `smoke-test`. */
   readonly admin: { readonly clientId: string; readonly clientSecret: string } | undefined;
-  /** How long all of it may take, and how long to clean up thereafter, in milliseconds. */
+  /** Limit of the whole test, and of the cleaning up after it, in milliseconds. */
   readonly limitMs: number;
   readonly cleanUpMs: number;
 }
 
 /**
- * The way of one player through the service: a guest scores, finds its rank, and hears of it on the stream.
- * @returns what was seen, in one line
+ * Does what one player does: a guest scores, receives its rank on the stream, reads it, and is erased.
+ * @returns what was observed, in one line
  * @throws SmokeFailure
  */
-export async function travel(journey: Journey): Promise<string> {
+export async function runJourney(journey: Journey): Promise<string> {
   const { url, metricsUrl, actionId, admin, limitMs, cleanUpMs } = journey;
   const began = performance.now();
   const signal = AbortSignal.timeout(limitMs);
@@ -60,7 +60,7 @@ export async function travel(journey: Journey): Promise<string> {
   await step('health', 'docs/operations.md#instancesunhealthy', () => checkHealth(target));
   if (admin !== undefined) {
     await step('smoke-test action', 'SCOREBOARD_CLIENT_ID and its role, which must be admin', () =>
-      makeOwn(target, admin.clientId, admin.clientSecret),
+      defineOwn(target, admin.clientId, admin.clientSecret),
     );
   }
   const action = await step('action', 'GET /v1/actions', () => chooseAction(target, actionId));
@@ -76,7 +76,7 @@ export async function travel(journey: Journey): Promise<string> {
       );
     }
   } catch (failure) {
-    // The guest goes, but what failed first is what is told.
+    // The guest is erased as well, but the first failure is the one to report.
     await erase(url, guest, cleanUpMs).catch(() => {});
     throw failure;
   }
@@ -118,7 +118,7 @@ async function play(target: Target, step: Step, guest: Session, action: Action):
     },
   );
   const scored = performance.now();
-  const isIt = (standing: Pick<Standing, 'userId' | 'score'>) =>
+  const isExpected = (standing: Pick<Standing, 'userId' | 'score'>) =>
     standing.userId === user.id && standing.score === score;
   await step(
     'event',
@@ -127,7 +127,7 @@ async function play(target: Target, step: Step, guest: Session, action: Action):
       for (;;) {
         const { done, value } = await events.next();
         if (done === true) throw new SmokeFailure('the stream ended before the event of the score');
-        if (value.event === 'rank' && isIt(JSON.parse(value.data))) return events.return?.();
+        if (value.event === 'rank' && isExpected(JSON.parse(value.data))) return events.return?.();
       }
     },
   );
@@ -137,7 +137,7 @@ async function play(target: Target, step: Step, guest: Session, action: Action):
       const { data } = await target
         .http({ accept: [404] })
         .GET('/v1/leaderboards/{id}/entries/{userId}', { params: { path: { id: board, userId: user.id } } });
-      return data !== undefined && isIt(data) ? data.rank : undefined;
+      return data !== undefined && isExpected(data) ? data.rank : undefined;
     }),
   );
   return `guest, score ${score} with ${action.id}, event after ${delay} ms, rank ${rank} on ${board}`;
@@ -146,7 +146,7 @@ async function play(target: Target, step: Step, guest: Session, action: Action):
 async function checkHealth(target: Target): Promise<void> {
   const { data, error } = await target.http({ accept: [503] }).GET('/health');
   const health = data ?? error;
-  // Checked here only: what has the health of scoreboard-api also answers the rest as it does.
+  // Checked once: a server whose health has this shape is scoreboard-api.
   if (!Value.Check(Health, health)) throw new SmokeFailure('GET /health did not answer like scoreboard-api');
   const { status, checks } = health;
   if (status === 'ok') return;
@@ -154,9 +154,9 @@ async function checkHealth(target: Target): Promise<void> {
   throw new SmokeFailure(`the service is ${status} (database: ${database}, redis: ${redis})`);
 }
 
-async function makeOwn(target: Target, clientId: string, clientSecret: string): Promise<void> {
-  const isThere = async () => (await actionsOf(target)).find(({ id }) => id === OWN);
-  if ((await isThere()) !== undefined) return;
+async function defineOwn(target: Target, clientId: string, clientSecret: string): Promise<void> {
+  const findOwn = async () => (await actionsOf(target)).find(({ id }) => id === OWN);
+  if ((await findOwn()) !== undefined) return;
   const body = {
     grant_type: 'client_credentials',
     client_id: clientId,
@@ -167,8 +167,8 @@ async function makeOwn(target: Target, clientId: string, clientSecret: string): 
   const params = { path: { id: OWN } };
   await http.PUT('/v1/admin/leaderboards/{id}', { params, body: OWN_BOARD });
   await http.PUT('/v1/admin/actions/{id}', { params, body: OWN_ACTION });
-  // All instances follow within a second; this one may not be the one that answers next.
-  await target.until(isThere);
+  // Other instances follow within a second, and one of them may answer the next request.
+  await target.until(findOwn);
 }
 
 async function actionsOf(target: Target): Promise<Action[]> {
@@ -183,7 +183,7 @@ async function chooseAction(target: Target, wanted: string | undefined): Promise
   if (chosen !== undefined) return chosen;
   throw new SmokeFailure(
     `there is no action ${wanted === undefined ? '' : `"${wanted}" `}that a player may issue and finish within ` +
-      `${LONGEST_ACTION_MS / 1000} s; with SCOREBOARD_CLIENT_ID and SCOREBOARD_CLIENT_SECRET of an admin one is made`,
+      `${LONGEST_ACTION_MS / 1000} s; with SCOREBOARD_CLIENT_ID and SCOREBOARD_CLIENT_SECRET of an admin one is defined`,
   );
 }
 
@@ -193,7 +193,7 @@ async function checkMetrics(target: Target): Promise<void> {
   if (missing.length > 0) throw new SmokeFailure(`${target.url}/metrics is without ${missing.join(', ')}`);
 }
 
-/** Has time of its own: it is also tried when the rest has used up all it had. */
+/** Has its own time limit, so that it also runs after the test has used up all of its time. */
 function erase(url: string, { accessToken }: Session, cleanUpMs: number): Promise<unknown> {
   const signal = AbortSignal.timeout(cleanUpMs);
   const work = () => new Target(url, signal).http({ accessToken }).DELETE('/v1/users/me');
@@ -210,7 +210,7 @@ async function explained<T>(
   try {
     return await work();
   } catch (error) {
-    const what = signal.aborted ? tooLate : error instanceof Error ? error.message : String(error);
-    throw new SmokeFailure(`${name}: ${what}. Look at ${lookAt}.`, { cause: error });
+    const reason = signal.aborted ? tooLate : error instanceof Error ? error.message : String(error);
+    throw new SmokeFailure(`${name}: ${reason}. Look at ${lookAt}.`, { cause: error });
   }
 }

@@ -10,35 +10,35 @@ const PAUSE_MS = 100;
 
 interface CallOptions {
   readonly accessToken?: string | undefined;
-  /** Statuses that are as expected, beside those of a success. */
+  /** Expected statuses in addition to those of a success. */
   readonly accept?: readonly number[];
 }
 
 interface FetchOptions extends Pick<CallOptions, 'accept'> {
   readonly init?: RequestInit;
-  /** The media type of a success: something else than the service may answer with 200 too. */
+  /** Expected media type: another server, such as one for web pages, may also answer 200. */
   readonly type?: string;
 }
 
-/** The service under test. An answer that is not as expected is a SmokeFailure that names the request and the answer. */
+/** The service under test. An unexpected response becomes a SmokeFailure that names the request and the response. */
 export class Target {
   readonly url: string;
   readonly #signal: AbortSignal;
 
-  /** @param signal ends everything that is under way */
+  /** @param signal aborts all requests, streams and waits */
   constructor(url: string, signal: AbortSignal) {
     this.url = url.replace(/\/+$/, '');
     this.#signal = signal;
   }
 
-  /** The API, typed. */
+  /** Typed calls of the API. */
   http({ accessToken, accept = [] }: CallOptions = {}): Http {
     const send = (url: string, init: RequestInit) =>
       this.#fetch(url.slice(this.url.length), { init, accept, type: 'application/json' });
     return httpOf(this.url, { accessToken, fetch: send });
   }
 
-  /** The body of a successful answer. */
+  /** The body of a successful response. */
   async ask<T>(call: (http: Http) => Answer<T>, accessToken?: string): Promise<T> {
     const { data, response } = await call(this.http({ accessToken }));
     if (data === undefined) throw new SmokeFailure(`${response.url} answered ${response.status}`);
@@ -49,17 +49,17 @@ export class Target {
     return (await this.#fetch(path)).text();
   }
 
-  /** An open live stream. Not the SDK's subscribe(): it reconnects, and would hide a stream that breaks. */
+  /** The events of a live stream. The SDK's subscribe() would reconnect and so hide a broken stream. */
   async events(path: string): Promise<AsyncIterator<EventSourceMessage, unknown>> {
     const { body } = await this.#fetch(path, { type: 'text/event-stream' });
     if (body === null) throw new SmokeFailure(`GET ${path} answered without a body`);
     return body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()).values();
   }
 
-  /** Asks again until there is something. Another instance may know of a score a moment later. */
-  async until<T>(ask: () => Promise<T | undefined>): Promise<T> {
+  /** Polls until there is a result: another instance may show a score a moment later. */
+  async until<T>(poll: () => Promise<T | undefined>): Promise<T> {
     for (;;) {
-      const found = await ask();
+      const found = await poll();
       if (found !== undefined) return found;
       await this.wait(PAUSE_MS);
     }

@@ -1,6 +1,7 @@
 /**
  * The arrows of the house run one way: server -> app -> plugins, routes -> src/<domain> -> schemas.
- * scripts/ and test/ may import anything.
+ * dev/ (databases, programs and tokens for development and tests) is never loaded in production. test/ and bench/ may
+ * import anything.
  */
 const FASTIFY = '^node_modules/(fastify|fastify-[^/]+|@fastify/[^/]+)/';
 const WIRING = '^src/(app|server)\\.ts$';
@@ -67,6 +68,21 @@ module.exports = {
       severity: 'error',
       from: { path: '^client/' },
       to: { path: '^(src|plugins|routes|schemas)/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'production-loads-no-dev',
+      comment: 'The image has no dev/: it is loaded only where DATABASE_URL is absent.',
+      severity: 'error',
+      from: { path: '^(src|plugins|routes|schemas|client)/', pathNot: '^src/development-database\\.ts$' },
+      to: { path: '^(dev|test|bench)/' },
+    },
+    {
+      name: 'dev-is-loaded-dynamically',
+      comment:
+        "What operators run is in the image too. The replay and the test runner are developers' tools.",
+      severity: 'error',
+      from: { path: ['^src/development-database\\.ts$', '^scripts/'], pathNot: '^scripts/(test|replay)\\b' },
+      to: { path: '^(dev|test|bench)/', dynamic: false },
     },
     {
       name: 'no-cycles',

@@ -1,18 +1,17 @@
-import { createHmac } from 'node:crypto';
+import { accessToken, actionToken } from '../../dev/mint.js';
 import { readDevelopmentSecrets } from '../../src/config.js';
 import { newId } from '../../src/ids.js';
-import { AUDIENCE, ISSUER, signActionToken } from '../../src/scoring/action-token.js';
 import { ReplayError } from './replay-error.js';
 
-/** Names the game server that the replay plays. */
+/** The id of the game server that the replay acts as. */
 const GAME_SERVER = newId('svc');
 
-/** In seconds: enough to be posted again for as long as the replay retries. */
+/** In seconds; longer than the replay retries. */
 const ACTION_TOKEN_LIFETIME = 60;
-/** How far the clock of the service may be behind this one, in seconds, without a goal being too early. */
+/** In seconds: tokens are valid from this long ago, because the clock of the service may be behind this one. */
 const CLOCK_SKEW = 60;
 
-/** How the game server proves who it is: by signing its own access tokens, or as a service account. */
+/** How the game server authenticates: with access tokens that it signs itself, or as a service account. */
 export type Identity =
   | { readonly jwtSecret: string }
   | { readonly clientId: string; readonly clientSecret: string };
@@ -23,8 +22,8 @@ export interface Credentials {
 }
 
 /**
- * What the environment gives, else the secrets that `npm start` made in this folder.
- * @throws ReplayError if there is neither.
+ * Credentials from the environment, else the secrets that `npm start` generated in this folder.
+ * @throws ReplayError if there are neither
  */
 export function findCredentials(environment: Record<string, string | undefined>): Credentials {
   const { JWT_SECRET, ACTION_TOKEN_SECRET, SCOREBOARD_CLIENT_ID, SCOREBOARD_CLIENT_SECRET } = environment;
@@ -48,41 +47,12 @@ function generatedSecret(name: 'JWT_SECRET' | 'ACTION_TOKEN_SECRET'): string {
   }
 }
 
-/** An access token for role `server`, good for an hour. */
-export function signAccessToken(secret: string): string {
-  const iat = now();
-  const claims = {
-    iss: 'scoreboard-api',
-    aud: 'scoreboard-api',
-    sub: GAME_SERVER,
-    role: 'server',
-    iat,
-    exp: iat + 3600,
-  };
-  const encoded = [{ alg: 'HS256', typ: 'JWT' }, claims].map((part) =>
-    Buffer.from(JSON.stringify(part)).toString('base64url'),
-  );
-  const content = encoded.join('.');
-  return `${content}.${createHmac('sha256', secret).update(content).digest('base64url')}`;
-}
+/** An access token with the role `server`, valid for an hour. */
+export const signAccessToken = (secret: string): string =>
+  accessToken({ sub: GAME_SERVER, role: 'server' }, secret, 3600);
 
-/** The voucher for one goal: one point of this action for this user. */
+/** The token for one goal: one point of this action for this user. */
 export function issueActionToken(userId: string, action: string, secret: string): string {
-  const iat = now();
-  return signActionToken(
-    {
-      iss: ISSUER,
-      aud: AUDIENCE,
-      sub: userId,
-      jti: newId('tok'),
-      act: action,
-      pts: [1, 1],
-      iat,
-      nbf: iat - CLOCK_SKEW,
-      exp: iat + ACTION_TOKEN_LIFETIME,
-    },
-    secret,
-  );
+  const nbf = Math.floor(Date.now() / 1000) - CLOCK_SKEW;
+  return actionToken({ sub: userId, act: action, pts: [1, 1], nbf }, secret, ACTION_TOKEN_LIFETIME);
 }
-
-const now = () => Math.floor(Date.now() / 1000);

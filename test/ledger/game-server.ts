@@ -3,12 +3,13 @@ import { Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import pg from 'pg';
 import type { Test } from 'tap';
+import { jwt } from '../../dev/mint.js';
 import type { ProblemDocument } from '../../schemas/problem.js';
 import type { Receipt } from '../../schemas/score.js';
 import { errorCode } from '../../src/error-code.js';
 import { types } from '../../src/postgres/database.js';
 import { JWT_SECRET } from '../helper.js';
-import { jwt, mint, typeId } from '../mint.js';
+import { mint, typeId } from '../mint.js';
 
 /** The action of these tests feeds one board of each operator; the sums are on `global`. */
 export const ACTION = 'finish-race';
@@ -81,7 +82,10 @@ export interface Answer {
   readonly fault?: string | undefined;
 }
 
-/** Posts scores as a trusted game server does, over at most `connections` connections to each address. */
+/**
+ * Posts scores as a trusted game server does, over at most `connections` connections to each address. Not through the SDK:
+ * fetch() has no limit of connections, and here a lost connection is an answer like any other, with its error code.
+ */
 export class GameServer {
   readonly #agent: Agent;
   readonly #authorization: string;

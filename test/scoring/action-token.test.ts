@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
+import { jwt } from '../../dev/mint.js';
 import {
   type ActionTokenClaims,
   issuedBy,
@@ -8,7 +9,7 @@ import {
   verifyActionToken,
 } from '../../src/scoring/action-token.js';
 import { ACTION_TOKEN_SECRET as SECRET } from '../helper.js';
-import { actionClaims, jwt, mint, typeId } from '../mint.js';
+import { actionClaims, mint, typeId } from '../mint.js';
 
 const TTL = 300;
 const NOW = 1_780_000_000;

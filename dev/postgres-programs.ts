@@ -3,7 +3,7 @@ import { chmodSync, chownSync, existsSync, readFileSync, statSync, symlinkSync }
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { StartError } from './start-error.js';
+import { StartError } from '../src/start-error.js';
 
 const LIMIT_MS = 40_000;
 

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { StartError } from '../src/start-error.js';
+import { freePort } from './free-port.js';
 import {
   openFolder,
   type PostgresFolder,
@@ -10,7 +11,6 @@ import {
   startFault,
   textOf,
 } from './postgres-folder.js';
-import { StartError } from './start-error.js';
 
 const LIMIT_S = 30;
 /** Advisory lock: shared by everybody who uses the server, exclusive for the one who is about to stop it. */
@@ -167,13 +167,3 @@ async function connect(connectionString: string): Promise<pg.Client> {
 
 const address = ({ password }: PostgresFolder, port: number, database: string) =>
   `postgres://postgres:${password}@127.0.0.1:${port}/${database}`;
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const at = server.address();
-      server.close(() => resolve(at !== null && typeof at === 'object' ? at.port : 0));
-    });
-  });
-}

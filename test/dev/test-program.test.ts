@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { ensureTestProgram, findTestProgram } from '../../scripts/test-program.js';
+import { ensureTestProgram, findTestProgram } from '../../dev/test-program.js';
 import { StartError } from '../../src/start-error.js';
 
 /** A machine whose only programs are small scripts. Each writes down how it was called. */

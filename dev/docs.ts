@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
+import { main } from '../scripts/database.js';
 import { buildApp } from '../src/app.js';
 import { loadConfig } from '../src/config.js';
-import { startEmbeddedPostgres } from '../src/embedded-postgres.js';
 import { migrate } from '../src/postgres/migrate.js';
 import { StartError } from '../src/start-error.js';
-import { main } from './database.js';
+import { startEmbeddedPostgres } from './embedded-postgres.js';
 import { describeSchema } from './schema.js';
 
 /** Writes the documents that are made from the code; with `--check`, only says whether they are as they should be. */

@@ -15,9 +15,10 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import t from 'tap';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/embedded-postgres.js';
-import { startFault } from '../src/postgres-folder.js';
-import { StartError } from '../src/start-error.js';
+import { query } from '../../dev/databases.js';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../dev/embedded-postgres.js';
+import { startFault } from '../../dev/postgres-folder.js';
+import { StartError } from '../../src/start-error.js';
 
 t.setTimeout(120_000);
 
@@ -43,15 +44,10 @@ const pidFile = (directory: string) => join(directory, 'data', 'postmaster.pid')
 const isRunning = (directory: string) => existsSync(pidFile(directory));
 const postmaster = (directory: string) => Number(readFileSync(pidFile(directory), 'utf8').split('\n')[0]);
 
-async function query(url: string, sql: string): Promise<unknown> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    const { rows } = await client.query({ text: sql, rowMode: 'array' });
-    return rows[0]?.[0];
-  } finally {
-    await client.end();
-  }
+/** The one value that a query returns. */
+async function selected(url: string, sql: string): Promise<unknown> {
+  const [row] = await query(url, sql);
+  return row && Object.values(row)[0];
 }
 
 async function faultOf(starting: Promise<EmbeddedPostgres>): Promise<string> {
@@ -71,21 +67,21 @@ t.test('a new folder gets a durable server on loopback that answers, and keeps i
   t.equal(new URL(first.url).hostname, '127.0.0.1');
   t.equal(new URL(first.url).pathname, '/scoreboard');
   t.equal(statSync(join(directory, 'password')).mode & 0o777, 0o600);
-  t.equal(await query(first.url, 'select 1'), 1);
-  t.equal(await query(first.url, "select current_setting('fsync')"), 'on');
-  t.equal(await query(first.url, "select current_setting('synchronous_commit')"), 'on');
-  t.equal(await query(first.url, "select current_setting('server_encoding')"), 'UTF8');
-  t.equal(await query(first.url, "select datcollate from pg_database where datname = 'scoreboard'"), 'C');
+  t.equal(await selected(first.url, 'select 1'), 1);
+  t.equal(await selected(first.url, "select current_setting('fsync')"), 'on');
+  t.equal(await selected(first.url, "select current_setting('synchronous_commit')"), 'on');
+  t.equal(await selected(first.url, "select current_setting('server_encoding')"), 'UTF8');
+  t.equal(await selected(first.url, "select datcollate from pg_database where datname = 'scoreboard'"), 'C');
   const guessed = new URL(first.url);
   guessed.password = 'guess';
-  await t.rejects(query(guessed.href, 'select 1'), { code: '28P01' });
+  await t.rejects(selected(guessed.href, 'select 1'), { code: '28P01' });
   await query(first.url, 'create table kept as select 42 as answer');
   await first.stop();
   t.notOk(isRunning(directory), 'nothing runs after the stop');
 
   const second = await startEmbeddedPostgres({ directory, settings: { work_mem: '5MB' } });
-  t.equal(await query(second.url, 'select answer from kept'), 42);
-  t.equal(await query(second.url, "select current_setting('work_mem')"), '5MB');
+  t.equal(await selected(second.url, 'select answer from kept'), 42);
+  t.equal(await selected(second.url, "select current_setting('work_mem')"), '5MB');
   await second.stop();
   await second.stop();
 });
@@ -96,7 +92,7 @@ t.test('a second start shares the server, and the last one out stops it', async 
   const second = await start(directory);
   t.equal(second.url, first.url);
   await first.stop();
-  t.equal(await query(second.url, 'select 1'), 1, 'still there for the second, idle as it is');
+  t.equal(await selected(second.url, 'select 1'), 1, 'still there for the second, idle as it is');
   await second.stop();
   t.notOk(isRunning(directory));
 });
@@ -125,7 +121,7 @@ t.test('processes that start and stop at the same moment share one server', asyn
 });
 
 async function startInProcess(t: Test, directory: string) {
-  const module = new URL('../src/embedded-postgres.js', import.meta.url).href;
+  const module = new URL('../../dev/embedded-postgres.js', import.meta.url).href;
   const script = `
     const { startEmbeddedPostgres } = await import(${JSON.stringify(module)});
     const { url, stop } = await startEmbeddedPostgres({ directory: ${JSON.stringify(directory)}, fsync: false });
@@ -155,7 +151,7 @@ t.test('a start that meets a server which somebody is about to stop starts it an
   while ((await stopper.query(`${held} and not granted`)).rowCount === 0) await setTimeout(20);
   process.kill(postmaster(directory), 'SIGINT');
   const second = await starting;
-  t.equal(await query(second.url, 'select 1'), 1);
+  t.equal(await selected(second.url, 'select 1'), 1);
   await second.stop();
 });
 
@@ -165,9 +161,9 @@ t.test('it starts again after kill -9 of the server, with what was committed', a
   await query(first.url, 'create table kept as select 42 as answer');
   process.kill(postmaster(directory), 'SIGKILL');
   const second = await startEmbeddedPostgres({ directory });
-  t.equal(await query(second.url, 'select answer from kept'), 42);
+  t.equal(await selected(second.url, 'select answer from kept'), 42);
   await first.stop();
-  t.equal(await query(second.url, 'select 1'), 1, 'the stop of the killed one does not touch the new one');
+  t.equal(await selected(second.url, 'select 1'), 1, 'the stop of the killed one does not touch the new one');
   await second.stop();
 });
 
@@ -182,7 +178,7 @@ t.test('a postmaster.pid whose number another program has by now does not stop t
   writeFileSync(pidFile(directory), [other.pid, ...lines.slice(1)].join('\n'), { mode: 0o600 });
   utimesSync(pidFile(directory), 0, 0);
   const second = await start(directory);
-  t.equal(await query(second.url, 'select 1'), 1);
+  t.equal(await selected(second.url, 'select 1'), 1);
   await second.stop();
   t.equal(other.exitCode, null, 'the other program lives');
 });
@@ -197,7 +193,7 @@ t.test('an empty postmaster.pid and a half-made folder of a killed start do not 
   writeFileSync(pidFile(directory), '', { mode: 0o600 });
   utimesSync(pidFile(directory), 0, 0);
   const second = await start(directory);
-  t.equal(await query(second.url, 'select 1'), 1);
+  t.equal(await selected(second.url, 'select 1'), 1);
   await second.stop();
 });
 
@@ -255,6 +251,6 @@ t.test('a full disk is one line that says so', async (t) => {
   }
   rmSync(ballast);
   const { url, stop } = await start(directory);
-  t.equal(await query(url, 'select 1'), 1, 'and it starts once there is room');
+  t.equal(await selected(url, 'select 1'), 1, 'and it starts once there is room');
   await stop();
 });

@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { StartError } from '../src/start-error.js';
 import { findPostgresPrograms, type PostgresPrograms } from './postgres-programs.js';
-import { StartError } from './start-error.js';
 
 /** The files of one embedded PostgreSQL server. */
 export interface PostgresFolder {

@@ -9,7 +9,7 @@ import { typeId } from '../mint.js';
 import { addPlayers, openPool, prepare, sum, withPool } from './game-server.js';
 import { newLedger, outcome, outcomes, submission } from './ledgers.js';
 import { deadlocks } from './truth.js';
-import { during, waiting } from './waiting.js';
+import { during, holding, waiting } from './waiting.js';
 
 const act = { actor: 'svc_1', reason: null };
 const RULES = { id: 'global', title: 'Renamed', sort: 'desc', operator: 'increment' } as const;
@@ -70,17 +70,14 @@ t.test('a change that a batch keeps waiting too long is answered 503, and can be
   const { pool, user, catalog } = await open(t, 1);
   const { ledger } = newLedger(pool);
   const score = submission(user, 5);
-  const client = await pool.connect();
-  await client.query('BEGIN');
-  await client.query("INSERT INTO consumed_tokens VALUES ($1, 'evt_1', 'usr_1', now(), now())", [
-    score.tokenId,
-  ]);
+  const commit = await holding(pool, (client) =>
+    client.query("INSERT INTO consumed_tokens VALUES ($1, 'evt_1', 'usr_1', now(), now())", [score.tokenId]),
+  );
   const recording = outcome(ledger, score);
   await waiting(pool, 1);
   await t.rejects(catalog.putLeaderboard(RULES, act), { code: 'service-unavailable', retryAfter: 1 });
-  await client.query('ROLLBACK');
-  client.release();
-  t.same(await recording, [null, 5]);
+  await commit();
+  t.same(await recording, 'action-token-replayed');
   t.match(await catalog.putLeaderboard(RULES, act), { title: 'Renamed' });
 });
 
@@ -97,21 +94,20 @@ t.test('a batch passes the fence of each of its leaderboards, however many they 
   const { ledger, errors } = newLedger(pool);
   const scores = Array.from({ length: 256 }, (_, n) => submission(user, 1, { actionId: `pass-${n + 1}` }));
   // The batch has passed the fences, and waits for the last of its tokens.
-  const client = await pool.connect();
-  await client.query('BEGIN');
   const lastToken = scores
     .map(({ tokenId }) => tokenId)
     .sort()
     .at(-1);
-  await client.query("INSERT INTO consumed_tokens VALUES ($1, 'evt_1', 'usr_1', now(), now())", [lastToken]);
+  const commit = await holding(pool, (client) =>
+    client.query("INSERT INTO consumed_tokens VALUES ($1, 'evt_1', 'usr_1', now(), now())", [lastToken]),
+  );
   const recording = outcomes(ledger, scores);
   await waiting(pool, 1);
   const { rowCount } = await pool.query(
     `SELECT FROM pg_locks
      WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
   );
-  await client.query('COMMIT');
-  client.release();
+  await commit();
   t.ok(Number(rowCount) > 32 && Number(rowCount) <= 64, `${rowCount} locks for 256 leaderboards`);
   t.equal((await recording).filter((result) => Array.isArray(result)).length, 255);
   t.same(errors, []);

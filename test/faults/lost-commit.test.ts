@@ -124,7 +124,7 @@ t.test('a client that lost the answer and asks again is told what was counted', 
   const [user = ''] = users;
   const token = newToken(user, 10);
   const { hostname, port } = new URL(url);
-  const { token: accessToken } = app.signServiceToken({ id: typeId('svc'), name: '', role: 'server' });
+  const { token: accessToken } = app.accessTokens.issue({ sub: typeId('svc'), role: 'server' });
   const body = JSON.stringify({ actionToken: token.text });
   const socket = connect(Number(port), hostname);
   await once(socket, 'connect');

@@ -1,24 +1,24 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ask, httpOf, type LiveView, subscribe } from '@scoreboard/client';
 import { coinToken, playerToken, userId } from './players.js';
-import { LEADER, type Server } from './stage.js';
+import { LEADER, type Server } from './testbed.js';
 
 const leader = userId(LEADER);
 const BOARD = 'global';
 
 const urlOf = ({ port }: Server): string => `http://127.0.0.1:${port}`;
 
-/** Raises the leader so many times a second, in even steps, until the end. @returns its scores, and when each was answered */
+/** Lets the leader score at an even rate until `end` aborts. @returns its scores, and when each was answered */
 export async function raiseLeader(
   server: Server,
-  timesASecond: number,
+  timesPerSecond: number,
   end: AbortSignal,
 ): Promise<{ score: number; answeredAt: number }[]> {
   const http = httpOf(urlOf(server), { accessToken: playerToken(leader) });
   const answers: { score: number; answeredAt: number }[] = [];
   const start = performance.now();
   for (let n = 0; !end.aborted; n++) {
-    await delay(Math.max(0, start + (n * 1000) / timesASecond - performance.now()));
+    await delay(Math.max(0, start + (n * 1000) / timesPerSecond - performance.now()));
     const body = { actionToken: coinToken(leader) };
     const { leaderboards } = await ask((signal) => http.POST('/v1/scores', { body, signal }));
     const raised = leaderboards.find(({ id }) => id === BOARD);
@@ -28,8 +28,8 @@ export async function raiseLeader(
   return answers;
 }
 
-/** For each of some scores of the leader, how long after its answer its frame came, in milliseconds, ascending. */
-export async function framesAfterAnswers(server: Server, seconds: number): Promise<number[]> {
+/** The delays from answers to scores of the leader to their frames on a stream, in milliseconds, ascending. */
+export async function frameDelays(server: Server, seconds: number): Promise<number[]> {
   const shown: { score: number; at: number }[] = [];
   const end = new AbortController();
   await new Promise<void>((resolve, reject) => {
@@ -53,7 +53,7 @@ export async function framesAfterAnswers(server: Server, seconds: number): Promi
     .sort((a, b) => a - b);
 }
 
-/** Waits until these boards are read from their projections, not from PostgreSQL. */
+/** Waits until reads of these boards come from projections, not from PostgreSQL. */
 export async function untilProjected(server: Server, boards: readonly string[]): Promise<void> {
   const deadline = performance.now() + 120_000;
   for (;;) {

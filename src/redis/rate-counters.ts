@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { CircuitBreaker } from '../circuit-breaker.js';
 import type { RedisClient } from './connection.js';
 import { Script } from './script.js';
 
@@ -10,7 +11,7 @@ local ttl = redis.call('PTTL', KEYS[1])
 return {current, ttl}
 `);
 
-/** How long Redis is left alone after it has failed: who waited for it here would wait for it again at the board. */
+/** How long Redis is left alone after it has failed: a request that waits for it here waits for it again at the board. */
 const REST_MS = 1_000;
 
 interface Count {
@@ -22,7 +23,7 @@ interface Count {
 /** Counts of what somebody did in a window of time: in Redis, for all instances together, or in this process alone. */
 export class RateCounters {
   readonly #redis: RedisClient | null;
-  #restsUntil = 0;
+  readonly #breaker = new CircuitBreaker(REST_MS);
   readonly #local = new LRUCache<string, { current: number; until: number }>({ max: 50_000 });
 
   constructor(redis: RedisClient | null) {
@@ -56,11 +57,11 @@ export class RateCounters {
   /** @throws if there is no Redis, or it does not answer, or did not a moment ago */
   async run(script: Script, keys: readonly string[], args: readonly number[]): Promise<unknown> {
     if (this.#redis === null) throw new Error('There is no Redis');
-    if (performance.now() < this.#restsUntil) throw new Error('Redis has failed a moment ago');
+    if (this.#breaker.isOpen) throw new Error('Redis has failed a moment ago');
     try {
       return await script.run(this.#redis, keys, args);
     } catch (error) {
-      this.#restsUntil = performance.now() + REST_MS;
+      this.#breaker.trip();
       throw error;
     }
   }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { withDeadline } from '../deadline.js';
 import { ANSWER_WITHIN_MS, type RedisClient } from './connection.js';
 
 /** A Lua script, sent by its hash; in full only to a server that does not know it. */
@@ -26,14 +27,5 @@ export class Script {
 }
 
 /** The answer of a command, or an error: a cluster also waits for connections to nodes, and for redirections. */
-export async function inTime<T>(answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('Redis has not answered in time')), ANSWER_WITHIN_MS);
-  });
-  try {
-    return await Promise.race([answer, tooLate]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+export const inTime = <T>(answer: Promise<T>): Promise<T> =>
+  withDeadline(answer, ANSWER_WITHIN_MS, 'Redis has not answered in time');

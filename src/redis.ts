@@ -72,6 +72,28 @@ export class Script {
   }
 }
 
+/** Runs a script: one that fails or is not answered in time throws. The answer is not checked yet. */
+type RunScript = (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
+export type Scripts<Name extends string> = Readonly<Record<Name, RunScript>>;
+
+/** Makes Lua scripts commands of the client, which sends them by their hash, in full only to a server that does not know them. */
+export function defineScripts<Name extends string>(
+  client: RedisClient,
+  sources: Readonly<Record<Name, { readonly numberOfKeys: number; readonly lua: string }>>,
+): Scripts<Name> {
+  const commandOf = (name: string): RunScript => {
+    const command: unknown = Reflect.get(client, `scoreboard:${name}`);
+    if (typeof command !== 'function') throw new Error(`No command ${name}`);
+    return (keys, args) => inTime(Promise.resolve(Reflect.apply(command, client, [...keys, ...args])));
+  };
+  const commands: Partial<Record<Name, RunScript>> = {};
+  for (const name in sources) {
+    client.defineCommand(`scoreboard:${name}`, sources[name]);
+    commands[name] = commandOf(name);
+  }
+  return commands as Scripts<Name>;
+}
+
 /** The answer of a command, or an error: a cluster also waits for connections to nodes, and for redirections. */
 export async function inTime<T>(answer: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;

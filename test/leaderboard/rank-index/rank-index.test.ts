@@ -7,7 +7,7 @@ import {
   type Sort,
   type Standing,
   type VersionedStanding,
-} from '../../src/leaderboard/rank-index.js';
+} from '../../../src/leaderboard/rank-index/rank-index.js';
 
 /** The same promises, kept by sorting everything each time. */
 class PlainBoard {

@@ -1,6 +1,7 @@
 /**
  * The arrows of the house run one way: server -> app -> plugins, routes -> src/<domain> -> schemas.
- * scripts/ and test/ may import anything.
+ * dev/ (databases, programs and tokens for development and tests) is never loaded in production. test/ and bench/ may
+ * import anything.
  */
 const FASTIFY = '^node_modules/(fastify|fastify-[^/]+|@fastify/[^/]+)/';
 const WIRING = '^src/(app|server)\\.ts$';
@@ -19,7 +20,7 @@ module.exports = {
       name: 'domain-knows-no-http',
       comment: 'src/<domain>/ holds rules and queries, and can be read and tested without Fastify.',
       severity: 'error',
-      from: { path: '^src/[^/]+/' },
+      from: { path: '^src/[^/]+/', pathNot: '^src/http/' },
       to: { path: [FASTIFY, '^(plugins|routes)/', WIRING] },
     },
     {
@@ -30,11 +31,16 @@ module.exports = {
       to: { path: '^plugins/' },
     },
     {
-      name: 'routes-import-schemas-errors-and-types',
-      comment: 'What a route does, it does through decorators. Of src/ it takes errors.ts, and types.',
+      name: 'routes-import-pure-functions',
+      comment:
+        'A route is the edge to HTTP: what the service does, it does through decorators. Of src/ it takes types, and functions of files that reach no database, no Redis and no Fastify.',
       severity: 'error',
       from: { path: '^routes/' },
-      to: { path: '^(src|plugins)/', pathNot: '^src/errors\\.ts$', dependencyTypesNot: ['type-only'] },
+      to: {
+        path: '^(src|plugins)/',
+        pathNot: '^src/(errors|audit)\\.ts$',
+        dependencyTypesNot: ['type-only'],
+      },
     },
     {
       name: 'routes-know-no-store',
@@ -52,9 +58,9 @@ module.exports = {
     {
       name: 'only-app-runs-fastify',
       comment:
-        "The files beside app.ts may know types of Fastify, no more; request-log.ts extends Fastify's own.",
+        "The files beside app.ts may know types of Fastify, no more; http/request-log.ts extends Fastify's own.",
       severity: 'error',
-      from: { path: '^src/[^/]+\\.ts$', pathNot: [WIRING, '^src/request-log\\.ts$'] },
+      from: { path: '^src/(http/)?[^/]+\\.ts$', pathNot: [WIRING, '^src/http/request-log\\.ts$'] },
       to: { path: [FASTIFY, WIRING], dependencyTypesNot: ['type-only'] },
     },
     {
@@ -62,6 +68,21 @@ module.exports = {
       severity: 'error',
       from: { path: '^client/' },
       to: { path: '^(src|plugins|routes|schemas)/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'production-loads-no-dev',
+      comment: 'The image has no dev/: it is loaded only where DATABASE_URL is absent.',
+      severity: 'error',
+      from: { path: '^(src|plugins|routes|schemas|client)/', pathNot: '^src/development-database\\.ts$' },
+      to: { path: '^(dev|test|bench)/' },
+    },
+    {
+      name: 'dev-is-loaded-dynamically',
+      comment:
+        "What operators run is in the image too. The replay and the test runner are developers' tools.",
+      severity: 'error',
+      from: { path: ['^src/development-database\\.ts$', '^scripts/'], pathNot: '^scripts/(test|replay)\\b' },
+      to: { path: '^(dev|test|bench)/', dynamic: false },
     },
     {
       name: 'no-cycles',

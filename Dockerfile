@@ -23,8 +23,13 @@ ENV NODE_ENV=production \
     NODE_OPTIONS=--enable-source-maps \
     PORT=3000
 WORKDIR /app
-# What .dockerignore lets in, what was built of it, and the packages that it needs to run. All of it belongs to root.
-COPY --from=builder /app .
+# All of it belongs to root.
+COPY --from=builder /app/package.json ./
+COPY --from=builder /app/node_modules ./node_modules
+COPY --from=builder /app/client/package.json ./client/
+COPY --from=builder /app/client/dist ./client/dist
+COPY --from=builder /app/migrations ./migrations
+COPY --from=builder /app/dist ./dist
 # The user `node`, as a number, so that Kubernetes can see that it is not root.
 USER 1000:1000
 EXPOSE 3000

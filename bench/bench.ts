@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import { ensureTestProgram } from '../scripts/test-program.js';
+import { ensureTestProgram } from '../dev/test-program.js';
 import type { Case, Result } from './case.js';
 import { indexStructure } from './cases/index-structure.js';
 import { fanout, latency, streams } from './cases/live.js';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { httpLoad, type LoadResult } from './http-load.js';
-import { accessToken, actionToken, userId } from './players.js';
+import { coinToken, playerToken, userId } from './players.js';
 import { Streams } from './streams.js';
 
 /*
@@ -119,7 +119,7 @@ function mint({ users, apart = 1, rate = mostScores, seconds }: Scores): Buffer[
   const fresh: Buffer[] = [];
   for (let missing = Math.ceil(rate * seconds) - unused.requests.length; missing > 0; missing--) {
     const n = 1 + (minted++ % users) * apart;
-    const access = accessTokens.get(n) ?? accessToken(userId(n));
+    const access = accessTokens.get(n) ?? playerToken(userId(n));
     accessTokens.set(n, access);
     fresh.push(scoreRequest(userId(n), access));
   }
@@ -128,7 +128,7 @@ function mint({ users, apart = 1, rate = mostScores, seconds }: Scores): Buffer[
 }
 
 function scoreRequest(user: string, access: string): Buffer {
-  const body = JSON.stringify({ actionToken: actionToken(user) });
+  const body = JSON.stringify({ actionToken: coinToken(user) });
   return Buffer.from(
     `POST /v1/scores HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${access}\r\n` +
       `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { accessToken, actionToken, userId } from './players.js';
+import { coinToken, playerToken, userId } from './players.js';
 import { LEADER, type Server } from './stage.js';
 
 const leader = userId(LEADER);
@@ -10,7 +10,7 @@ export async function raiseLeader(
   timesASecond: number,
   end: AbortSignal,
 ): Promise<{ score: number; answeredAt: number }[]> {
-  const access = accessToken(leader);
+  const access = playerToken(leader);
   const answers: { score: number; answeredAt: number }[] = [];
   const start = performance.now();
   for (let n = 0; !end.aborted; n++) {
@@ -18,7 +18,7 @@ export async function raiseLeader(
     const response = await fetch(`http://127.0.0.1:${port}/v1/scores`, {
       method: 'POST',
       headers: { authorization: `Bearer ${access}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ actionToken: actionToken(leader) }),
+      body: JSON.stringify({ actionToken: coinToken(leader) }),
     });
     const text = await response.text();
     const [, score] = /"score":(\d+)/.exec(text) ?? [];

@@ -1,6 +1,6 @@
 import { buildApp } from '../src/app.js';
 import { loadConfig } from '../src/config.js';
-import { createLogger } from '../src/logging.js';
+import { createLogger } from '../src/observability/logging.js';
 import { answerUsage } from './usage.js';
 import { isVariant, VARIANTS } from './variants.js';
 

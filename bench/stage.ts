@@ -5,12 +5,11 @@ import type { Profiler } from 'node:inspector';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
-import { ensureTestProgram } from '../scripts/test-program.js';
-import { startEmbeddedPostgres } from '../src/embedded-postgres.js';
-import { migrate } from '../src/migrate.js';
-import { connectRedis } from '../src/redis.js';
-import { freePort } from '../test/redis-server.js';
+import { createTemplate, inDatabase, query } from '../dev/databases.js';
+import { startEmbeddedPostgres } from '../dev/embedded-postgres.js';
+import { freePort } from '../dev/free-port.js';
+import { ensureTestProgram } from '../dev/test-program.js';
+import { connectRedis } from '../src/redis/connection.js';
 import type { LoadResult } from './http-load.js';
 import type { Job, MintJob, Received, StreamJob } from './load-process.js';
 import { ACTION_TOKEN_SECRET, JWT_SECRET, sqlId, TOKEN_LIFETIME_S } from './players.js';
@@ -85,9 +84,8 @@ export class Stage {
       settings: POSTGRES,
     });
     const { url } = await this.#postgres;
-    await query(url, `CREATE DATABASE ${name}`);
-    const database = new URL(`/${name}`, url).href;
-    await migrate(database);
+    await createTemplate(url, name);
+    const database = inDatabase(url, name);
     await query(database, COLLECT_COIN);
     await query(
       database,
@@ -277,14 +275,4 @@ async function end(child: ChildProcess): Promise<void> {
   const exited = once(child, 'exit');
   if (child.connected) child.disconnect();
   await exited;
-}
-
-async function query(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
-  }
 }

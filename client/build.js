@@ -1,18 +1,46 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { build, transform } from 'esbuild';
+import { writeWhole } from '../dev/write-whole.js';
 
-/** What the service serves; plugins/site.ts finds each file's compressed forms beside it. */
-const served = [
-  'dist/widget.js',
-  'dist/widget.js.map',
-  'dist/site/index.html',
-  'dist/site/game.js',
-  'dist/site/game.js.map',
-  'dist/site/game.css',
-  'dist/site/game.css.map',
-  'dist/site/game.svg',
-];
+const HERE = import.meta.dirname;
+
+/** Makes client/dist/: the SDK, and what the service serves, with the compressed forms that plugins/site.ts finds beside it. */
+export async function buildForBrowsers() {
+  const [sdk, ...served] = await Promise.all([buildSdk(), buildElement(), buildPage(), buildStyle()]);
+  for (const { path, contents } of sdk) writeWhole(path, contents);
+  for (const { path, contents } of served.flat()) serve(path, contents);
+  serve(join(HERE, 'dist/site/index.html'), readFileSync(join(HERE, 'src/game/index.html')));
+  serve(join(HERE, 'dist/site/game.svg'), readFileSync(join(HERE, 'src/game/icon.svg')));
+}
+
+function serve(path, contents) {
+  writeWhole(path, contents);
+  writeWhole(`${path}.gz`, gzipSync(contents, { level: 9 }));
+  writeWhole(`${path}.br`, brotliCompressSync(contents));
+}
+
+/** For bundlers and Node. Its declarations are made by tsc. */
+const buildSdk = () =>
+  bundle({
+    entryPoints: ['src/index.ts'],
+    outfile: 'dist/index.js',
+    packages: 'external',
+    format: 'esm',
+    target: 'es2022',
+  });
+
+/** One file that any page may load with a script tag. */
+const buildElement = () =>
+  bundle({
+    entryPoints: ['src/widget/live-leaderboard.ts'],
+    outfile: 'dist/widget.js',
+    minify: true,
+    format: 'iife',
+    target: 'es2022',
+    plugins: [minifiedCss],
+  });
 
 /** @type {import('esbuild').Plugin} */
 const minifiedCss = {
@@ -24,44 +52,33 @@ const minifiedCss = {
     }),
 };
 
-/** One file that any page may load with a script tag. */
-await build({
-  entryPoints: ['src/widget/live-leaderboard.ts'],
-  outfile: 'dist/widget.js',
-  bundle: true,
-  minify: true,
-  sourcemap: true,
-  format: 'iife',
-  target: 'es2022',
-  legalComments: 'none',
-  plugins: [minifiedCss],
-});
-
 /** The start page. */
-await build({
-  entryPoints: { game: 'src/game/main.ts' },
-  outdir: 'dist/site',
-  bundle: true,
-  minify: true,
-  sourcemap: true,
-  format: 'esm',
-  target: 'es2022',
-  legalComments: 'none',
-});
-// For its own sake esbuild would write light-dark() out as rules for browsers that lack it; these lack popovers too.
-await build({
-  entryPoints: { game: 'src/game/game.css' },
-  outdir: 'dist/site',
-  minify: true,
-  sourcemap: true,
-  target: ['chrome123', 'firefox125', 'safari17.5'],
-});
-mkdirSync('dist/site', { recursive: true });
-copyFileSync('src/game/index.html', 'dist/site/index.html');
-copyFileSync('src/game/icon.svg', 'dist/site/game.svg');
+const buildPage = () =>
+  bundle({
+    entryPoints: { game: 'src/game/main.ts' },
+    outdir: 'dist/site',
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+  });
 
-for (const file of served) {
-  const bytes = readFileSync(file);
-  writeFileSync(`${file}.gz`, gzipSync(bytes, { level: 9 }));
-  writeFileSync(`${file}.br`, brotliCompressSync(bytes));
+const buildStyle = () =>
+  bundle({
+    entryPoints: { game: 'src/game/game.css' },
+    outdir: 'dist/site',
+    minify: true,
+    // By default esbuild would write light-dark() out as rules for browsers that lack it; these lack popovers too.
+    target: ['chrome123', 'firefox125', 'safari17.5'],
+  });
+
+async function bundle(options) {
+  const { outputFiles } = await build({
+    absWorkingDir: HERE,
+    bundle: true,
+    sourcemap: true,
+    legalComments: 'none',
+    write: false,
+    ...options,
+  });
+  return outputFiles;
 }

@@ -1,6 +1,8 @@
 import fp from 'fastify-plugin';
 import type { Action, ActionToken } from '../schemas/action.js';
 import type { PointsRange } from '../schemas/common.js';
+import type { AppConfig } from '../src/config.js';
+import { newId } from '../src/ids.js';
 import {
   type ActionTokenClaims,
   AUDIENCE,
@@ -10,9 +12,7 @@ import {
   signingKey,
   type Verification,
   verifyActionToken,
-} from '../src/action-token/token.js';
-import type { AppConfig } from '../src/config.js';
-import { newId } from '../src/ids.js';
+} from '../src/scoring/action-token.js';
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -3,9 +3,9 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import pg from 'pg';
 import type { AppConfig } from '../src/config.js';
-import { type Queryable, types } from '../src/database.js';
-import { HealthCheck } from '../src/health-check.js';
-import { Replica } from '../src/replica.js';
+import { HealthCheck } from '../src/observability/health-check.js';
+import { type Queryable, types } from '../src/postgres/database.js';
+import { Replica } from '../src/postgres/replica.js';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 const STATEMENT_TIMEOUT_MS = 5_000;

@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin';
-import { Faults } from '../src/faults.js';
+import { Faults } from '../src/observability/faults.js';
 
 declare module 'fastify' {
   interface FastifyInstance {

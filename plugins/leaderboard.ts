@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import fp from 'fastify-plugin';
+import { DisplayNames } from '../src/access/display-names.js';
 import type { AppConfig } from '../src/config.js';
 import { Cursors } from '../src/cursor.js';
-import { HealthCheck } from '../src/health-check.js';
-import { DisplayNames } from '../src/identity/display-names.js';
 import { beganAt } from '../src/leaderboard/epoch.js';
 import { Leaderboards } from '../src/leaderboard/leaderboards.js';
 import { MemoryLeaderboard } from '../src/leaderboard/memory-leaderboard.js';
 import { Reconciler } from '../src/leaderboard/reconciler.js';
 import { RedisBoards } from '../src/leaderboard/redis-boards.js';
+import { HealthCheck } from '../src/observability/health-check.js';
 
 declare module 'fastify' {
   interface FastifyInstance {

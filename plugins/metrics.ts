@@ -2,8 +2,8 @@ import fastifyMetrics from 'fastify-metrics';
 import fp from 'fastify-plugin';
 import client from 'prom-client';
 import { MetricsText } from '../schemas/service.js';
-import { createMetrics, type Metrics } from '../src/metrics.js';
-import type { RequestLog } from '../src/request-log.js';
+import type { RequestLog } from '../src/http/request-log.js';
+import { createMetrics, type Metrics } from '../src/observability/metrics.js';
 
 declare module 'fastify' {
   interface FastifyInstance {

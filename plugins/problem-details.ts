@@ -1,8 +1,8 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { errorCode, isDatabaseUnavailable } from '../src/database.js';
+import { errorCode } from '../src/error-code.js';
 import { Problem, type ProblemCode, problemDocument } from '../src/errors.js';
-import { isDatabaseError } from '../src/faults.js';
+import { isDatabaseError, isDatabaseUnavailable } from '../src/postgres/errors.js';
 
 declare module 'fastify' {
   interface FastifyReply {

@@ -3,8 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { AppConfig } from '../src/config.js';
 import { Problem } from '../src/errors.js';
-import { networkOf } from '../src/network.js';
-import { RateCounters } from '../src/rate-counters.js';
+import { networkOf } from '../src/http/network.js';
+import { RateCounters } from '../src/redis/rate-counters.js';
 
 type LimitName = 'read' | 'auth' | 'scores' | 'none';
 

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import fastifyRedis from '@fastify/redis';
 import fp from 'fastify-plugin';
 import type { AppConfig } from '../src/config.js';
-import { connectRedis, type RedisClient } from '../src/redis.js';
+import { connectRedis, type RedisClient } from '../src/redis/connection.js';
 
 declare module 'fastify' {
   interface FastifyInstance {

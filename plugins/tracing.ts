@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin';
 import type { AppConfig } from '../src/config.js';
-import type { RequestTrace } from '../src/tracing/request-trace.js';
+import type { RequestTrace } from '../src/observability/request-trace.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -15,7 +15,7 @@ export default fp<{ config: AppConfig }>(
     app.decorateRequest('trace', null);
     const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, SERVICE_NAME: serviceName } = config;
     if (endpoint === undefined) return;
-    const { Tracing } = await import('../src/tracing/tracing.js');
+    const { Tracing } = await import('../src/observability/tracing.js');
     const tracing = new Tracing({
       endpoint,
       serviceName,

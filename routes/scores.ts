@@ -2,8 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { answer } from '../schemas/common.js';
 import { MAX_METADATA_BYTES, Receipt, ScoreSubmission } from '../schemas/score.js';
-import type { ActionTokenClaims, Verification } from '../src/action-token/token.js';
 import { BODY_FAULTS, invalid, Problem, type ProblemCode, problemResponses } from '../src/errors.js';
+import type { ActionTokenClaims, Verification } from '../src/scoring/action-token.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(

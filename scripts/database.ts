@@ -1,15 +1,12 @@
-import { resolve } from 'node:path';
-import { STATE_DIRECTORY } from '../src/config.js';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../src/embedded-postgres.js';
-import { explained, StartError } from '../src/start-error.js';
+import { openDatabase } from '../src/development-database.js';
+import { StartError } from '../src/start-error.js';
+import { explained } from '../src/start-faults.js';
 
 /** The database that the service in this folder uses: DATABASE_URL, or the development default. */
 export async function withDatabase<T>(work: (url: string) => Promise<T>): Promise<T> {
   const { DATABASE_URL: url, NODE_ENV } = process.env;
   if (!url && NODE_ENV === 'production') throw new StartError('DATABASE_URL is missing.');
-  const database: EmbeddedPostgres = url
-    ? { url, stop: async () => {} }
-    : await startEmbeddedPostgres({ directory: resolve(STATE_DIRECTORY, 'postgres') });
+  const database = await openDatabase(url || undefined);
   try {
     return await work(database.url);
   } finally {

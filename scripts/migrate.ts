@@ -1,4 +1,4 @@
-import { migrate } from '../src/migrate.js';
+import { migrate } from '../src/postgres/migrate.js';
 import { StartError } from '../src/start-error.js';
 import { main, withDatabase } from './database.js';
 

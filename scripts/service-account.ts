@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { type ServiceAccount, ServiceAccounts } from '../src/identity/service-accounts.js';
-import { migrate } from '../src/migrate.js';
+import { type ServiceAccount, ServiceAccounts } from '../src/access/service-accounts.js';
+import { migrate } from '../src/postgres/migrate.js';
 import { StartError } from '../src/start-error.js';
 import { main, withDatabase } from './database.js';
 

@@ -6,12 +6,11 @@ import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
-import { startEmbeddedPostgres } from '../src/embedded-postgres.js';
-import { migrate } from '../src/migrate.js';
+import { createTemplate, inDatabase, query } from '../dev/databases.js';
+import { startEmbeddedPostgres } from '../dev/embedded-postgres.js';
+import { ensureTestPrograms } from '../dev/test-program.js';
 import { StartError } from '../src/start-error.js';
 import { reportTap } from './tap-report.js';
-import { ensureTestPrograms } from './test-program.js';
 
 /**
  * Runs the tests on a PostgreSQL server of their own: `npm test -- [test/some.test.ts ...] [options of tap]`.
@@ -31,8 +30,7 @@ try {
   ensureTestPrograms();
   const server = await startEmbeddedPostgres({ directory, fsync: false });
   try {
-    await query(server.url, 'create database scoreboard_template');
-    await migrate(inDatabase(server.url, 'scoreboard_template'));
+    await createTemplate(server.url, 'scoreboard_template');
     const { code, passed, failed } = await runTap(inDatabase(server.url, 'postgres'));
     console.log(`${passed} passed, ${failed} failed`);
     process.exitCode = code === 0 && passed > 0 && failed === 0 ? 0 : code || 1;
@@ -95,19 +93,5 @@ function killGroup(leader: number | undefined, signal: NodeJS.Signals): void {
     if (leader !== undefined) process.kill(-leader, signal);
   } catch {
     // Nobody is left in it.
-  }
-}
-
-function inDatabase(url: string, name: string): string {
-  return new URL(`/${name}`, url).href;
-}
-
-async function query(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
   }
 }

@@ -26,21 +26,26 @@ import site from '../plugins/site.js';
 import sseBroadcaster from '../plugins/sse-broadcaster.js';
 import tracing from '../plugins/tracing.js';
 import validation from '../plugins/validation.js';
+import actionTokenRoutes from '../routes/action-tokens.js';
 import actionRoutes from '../routes/actions.js';
-import adminRoutes from '../routes/admin.js';
+import adminActionRoutes from '../routes/admin/actions.js';
+import adminAuditRoutes from '../routes/admin/audit.js';
+import adminEventRoutes from '../routes/admin/events.js';
+import adminLeaderboardRoutes from '../routes/admin/leaderboards.js';
+import adminUserRoutes from '../routes/admin/users.js';
 import authRoutes from '../routes/auth.js';
 import gameRoutes from '../routes/game.js';
+import healthRoutes from '../routes/health.js';
+import entryRoutes from '../routes/leaderboards/entries.js';
+import streamRoutes from '../routes/leaderboards/stream.js';
 import leaderboardRoutes from '../routes/leaderboards.js';
-import moderationRoutes from '../routes/moderation.js';
 import scoreRoutes from '../routes/scores.js';
-import serviceRoutes from '../routes/service.js';
-import streamRoutes from '../routes/stream.js';
 import userRoutes from '../routes/users.js';
 import widgetRoutes from '../routes/widget.js';
 import type { AppConfig } from './config.js';
 import { Problem, problemDocument } from './errors.js';
-import { createLogger } from './logging.js';
-import { RequestLog } from './request-log.js';
+import { RequestLog } from './http/request-log.js';
+import { createLogger } from './observability/logging.js';
 
 /** The service, not yet listening. */
 export async function buildApp(config: AppConfig, logger: FastifyBaseLogger = createLogger(config)) {
@@ -86,14 +91,25 @@ async function register(app: FastifyInstance, config: AppConfig, requestLog: Req
   await app.register(authRoutes);
   await app.register(userRoutes);
   await app.register(actionRoutes);
+  await app.register(actionTokenRoutes);
   await app.register(scoreRoutes);
   await app.register(leaderboardRoutes);
+  await app.register(entryRoutes);
   await app.register(streamRoutes);
-  await app.register(adminRoutes);
-  await app.register(moderationRoutes);
-  await app.register(serviceRoutes);
+  await app.register(administration, { prefix: '/v1/admin' });
+  await app.register(healthRoutes);
   await app.register(widgetRoutes);
   await app.register(gameRoutes);
+}
+
+async function administration(app: FastifyInstance): Promise<void> {
+  app.addHook('onRequest', app.authenticate);
+  app.addHook('onRequest', app.requireRole('admin'));
+  await app.register(adminLeaderboardRoutes);
+  await app.register(adminActionRoutes);
+  await app.register(adminEventRoutes);
+  await app.register(adminUserRoutes);
+  await app.register(adminAuditRoutes);
 }
 
 const MAX_BODY_BYTES = 16_384;

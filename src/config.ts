@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { envSchema } from 'env-schema';
-import { errorCode } from './database.js';
+import { errorCode } from './error-code.js';
 import { StartError } from './start-error.js';
 
 /** Where the development defaults keep their database and secrets, below the working directory. */

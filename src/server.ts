@@ -1,13 +1,14 @@
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { buildApp } from './app.js';
 import { type Config, loadConfig, STATE_DIRECTORY } from './config.js';
-import { startEmbeddedPostgres } from './embedded-postgres.js';
-import { createLogger, terminalStream } from './logging.js';
-import { migrate } from './migrate.js';
-import { explained, StartError } from './start-error.js';
+import { openDatabase } from './development-database.js';
+import { createLogger, terminalStream } from './observability/logging.js';
+import { migrate } from './postgres/migrate.js';
+import { StartError } from './start-error.js';
+import { explained } from './start-faults.js';
 
 /** Orchestrators kill 30 s after SIGTERM: what is not answered by then never will be. */
 const CLOSE_WITHIN_MS = 28_000;
@@ -58,7 +59,8 @@ interface Part {
 
 /** One step after the other, until it is interrupted; what is to be closed later is added to `parts`. */
 async function bringUp(config: Config, log: Logger, parts: Part[], interrupt: AbortSignal): Promise<void> {
-  const url = config.DATABASE_URL ?? (await startDatabase(parts));
+  const { url, stop } = await openDatabase(config.DATABASE_URL);
+  parts.push({ close: stop });
   if (interrupt.aborted) return;
   await migrate(url);
   if (interrupt.aborted) return;
@@ -70,12 +72,6 @@ async function bringUp(config: Config, log: Logger, parts: Part[], interrupt: Ab
   // The log of this turn goes out at its end; the greeting is the last that is shown.
   await setImmediate();
   greet(address.port, config.DATABASE_URL === undefined);
-}
-
-async function startDatabase(parts: Part[]): Promise<string> {
-  const database = await startEmbeddedPostgres({ directory: resolve(STATE_DIRECTORY, 'postgres') });
-  parts.push({ close: () => database.stop() });
-  return database.url;
 }
 
 function greet(port: string, embedded: boolean): void {

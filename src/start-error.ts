@@ -1,49 +1,4 @@
-import { errorCode, isDatabaseUnavailable } from './database.js';
-
 /** A fault at start that an operator can mend: the message is a line that says what is wrong and what to do. */
 export class StartError extends Error {
   override readonly name = 'StartError';
-}
-
-/** Class 28: who we are is not believed. 3D000: no such database. */
-const REFUSED = /^(28...|3D000)$/;
-
-/** What is known to go wrong at the start, as a `StartError`. Anything else stays what it is. */
-export function explained(error: unknown, listen?: { HOST: string; PORT: number }): unknown {
-  const code = errorCode(error) ?? '';
-  const reason = error instanceof Error ? error.message : String(error);
-  if (listen !== undefined && code === 'EADDRINUSE') {
-    return new StartError(
-      `Port ${listen.PORT} is in use. Stop the program that has it, or set PORT to another one.`,
-    );
-  }
-  if (listen !== undefined && (code === 'EACCES' || code === 'EADDRNOTAVAIL')) {
-    return new StartError(
-      `Cannot listen on ${listen.HOST}:${listen.PORT} (${code}). Set HOST and PORT to what this machine allows.`,
-    );
-  }
-  if (REFUSED.test(code)) {
-    return new StartError(
-      `PostgreSQL refuses DATABASE_URL: ${reason}. Mend its user, password or database name.`,
-    );
-  }
-  if (code === '42501') {
-    return new StartError(
-      `PostgreSQL does not let the user of DATABASE_URL make tables: ${reason}. GRANT it CREATE on the schema.`,
-    );
-  }
-  if (code === '53100') {
-    return new StartError(`The disk of PostgreSQL is full: ${reason}. Make room and start again.`);
-  }
-  if (code === '55P03') {
-    return new StartError(
-      'Another instance has been migrating the database for a minute. See whether it hangs, and start again.',
-    );
-  }
-  if (isDatabaseUnavailable(error)) {
-    return new StartError(
-      `Cannot reach PostgreSQL at DATABASE_URL (${code || reason}). Start it, or mend the address. Without DATABASE_URL a database of its own is used outside production.`,
-    );
-  }
-  return error;
 }

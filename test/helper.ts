@@ -1,36 +1,22 @@
-import { randomUUID } from 'node:crypto';
-import pg from 'pg';
 import type { DestinationStream } from 'pino';
 import type { Test } from 'tap';
+import { cloneDatabase, dropDatabase } from '../dev/databases.js';
 import { buildApp } from '../src/app.js';
 import { type AppConfig, loadConfig } from '../src/config.js';
-import { createLogger } from '../src/logging.js';
+import { createLogger } from '../src/observability/logging.js';
 
 /** Given by scripts/test.ts: the maintenance database of a server that is there for the tests alone. */
 const SERVER = process.env['TEST_POSTGRES_URL'] ?? '';
 export const JWT_SECRET = 'a secret for access tokens, only for tests';
 export const ACTION_TOKEN_SECRET = 'a secret for action tokens, only for tests';
 
-async function onServer<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
-  if (SERVER === '')
-    throw new Error('Run tests with "npm test -- test/some.test.ts": they need its database.');
-  const client = new pg.Client(SERVER);
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
-}
-
 /** A database of its own for one test, migrated unless `template` says otherwise; dropped when the test ends. */
 export async function buildTestDatabase(t: Test, template = 'scoreboard_template'): Promise<string> {
-  const name = `test_${randomUUID().replaceAll('-', '')}`;
-  await onServer((client) => client.query(`CREATE DATABASE ${name} TEMPLATE ${template}`));
-  t.teardown(() => onServer((client) => client.query(`DROP DATABASE ${name} WITH (FORCE)`)));
-  const url = new URL(SERVER);
-  url.pathname = `/${name}`;
-  return url.href;
+  if (SERVER === '')
+    throw new Error('Run tests with "npm test -- test/some.test.ts": they need its database.');
+  const url = await cloneDatabase(SERVER, template);
+  t.teardown(() => dropDatabase(url));
+  return url;
 }
 
 /** A config like that of a fresh checkout, with limits that tests do not run into. */

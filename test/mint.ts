@@ -1,10 +1,10 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { jwt } from '../dev/mint.js';
 import { ACTION_TOKEN_SECRET } from './helper.js';
 
 /** Tokens made by hand, as somebody would who has only the description of their format: nothing of src/ is used. */
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
-const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
 /** A TypeID of now. */
 export function typeId(prefix: string): string {
@@ -14,12 +14,6 @@ export function typeId(prefix: string): string {
   let suffix = '';
   for (; suffix.length < 26; number >>= 5n) suffix = ALPHABET[Number(number & 31n)] + suffix;
   return `${prefix}_${suffix}`;
-}
-
-/** A JWT. Its parts are taken as they are, however wrong they may be. */
-export function jwt(header: unknown, payload: unknown, secret: string, hash = 'sha256'): string {
-  const input = `${encode(header)}.${encode(payload)}`;
-  return `${input}.${createHmac(hash, secret).update(input).digest('base64url')}`;
 }
 
 /** Claims of a good action token. An override of `undefined` leaves its claim out. */

@@ -78,6 +78,8 @@ t.test('every script, file and link that the documents name is there', async (t)
     'README.md',
     'CONTRIBUTING.md',
     'CHANGELOG.md',
+    'SECURITY.md',
+    '.github/PULL_REQUEST_TEMPLATE.md',
     'docs/deploying.md',
     'docs/security.md',
     ...decisions,
@@ -123,7 +125,7 @@ async function startService(t: Test, folder: string) {
 /** Runs what the scripts of package.json run, but does not compile again under the feet of other tests. */
 function withoutBuild(commands: string): string {
   return commands.replaceAll(/npm run --silent ([\w-]+) --/g, (_, script) =>
-    (SCRIPTS[script] ?? '').replace(/^.* dist\//, `node ${COMPILED}`),
+    (SCRIPTS[script] ?? '').replace(/^node dev\/run\.cjs (\S+)/, `node ${COMPILED}$1.js`),
   );
 }
 

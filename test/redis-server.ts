@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,8 +8,9 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { Test } from 'tap';
-import { findTestProgram } from '../scripts/test-program.js';
-import { connectRedis, type RedisClient } from '../src/redis.js';
+import { freePort } from '../dev/free-port.js';
+import { findTestProgram } from '../dev/test-program.js';
+import { connectRedis, type RedisClient } from '../src/redis/connection.js';
 
 /** Options of redis.conf, for example `{ appendonly: 'yes', maxmemory: '4mb', 'maxmemory-policy': 'allkeys-lru' }`. */
 export type RedisOptions = Readonly<Record<string, string>>;
@@ -156,15 +156,4 @@ async function readUntilReady(output: Readable): Promise<string | null> {
     if (line.includes('Ready to accept connections')) return null;
   }
   return lines.join('\n');
-}
-
-/** A port of 127.0.0.1 that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('No port was given');
-  return address.port;
 }

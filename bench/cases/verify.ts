@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto';
-import { signingKey, verifyActionToken } from '../../src/action-token/token.js';
+import { signingKey, verifyActionToken } from '../../src/scoring/action-token.js';
 import type { Case } from '../case.js';
 import { pairs } from '../pairs.js';
-import { ACTION_TOKEN_SECRET, actionToken, TOKEN_LIFETIME_S, userId } from '../players.js';
+import { ACTION_TOKEN_SECRET, coinToken, TOKEN_LIFETIME_S, userId } from '../players.js';
 
 const TOKENS = 20_000;
 
 export const verify: Case = async () => {
-  const tokens = Array.from({ length: TOKENS }, (_, i) => actionToken(userId(i + 1)));
+  const tokens = Array.from({ length: TOKENS }, (_, i) => coinToken(userId(i + 1)));
   const keys = [signingKey(ACTION_TOKEN_SECRET)];
   const microsecondsEach = (check: (token: string) => boolean) => async (): Promise<number> => {
     const start = performance.now();

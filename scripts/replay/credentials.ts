@@ -1,5 +1,4 @@
-import { createHmac } from 'node:crypto';
-import { AUDIENCE, ISSUER, signActionToken } from '../../src/action-token/token.js';
+import { accessToken, actionToken } from '../../dev/mint.js';
 import { readDevelopmentSecrets } from '../../src/config.js';
 import { newId } from '../../src/ids.js';
 import { ReplayError } from './replay-error.js';
@@ -49,40 +48,11 @@ function generatedSecret(name: 'JWT_SECRET' | 'ACTION_TOKEN_SECRET'): string {
 }
 
 /** An access token for role `server`, good for an hour. */
-export function signAccessToken(secret: string): string {
-  const iat = now();
-  const claims = {
-    iss: 'scoreboard-api',
-    aud: 'scoreboard-api',
-    sub: GAME_SERVER,
-    role: 'server',
-    iat,
-    exp: iat + 3600,
-  };
-  const encoded = [{ alg: 'HS256', typ: 'JWT' }, claims].map((part) =>
-    Buffer.from(JSON.stringify(part)).toString('base64url'),
-  );
-  const content = encoded.join('.');
-  return `${content}.${createHmac('sha256', secret).update(content).digest('base64url')}`;
-}
+export const signAccessToken = (secret: string): string =>
+  accessToken({ sub: GAME_SERVER, role: 'server' }, secret, 3600);
 
 /** The voucher for one goal: one point of this action for this user. */
 export function issueActionToken(userId: string, action: string, secret: string): string {
-  const iat = now();
-  return signActionToken(
-    {
-      iss: ISSUER,
-      aud: AUDIENCE,
-      sub: userId,
-      jti: newId('tok'),
-      act: action,
-      pts: [1, 1],
-      iat,
-      nbf: iat - CLOCK_SKEW,
-      exp: iat + ACTION_TOKEN_LIFETIME,
-    },
-    secret,
-  );
+  const nbf = Math.floor(Date.now() / 1000) - CLOCK_SKEW;
+  return actionToken({ sub: userId, act: action, pts: [1, 1], nbf }, secret, ACTION_TOKEN_LIFETIME);
 }
-
-const now = () => Math.floor(Date.now() / 1000);

@@ -1,11 +1,13 @@
 import type pg from 'pg';
 import type { Action } from '../../schemas/action.js';
 import type { Leaderboard } from '../../schemas/leaderboard.js';
+import { type AdminAct, audit } from '../audit.js';
 import { announce } from '../changes/change.js';
-import { errorCode, type Queryable, SQLSTATE, transact } from '../database.js';
+import { errorCode } from '../error-code.js';
 import { invalid, Problem } from '../errors.js';
 import type { Limits } from '../ledger/limits.js';
-import { type AdminAct, audit } from '../moderation/audit.js';
+import { type Queryable, transact } from '../postgres/database.js';
+import { SQLSTATE } from '../postgres/errors.js';
 
 /** A leaderboard as it is defined; what stands on it is for the projection to say. */
 export type LeaderboardDefinition = Omit<Leaderboard, 'entries'>;

@@ -1,7 +1,8 @@
 import { Type } from '@sinclair/typebox';
 import type pg from 'pg';
 import { concurrently } from '../concurrently.js';
-import { inTime, type RedisClient, Script } from '../redis.js';
+import type { RedisClient } from '../redis/connection.js';
+import { inTime, Script } from '../redis/script.js';
 import { entriesByUser, entriesInOrder, entriesOf } from './entry-pages.js';
 import { newEpoch } from './epoch.js';
 import { type BoardKey, hasScore, type StandingChange, sortKey } from './leaderboard.js';

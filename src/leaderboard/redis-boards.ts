@@ -1,5 +1,5 @@
 import { Cluster, type Redis } from 'ioredis';
-import type { RedisClient } from '../redis.js';
+import type { RedisClient } from '../redis/connection.js';
 import type { BoardKey, StandingChange } from './leaderboard.js';
 import type { Reconciler } from './reconciler.js';
 import { BOARDS_CHANNEL, BoardLost, keysOf, RedisLeaderboard } from './redis-leaderboard.js';

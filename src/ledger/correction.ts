@@ -1,6 +1,6 @@
 import { announce } from '../changes/change.js';
-import type { Queryable } from '../database.js';
 import type { EntryChange } from '../leaderboard/leaderboards.js';
+import type { Queryable } from '../postgres/database.js';
 import {
   BOARDS_OF_EVENT,
   LOCK_BOARDS,

@@ -1,7 +1,7 @@
 import type pg from 'pg';
-import { type Queryable, transact } from '../database.js';
 import type { Problem } from '../errors.js';
 import { CLOCK_SLACK_MS, firstIdAt } from '../ids.js';
+import { type Queryable, transact } from '../postgres/database.js';
 import { type Attempt, actionSince, judge, type Past, pointsSince } from './limits.js';
 import { limitReached, noSuchUser } from './refusals.js';
 import { CONSUMED_TOKENS, LOCK_PLAYERS, PAST_DAYS, PAST_POINTS } from './statements.js';

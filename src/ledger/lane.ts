@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { brokenConstraint, errorCode, isDatabaseUnavailable, SQLSTATE } from '../database.js';
+import { errorCode } from '../error-code.js';
 import { Problem } from '../errors.js';
+import { brokenConstraint, isDatabaseUnavailable, SQLSTATE } from '../postgres/errors.js';
 import { outOfRange } from './refusals.js';
 
 interface Waiting {

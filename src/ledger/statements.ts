@@ -1,5 +1,5 @@
 import { CHANGES_CHANNEL } from '../changes/change.js';
-import { milliseconds, timestampAt } from '../sql.js';
+import { milliseconds, timestampAt } from '../postgres/sql.js';
 
 /** How many entries one notification carries: its payload is limited to 8,000 bytes, an entry takes up to 80. */
 export const ROWS_PER_NOTIFICATION = 64;

@@ -1,14 +1,14 @@
 import type pg from 'pg';
 import type { AdminEvent, AuditEntry, ModeratedUser } from '../../schemas/moderation.js';
-import { type Queryable, transact } from '../database.js';
+import { type AdminAct, audit, auditTrail } from '../audit.js';
 import { invalid, Problem } from '../errors.js';
 import type { Leaderboards } from '../leaderboard/leaderboards.js';
 import { type Correction, correct } from '../ledger/correction.js';
 import { isOutOfRange } from '../ledger/lane.js';
 import { outOfRange } from '../ledger/refusals.js';
 import { BOARDS_OF_EVENT } from '../ledger/statements.js';
-import { rfc3339 } from '../sql.js';
-import { type AdminAct, audit, auditTrail } from './audit.js';
+import { type Queryable, transact } from '../postgres/database.js';
+import { rfc3339 } from '../postgres/sql.js';
 import { type EventFilter, eventsWhere } from './event-filter.js';
 
 /** How many events one transaction voids: it holds the rows of their users meanwhile. */

@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { jwt } from '../../dev/mint.js';
 import { Receipt } from '../../schemas/score.js';
 import { ServiceToken } from '../../schemas/session.js';
 import { User } from '../../schemas/user.js';
 import type { ProblemCode } from '../../src/errors.js';
 import { type Answer, type Api, eventually, newPlayer, serviceApi, startApi } from '../api.js';
 import { ACTION_TOKEN_SECRET, JWT_SECRET } from '../helper.js';
-import { actionClaims, jwt, mint, typeId } from '../mint.js';
+import { actionClaims, mint, typeId } from '../mint.js';
 
 /** Forged tokens of both kinds against a running service: the list of RFC 8725, "JSON Web Token Best Current Practices". */
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import type { Test } from 'tap';
-import { ensureTestProgram } from '../../scripts/test-program.js';
+import { ensureTestProgram } from '../../dev/test-program.js';
 
 const QUIET = [
   '--no-sandbox',

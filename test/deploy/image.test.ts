@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import t from 'tap';
+import { freePort } from '../../dev/free-port.js';
 import { eventually } from '../api.js';
 import { ACTION_TOKEN_SECRET, buildTestDatabase, JWT_SECRET } from '../helper.js';
-import { freePort } from '../redis-server.js';
 import { buildImage, canConfine, runIn, signal, startIn } from './image.js';
 
 // Packages are installed and compiled, on a machine that may be busy.
@@ -65,7 +65,11 @@ t.test('the image serves in production: without privileges, on a read-only file 
       [],
     );
     t.ok(needed.length > 50);
-    for (const secret of ['.git', '.env', '.scoreboard', 'test', 'deploy']) t.notOk(isThere(secret), secret);
+    for (const path of ['.git', '.env', '.scoreboard', 'deploy']) t.notOk(isThere(path), path);
+    for (const folder of ['dev', 'test', 'bench']) {
+      t.notOk(isThere(folder), folder);
+      t.notOk(isThere(join('dist', folder)), `dist/${folder}`);
+    }
   });
 
   const port = String(await freePort());

@@ -5,13 +5,13 @@ import { connect as connectTls, type SecureVersion, type TLSSocket } from 'node:
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import t, { type Test } from 'tap';
+import { freePort } from '../../dev/free-port.js';
 import { ProblemDocument } from '../../schemas/problem.js';
 import { PROBLEMS, type ProblemCode } from '../../src/errors.js';
 import { conform, eventually } from '../api.js';
 import { type Service, startService } from '../faults/service.js';
 import { buildTestApp, buildTestDatabase } from '../helper.js';
 import type { RawStream } from '../live/live-server.js';
-import { freePort } from '../redis-server.js';
 import { Nginx, type Reply } from './nginx.js';
 
 // Instances are killed and started again, on a machine that may be busy.

@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Test } from 'tap';
-import { findTestProgram } from '../../scripts/test-program.js';
+import { freePort } from '../../dev/free-port.js';
+import { findTestProgram } from '../../dev/test-program.js';
 import { eventually } from '../api.js';
 import { RawStream } from '../live/live-server.js';
-import { freePort } from '../redis-server.js';
 
 const FOLDER = 'deploy/nginx';
 const READY_WITHIN_MS = 20_000;

@@ -7,10 +7,10 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import t, { type Test } from 'tap';
-import { findTestProgram } from '../../scripts/test-program.js';
-import { migrate } from '../../src/migrate.js';
+import { freePort } from '../../dev/free-port.js';
+import { findTestProgram } from '../../dev/test-program.js';
+import { migrate } from '../../src/postgres/migrate.js';
 import { eventually } from '../api.js';
-import { freePort } from '../redis-server.js';
 import { readCompose, serviceOf } from './compose.js';
 
 t.setTimeout(180_000);

@@ -7,9 +7,9 @@ import { promisify } from 'node:util';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type { Test } from 'tap';
-import { findTestProgram, type TestProgram } from '../../scripts/test-program.js';
+import { freePort } from '../../dev/free-port.js';
+import { findTestProgram, type TestProgram } from '../../dev/test-program.js';
 import { eventually } from '../api.js';
-import { freePort } from '../redis-server.js';
 
 const FOLDER = 'deploy/prometheus';
 const READY_WITHIN_MS = 20_000;

@@ -5,10 +5,11 @@ import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import t from 'tap';
+import { freePort } from '../../dev/free-port.js';
+import { findTestProgram } from '../../dev/test-program.js';
 import { Session } from '../../schemas/session.js';
-import { findTestProgram } from '../../scripts/test-program.js';
 import { eventually, startApi } from '../api.js';
-import { freePort, RedisServer } from '../redis-server.js';
+import { RedisServer } from '../redis-server.js';
 
 t.setTimeout(180_000);
 const PASSWORD = 'a-password-for-tests';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { Test } from 'tap';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/embedded-postgres.js';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../dev/embedded-postgres.js';
 
 /** What was written to the operating system survives these ways to die, so that nothing need be synced to the disk. */
 const SETTINGS = { synchronous_commit: 'on', full_page_writes: 'on' };

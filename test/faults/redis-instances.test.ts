@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import t from 'tap';
-import { migrate } from '../../src/migrate.js';
+import { migrate } from '../../src/postgres/migrate.js';
 import { eventually } from '../api.js';
 import { buildTestApp, buildTestDatabase } from '../helper.js';
 import { GameServer, newToken, openPool, prepare } from '../ledger/game-server.js';

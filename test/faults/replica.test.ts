@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import t, { type Test } from 'tap';
 import { Entries } from '../../schemas/leaderboard.js';
 import { ScoreEvents, User } from '../../schemas/user.js';
-import { migrate } from '../../src/migrate.js';
+import { migrate } from '../../src/postgres/migrate.js';
 import { Api, documentOf, eventually, newPlayer } from '../api.js';
 import { buildTestApp } from '../helper.js';
 import { GameServer, openPool } from '../ledger/game-server.js';

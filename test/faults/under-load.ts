@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { Test } from 'tap';
 import type { AppConfig } from '../../src/config.js';
 import { keysOf } from '../../src/leaderboard/redis-leaderboard.js';
-import type { RedisClient } from '../../src/redis.js';
+import type { RedisClient } from '../../src/redis/connection.js';
 import { eventually } from '../api.js';
 import { buildTestApp, buildTestDatabase } from '../helper.js';
 import { BOARDS, GameServer, newToken, openPool, prepare } from '../ledger/game-server.js';

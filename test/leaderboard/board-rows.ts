@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { Test } from 'tap';
-import { types } from '../../src/database.js';
 import type { BoardKey, Sort, Standing, StandingChange } from '../../src/leaderboard/leaderboard.js';
+import { types } from '../../src/postgres/database.js';
 import { buildTestDatabase } from '../helper.js';
 
 /** Rows of `scores`, written without a ledger: boards of the leaderboard `global`, a new season for each. */

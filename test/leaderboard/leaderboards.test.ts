@@ -1,8 +1,8 @@
 import { EventEmitter, once } from 'node:events';
 import t, { type Test } from 'tap';
+import { DisplayNames } from '../../src/access/display-names.js';
+import { Users } from '../../src/access/users.js';
 import { Catalog } from '../../src/catalog/catalog.js';
-import { DisplayNames } from '../../src/identity/display-names.js';
-import { Users } from '../../src/identity/users.js';
 import { newId } from '../../src/ids.js';
 import { Leaderboards } from '../../src/leaderboard/leaderboards.js';
 import { MemoryLeaderboard } from '../../src/leaderboard/memory-leaderboard.js';

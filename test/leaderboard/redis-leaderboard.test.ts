@@ -3,7 +3,7 @@ import t from 'tap';
 import { type BoardKey, NotReady } from '../../src/leaderboard/leaderboard.js';
 import { Reconciler } from '../../src/leaderboard/reconciler.js';
 import { RedisLeaderboard } from '../../src/leaderboard/redis-leaderboard.js';
-import type { RedisClient } from '../../src/redis.js';
+import type { RedisClient } from '../../src/redis/connection.js';
 import { connectTestRedis, RedisServer, startRedisCluster } from '../redis-server.js';
 import { BoardRows, inOrder } from './board-rows.js';
 import { projectionContract, readerContract } from './leaderboard-contract.js';

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import t, { type Test } from 'tap';
+import { Users } from '../../src/access/users.js';
 import { Problem } from '../../src/errors.js';
-import { Users } from '../../src/identity/users.js';
 import { newPlayer, startApi } from '../api.js';
 import { buildTestDatabase } from '../helper.js';
 import { mint, typeId } from '../mint.js';

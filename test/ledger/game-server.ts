@@ -3,11 +3,13 @@ import { Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import pg from 'pg';
 import type { Test } from 'tap';
+import { jwt } from '../../dev/mint.js';
 import type { ProblemDocument } from '../../schemas/problem.js';
 import type { Receipt } from '../../schemas/score.js';
-import { errorCode, types } from '../../src/database.js';
+import { errorCode } from '../../src/error-code.js';
+import { types } from '../../src/postgres/database.js';
 import { JWT_SECRET } from '../helper.js';
-import { jwt, mint, typeId } from '../mint.js';
+import { mint, typeId } from '../mint.js';
 
 /** The action of these tests feeds one board of each operator; the sums are on `global`. */
 export const ACTION = 'finish-race';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import t from 'tap';
 import { Health } from '../../schemas/service.js';
-import { HealthCheck } from '../../src/health-check.js';
+import { HealthCheck } from '../../src/observability/health-check.js';
 import { eventually, startApi } from '../api.js';
 import { PostgresProxy } from '../faults/proxy.js';
 import { buildTestDatabase } from '../helper.js';

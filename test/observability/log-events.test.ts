@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import t from 'tap';
 import { Receipt } from '../../schemas/score.js';
-import { Faults } from '../../src/faults.js';
+import { Faults } from '../../src/observability/faults.js';
 import { eventually, newPlayer, startApi } from '../api.js';
 import { PostgresProxy } from '../faults/proxy.js';
 import { buildTestDatabase } from '../helper.js';

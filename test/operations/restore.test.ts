@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import pg from 'pg';
 import t from 'tap';
 import { EntryDetails } from '../../schemas/leaderboard.js';
-import { migrate } from '../../src/migrate.js';
+import { migrate } from '../../src/postgres/migrate.js';
 import { eventually, newPlayer, startApi } from '../api.js';
 import { Load } from '../faults/load.js';
 import { ACTION, GameServer, openPool, prepare, sum } from '../ledger/game-server.js';

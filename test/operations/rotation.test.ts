@@ -1,7 +1,7 @@
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import type { AppConfig } from '../../src/config.js';
-import { migrate } from '../../src/migrate.js';
+import { migrate } from '../../src/postgres/migrate.js';
 import { Load } from '../faults/load.js';
 import { buildTestApp, buildTestDatabase } from '../helper.js';
 import { GameServer, openPool, prepare } from '../ledger/game-server.js';

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Test } from 'tap';
-import { findTestProgram } from '../../scripts/test-program.js';
-import { freePort } from '../redis-server.js';
+import { freePort } from '../../dev/free-port.js';
+import { findTestProgram } from '../../dev/test-program.js';
 
 /**
  * A PostgreSQL server of the system that the tests run on, and the programs that belong to it: the one that the tests bring

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { freePort } from '../../dev/free-port.js';
 import { Api, type Document, eventually, newPlayer } from '../api.js';
 import { type CollectedSpan, Collector } from '../collector.js';
 import { BoardStream } from '../faults/board-stream.js';
@@ -214,17 +213,9 @@ function watchLog({ process, ended }: Service): Promise<string[]> {
   return ended.then(() => log.split('\n'));
 }
 
-async function unusedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address !== null ? address.port : 0;
-}
-
 for (const [what, endpoint, timeout] of [
   // The SDK gives up at once, so that it fails as often as it can.
-  ['is away', async () => `http://127.0.0.1:${await unusedPort()}`, '10'],
+  ['is away', async () => `http://127.0.0.1:${await freePort()}`, '10'],
   ['never answers', async (t: Test) => (await Collector.start(t, false)).url, '10000'],
 ] as const) {
   t.test(`a collector that ${what} costs no score, no flood of lines and no time at the end`, async (t) => {

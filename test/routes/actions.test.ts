@@ -1,8 +1,9 @@
 import t from 'tap';
+import { jwt } from '../../dev/mint.js';
 import { Actions, ActionToken } from '../../schemas/action.js';
 import { newPlayer, serviceApi, startApi } from '../api.js';
 import { ACTION_TOKEN_SECRET } from '../helper.js';
-import { jwt, typeId } from '../mint.js';
+import { typeId } from '../mint.js';
 
 const service = await startApi(t);
 const { api } = service;

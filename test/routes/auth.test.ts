@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { jwt } from '../../dev/mint.js';
 import { ServiceToken, Session } from '../../schemas/session.js';
 import { PublicUser, User } from '../../schemas/user.js';
 import { type Api, eventually, newPlayer, startApi } from '../api.js';
 import { JWT_SECRET } from '../helper.js';
-import { jwt, typeId } from '../mint.js';
+import { typeId } from '../mint.js';
 
 const PASSWORD = 'correct horse battery staple';
 const service = await startApi(t);

@@ -1,11 +1,12 @@
 import t from 'tap';
+import { jwt } from '../../dev/mint.js';
 import { ActionToken } from '../../schemas/action.js';
 import { EntryDetails } from '../../schemas/leaderboard.js';
 import { Receipt } from '../../schemas/score.js';
 import { ScoreEvents, User } from '../../schemas/user.js';
 import { type Api, eventually, newPlayer, serviceApi, startApi } from '../api.js';
 import { ACTION_TOKEN_SECRET } from '../helper.js';
-import { actionClaims, jwt, mint, typeId } from '../mint.js';
+import { actionClaims, mint, typeId } from '../mint.js';
 
 const service = await startApi(t);
 const { api, app, config } = service;

@@ -5,10 +5,11 @@ import { createServer as createTcpServer, type Server } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
+import { freePort } from '../../dev/free-port.js';
 import { Entries } from '../../schemas/leaderboard.js';
 import type { AppConfig } from '../../src/config.js';
 import { eventually, startApi } from '../api.js';
-import { freePort, RedisServer } from '../redis-server.js';
+import { RedisServer } from '../redis-server.js';
 
 const SCRIPT = fileURLToPath(new URL('../../scripts/smoke.js', import.meta.url));
 

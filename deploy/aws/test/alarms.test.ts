@@ -79,7 +79,7 @@ test('alarms count lines of the log by what the service writes', () => {
 });
 
 test('alarms use no metric of the service that it does not have, or that is not exported', () => {
-  const sources = readFileSync('../../src/metrics.ts', 'utf8');
+  const sources = readFileSync('../../src/observability/metrics.ts', 'utf8');
   const agent = JSON.stringify(resources(template, 'AWS::ECS::TaskDefinition'));
   const used = [...alarms.values()]
     .flatMap(({ Metrics = [], MetricName, Namespace, Dimensions }) => [

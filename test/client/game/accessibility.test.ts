@@ -1,13 +1,13 @@
 import { createRequire } from 'node:module';
 import t from 'tap';
-import { newPlayer, startApi } from '../../api.js';
+import { newPlayer } from '../../api.js';
 import { openBrowser } from '../browser.js';
-import { GamePage } from './game-page.js';
+import { GamePage, startGame } from './game-page.js';
 
 t.setTimeout(240_000);
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-const { api, url } = await startApi(t);
+const { api, url } = await startGame(t);
 const browser = await openBrowser(t);
 
 t.test('axe finds nothing to object to, in light and dark', async (t) => {

@@ -1,11 +1,10 @@
 import t from 'tap';
-import { startApi } from '../../api.js';
 import { openBrowser } from '../browser.js';
-import { GamePage } from './game-page.js';
+import { GamePage, startGame } from './game-page.js';
 
 t.setTimeout(240_000);
 
-const { url } = await startApi(t);
+const { url } = await startGame(t);
 const browser = await openBrowser(t);
 
 t.test('a round that nobody sees waits', async (t) => {

@@ -1,6 +1,22 @@
 import assert from 'node:assert/strict';
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import type { Test } from 'tap';
+import { Action } from '../../../schemas/action.js';
+import type { AppConfig } from '../../../src/config.js';
+import { serviceApi, startApi } from '../../api.js';
+
+/**
+ * The service, for pages whose clock runs ahead of its own: their rounds are over before the second has passed that a
+ * level lasts at least.
+ */
+export async function startGame(t: Test, overrides: Partial<AppConfig> = {}) {
+  const service = await startApi(t, overrides);
+  const admin = await serviceApi(service, 'admin');
+  const level = { title: 'Finish a level', points: { min: 1, max: 100 }, leaderboards: ['global'] };
+  const quick = { ...level, issuer: 'player', minDurationMs: 0 };
+  (await admin.put('/v1/admin/actions/finish-level', quick)).is(200, Action);
+  return service;
+}
 
 /** What never comes later than this, on the slowest machine, never comes. */
 export const CEILING_MS = 60_000;

@@ -1,14 +1,13 @@
 import t from 'tap';
-import { startApi } from '../../api.js';
 import { openBrowser } from '../browser.js';
-import { GamePage } from './game-page.js';
+import { GamePage, startGame } from './game-page.js';
 
 t.setTimeout(240_000);
 
 const browser = await openBrowser(t);
 
 t.test('over the limit of scores a round waits, with a countdown, and counts by itself', async (t) => {
-  const { url } = await startApi(t, { RATE_LIMIT_SCORE_UPDATE: 1, RATE_LIMIT_WINDOW_MS: 12_000 });
+  const { url } = await startGame(t, { RATE_LIMIT_SCORE_UPDATE: 1, RATE_LIMIT_WINDOW_MS: 12_000 });
   const game = await GamePage.open(t, browser, url, { query: '?seed=20' });
   await game.context.setOffline(true);
   // Two that come at once, when they can: the second one is too many.
@@ -31,7 +30,7 @@ t.test('over the limit of scores a round waits, with a countdown, and counts by 
 });
 
 t.test('a service that has no such action is for practice', async (t) => {
-  const { url } = await startApi(t);
+  const { url } = await startGame(t);
   const game = await GamePage.open(t, browser, url);
   await game.page.route('**/v1/actions', (route) => route.fulfill({ json: { items: [], nextCursor: null } }));
   await game.page.reload();

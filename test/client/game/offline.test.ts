@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import t from 'tap';
 import { EntryDetails } from '../../../schemas/leaderboard.js';
-import { eventually, startApi } from '../../api.js';
+import { eventually } from '../../api.js';
 import { openBrowser } from '../browser.js';
-import { CEILING_MS, GamePage } from './game-page.js';
+import { CEILING_MS, GamePage, startGame } from './game-page.js';
 
 t.setTimeout(240_000);
 
 const browser = await openBrowser(t);
 
 t.test('an offline minute, with the page closed in the middle, loses no finished round', async (t) => {
-  const { api, url } = await startApi(t);
+  const { api, url } = await startGame(t);
   const game = await GamePage.open(t, browser, url, { query: '?seed=20' });
   await game.name.fill('Ada');
   await game.name.press('Enter');

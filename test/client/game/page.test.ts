@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import t from 'tap';
-import { startApi } from '../../api.js';
 import { openBrowser } from '../browser.js';
-import { GamePage } from './game-page.js';
+import { GamePage, startGame } from './game-page.js';
 
 t.setTimeout(240_000);
 
-const { url } = await startApi(t);
+const { url } = await startGame(t);
 const browser = await openBrowser(t);
 
 t.test('the page allows itself only what comes with it, and no browser objects', async (t) => {

@@ -1,12 +1,11 @@
 import t from 'tap';
 import { ScoreEvents } from '../../../schemas/user.js';
-import { startApi } from '../../api.js';
 import { openBrowser } from '../browser.js';
-import { GamePage } from './game-page.js';
+import { GamePage, startGame } from './game-page.js';
 
 t.setTimeout(180_000);
 
-const { api, url } = await startApi(t);
+const { api, url } = await startGame(t);
 const browser = await openBrowser(t);
 
 /** What the service says that somebody has scored. */

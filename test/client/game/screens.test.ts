@@ -1,7 +1,6 @@
 import t from 'tap';
-import { startApi } from '../../api.js';
 import { keepScreenshot, openBrowser } from '../browser.js';
-import { GamePage } from './game-page.js';
+import { GamePage, startGame } from './game-page.js';
 
 t.setTimeout(300_000);
 
@@ -14,7 +13,7 @@ const SIZES = [
 
 for (const { deviceScaleFactor = 1, ...viewport } of SIZES) {
   t.test(`how the game looks at ${viewport.width} pixels`, async (t) => {
-    const { app, url } = await startApi(t, { RATE_LIMIT_SCORE_UPDATE: 1, RATE_LIMIT_WINDOW_MS: 120_000 });
+    const { app, url } = await startGame(t, { RATE_LIMIT_SCORE_UPDATE: 1, RATE_LIMIT_WINDOW_MS: 120_000 });
     const game = await GamePage.open(t, browser, url, { viewport, deviceScaleFactor, query: '?seed=42' });
     const { page } = game;
     const keep = async (state: string) => {
@@ -53,7 +52,7 @@ for (const { deviceScaleFactor = 1, ...viewport } of SIZES) {
 }
 
 t.test('how the overlay looks', async (t) => {
-  const { url } = await startApi(t);
+  const { url } = await startGame(t);
   const player = await GamePage.open(t, browser, url);
   await player.name.fill('Ada');
   await player.name.press('Enter');

@@ -1,0 +1,74 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import pg from 'pg';
+import { main } from '../scripts/database.js';
+import { buildApp } from '../src/app.js';
+import { loadConfig } from '../src/config.js';
+import { migrate } from '../src/postgres/migrate.js';
+import { StartError } from '../src/start-error.js';
+import { startEmbeddedPostgres } from './embedded-postgres.js';
+import { describeSchema } from './schema.js';
+
+/** Writes the documents that are made from the code; with `--check`, only says whether they are as they should be. */
+await main(async () => {
+  const check = process.argv.includes('--check');
+  const directory = await mkdtemp(join(tmpdir(), 'scoreboard-docs-'));
+  const database = await startEmbeddedPostgres({ directory, fsync: false });
+  try {
+    await migrate(database.url);
+    const documents = {
+      'docs/openapi.json': await openApi(database.url),
+      'docs/schema.sql': await schema(database.url),
+    };
+    const stale = Object.entries(documents).filter(([file, text]) => read(file) !== text);
+    if (check && stale.length > 0) {
+      throw new StartError(`${stale.map(([file]) => file).join(' and ')} must be made anew: npm run docs`);
+    }
+    for (const [file, text] of stale) writeFileSync(file, text);
+    console.log(
+      stale.length === 0
+        ? 'The documents are up to date.'
+        : `Wrote ${stale.map(([file]) => file).join(', ')}.`,
+    );
+  } finally {
+    await database.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+});
+
+async function openApi(databaseUrl: string): Promise<string> {
+  const secrets = {
+    JWT_SECRET: 'only to build the document, never used',
+    ACTION_TOKEN_SECRET: 'nor is this one, it signs nothing at all',
+  };
+  const app = await buildApp({
+    ...loadConfig({ ...secrets, LOG_LEVEL: 'silent' }),
+    DATABASE_URL: databaseUrl,
+  });
+  try {
+    await app.ready();
+    return `${JSON.stringify(app.swagger(), null, 2)}\n`;
+  } finally {
+    await app.close();
+  }
+}
+
+async function schema(databaseUrl: string): Promise<string> {
+  const client = new pg.Client(databaseUrl);
+  await client.connect();
+  try {
+    return await describeSchema(client);
+  } finally {
+    await client.end();
+  }
+}
+
+function read(file: string): string | undefined {
+  try {
+    return readFileSync(resolve(file), 'utf8');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,41 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Action, ActionDefinition, ActionParams } from '../../schemas/action.js';
+import { answer } from '../../schemas/common.js';
+import { actOf } from '../../src/audit.js';
+import { BODY_FAULTS, invalid, problemResponses } from '../../src/errors.js';
+
+const common = { tags: ['Admin'], security: [{ bearer: [] }] };
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.put(
+    '/actions/:id',
+    {
+      schema: {
+        ...common,
+        summary: 'Create or replace an action',
+        params: ActionParams,
+        body: ActionDefinition,
+        response: {
+          200: answer(Action),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden'),
+        },
+      },
+    },
+    async (request) => {
+      const { reason: _, ...rules } = request.body;
+      const action = { id: request.params.id, ...rules };
+      if (action.points.min > action.points.max)
+        throw invalid('/points', 'must have a min that is not above its max');
+      if (action.minDurationMs >= app.actionToken.lifetime * 1000) {
+        throw invalid(
+          '/minDurationMs',
+          `must be less than the ${app.actionToken.lifetime} s that a token is good for`,
+        );
+      }
+      await app.catalog.putAction(action, actOf(request));
+      return action;
+    },
+  );
+};
+
+export default routes;

@@ -1,0 +1,33 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { answer } from '../../schemas/common.js';
+import { AuditQuery, AuditTrail } from '../../schemas/moderation.js';
+import { problemResponses } from '../../src/errors.js';
+
+const common = { tags: ['Admin'], security: [{ bearer: [] }] };
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get(
+    '/audit',
+    {
+      schema: {
+        ...common,
+        summary: 'What administrators have done, newest first',
+        description: 'Who, when and why: one entry for each change, written with it.',
+        querystring: AuditQuery,
+        response: {
+          200: answer(AuditTrail),
+          ...problemResponses('validation-failed', 'unauthenticated', 'forbidden'),
+        },
+      },
+    },
+    async ({ query }) =>
+      app.cursors.page(
+        'audit',
+        query,
+        (limit, before) => app.moderation.audit(limit, before),
+        ({ id }) => id,
+      ),
+  );
+};
+
+export default routes;

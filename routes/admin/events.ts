@@ -1,0 +1,124 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { answer } from '../../schemas/common.js';
+import {
+  AdminEvent,
+  AdminEvents,
+  EventParams,
+  EventsQuery,
+  Judgement,
+  MassVoid,
+  Voided,
+} from '../../schemas/moderation.js';
+import { actOf } from '../../src/audit.js';
+import { BODY_FAULTS, problemResponses } from '../../src/errors.js';
+
+/** A part of a mass void is answered before a proxy or a client would give it up. */
+const MASS_VOID_MS = 30_000;
+
+const common = { tags: ['Admin'], security: [{ bearer: [] }] };
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get(
+    '/events',
+    {
+      schema: {
+        ...common,
+        summary: 'The ledger, newest first',
+        description:
+          'What is held waits at `?status=held`. Anything else is quick to find by user, or within a time span.',
+        querystring: EventsQuery,
+        response: {
+          200: answer(AdminEvents),
+          ...problemResponses('validation-failed', 'unauthenticated', 'forbidden'),
+        },
+      },
+    },
+    async ({ query }) => {
+      const { status, userId, action, issuer, from, to } = query;
+      return app.cursors.page(
+        ['events', status, userId, action, issuer, normal(from), normal(to)].join(' '),
+        query,
+        (limit, before) => app.moderation.events(query, limit, before),
+        ({ eventId }) => eventId,
+      );
+    },
+  );
+
+  app.post(
+    '/events/:id/release',
+    {
+      schema: {
+        ...common,
+        summary: 'Let a held event count',
+        description:
+          'It counts as if it had not been held. One that counts already stays as it is; one that was voided cannot be released.',
+        params: EventParams,
+        body: Judgement,
+        response: {
+          200: answer(AdminEvent),
+          ...problemResponses(
+            ...BODY_FAULTS,
+            'unauthenticated',
+            'forbidden',
+            'not-found',
+            'points-out-of-range',
+          ),
+        },
+      },
+    },
+    (request) => app.moderation.release(request.params.id, actOf(request)),
+  );
+
+  app.post(
+    '/events/:id/void',
+    {
+      schema: {
+        ...common,
+        summary: 'Void an event',
+        description:
+          'The scores it counted for become what they would be without it. Its token stays used. One that is voided already stays as it is.',
+        params: EventParams,
+        body: Judgement,
+        response: {
+          200: answer(AdminEvent),
+          ...problemResponses(
+            ...BODY_FAULTS,
+            'unauthenticated',
+            'forbidden',
+            'not-found',
+            'points-out-of-range',
+          ),
+        },
+      },
+    },
+    (request) => app.moderation.void(request.params.id, actOf(request)),
+  );
+
+  app.post(
+    '/events/void',
+    {
+      schema: {
+        ...common,
+        summary: 'Void many events',
+        description:
+          'All of a user, an action or an issuer that were accepted in a time span; each that is named narrows it down. Done a part at a time: if the call fails, send it again, and it goes on.',
+        body: MassVoid,
+        response: {
+          200: answer(Voided),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'points-out-of-range'),
+        },
+      },
+    },
+    async (request) => {
+      const { reason: _, ...filter } = request.body;
+      const until = performance.now() + MASS_VOID_MS;
+      const goesOn = () => !app.draining && performance.now() < until;
+      return { voided: await app.moderation.voidAll(filter, actOf(request), goesOn) };
+    },
+  );
+};
+
+/** The same moment in another spelling continues the same list. */
+const normal = (time: string | undefined) => time && Date.parse(time);
+
+export default routes;

@@ -1,0 +1,53 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { LeaderboardParams, StreamQuery } from '../../schemas/leaderboard.js';
+import { Problem, problemResponses } from '../../src/errors.js';
+
+const EXAMPLE = `retry: 2417
+
+id: mic0s1aa4f21c0-7
+event: snapshot
+data: {"leaderboard":"global","season":1,"version":7,"total":1,"items":[{"rank":1,"userId":"usr_01kcx7f0w3e5tt9m6d7kq2x1zb","displayName":"Ada","score":30,"achievedAt":"2026-06-11T19:09:00.000Z"}]}
+
+`;
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get(
+    '/v1/leaderboards/:id/stream',
+    {
+      exposeHeadRoute: false,
+      config: { isStream: true },
+      schema: {
+        summary: 'The ranking, live',
+        description:
+          "Server-sent events: a `snapshot`, then a `leaderboard` event at each change of what you asked for; with `user`, also a `rank` event when that user's own standing changes. Every event carries the whole state, so a client that reconnects has missed nothing. Try it with `curl -N` or an EventSource: the page you may be reading this on waits for an end that does not come.",
+        tags: ['Leaderboards'],
+        security: [],
+        params: LeaderboardParams,
+        querystring: StreamQuery,
+        response: {
+          200: {
+            description: 'A stream that stays open.',
+            content: { 'text/event-stream': { schema: { type: 'string' }, example: EXAMPLE } },
+          },
+          ...problemResponses('validation-failed', 'not-found'),
+        },
+      },
+    },
+    (request, reply) => {
+      const { id } = app.catalog.leaderboard(request.params.id);
+      const { limit, user } = request.query;
+      const seat = app.hub.admit(request.network);
+      if (seat === null) {
+        app.measured.streamsRefused.inc();
+        throw new Problem('service-unavailable', 'Too many streams are open.', { retryAfter: 5 });
+      }
+      // fastify-sse-v2 does the handshake and takes the response out of Fastify's hands; the hub writes its frames itself.
+      // The library's own queue would never end, and take a third of a stream's memory: it is let go, with what is in it.
+      reply.raw.once('pipe', (queue) => queue.unpipe(reply.raw).destroy());
+      reply.sse({ comment: '' });
+      app.hub.subscribe(seat, { leaderboard: id, limit, ...(user && { userId: user }) }, reply.raw);
+    },
+  );
+};
+
+export default routes;

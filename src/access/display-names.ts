@@ -1,0 +1,57 @@
+import { LRUCache } from 'lru-cache';
+import type { Queryable } from '../postgres/database.js';
+
+const NAMES = 'SELECT id, display_name AS "displayName" FROM users WHERE id = ANY ($1::text[])';
+
+/** The display names of users, kept for those who were asked about lately. */
+export class DisplayNames {
+  readonly #replica: Queryable;
+  readonly #primary: Queryable;
+  readonly #names = new LRUCache<string, string>({ max: 50_000, ttl: 60_000 });
+  /** Counts what was forgotten, so that a name read before it changed is not kept after. */
+  #forgotten = 0;
+
+  constructor(replica: Queryable, primary = replica) {
+    this.#replica = replica;
+    this.#primary = primary;
+  }
+
+  /** The names of these users: one query, and another for those whom the replica does not know yet. */
+  async of(userIds: readonly string[]): Promise<Map<string, string>> {
+    const names = new Map<string, string>();
+    for (const id of userIds) {
+      const name = this.#names.get(id);
+      if (name !== undefined) names.set(id, name);
+    }
+    for (const database of new Set([this.#replica, this.#primary])) {
+      const unknown = userIds.filter((id) => !names.has(id));
+      if (unknown.length > 0) await this.#read(database, unknown, names);
+    }
+    return names;
+  }
+
+  async #read(database: Queryable, unknown: string[], names: Map<string, string>): Promise<void> {
+    const forgotten = this.#forgotten;
+    const { rows } = await database.query<{ id: string; displayName: string }>(NAMES, [unknown]);
+    for (const { id, displayName } of rows) {
+      names.set(id, displayName);
+      if (forgotten === this.#forgotten) this.#names.set(id, displayName);
+    }
+  }
+
+  /** Takes over a name that has changed: the replica may not know it for a while. */
+  set(userId: string, displayName: string): void {
+    this.#forgotten++;
+    this.#names.set(userId, displayName);
+  }
+
+  forget(userId: string): void {
+    this.#forgotten++;
+    this.#names.delete(userId);
+  }
+
+  forgetAll(): void {
+    this.#forgotten++;
+    this.#names.clear();
+  }
+}

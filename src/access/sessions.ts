@@ -1,0 +1,135 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type pg from 'pg';
+import { announce } from '../changes/change.js';
+import { Problem } from '../errors.js';
+import { idPattern, newId } from '../ids.js';
+import { transact } from '../postgres/database.js';
+import type { Revocations } from './revocations.js';
+
+export interface OpenSession {
+  readonly sessionId: string;
+  readonly userId: string;
+  /** Opaque to the client: `<session>.<family>.<secret>`. */
+  readonly refreshToken: string;
+  /** When the session ends for good, in milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+interface SessionsOptions {
+  readonly pool: pg.Pool;
+  /** Of a session, in seconds, however often it is refreshed. */
+  readonly lifetime: number;
+  readonly revocations: Revocations;
+}
+
+/** The lock waits for an erasure of the user that is under way, and then finds nobody. */
+const OPEN = `
+INSERT INTO sessions (id, user_id, family_hash, secret_hash, expires_at)
+SELECT $1, id, $3, $4, now() + $5 * interval '1 second' FROM users WHERE id = $2 AND erased_at IS NULL FOR KEY SHARE
+RETURNING expires_at AS "expiresAt"`;
+/** Of two that come with the same secret, one finds it and the other does not. */
+const ROTATE = `
+UPDATE sessions SET secret_hash = $4, refreshed_at = now()
+WHERE id = $1 AND family_hash = $2 AND secret_hash = $3 AND revoked_at IS NULL AND expires_at > now()
+RETURNING user_id AS "userId", expires_at AS "expiresAt"`;
+const ROTATED_BEFORE = `
+SELECT FROM sessions WHERE id = $1 AND family_hash = $2 AND secret_hash <> $3 AND expires_at > now()`;
+const REVOKE = 'UPDATE sessions SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL';
+const REVOKED = "SELECT id FROM sessions WHERE revoked_at > now() - $1 * interval '1 second'";
+const PURGE =
+  'DELETE FROM sessions WHERE ctid = ANY (ARRAY(SELECT ctid FROM sessions WHERE expires_at < now() LIMIT $1))';
+
+const TOKEN = new RegExp(`^(${idPattern('ses').slice(5, -1)})\\.([\\w-]{22})\\.([\\w-]{43})$`);
+
+const hash = (text: string): Buffer => createHash('sha256').update(text).digest();
+const random = (bytes: number): string => randomBytes(bytes).toString('base64url');
+
+/**
+ * Sessions, and the refresh tokens that keep them going. A token's *family* is the same for a session's whole life, its
+ * *secret* is new at each use; only hashes of both are stored. The right family with another secret is a token that was
+ * used before: somebody has a copy, so the session ends.
+ *
+ * Access tokens are not looked up: every instance remembers which sessions were revoked.
+ */
+export class Sessions {
+  readonly #options: SessionsOptions;
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Problem `not-found` if the user was erased */
+  async open(userId: string): Promise<OpenSession> {
+    const sessionId = newId('ses');
+    const family = random(16);
+    const secret = random(32);
+    const { rows } = await this.#options.pool.query<{ expiresAt: number }>(OPEN, [
+      sessionId,
+      userId,
+      hash(family),
+      hash(secret),
+      this.#options.lifetime,
+    ]);
+    const [row] = rows;
+    if (row === undefined) throw new Problem('not-found', `There is no user "${userId}".`);
+    return { sessionId, userId, refreshToken: tokenOf(sessionId, family, secret), expiresAt: row.expiresAt };
+  }
+
+  /**
+   * Exchanges a refresh token for the next one.
+   * @throws Problem `refresh-token-invalid`, or `refresh-token-reused`: then the session is revoked
+   */
+  async refresh(refreshToken: string): Promise<OpenSession> {
+    const [, suffix, family, secret] = TOKEN.exec(refreshToken) ?? [];
+    if (suffix === undefined || family === undefined || secret === undefined) throw invalidToken();
+    const sessionId = `ses_${suffix}`;
+    const proof = [sessionId, hash(family), hash(secret)];
+    const next = random(32);
+    const rotated = await this.#options.pool.query<Pick<OpenSession, 'userId' | 'expiresAt'>>(ROTATE, [
+      ...proof,
+      hash(next),
+    ]);
+    const [session] = rotated.rows;
+    if (session !== undefined)
+      return { sessionId, refreshToken: tokenOf(sessionId, family, next), ...session };
+    const before = await this.#options.pool.query(ROTATED_BEFORE, proof);
+    if (before.rowCount === 0) throw invalidToken();
+    await this.revoke(sessionId);
+    throw new Problem(
+      'refresh-token-reused',
+      'This refresh token was used before. The session is over: log in again.',
+    );
+  }
+
+  /** Ends a session and its access tokens, at once and on every instance. */
+  async revoke(sessionId: string): Promise<void> {
+    await transact(this.#options.pool, async (client) => {
+      await client.query(REVOKE, [sessionId]);
+      await announce(client, { type: 'session-revoked', sessionId });
+    });
+    this.remember(sessionId);
+  }
+
+  /** Takes note of a session that this or another instance has revoked. */
+  remember(sessionId: string): void {
+    this.#options.revocations.remember(sessionId);
+  }
+
+  /** Reads which sessions were revoked lately: at the start, and after announcements may have been missed. */
+  async load(): Promise<void> {
+    const { rows } = await this.#options.pool.query<{ id: string }>(REVOKED, [
+      this.#options.revocations.lifetime,
+    ]);
+    for (const { id } of rows) this.remember(id);
+  }
+
+  /** Deletes sessions that are over: at most `limit` of them. @returns how many */
+  async purge(limit: number): Promise<number> {
+    return (await this.#options.pool.query(PURGE, [limit])).rowCount ?? 0;
+  }
+}
+
+const tokenOf = (sessionId: string, family: string, secret: string) =>
+  `${sessionId.slice(4)}.${family}.${secret}`;
+
+const invalidToken = () => new Problem('refresh-token-invalid', 'This refresh token is unknown or expired.');

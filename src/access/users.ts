@@ -1,0 +1,194 @@
+import type pg from 'pg';
+import type { ScoreEvent, User } from '../../schemas/user.js';
+import { announce } from '../changes/change.js';
+import { Problem } from '../errors.js';
+import { newId } from '../ids.js';
+import { type Queryable, transact } from '../postgres/database.js';
+import { brokenConstraint } from '../postgres/errors.js';
+import { rfc3339 } from '../postgres/sql.js';
+import { displayName, guestName } from './display-name.js';
+import { checkPassword, hashPassword } from './passwords.js';
+
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+const USER = `id, display_name AS "displayName", username, role, ${rfc3339('created_at')} AS "createdAt"`;
+
+/** The people who play: guests, accounts with a password, and those whom a game server brings. */
+export class Users {
+  readonly #pool: pg.Pool;
+  readonly #replica: Queryable;
+
+  /** @param replica for reads that tolerate lag */
+  constructor(pool: pg.Pool, replica: Queryable = pool) {
+    this.#pool = pool;
+    this.#replica = replica;
+  }
+
+  createGuest(name?: string): Promise<User> {
+    return this.#create(name, null, null);
+  }
+
+  /** @throws Problem `username-taken` */
+  async register({ username, password }: Credentials, name?: string): Promise<User> {
+    const hash = await hashPassword(password);
+    return uniqueUsername(username, this.#create(name ?? username, username, hash));
+  }
+
+  /** The user with this id in the caller's own system, made if there is none yet. Without such an id, always a new one. */
+  async provision(name: string, externalId?: string): Promise<{ user: User; created: boolean }> {
+    const id = newId('usr');
+    const { rows } = await this.#pool.query<User>(
+      `INSERT INTO users (id, display_name, external_id) VALUES ($1, $2, $3)
+       ON CONFLICT (external_id) DO NOTHING RETURNING ${USER}`,
+      [id, displayName(name), externalId ?? null],
+    );
+    const [created] = rows;
+    if (created !== undefined) return { user: created, created: true };
+    const known = await this.#pool.query<User>(`SELECT ${USER} FROM users WHERE external_id = $1`, [
+      externalId,
+    ]);
+    const [user] = known.rows;
+    // Erased between the two statements: its external id is free again.
+    return user === undefined ? this.provision(name, externalId) : { user, created: false };
+  }
+
+  /** The user with these credentials, or null. A wrong password takes as long to tell as an unknown user. */
+  async authenticate({ username, password }: Credentials): Promise<User | null> {
+    const { rows } = await this.#pool.query<User & { passwordHash: string }>(
+      `SELECT ${USER}, password_hash AS "passwordHash" FROM users WHERE lower(username) = lower($1)`,
+      // No username holds any of these: PostgreSQL takes no NUL, and makes an ASCII letter of "\u212a" or "\u0130", which
+      // would be counted as other names than the one they find.
+      [username.replaceAll(/[^!-~]/gu, ' ')],
+    );
+    const [found] = rows;
+    const right = await checkPassword(password, found?.passwordHash ?? null);
+    if (found === undefined || !right) return null;
+    const { passwordHash: _, ...user } = found;
+    return user;
+  }
+
+  /** Null if there is none, or it was erased. */
+  async find(id: string): Promise<User | null> {
+    const { rows } = await this.#pool.query<User>(
+      `SELECT ${USER} FROM users WHERE id = $1 AND erased_at IS NULL`,
+      [id],
+    );
+    return rows[0] ?? null;
+  }
+
+  /** @throws Problem `not-found` */
+  async get(id: string): Promise<User> {
+    const user = await this.find(id);
+    if (user === null) throw unknown(id);
+    return user;
+  }
+
+  /** @throws Problem `not-found` */
+  async rename(id: string, name: string): Promise<User> {
+    return await transact(this.#pool, async (client) => {
+      const user = await this.#update(client, 'display_name = $2', [id, displayName(name)]);
+      await announce(client, { type: 'user-renamed', userId: id, displayName: user.displayName });
+      return user;
+    });
+  }
+
+  /**
+   * Gives a guest a username and a password; its scores stay.
+   * @throws Problem `username-taken`, `not-found`, or `forbidden` if it has credentials already
+   */
+  async addCredentials(id: string, { username, password }: Credentials): Promise<User> {
+    if ((await this.get(id)).username !== null) throw alreadyRegistered();
+    const hash = await hashPassword(password);
+    return uniqueUsername(
+      username,
+      transact(this.#pool, async (client) => {
+        const { rows } = await client.query<User>(`SELECT ${USER} FROM users WHERE id = $1 FOR UPDATE`, [id]);
+        if (rows[0]?.username) throw alreadyRegistered();
+        return await this.#update(client, 'username = $2, password_hash = $3', [id, username, hash]);
+      }),
+    );
+  }
+
+  /**
+   * Erases what is personal and takes the user off every board. Its events stay in the ledger, without metadata, and its
+   * consumed tokens stay consumed. Its sessions end.
+   * @returns the sessions
+   */
+  async erase(id: string): Promise<string[]> {
+    return await transact(this.#pool, async (client) => {
+      // Waits for batches that hold the user's row; those that come later find it erased.
+      await client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [id]);
+      await client.query(
+        `UPDATE users SET display_name = '', username = NULL, password_hash = NULL, external_id = NULL, erased_at = now()
+         WHERE id = $1`,
+        [id],
+      );
+      await client.query(
+        `DELETE FROM scores s USING leaderboards l, LATERAL generate_series(1, l.season) past
+         WHERE s.leaderboard_id = l.id AND s.season = past AND s.user_id = $1`,
+        [id],
+      );
+      await client.query(
+        'UPDATE score_events SET metadata = NULL WHERE user_id = $1 AND metadata IS NOT NULL',
+        [id],
+      );
+      const { rows } = await client.query<{ id: string }>(
+        'UPDATE sessions SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL RETURNING id',
+        [id],
+      );
+      for (const session of rows) await announce(client, { type: 'session-revoked', sessionId: session.id });
+      await announce(client, { type: 'user-erased', userId: id });
+      return rows.map((session) => session.id);
+    });
+  }
+
+  /** The user's score events, newest first, before the given one. */
+  async history(userId: string, limit: number, before: string | null): Promise<ScoreEvent[]> {
+    const { rows } = await this.#replica.query<ScoreEvent>(
+      `SELECT id AS "eventId", action_id AS action, points, metadata, ${rfc3339('accepted_at')} AS "acceptedAt", status
+       FROM score_events WHERE user_id = $1 AND id < coalesce($2, 'evt_{') ORDER BY id DESC LIMIT $3`,
+      [userId, before, limit],
+    );
+    return rows;
+  }
+
+  async #create(name: string | undefined, username: string | null, hash: string | null): Promise<User> {
+    const id = newId('usr');
+    const { rows } = await this.#pool.query<User>(
+      `INSERT INTO users (id, display_name, username, password_hash) VALUES ($1, $2, $3, $4) RETURNING ${USER}`,
+      [id, name === undefined ? guestName(id) : displayName(name), username, hash],
+    );
+    return one(rows, id);
+  }
+
+  async #update(client: Queryable, assignments: string, values: [id: string, ...unknown[]]): Promise<User> {
+    const { rows } = await client.query<User>(
+      `UPDATE users SET ${assignments} WHERE id = $1 AND erased_at IS NULL RETURNING ${USER}`,
+      values,
+    );
+    return one(rows, values[0]);
+  }
+}
+
+/** @throws Problem `not-found` if no row has come back */
+function one([user]: User[], id: string): User {
+  if (user === undefined) throw unknown(id);
+  return user;
+}
+
+const unknown = (id: string) => new Problem('not-found', `There is no user "${id}".`);
+
+const alreadyRegistered = () =>
+  new Problem('forbidden', 'This account has a username and a password already.');
+
+async function uniqueUsername(username: string, write: Promise<User>): Promise<User> {
+  try {
+    return await write;
+  } catch (error) {
+    if (brokenConstraint(error) !== 'users_username_key') throw error;
+    throw new Problem('username-taken', `The username "${username}" is taken.`);
+  }
+}

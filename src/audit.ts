@@ -1,0 +1,48 @@
+import type { AuditEntry } from '../schemas/moderation.js';
+import { newId } from './ids.js';
+import type { Queryable } from './postgres/database.js';
+import { rfc3339 } from './postgres/sql.js';
+
+/** Who does something as an administrator, and why. */
+export interface AdminAct {
+  /** A service account or a user. */
+  readonly actor: string;
+  readonly reason: string | null;
+}
+
+/** What the caller of an authenticated request does, for the reason in its body. */
+export const actOf = ({
+  user,
+  body,
+}: {
+  readonly user: { readonly id: string };
+  readonly body: { readonly reason?: string };
+}): AdminAct => ({ actor: user.id, reason: body.reason ?? null });
+
+/** Writes down what an administrator has done, in the transaction that does it. */
+export async function audit(
+  client: Queryable,
+  { actor, reason }: AdminAct,
+  action: AuditEntry['action'],
+  target: string,
+  details: object = {},
+): Promise<void> {
+  await client.query(
+    'INSERT INTO admin_audit (id, actor, action, target, reason, details) VALUES ($1, $2, $3, $4, $5, $6)',
+    [newId('aud'), actor, action, target, reason, JSON.stringify(details)],
+  );
+}
+
+/** What administrators have done, newest first, before the given entry. */
+export async function auditTrail(
+  database: Queryable,
+  limit: number,
+  before: string | null,
+): Promise<AuditEntry[]> {
+  const { rows } = await database.query<AuditEntry>(
+    `SELECT id, ${rfc3339('at')} AS at, actor, action, target, reason, details
+     FROM admin_audit WHERE id < coalesce($1, 'aud_{') ORDER BY id DESC LIMIT $2`,
+    [before, limit],
+  );
+  return rows;
+}

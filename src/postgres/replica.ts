@@ -1,0 +1,36 @@
+import type pg from 'pg';
+import type { Queryable } from './database.js';
+import { isDatabaseUnavailable } from './errors.js';
+
+/** How long the primary is asked instead after the replica has failed, in milliseconds. */
+const REST_MS = 2_000;
+
+/** Reads that tolerate lag: from the replica, and from the primary while the replica is away. */
+export class Replica implements Queryable {
+  readonly #replica: pg.Pool;
+  readonly #primary: pg.Pool;
+  readonly #onError: (error: unknown) => void;
+  #restsUntil = 0;
+
+  constructor(replica: pg.Pool, primary: pg.Pool, onError: (error: unknown) => void) {
+    this.#replica = replica;
+    this.#primary = primary;
+    this.#onError = onError;
+  }
+
+  async query<R extends pg.QueryResultRow>(
+    text: string | pg.QueryConfig,
+    values?: unknown[],
+  ): Promise<pg.QueryResult<R>> {
+    if (performance.now() < this.#restsUntil) return this.#primary.query<R>(text, values);
+    try {
+      return await this.#replica.query<R>(text, values);
+    } catch (error) {
+      // Whatever it is: a replica also cancels queries that look at what the primary has just vacuumed away, and lags
+      // behind migrations.
+      if (isDatabaseUnavailable(error)) this.#restsUntil = performance.now() + REST_MS;
+      this.#onError(error);
+      return this.#primary.query<R>(text, values);
+    }
+  }
+}

@@ -1,0 +1,439 @@
+import assert from 'node:assert/strict';
+import t from 'tap';
+import { Action, Actions } from '../../../schemas/action.js';
+import { Entries, EntryDetails, Leaderboard } from '../../../schemas/leaderboard.js';
+import { AdminEvent, AdminEvents, AuditTrail, ModeratedUser, Voided } from '../../../schemas/moderation.js';
+import { Receipt } from '../../../schemas/score.js';
+import { ScoreEvents } from '../../../schemas/user.js';
+import { type Api, eventually, newPlayer, serviceApi, startApi } from '../../api.js';
+import { BoardStream } from '../../faults/board-stream.js';
+import { ACTION_TOKEN_SECRET } from '../../helper.js';
+import { submission } from '../../ledger/ledgers.js';
+import { mint, typeId } from '../../mint.js';
+
+const OLD_SECRET = 'the secret for action tokens before, only for tests';
+const service = await startApi(t, { ACTION_TOKEN_SECRET_PREVIOUS: OLD_SECRET });
+const { api, app, config } = service;
+const other = await startApi(t, {
+  DATABASE_URL: config.DATABASE_URL,
+  ACTION_TOKEN_SECRET_PREVIOUS: OLD_SECRET,
+});
+const [server, admin] = [await serviceApi(service, 'server'), await serviceApi(service, 'admin')];
+
+const why = { reason: 'A test of the police.' };
+const EVER = { from: '2020-01-01T00:00:00.000Z', to: '2100-01-01T00:00:00.000Z' };
+const RULES = { title: 'Test', sort: 'desc', operator: 'increment' };
+const ACTION = {
+  title: 'Test',
+  points: { min: -1_000, max: 1_000 },
+  leaderboards: ['global'],
+  issuer: 'player',
+  minDurationMs: 0,
+};
+const putBoard = (id: string, body: object) =>
+  admin.put(`/v1/admin/leaderboards/${id}`, { ...RULES, ...body });
+const putAction = (id: string, body: object) => admin.put(`/v1/admin/actions/${id}`, { ...ACTION, ...body });
+const post = (userId: string, act: string, points: number, secret = ACTION_TOKEN_SECRET) =>
+  server.post('/v1/scores', { actionToken: mint(userId, { act, pts: [points, points] }, secret) });
+const score = async (userId: string, act: string, points: number, secret?: string) =>
+  (await post(userId, act, points, secret)).is(200, Receipt);
+/** As if a server had posted it, without the way there. */
+const record = (userId: string, points: number, signingKey: string) =>
+  app.ledger.record(submission(userId, points, { actionId: 'walk', signingKey }));
+const on = (eventId: string, what: 'release' | 'void', by: Api = admin) =>
+  by.post(`/v1/admin/events/${eventId}/${what}`, why);
+const list = async (query: string) => (await admin.get(`/v1/admin/events?${query}`)).is(200, AdminEvents);
+const entry = async (userId: string, board = 'global', at = service.url) =>
+  (await api.at(at).get(`/v1/leaderboards/${board}/entries/${userId}`)).is(200, EntryDetails);
+/** Without the acts of other tests. */
+const auditOf = async (target: string) => {
+  const { items } = (await admin.get('/v1/admin/audit?limit=100')).is(200, AuditTrail);
+  return items.filter((item) => item.target === target);
+};
+
+(await putBoard('slow', { maxPointsPerMinute: 100 })).is(200, Leaderboard);
+(await putAction('sprint', { leaderboards: ['global', 'slow'] })).is(200, Action);
+(await putAction('walk', {})).is(200, Action);
+await eventually(async () => assert(other.app.catalog.limits('sprint') !== null));
+
+t.test('limits are part of actions and leaderboards, and can be taken away again', async (t) => {
+  const limited = (await putAction('limited', { cooldownMs: 1_500, dailyLimit: 20 })).is(200, Action);
+  t.match(limited, { cooldownMs: 1_500, dailyLimit: 20 });
+  const board = (await putBoard('limited', { maxPointsPerMinute: 7 })).is(200, Leaderboard);
+  t.match(board, { maxPointsPerMinute: 7 });
+  await eventually(async () => {
+    const { items } = (await api.at(other.url).get('/v1/actions')).is(200, Actions);
+    assert.deepEqual(
+      items.find(({ id }) => id === 'limited'),
+      limited,
+    );
+    assert.deepEqual((await api.at(other.url).get('/v1/leaderboards/limited')).is(200, Leaderboard), board);
+  });
+  const free = (await putAction('limited', {})).is(200, Action);
+  t.notOk('cooldownMs' in free || 'dailyLimit' in free);
+  t.notOk('maxPointsPerMinute' in (await putBoard('limited', {})).is(200, Leaderboard));
+  for (const bad of [0, -1, 1.5, '5', null, 86_400_001]) {
+    (await putAction('limited', { cooldownMs: bad })).fails('validation-failed');
+  }
+  for (const bad of [0, -1, 1.5, '5', null, 2 ** 53]) {
+    (await putAction('limited', { dailyLimit: bad })).fails('validation-failed');
+    (await putBoard('limited', { maxPointsPerMinute: bad })).fails('validation-failed');
+  }
+});
+
+t.test('an action that has reached its limit says when it counts again; the token stays good', async (t) => {
+  (await putAction('cooled', { cooldownMs: 1_200 })).is(200, Action);
+  const { id } = await newPlayer(api);
+  t.equal((await score(id, 'cooled', 5)).status, 'counted');
+  const actionToken = mint(id, { act: 'cooled', pts: [5, 5] });
+  const refused = await server.post('/v1/scores', { actionToken });
+  refused.fails('action-limit-reached');
+  t.match(refused.headers.get('retry-after'), /^[12]$/);
+  await eventually(async () => {
+    (await server.post('/v1/scores', { actionToken })).is(200, Receipt);
+  });
+  (await putAction('daily', { dailyLimit: 1 })).is(200, Action);
+  await score(id, 'daily', 5);
+  const late = await post(id, 'daily', 5);
+  late.fails('action-limit-reached');
+  const seconds = Number(late.headers.get('retry-after'));
+  t.ok(seconds > 0 && seconds <= 86_400);
+  t.equal(
+    new Date(Date.now() + seconds * 1_000 - 30_000).getUTCDate(),
+    new Date().getUTCDate(),
+    'till midnight',
+  );
+});
+
+t.test('an event is held, released and voided; boards and streams of all instances follow', async (t) => {
+  const player = await newPlayer(api, 'Quick');
+  const counted = await score(player.id, 'sprint', 80);
+  t.equal(counted.status, 'counted');
+  const held = await score(player.id, 'sprint', 21);
+  t.match(held, { status: 'held', leaderboards: [] });
+  t.equal((await entry(player.id)).score, 80);
+  const own = (await player.api.get('/v1/users/me/events')).is(200, ScoreEvents);
+  t.same(
+    own.items.map(({ eventId, status }) => [eventId, status]),
+    [
+      [held.eventId, 'held'],
+      [counted.eventId, 'counted'],
+    ],
+  );
+  const { items } = await list(`status=held&userId=${player.id}`);
+  t.match(items, [
+    {
+      eventId: held.eventId,
+      userId: player.id,
+      action: 'sprint',
+      points: 21,
+      status: 'held',
+      leaderboards: [
+        { id: 'global', season: 1 },
+        { id: 'slow', season: 1 },
+      ],
+      issuedBy: null,
+      signingKey: 'key_c0eded57',
+    },
+  ]);
+
+  const stream = await BoardStream.open(t, other.url, `limit=100&user=${player.id}`);
+  const follows = async (wanted: number | null) => {
+    for (const { url } of [service, other]) {
+      await eventually(async () => {
+        const { items } = (await api.at(url).get('/v1/leaderboards/global/entries?limit=100')).is(
+          200,
+          Entries,
+        );
+        assert.equal(items.find(({ userId }) => userId === player.id)?.score ?? null, wanted);
+      });
+    }
+    await eventually(async () => {
+      const shown = stream.board?.items.find(({ userId }) => userId === player.id)?.score ?? null;
+      assert.deepEqual([shown, stream.own?.score], [wanted, wanted]);
+    });
+  };
+  await follows(80);
+  t.equal((await on(held.eventId, 'release')).is(200, AdminEvent).status, 'counted');
+  await follows(101);
+  t.equal((await on(counted.eventId, 'void')).is(200, AdminEvent).status, 'voided');
+  await follows(21);
+  t.equal((await on(held.eventId, 'void', admin.at(other.url))).is(200, AdminEvent).status, 'voided');
+  await follows(null);
+  (await api.get(`/v1/leaderboards/slow/entries/${player.id}`)).fails('not-found');
+  t.match((await score(player.id, 'sprint', 5)).leaderboards, [
+    { id: 'global', score: 5, previousScore: null, previousRank: null },
+    { id: 'slow', score: 5, previousScore: null, rank: 1 },
+  ]);
+  await follows(5);
+  t.same(stream.disorder, []);
+});
+
+t.test('to release or void again changes nothing, and a voided event stays voided', async (t) => {
+  const { id } = await newPlayer(api);
+  const { eventId } = await score(id, 'sprint', 101);
+  for (let i = 0; i < 2; i++) t.equal((await on(eventId, 'release')).is(200, AdminEvent).status, 'counted');
+  const before = await entry(id);
+  t.equal(before.score, 101);
+  for (let i = 0; i < 2; i++) t.equal((await on(eventId, 'void')).is(200, AdminEvent).status, 'voided');
+  (await on(eventId, 'release')).fails('not-found');
+  (await on(typeId('evt'), 'void')).fails('not-found');
+  t.same(
+    (await auditOf(eventId)).map(({ action, details, reason }) => [action, details, reason]),
+    [
+      ['void-event', { from: 'counted', to: 'voided' }, why.reason],
+      ['release-event', { from: 'held', to: 'counted' }, why.reason],
+    ],
+  );
+  const [{ eventId: direct }] = [await score(id, 'sprint', 102)];
+  t.equal((await on(direct, 'void')).is(200, AdminEvent).status, 'voided', 'a held one can be voided');
+  (await api.get(`/v1/leaderboards/global/entries/${id}`)).fails('not-found');
+});
+
+t.test(
+  'a release that would leave the range of exact integers is refused, and changes nothing',
+  async (t) => {
+    (
+      await putAction('huge', { points: { min: 0, max: Number.MAX_SAFE_INTEGER }, leaderboards: ['slow'] })
+    ).is(200, Action);
+    const { id } = await newPlayer(api);
+    const [first, second] = [
+      await score(id, 'huge', Number.MAX_SAFE_INTEGER),
+      await score(id, 'huge', Number.MAX_SAFE_INTEGER),
+    ];
+    (await on(first.eventId, 'release')).is(200, AdminEvent);
+    (await on(second.eventId, 'release')).fails('points-out-of-range');
+    t.equal((await list(`status=held&userId=${id}`)).items.length, 1);
+    t.equal((await entry(id, 'slow')).score, Number.MAX_SAFE_INTEGER);
+    t.same(await auditOf(second.eventId), []);
+  },
+);
+
+t.test('an event counts for the boards it was scored on, whatever its action feeds now', async (t) => {
+  (await putBoard('first', {})).is(200, Leaderboard);
+  (await putBoard('second', {})).is(200, Leaderboard);
+  (await putAction('mover', { leaderboards: ['first'] })).is(200, Action);
+  const { id } = await newPlayer(api);
+  const { eventId } = await score(id, 'mover', 10);
+  (await putAction('mover', { leaderboards: ['second'] })).is(200, Action);
+  await score(id, 'mover', 7);
+  (await on(eventId, 'void')).is(200, AdminEvent);
+  (await api.get(`/v1/leaderboards/first/entries/${id}`)).fails('not-found');
+  t.equal((await entry(id, 'second')).score, 7);
+  // Nobody is on it any more, so it may sort and count otherwise.
+  (await putBoard('first', { sort: 'asc', operator: 'latest' })).is(200, Leaderboard);
+});
+
+t.test('all events of a leaked key are voided, within a time span, and no others', async (t) => {
+  const players = await Promise.all(Array.from({ length: 5 }, () => newPlayer(api)));
+  const ids = players.map(({ id }) => id);
+  for (const id of ids) {
+    await score(id, 'walk', 10);
+    await score(id, 'walk', 100, OLD_SECRET);
+  }
+  const oldKey = (await list(`userId=${ids[0]}`)).items[0]?.signingKey ?? '';
+  t.match(oldKey, /^key_(?!c0eded57)[0-9a-f]{8}$/);
+  t.equal((await list(`issuer=${oldKey}&limit=100`)).items.length, 5);
+  const voidAll = async (body: object) =>
+    (await admin.post('/v1/admin/events/void', { ...EVER, ...why, ...body })).is(200, Voided).voided;
+  t.equal(await voidAll({ issuer: oldKey, to: '2020-01-02T00:00:00.000Z' }), 0);
+  t.equal(await voidAll({ issuer: oldKey, from: '2099-01-01T00:00:00.000Z' }), 0);
+  t.equal(await voidAll({ issuer: oldKey, action: 'sprint' }), 0);
+  t.equal(await voidAll({ issuer: oldKey, userId: ids[0] }), 1, 'what is named narrows it down');
+  t.equal(await voidAll({ issuer: oldKey }), 4);
+  t.equal(await voidAll({ issuer: oldKey }), 0);
+  for (const id of ids)
+    for (const { url } of [service, other])
+      await eventually(async () => assert.equal((await entry(id, 'global', url)).score, 10));
+  t.match(
+    (await auditOf('events')).map(({ details }) => details),
+    [
+      { issuer: oldKey, voided: 4 },
+      { issuer: oldKey, userId: ids[0], voided: 1 },
+    ],
+  );
+  t.equal(await voidAll({ userId: ids[1] }), 1);
+  t.equal(await voidAll({ action: 'walk' }), 4);
+});
+
+t.test('who had a token issued is known', async (t) => {
+  const player = await newPlayer(api);
+  const own = await player.api.post('/v1/action-tokens', { action: 'collect-coin' });
+  const ofServer = await server.post('/v1/action-tokens', { action: 'win-match', userId: player.id });
+  for (const { body } of [own, ofServer])
+    (await server.post('/v1/scores', { actionToken: Object(body).actionToken })).is(200, Receipt);
+  const { items } = await list(`userId=${player.id}`);
+  const [account] = items.map(({ issuedBy }) => issuedBy);
+  t.match(items, [{ issuedBy: /^svc_/ }, { issuedBy: 'player' }]);
+  t.equal((await list(`userId=${player.id}&issuer=${account}`)).items.length, 1);
+  t.equal((await list(`userId=${player.id}&issuer=player`)).items.length, 1);
+});
+
+t.test('a void of more than one page is complete', async (t) => {
+  const players = await Promise.all(Array.from({ length: 3 }, () => newPlayer(api)));
+  await Promise.all(
+    Array.from({ length: 1_203 }, (_, i) => record(players[i % 3]?.id ?? '', 1, 'key_00000001')),
+  );
+  const answer = await admin.post('/v1/admin/events/void', { issuer: 'key_00000001', ...EVER, ...why });
+  t.same(answer.is(200, Voided), { voided: 1_203 });
+  for (const { id } of players) (await api.get(`/v1/leaderboards/global/entries/${id}`)).fails('not-found');
+  t.equal((await auditOf('events')).filter(({ details }) => details['issuer'] === 'key_00000001').length, 3);
+});
+
+t.test('who makes events that balance each other at the end of a page cannot stop a void', async (t) => {
+  const [filler, cheat] = [await newPlayer(api), await newPlayer(api)];
+  const issuer = 'key_00000002';
+  await Promise.all(Array.from({ length: 499 }, () => record(filler.id, 1, issuer)));
+  const most = Number.MAX_SAFE_INTEGER;
+  for (const points of [-most, most, most]) await record(cheat.id, points, issuer);
+  await Promise.all(Array.from({ length: 499 }, () => record(filler.id, 1, issuer)));
+  const answer = await admin.post('/v1/admin/events/void', { issuer, ...EVER, ...why });
+  t.same(answer.is(200, Voided), { voided: 1_001 });
+  (await api.get(`/v1/leaderboards/global/entries/${cheat.id}`)).fails('not-found');
+});
+
+t.test('a banned user cannot score on any instance, and can again afterwards', async (t) => {
+  const player = await newPlayer(api);
+  await score(player.id, 'walk', 10);
+  const ban = (what: 'ban' | 'unban') => admin.post(`/v1/admin/users/${player.id}/${what}`, why);
+  const banned = (await ban('ban')).is(200, ModeratedUser);
+  t.match(banned, { id: player.id, displayName: 'Ada', bannedAt: String });
+  t.same((await ban('ban')).is(200, ModeratedUser), banned, 'once is enough');
+  for (const act of ['walk', 'sprint']) {
+    for (const { url } of [service, other]) {
+      const actionToken = mint(player.id, { act, pts: [10, 10] });
+      (await server.at(url).post('/v1/scores', { actionToken })).fails('user-banned');
+    }
+  }
+  t.equal((await entry(player.id)).score, 10, 'it stays where it is');
+  t.match((await ban('unban')).is(200, ModeratedUser), { bannedAt: null });
+  (await ban('unban')).is(200, ModeratedUser);
+  await score(player.id, 'walk', 10);
+  t.same(
+    (await auditOf(player.id)).map(({ action, reason }) => [action, reason]),
+    [
+      ['unban-user', why.reason],
+      ['ban-user', why.reason],
+    ],
+  );
+  (await admin.post(`/v1/admin/users/${typeId('usr')}/ban`, why)).fails('not-found');
+  const gone = await newPlayer(api);
+  await gone.api.delete('/v1/users/me');
+  (await admin.post(`/v1/admin/users/${gone.id}/ban`, why)).fails('not-found');
+});
+
+t.test('events of an erased user can be voided, and it stays away', async (t) => {
+  const player = await newPlayer(api);
+  const [first, second] = [await score(player.id, 'walk', 10), await score(player.id, 'walk', 5)];
+  (await on(first.eventId, 'void')).is(200, AdminEvent);
+  (await player.api.delete('/v1/users/me')).isEmpty(204);
+  t.equal((await on(second.eventId, 'void')).is(200, AdminEvent).status, 'voided');
+  t.equal((await app.pg.pool.query('SELECT FROM scores WHERE user_id = $1', [player.id])).rowCount, 0);
+  for (const { url } of [service, other])
+    (await api.at(url).get(`/v1/leaderboards/global/entries/${player.id}`)).fails('not-found');
+});
+
+t.test('an event that an older version has written counts for what its action feeds', async (t) => {
+  const { id } = await newPlayer(api);
+  const [first, second] = [await score(id, 'walk', 10), await score(id, 'walk', 5)];
+  await app.pg.pool.query('UPDATE score_events SET boards = NULL WHERE user_id = $1', [id]);
+  t.match((await list(`userId=${id}`)).items, [{ leaderboards: [{ id: 'global', season: 1 }] }, {}]);
+  (await on(first.eventId, 'void')).is(200, AdminEvent);
+  t.equal((await entry(id)).score, 5);
+  (await on(second.eventId, 'void')).is(200, AdminEvent);
+  (await api.get(`/v1/leaderboards/global/entries/${id}`)).fails('not-found');
+});
+
+t.test('administrators page through the ledger and the audit, and cursors are of one list', async (t) => {
+  const { id } = await newPlayer(api);
+  const made = [];
+  for (let i = 0; i < 5; i++) made.unshift((await score(id, 'walk', i)).eventId);
+  const read: string[] = [];
+  for (let cursor = ''; ; ) {
+    const page = await list(`userId=${id}&limit=2${cursor && `&cursor=${cursor}`}`);
+    read.push(...page.items.map(({ eventId }) => eventId));
+    if (page.nextCursor === null) break;
+    cursor = page.nextCursor;
+  }
+  t.same(read, made);
+  const { nextCursor: cursor } = await list(`userId=${id}&limit=2&from=${EVER.from}`);
+  (await admin.get(`/v1/admin/events?userId=${id}&cursor=${cursor}`)).fails('validation-failed');
+  (await admin.get(`/v1/admin/events?cursor=forged`)).fails('validation-failed');
+  (await admin.get(`/v1/admin/audit?cursor=${cursor}`)).fails('validation-failed');
+  const trail = (await admin.get('/v1/admin/audit?limit=1')).is(200, AuditTrail);
+  t.match(trail.items, [{ actor: /^svc_/ }]);
+  const next = (await admin.get(`/v1/admin/audit?limit=1&cursor=${trail.nextCursor}`)).is(200, AuditTrail);
+  t.ok((next.items[0]?.id ?? '') < (trail.items[0]?.id ?? ''));
+});
+
+t.test('changes of the catalog are audited too, with a reason if there is one', async (t) => {
+  (await putAction('audited', { dailyLimit: 3, reason: 'Bots.' })).is(200, Action);
+  (await putAction('audited', {})).is(200, Action);
+  t.match(await auditOf('audited'), [
+    { action: 'put-action', reason: null, details: { title: 'Test' } },
+    { action: 'put-action', reason: 'Bots.', details: { dailyLimit: 3 } },
+  ]);
+  (await putBoard('audited', { reason: 'New.' })).is(200, Leaderboard);
+  t.match(await auditOf('audited'), [{ action: 'put-leaderboard', reason: 'New.' }, {}, {}]);
+});
+
+t.test('what is not as the schema says is refused', async () => {
+  const { id } = await newPlayer(api);
+  const { eventId } = await score(id, 'walk', 1);
+  for (const body of [
+    {},
+    { reason: '' },
+    { reason: 'x'.repeat(501) },
+    { reason: 'a\0b' },
+    { reason: 7 },
+    { ...why, x: 1 },
+  ]) {
+    (await admin.post(`/v1/admin/events/${eventId}/void`, body)).fails('validation-failed');
+    (await admin.post(`/v1/admin/users/${id}/ban`, body)).fails('validation-failed');
+  }
+  for (const body of [
+    {},
+    { userId: id },
+    { userId: 'x' },
+    { issuer: 'key_1' },
+    { issuer: 'somebody' },
+    { userId: id, from: 'yesterday' },
+    { userId: id, to: EVER.from },
+    { userId: id, from: '2016-12-31T23:59:60Z' },
+  ]) {
+    const complete = 'userId' in body && Object.keys(body).length === 1;
+    const span = complete ? {} : EVER;
+    (await admin.post('/v1/admin/events/void', { ...span, ...why, ...body })).fails('validation-failed');
+  }
+  for (const query of [
+    'status=gone',
+    'userId=x',
+    'limit=0',
+    'limit=101',
+    'from=x',
+    `from=${EVER.to}&to=${EVER.from}`,
+  ])
+    (await admin.get(`/v1/admin/events?${query}`)).fails('validation-failed');
+  (await admin.post('/v1/admin/events/x/void', why)).fails('validation-failed');
+});
+
+t.test('nobody but an administrator sees or does any of it', async () => {
+  const player = await newPlayer(api);
+  const { eventId } = await score(player.id, 'walk', 1);
+  for (const [as, code] of [
+    [player.api, 'forbidden'],
+    [server, 'forbidden'],
+    [api, 'unauthenticated'],
+  ] as const) {
+    (await as.get('/v1/admin/events')).fails(code);
+    (await as.get('/v1/admin/audit')).fails(code);
+    for (const path of [
+      `events/${eventId}/void`,
+      `events/${eventId}/release`,
+      'events/void',
+      `users/${player.id}/ban`,
+      `users/${player.id}/unban`,
+    ])
+      (await as.post(`/v1/admin/${path}`, why)).fails(code);
+  }
+});

@@ -38,7 +38,7 @@ module.exports = {
       from: { path: '^routes/' },
       to: {
         path: '^(src|plugins)/',
-        pathNot: '^src/(errors|audit)\\.ts$',
+        pathNot: '^src/(errors|audit|catalog/with-entries)\\.ts$',
         dependencyTypesNot: ['type-only'],
       },
     },

@@ -106,11 +106,16 @@ export default fp<{ config: AppConfig }>(
     const claims = TypeCompiler.Compile(Verified);
     /** By tokens that were found good; what was refused is not kept. `until` in milliseconds. */
     const known = new LRUCache<string, { caller: Caller; until: number }>({ max: CALLERS_KNOWN });
-    const users = new Users(pool, app.replica);
+    const users = new Users(pool, app.instance, app.replica);
     const serviceAccounts = new ServiceAccounts(pool);
     const attempts = new LoginAttempts(app.rateCounters);
     const revocations = new Revocations(config.JWT_EXPIRY);
-    const sessions = new Sessions({ pool, lifetime: config.REFRESH_TOKEN_TTL, revocations });
+    const sessions = new Sessions({
+      pool,
+      lifetime: config.REFRESH_TOKEN_TTL,
+      revocations,
+      writer: app.instance,
+    });
     const load = async (): Promise<void> => {
       await sessions.load();
       for (const id of await serviceAccounts.revokedWithin(revocations.lifetime)) revocations.remember(id);

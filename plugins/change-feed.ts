@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import fp from 'fastify-plugin';
 import { ChangeFeed } from '../src/changes/change-feed.js';
 import type { AppConfig } from '../src/config.js';
@@ -5,6 +6,8 @@ import type { AppConfig } from '../src/config.js';
 declare module 'fastify' {
   interface FastifyInstance {
     changes: ChangeFeed;
+    /** Names this process among the instances. */
+    instance: string;
   }
 }
 
@@ -14,6 +17,7 @@ export default fp<{ config: AppConfig }>(
     const changes = new ChangeFeed(config.DATABASE_URL, (error) =>
       app.faults.database(error, 'listening to other instances'),
     );
+    app.decorate('instance', randomUUID());
     app.decorate('changes', changes);
     app.addHook('onClose', () => changes.close());
     await changes.start();

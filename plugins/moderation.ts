@@ -15,7 +15,7 @@ export default fp(
       new Moderation({
         pool: app.pg.pool,
         leaderboards: app.leaderboards,
-        instance: app.instance,
+        writer: app.instance,
         onError: (error) => app.faults.either(error, 'showing a correction'),
       }),
     );

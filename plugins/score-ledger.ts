@@ -13,7 +13,7 @@ export default fp(
     const ledger = new ScoreLedger({
       pool: app.pg.pool,
       leaderboards: app.leaderboards,
-      instance: app.instance,
+      writer: app.instance,
       onError: (error) => app.faults.either(error, 'writing scores'),
       onFlush: (size, seconds) => {
         app.measured.batchSize.observe(size);

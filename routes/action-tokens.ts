@@ -31,8 +31,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const { action: actionId, userId, points } = request.body;
       const { user: caller } = request;
-      const action = app.catalog.action(actionId);
-      if (action === undefined) throw new Problem('not-found', `There is no action "${actionId}".`);
+      const action = await app.catalog.action(actionId);
+      if (action === null) throw new Problem('not-found', `There is no action "${actionId}".`);
       if (caller.role === 'server') {
         if (userId === undefined) throw invalid('/userId', 'is missing: whose action is it?');
         if (points !== undefined && (points < action.points.min || points > action.points.max)) {

@@ -14,7 +14,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(Actions), ...problemResponses() },
       },
     },
-    async () => ({ items: app.catalog.actions, nextCursor: null }),
+    async () => ({ items: await app.catalog.actions(), nextCursor: null }),
   );
 };
 

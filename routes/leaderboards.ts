@@ -1,28 +1,32 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { answer } from '../schemas/common.js';
-import { Leaderboard, LeaderboardParams, Leaderboards } from '../schemas/leaderboard.js';
+import { Leaderboard, LeaderboardParams, Leaderboards, LeaderboardsQuery } from '../schemas/leaderboard.js';
+import { withEntries, withTotal } from '../src/catalog/with-entries.js';
 import { problemResponses } from '../src/errors.js';
 
 const common = { tags: ['Leaderboards'], security: [] };
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
-  const describe = async (id: string): Promise<Leaderboard> => {
-    return { ...app.catalog.leaderboard(id), entries: await app.leaderboards.total(id) };
-  };
-
   app.get(
     '/v1/leaderboards',
     {
       schema: {
         ...common,
-        summary: 'All leaderboards',
-        response: { 200: answer(Leaderboards), ...problemResponses() },
+        summary: 'Leaderboards by id, page by page',
+        description: 'Those that are hidden are left out.',
+        querystring: LeaderboardsQuery,
+        response: { 200: answer(Leaderboards), ...problemResponses('validation-failed') },
       },
     },
-    async () => ({
-      items: await Promise.all(app.catalog.leaderboards.map(({ id }) => describe(id))),
-      nextCursor: null,
-    }),
+    async ({ query }) => {
+      const { items, nextCursor } = await app.cursors.page(
+        'leaderboards',
+        query,
+        (limit, after) => app.catalog.leaderboards(limit, after),
+        ({ id }) => id,
+      );
+      return { items: await withEntries(app.leaderboards, items), nextCursor };
+    },
   );
 
   app.get(
@@ -35,7 +39,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(Leaderboard), ...problemResponses('validation-failed', 'not-found') },
       },
     },
-    (request) => describe(request.params.id),
+    async (request) => withTotal(app.leaderboards, await app.catalog.leaderboard(request.params.id)),
   );
 };
 

@@ -14,7 +14,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         summary: 'Score',
         description:
-          'Counts a finished action, exactly once. A 200 means that the points are on disk. After an answer was lost, send the same token again: it is either counted now, or 409 says as what it was counted. A token that comes up against a limit of its action (429) is not used up.',
+          'Counts a finished action, exactly once. A 200 means that the points are on disk. After an answer was lost, send the same token again: it is either counted now, or 409 says as what it was counted. A token that comes up against a limit of its action (429), or whose leaderboards are all frozen (409), is not used up.',
         tags: ['Scores'],
         security: [{ bearer: [] }],
         body: ScoreSubmission,
@@ -30,6 +30,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
             'user-banned',
             'not-found',
             'action-token-replayed',
+            'board-frozen',
             'points-out-of-range',
             'action-limit-reached',
           ),
@@ -62,7 +63,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           tokenExpiresAt: claims.exp,
           issuedBy: app.actionToken.issuedBy(claims),
           signingKey: verified.key,
-          limits: app.catalog.limits(claims.act),
+          limits: await app.catalog.limits(claims.act),
           trace,
         });
         const receipt: Receipt = {
@@ -88,7 +89,7 @@ function accepted(app: FastifyInstance, request: FastifyRequest, receipt: Receip
   const { userId, eventId, action, points, status, leaderboards } = receipt;
   app.measured.actionTokenValidations.inc({ result: 'valid' });
   app.measured.scoreUpdates.inc({ status: status === 'held' ? 'held' : 'accepted' });
-  const [first] = leaderboards;
+  const first = leaderboards.find((board) => 'score' in board);
   const data = { newScore: first?.score ?? null, leaderboard: first?.id ?? null, eventId, action, points };
   request.log.info({ userId, data }, status === 'held' ? 'Score held' : 'Score updated');
   const { trace } = request;
@@ -148,7 +149,7 @@ async function verify(
   }
   const { claims, result } = verification;
   checkUser(claims.sub);
-  if (app.catalog.action(claims.act) === undefined) {
+  if ((await app.catalog.action(claims.act)) === null) {
     throw new Problem(
       'action-token-invalid',
       `The action token is not valid: there is no action "${claims.act}".`,

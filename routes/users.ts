@@ -16,13 +16,13 @@ import { BODY_FAULTS, Problem, problemResponses, UNREAD_BODY_FAULTS } from '../s
 const security = [{ bearer: [] }];
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
-  const user = { onRequest: [app.authenticate, app.requireUser] };
+  const player = { onRequest: [app.authenticate, app.requireUser] };
   const gameServer = { onRequest: [app.authenticate, app.requireRole('server', 'admin')] };
 
   app.get(
     '/v1/users/me',
     {
-      ...user,
+      ...player,
       schema: {
         summary: 'Who am I?',
         tags: ['Users'],
@@ -36,7 +36,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.patch(
     '/v1/users/me',
     {
-      ...user,
+      ...player,
       schema: {
         summary: 'Change my display name',
         tags: ['Users'],
@@ -49,16 +49,16 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request) => {
-      const renamed = await app.users.rename(request.user.id, request.body.displayName);
-      await app.leaderboards.rename(renamed.id, renamed.displayName);
-      return renamed;
+      const { user, changeId, boards } = await app.users.rename(request.user.id, request.body.displayName);
+      await app.leaderboards.rename(changeId, user.id, user.displayName, boards);
+      return user;
     },
   );
 
   app.post(
     '/v1/users/me/credentials',
     {
-      ...user,
+      ...player,
       config: app.limits.auth,
       schema: {
         summary: 'Turn my guest account into a full one',
@@ -78,7 +78,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.delete(
     '/v1/users/me',
     {
-      ...user,
+      ...player,
       schema: {
         summary: 'Erase me',
         description: 'Erases personal data, ends all sessions and leaves every board.',
@@ -92,9 +92,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const { id } = request.user;
-      const sessionIds = await app.users.erase(id);
-      for (const sessionId of sessionIds) app.sessions.remember(sessionId);
-      await app.leaderboards.erase(id);
+      const { sessions, changeId, boards } = await app.users.erase(id);
+      for (const sessionId of sessions) app.sessions.remember(sessionId);
+      await app.leaderboards.erase(changeId, id, boards);
       return reply.code(204).send(null);
     },
   );
@@ -102,7 +102,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/v1/users/me/events',
     {
-      ...user,
+      ...player,
       schema: {
         summary: 'My score history, newest first',
         tags: ['Users'],

@@ -88,6 +88,9 @@ export const Reason = Type.String({
   examples: ['The key of game server 3 was leaked.'],
 });
 
+/** A DELETE has no body. */
+export const Deletion = Type.Object({ reason: Type.Optional(Reason) }, { additionalProperties: false });
+
 export const NextCursor = Type.Union([Type.String(), Type.Null()]);
 
 /** A list: `nextCursor` asks for what comes after, null says that this is the end. */

@@ -30,6 +30,9 @@ const Rules = {
         'How many points a user may gain here in any 60 s; those it loses make no room for more. An event beyond is held: it counts nowhere until an administrator releases it.',
     }),
   ),
+  hidden: Type.Optional(
+    Type.Boolean({ description: 'Not in the list of leaderboards. Absent from answers unless true.' }),
+  ),
 };
 const RULES = { title: 'Global', sort: 'desc', operator: 'increment' };
 
@@ -39,6 +42,12 @@ export const Leaderboard = Type.Object(
     id: LeaderboardId,
     ...Rules,
     season: Type.Integer(),
+    frozenAt: Type.Optional(
+      Type.Unsafe<string>({
+        ...Time,
+        description: 'Since when it takes no scores. Absent if it takes them.',
+      }),
+    ),
     entries: Type.Integer({ description: 'How many there are.' }),
   },
   { $id: 'Leaderboard', description: 'A leaderboard.', examples: [LEADERBOARD] },
@@ -46,7 +55,7 @@ export const Leaderboard = Type.Object(
 export type Leaderboard = Static<typeof Leaderboard>;
 export const Leaderboards = List(ref(Leaderboard), {
   $id: 'Leaderboards',
-  description: 'All leaderboards.',
+  description: 'Leaderboards by id.',
   examples: [{ items: [LEADERBOARD], nextCursor: null }],
 });
 export const LeaderboardRules = Type.Object(
@@ -55,6 +64,10 @@ export const LeaderboardRules = Type.Object(
     additionalProperties: false,
     examples: [{ ...RULES, maxPointsPerMinute: 500, reason: 'Nobody is that quick.' }],
   },
+);
+export const LeaderboardsQuery = Type.Object(
+  { limit: Limit(100), cursor: Type.Optional(Cursor) },
+  { additionalProperties: false },
 );
 export const LeaderboardParams = Type.Object({ id: LeaderboardId });
 export const EntryParams = Type.Object({ id: LeaderboardId, userId: UserId });

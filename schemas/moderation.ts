@@ -161,7 +161,11 @@ export const AuditEntry = Type.Object(
       (
         [
           'put-leaderboard',
+          'freeze-leaderboard',
+          'unfreeze-leaderboard',
+          'delete-leaderboard',
           'put-action',
+          'delete-action',
           'release-event',
           'void-event',
           'void-events',

@@ -25,6 +25,25 @@ export const ScoreSubmission = Type.Object(
 
 const Rank = Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]);
 
+const BoardResult = Type.Object(
+  {
+    id: LeaderboardId,
+    season: Type.Integer(),
+    score: Points,
+    previousScore: Type.Union([Points, Type.Null()], { description: 'Null if this made the entry.' }),
+    rank: Type.Unsafe<Static<typeof Rank>>({
+      ...Rank,
+      description: 'Null while the ranking is being rebuilt.',
+    }),
+    previousRank: Rank,
+  },
+  { description: 'It has counted there.' },
+);
+const SkippedBoard = Type.Object(
+  { id: LeaderboardId, skipped: Type.Literal('frozen') },
+  { description: 'The leaderboard takes no scores. It has counted on the others.' },
+);
+
 export const Receipt = Type.Object(
   {
     eventId: EventId,
@@ -36,19 +55,9 @@ export const Receipt = Type.Object(
       description:
         'Held: more points than the board takes in a minute. Kept, but not on any board until it is released.',
     }),
-    leaderboards: Type.Array(
-      Type.Object({
-        id: LeaderboardId,
-        season: Type.Integer(),
-        score: Points,
-        previousScore: Type.Union([Points, Type.Null()], { description: 'Null if this made the entry.' }),
-        rank: Type.Unsafe<Static<typeof Rank>>({
-          ...Rank,
-          description: 'Null while the ranking is being rebuilt.',
-        }),
-        previousRank: Rank,
-      }),
-    ),
+    leaderboards: Type.Array(Type.Union([BoardResult, SkippedBoard]), {
+      description: 'Those that the action feeds, by id. Empty while the score is held.',
+    }),
   },
   {
     $id: 'Receipt',

@@ -1,8 +1,8 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox';
 import { Action, ActionDefinition, ActionParams } from '../../schemas/action.js';
-import { answer } from '../../schemas/common.js';
+import { answer, Deletion } from '../../schemas/common.js';
 import { actOf } from '../../src/audit.js';
-import { BODY_FAULTS, invalid, problemResponses } from '../../src/errors.js';
+import { BODY_FAULTS, invalid, problemResponses, UNREAD_BODY_FAULTS } from '../../src/errors.js';
 
 const common = { tags: ['Admin'], security: [{ bearer: [] }] };
 
@@ -34,6 +34,36 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       }
       await app.catalog.putAction(action, actOf(request));
       return action;
+    },
+  );
+
+  app.delete(
+    '/actions/:id',
+    {
+      schema: {
+        ...common,
+        summary: 'Delete an action',
+        description:
+          'Its tokens are refused from now on; what was scored with it stays. Refused while events of it are held for review: release or void them first.',
+        params: ActionParams,
+        querystring: Deletion,
+        response: {
+          204: Type.Null({ description: 'It is deleted.' }),
+          ...problemResponses(
+            'validation-failed',
+            ...UNREAD_BODY_FAULTS,
+            'unauthenticated',
+            'forbidden',
+            'not-found',
+            'action-in-use',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { reason = null } = request.query;
+      await app.catalog.deleteAction(request.params.id, { actor: request.user.id, reason });
+      return reply.code(204).send(null);
     },
   );
 };

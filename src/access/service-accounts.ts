@@ -73,7 +73,9 @@ export class ServiceAccounts {
       );
       const [account] = rows;
       if (account === undefined) throw new StartError(`There is no service account "${name}".`);
-      await announce(client, { type: 'service-account-revoked', accountId: account.id });
+      // Not an instance: each of them is to take note.
+      const header = { id: newId('chg'), writer: 'service-account' };
+      await announce(client, { type: 'service-account-revoked', ...header, accountId: account.id });
       return account.id;
     });
   }

@@ -20,6 +20,8 @@ interface SessionsOptions {
   /** Of a session, in seconds, however often it is refreshed. */
   readonly lifetime: number;
   readonly revocations: Revocations;
+  /** Names this instance in what it announces to the others. */
+  readonly writer: string;
 }
 
 /** The lock waits for an erasure of the user that is under way, and then finds nobody. */
@@ -103,9 +105,10 @@ export class Sessions {
 
   /** Ends a session and its access tokens, at once and on every instance. */
   async revoke(sessionId: string): Promise<void> {
-    await transact(this.#options.pool, async (client) => {
+    const { pool, writer } = this.#options;
+    await transact(pool, async (client) => {
       await client.query(REVOKE, [sessionId]);
-      await announce(client, { type: 'session-revoked', sessionId });
+      await announce(client, { type: 'session-revoked', id: newId('chg'), writer, sessionId });
     });
     this.remember(sessionId);
   }

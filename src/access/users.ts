@@ -3,6 +3,7 @@ import type { ScoreEvent, User } from '../../schemas/user.js';
 import { announce } from '../changes/change.js';
 import { Problem } from '../errors.js';
 import { newId } from '../ids.js';
+import { type BoardKey, boardKey } from '../leaderboard/board-key.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { brokenConstraint } from '../postgres/errors.js';
 import { rfc3339 } from '../postgres/sql.js';
@@ -14,16 +15,30 @@ export interface Credentials {
   readonly password: string;
 }
 
+/** The boards that a change of a user concerns: announced to the other instances, and to be changed here after the commit. */
+interface BoardsOfUser {
+  readonly changeId: string;
+  readonly boards: readonly BoardKey[];
+}
+
 const USER = `id, display_name AS "displayName", username, role, ${rfc3339('created_at')} AS "createdAt"`;
+
+/** The condition is that of the index. */
+const OF_USER = 'user_id = $1 AND version > 0';
 
 /** The people who play: guests, accounts with a password, and those whom a game server brings. */
 export class Users {
   readonly #pool: pg.Pool;
+  readonly #writer: string;
   readonly #replica: Queryable;
 
-  /** @param replica for reads that tolerate lag */
-  constructor(pool: pg.Pool, replica: Queryable = pool) {
+  /**
+   * @param writer names this instance in what it announces to the others
+   * @param replica for reads that tolerate lag
+   */
+  constructor(pool: pg.Pool, writer: string, replica: Queryable = pool) {
     this.#pool = pool;
+    this.#writer = writer;
     this.#replica = replica;
   }
 
@@ -87,11 +102,26 @@ export class Users {
   }
 
   /** @throws Problem `not-found` */
-  async rename(id: string, name: string): Promise<User> {
+  async rename(id: string, name: string): Promise<BoardsOfUser & { readonly user: User }> {
     return await transact(this.#pool, async (client) => {
+      // Waits for batches that hold the user's row, so that the boards of their scores are found.
       const user = await this.#update(client, 'display_name = $2', [id, displayName(name)]);
-      await announce(client, { type: 'user-renamed', userId: id, displayName: user.displayName });
-      return user;
+      const boards = boardKeys(
+        await client.query<BoardRow>(
+          `SELECT leaderboard_id AS leaderboard, season FROM scores WHERE ${OF_USER} AND score IS NOT NULL`,
+          [id],
+        ),
+      );
+      const changeId = newId('chg');
+      await announce(client, {
+        type: 'user-renamed',
+        id: changeId,
+        writer: this.#writer,
+        userId: id,
+        displayName: user.displayName,
+        boards: boards.map(({ text }) => text),
+      });
+      return { user, changeId, boards };
     });
   }
 
@@ -115,9 +145,9 @@ export class Users {
   /**
    * Erases what is personal and takes the user off every board. Its events stay in the ledger, without metadata, and its
    * consumed tokens stay consumed. Its sessions end.
-   * @returns the sessions
+   * @returns also the ids of the sessions
    */
-  async erase(id: string): Promise<string[]> {
+  async erase(id: string): Promise<BoardsOfUser & { readonly sessions: string[] }> {
     return await transact(this.#pool, async (client) => {
       // Waits for batches that hold the user's row; those that come later find it erased.
       await client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [id]);
@@ -126,10 +156,11 @@ export class Users {
          WHERE id = $1`,
         [id],
       );
-      await client.query(
-        `DELETE FROM scores s USING leaderboards l, LATERAL generate_series(1, l.season) past
-         WHERE s.leaderboard_id = l.id AND s.season = past AND s.user_id = $1`,
-        [id],
+      const boards = boardKeys(
+        await client.query<BoardRow>(
+          `DELETE FROM scores WHERE ${OF_USER} RETURNING leaderboard_id AS leaderboard, season`,
+          [id],
+        ),
       );
       await client.query(
         'UPDATE score_events SET metadata = NULL WHERE user_id = $1 AND metadata IS NOT NULL',
@@ -139,9 +170,18 @@ export class Users {
         'UPDATE sessions SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL RETURNING id',
         [id],
       );
-      for (const session of rows) await announce(client, { type: 'session-revoked', sessionId: session.id });
-      await announce(client, { type: 'user-erased', userId: id });
-      return rows.map((session) => session.id);
+      const sessions = rows.map((session) => session.id);
+      const changeId = newId('chg');
+      const change = { id: changeId, writer: this.#writer };
+      await announce(client, {
+        type: 'user-erased',
+        ...change,
+        userId: id,
+        boards: boards.map(({ text }) => text),
+      });
+      for (const sessionId of sessions)
+        await announce(client, { type: 'session-revoked', ...change, sessionId });
+      return { sessions, changeId, boards };
     });
   }
 
@@ -172,6 +212,14 @@ export class Users {
     return one(rows, values[0]);
   }
 }
+
+interface BoardRow {
+  readonly leaderboard: string;
+  readonly season: number;
+}
+
+const boardKeys = ({ rows }: { readonly rows: readonly BoardRow[] }): BoardKey[] =>
+  rows.map(({ leaderboard, season }) => boardKey(leaderboard, season));
 
 /** @throws Problem `not-found` if no row has come back */
 function one([user]: User[], id: string): User {

@@ -1,221 +1,214 @@
+import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
 import type { Action } from '../../schemas/action.js';
-import type { Leaderboard } from '../../schemas/leaderboard.js';
 import { type AdminAct, audit } from '../audit.js';
-import { announce } from '../changes/change.js';
-import { errorCode } from '../error-code.js';
-import { invalid, Problem } from '../errors.js';
+import { announce, type Change } from '../changes/change.js';
+import { newId } from '../ids.js';
 import type { Limits } from '../ledger/limits.js';
 import { type Queryable, transact } from '../postgres/database.js';
-import { SQLSTATE } from '../postgres/errors.js';
+import { putAction, readAction, readActions, removeAction } from './action-rows.js';
+import {
+  type LeaderboardDefinition,
+  type LeaderboardRules,
+  noSuchLeaderboard,
+  putLeaderboard,
+  readLeaderboard,
+  readLeaderboards,
+  removeLeaderboard,
+  setFrozen,
+} from './leaderboard-rows.js';
 
-/** A leaderboard as it is defined; what stands on it is for the projection to say. */
-export type LeaderboardDefinition = Omit<Leaderboard, 'entries'>;
+export type { LeaderboardDefinition } from './leaderboard-rows.js';
 
-/** Limits that do not exist are absent, also from answers. */
-const LEADERBOARDS = `
-SELECT json_strip_nulls(json_build_object('id', id, 'title', title, 'sort', sort, 'operator', operator, 'season', season,
-         'maxPointsPerMinute', max_points_per_minute)) AS definition
-FROM leaderboards ORDER BY id`;
-const ACTIONS = `
-SELECT json_strip_nulls(json_build_object('id', a.id, 'title', a.title,
-         'points', json_build_object('min', a.points_min, 'max', a.points_max), 'issuer', a.issuer,
-         'minDurationMs', a.min_duration_ms, 'cooldownMs', a.cooldown_ms, 'dailyLimit', a.daily_limit,
-         'leaderboards', ARRAY(SELECT leaderboard_id FROM action_leaderboards WHERE action_id = a.id ORDER BY 1)))
-         AS definition
-FROM actions a ORDER BY a.id`;
+/** Definitions that are kept of each kind, for up to some 10 MB. */
+const KEPT = 10_000;
 
-const PUT_LEADERBOARD = `
-INSERT INTO leaderboards (id, title, sort, operator, max_points_per_minute) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (id) DO UPDATE SET title = excluded.title, sort = excluded.sort, operator = excluded.operator,
-  max_points_per_minute = excluded.max_points_per_minute`;
+/** Null if there is none with this id, which is kept too. */
+interface Known<T> {
+  readonly definition: T | null;
+}
 
-const PUT_ACTION = `
-INSERT INTO actions (id, title, points_min, points_max, issuer, min_duration_ms, cooldown_ms, daily_limit)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-ON CONFLICT (id) DO UPDATE SET title = excluded.title, points_min = excluded.points_min,
-  points_max = excluded.points_max, issuer = excluded.issuer, min_duration_ms = excluded.min_duration_ms,
-  cooldown_ms = excluded.cooldown_ms, daily_limit = excluded.daily_limit`;
+/** Reads on demand, once for all who ask meanwhile. A read that was under way when its id was forgotten is not kept. */
+const definitions = <T>(read: (id: string) => Promise<T | null>) =>
+  new LRUCache<string, Known<T>>({
+    max: KEPT,
+    ignoreFetchAbort: true,
+    fetchMethod: async (id) => ({ definition: await read(id) }),
+  });
 
-const DEMO_ACTIONS: readonly Action[] = [
-  {
-    id: 'collect-coin',
-    title: 'Collect a coin',
-    points: { min: 10, max: 10 },
-    leaderboards: ['global'],
-    issuer: 'player',
-    minDurationMs: 0,
-  },
-  {
-    id: 'finish-level',
-    title: 'Finish a level',
-    points: { min: 1, max: 100 },
-    leaderboards: ['global'],
-    issuer: 'player',
-    minDurationMs: 1_000,
-  },
-  {
-    id: 'win-match',
-    title: 'Win a match',
-    points: { min: 250, max: 250 },
-    leaderboards: ['global'],
-    issuer: 'server',
-    minDurationMs: 0,
-  },
-];
-
-/** Which leaderboards and actions there are: few, read at every request, so all of them are kept in the process. */
+/**
+ * Leaderboards and actions. Their definitions are read when they are first needed, and kept until they change: `follow` must
+ * be told every announced change, also those of this instance, whose commit may have been answered too late to be known.
+ */
 export class Catalog {
   readonly #pool: pg.Pool;
-  readonly #listeners: (() => void)[] = [];
-  #leaderboards = new Map<string, LeaderboardDefinition>();
-  #actions = new Map<string, Action>();
-  #limits = new Map<string, Limits>();
-  #loading: Promise<void> = Promise.resolve();
+  readonly #writer: string;
+  readonly #leaderboards;
+  readonly #actions;
+  #allActions: Promise<Action[]> | null = null;
+  readonly #removalListeners: ((leaderboardId: string) => void)[] = [];
 
-  constructor(pool: pg.Pool) {
+  /** @param writer names this instance in what it announces to the others */
+  constructor(pool: pg.Pool, writer: string) {
     this.#pool = pool;
-  }
-
-  get leaderboards(): LeaderboardDefinition[] {
-    return [...this.#leaderboards.values()];
-  }
-
-  get actions(): Action[] {
-    return [...this.#actions.values()];
-  }
-
-  action(id: string): Action | undefined {
-    return this.#actions.get(id);
-  }
-
-  /** What bounds an action, or null. */
-  limits(actionId: string): Limits | null {
-    return this.#limits.get(actionId) ?? null;
+    this.#writer = writer;
+    this.#leaderboards = definitions((id) => readLeaderboard(pool, id));
+    this.#actions = definitions((id) => readAction(pool, id));
   }
 
   /** @throws Problem `not-found` */
-  leaderboard(id: string): LeaderboardDefinition {
-    const leaderboard = this.#leaderboards.get(id);
-    if (leaderboard === undefined) throw new Problem('not-found', `There is no leaderboard "${id}".`);
-    return leaderboard;
+  async leaderboard(id: string): Promise<LeaderboardDefinition> {
+    const known = await this.#leaderboards.fetch(id);
+    if (!known?.definition) throw noSuchLeaderboard(id);
+    return known.definition;
   }
 
-  onLoad(listener: () => void): void {
-    this.#listeners.push(listener);
+  /** The definition if it is at hand without asking PostgreSQL. */
+  cachedLeaderboard(id: string): LeaderboardDefinition | undefined {
+    return this.#leaderboards.get(id)?.definition ?? undefined;
   }
 
-  /** Reads the catalog again. Loads follow one another, so that an older one cannot overwrite a newer one. */
-  load(): Promise<void> {
-    this.#loading = this.#loading.catch(() => {}).then(() => this.#load());
-    return this.#loading;
+  /** Leaderboards that are not hidden, by id, behind the given one. */
+  leaderboards(limit: number, after: string | null): Promise<LeaderboardDefinition[]> {
+    return readLeaderboards(this.#pool, limit, after);
   }
 
-  async #load(): Promise<void> {
-    const [leaderboards, actions] = await Promise.all([
-      this.#pool.query<{ definition: LeaderboardDefinition }>(LEADERBOARDS),
-      this.#pool.query<{ definition: Action }>(ACTIONS),
-    ]);
-    this.#leaderboards = new Map(leaderboards.rows.map(({ definition }) => [definition.id, definition]));
-    this.#actions = new Map(actions.rows.map(({ definition }) => [definition.id, definition]));
-    this.#limits = new Map(
-      this.actions.flatMap((action) => {
-        const limits = limitsOf(action, this.#leaderboards);
-        return limits === null ? [] : [[action.id, limits] as const];
-      }),
-    );
-    for (const listener of this.#listeners) listener();
+  /** An action, or null if there is none. */
+  async action(id: string): Promise<Action | null> {
+    return (await this.#actions.fetch(id))?.definition ?? null;
   }
 
-  /**
-   * Creates or replaces a leaderboard, on all instances.
-   * @throws Problem `leaderboard-in-use` if it has entries and would sort or count otherwise
-   */
-  async putLeaderboard(board: Omit<LeaderboardDefinition, 'season'>, act: AdminAct): Promise<void> {
-    await transact(this.#pool, async (client) => {
-      // Waits for batches that write to this board, and makes those that follow wait and then see what we have done.
-      const { rows } = await client.query<Pick<LeaderboardDefinition, 'sort' | 'operator'>>(
-        'SELECT sort, operator FROM leaderboards WHERE id = $1 FOR UPDATE',
-        [board.id],
-      );
-      const [known] = rows;
-      if (known !== undefined && (known.sort !== board.sort || known.operator !== board.operator)) {
-        const entries = await client.query(
-          'SELECT FROM scores WHERE leaderboard_id = $1 AND score IS NOT NULL LIMIT 1',
-          [board.id],
-        );
-        if (entries.rowCount !== 0) {
-          throw new Problem(
-            'leaderboard-in-use',
-            `The leaderboard "${board.id}" has entries: sort and operator stay ${known.sort} and ${known.operator}.`,
-          );
-        }
-      }
-      const { id, title, sort, operator, maxPointsPerMinute = null } = board;
-      await client.query(PUT_LEADERBOARD, [id, title, sort, operator, maxPointsPerMinute]);
-      await audit(client, act, 'put-leaderboard', id, board);
-      await announce(client, { type: 'catalog' });
+  /** All actions, by id. */
+  async actions(): Promise<Action[]> {
+    const reading = this.#allActions ?? readActions(this.#pool);
+    this.#allActions = reading;
+    try {
+      return await reading;
+    } catch (error) {
+      if (this.#allActions === reading) this.#allActions = null;
+      throw error;
+    }
+  }
+
+  /** What bounds an action, or null. */
+  async limits(actionId: string): Promise<Limits | null> {
+    const action = await this.action(actionId);
+    if (action === null) return null;
+    const { cooldownMs = null, dailyLimit = null, leaderboards } = action;
+    const known = await Promise.all(leaderboards.map((id) => this.#leaderboards.fetch(id)));
+    const boards = known.flatMap((board) => {
+      const { id = '', maxPointsPerMinute } = board?.definition ?? {};
+      return maxPointsPerMinute === undefined ? [] : [{ id, maxPointsPerMinute }];
     });
-    await this.load();
+    return cooldownMs === null && dailyLimit === null && boards.length === 0
+      ? null
+      : { cooldownMs, dailyLimit, boards };
+  }
+
+  /** Called with the id of a leaderboard that was deleted. */
+  onRemoved(listener: (leaderboardId: string) => void): void {
+    this.#removalListeners.push(listener);
+  }
+
+  /** Forgets what an announced change has made obsolete. */
+  follow(change: Change): void {
+    if (change.type === 'action') {
+      this.#actions.delete(change.action);
+      this.#allActions = null;
+    }
+    if (change.type === 'leaderboard') {
+      this.#leaderboards.delete(change.leaderboard);
+      if (change.removed) for (const listener of this.#removalListeners) listener(change.leaderboard);
+    }
+  }
+
+  /** Changes may have been missed. */
+  forgetAll(): void {
+    this.#leaderboards.clear();
+    this.#actions.clear();
+    this.#allActions = null;
   }
 
   /**
-   * Creates or replaces an action, on all instances.
+   * Makes a leaderboard, or gives it other rules. Idempotent.
+   * @throws Problem `leaderboard-in-use` if it has entries and would sort or count otherwise; `service-unavailable` if its
+   * scores do not pause in time: to be tried again
+   */
+  async putLeaderboard(rules: LeaderboardRules, act: AdminAct): Promise<LeaderboardDefinition> {
+    const { id } = rules;
+    await this.#change(leaderboardChange(id, false), async (client) => {
+      await putLeaderboard(client, rules);
+      await audit(client, act, 'put-leaderboard', id, rules);
+      return true;
+    });
+    return await this.leaderboard(id);
+  }
+
+  /**
+   * Makes a leaderboard take no scores, or take them again. Idempotent.
+   * @throws Problem `not-found`, `service-unavailable`
+   */
+  async setFrozen(id: string, frozen: boolean, act: AdminAct): Promise<LeaderboardDefinition> {
+    await this.#change(leaderboardChange(id, false), async (client) => {
+      const isChange = await setFrozen(client, id, frozen);
+      if (isChange) await audit(client, act, frozen ? 'freeze-leaderboard' : 'unfreeze-leaderboard', id);
+      return isChange;
+    });
+    return await this.leaderboard(id);
+  }
+
+  /**
+   * Deletes a leaderboard, from all reads at once; its scores leave with `purgeScores`.
+   * @throws Problem `not-found`, `service-unavailable`; `leaderboard-in-use` while an action feeds it, or while it has
+   * entries unless it is frozen
+   */
+  async deleteLeaderboard(id: string, act: AdminAct): Promise<void> {
+    await this.#change(leaderboardChange(id, true), async (client) => {
+      await removeLeaderboard(client, id);
+      await audit(client, act, 'delete-leaderboard', id);
+      return true;
+    });
+  }
+
+  /**
+   * Makes or replaces an action.
    * @throws Problem `validation-failed` if it feeds a leaderboard that does not exist
    */
   async putAction(action: Action, act: AdminAct): Promise<void> {
-    try {
-      await transact(this.#pool, async (client) => {
-        await writeAction(client, action);
-        await audit(client, act, 'put-action', action.id, action);
-        await announce(client, { type: 'catalog' });
-      });
-    } catch (error) {
-      if (errorCode(error) !== SQLSTATE.foreignKeyViolation) throw error;
-      throw invalid('/leaderboards', 'names a leaderboard that does not exist');
-    }
-    await this.load();
-  }
-
-  /** Adds the demo actions to a database that has no actions at all. */
-  async seedDemoActions(): Promise<void> {
-    await transact(this.#pool, async (client) => {
-      // Of instances that start together one seeds; the others wait for it and find the actions there.
-      await client.query('LOCK TABLE actions IN SHARE ROW EXCLUSIVE MODE');
-      const { rowCount } = await client.query('SELECT FROM actions LIMIT 1');
-      if (rowCount === 0) for (const action of DEMO_ACTIONS) await writeAction(client, action);
+    await this.#change({ type: 'action', action: action.id }, async (client) => {
+      await putAction(client, action);
+      await audit(client, act, 'put-action', action.id, action);
+      return true;
     });
   }
+
+  /** @throws Problem `not-found`; `action-in-use` while events of it are held for review */
+  async deleteAction(id: string, act: AdminAct): Promise<void> {
+    await this.#change({ type: 'action', action: id }, async (client) => {
+      await removeAction(client, id);
+      await audit(client, act, 'delete-action', id);
+      return true;
+    });
+  }
+
+  /** Runs a change in a transaction, and announces it if `work` says that it is one. */
+  async #change(
+    change: DistributiveOmit<CatalogChange, 'id' | 'writer'>,
+    work: (client: Queryable) => Promise<boolean>,
+  ): Promise<void> {
+    const announced: Change = { ...change, id: newId('chg'), writer: this.#writer };
+    await transact(this.#pool, async (client) => {
+      if (await work(client)) await announce(client, announced);
+    });
+    this.follow(announced);
+  }
 }
 
-function limitsOf(
-  { cooldownMs, dailyLimit, leaderboards }: Action,
-  definitions: ReadonlyMap<string, LeaderboardDefinition>,
-): Limits | null {
-  const boards = leaderboards.flatMap((id) => {
-    const { maxPointsPerMinute } = definitions.get(id) ?? {};
-    return maxPointsPerMinute === undefined ? [] : [{ id, maxPointsPerMinute }];
-  });
-  return cooldownMs === undefined && dailyLimit === undefined && boards.length === 0
-    ? null
-    : { cooldownMs: cooldownMs ?? null, dailyLimit: dailyLimit ?? null, boards };
-}
+const leaderboardChange = (leaderboard: string, removed: boolean) => ({
+  type: 'leaderboard' as const,
+  leaderboard,
+  removed,
+});
 
-async function writeAction(client: Queryable, action: Action): Promise<void> {
-  const { id, title, points, issuer, minDurationMs, leaderboards, cooldownMs, dailyLimit } = action;
-  await client.query(PUT_ACTION, [
-    id,
-    title,
-    points.min,
-    points.max,
-    issuer,
-    minDurationMs,
-    cooldownMs ?? null,
-    dailyLimit ?? null,
-  ]);
-  await client.query('DELETE FROM action_leaderboards WHERE action_id = $1', [id]);
-  await client.query(
-    'INSERT INTO action_leaderboards (action_id, leaderboard_id) SELECT DISTINCT $1, unnest($2::text[])',
-    [id, leaderboards],
-  );
-}
+type CatalogChange = Extract<Change, { type: 'leaderboard' | 'action' }>;
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

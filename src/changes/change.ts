@@ -39,8 +39,13 @@ const Change = Type.Union([
   Type.Object({ type: Type.Literal('user-erased'), ...Header, userId: Type.String(), boards: Boards }),
   Type.Object({ type: Type.Literal('session-revoked'), ...Header, sessionId: Type.String() }),
   Type.Object({ type: Type.Literal('service-account-revoked'), ...Header, accountId: Type.String() }),
-  /** A leaderboard was made, changed, frozen, unfrozen or deleted. */
-  Type.Object({ type: Type.Literal('leaderboard'), ...Header, leaderboard: Type.String() }),
+  /** A leaderboard was made, changed, frozen, unfrozen or, if `removed`, deleted. */
+  Type.Object({
+    type: Type.Literal('leaderboard'),
+    ...Header,
+    leaderboard: Type.String(),
+    removed: Type.Boolean(),
+  }),
   /** An action was made, changed or deleted. */
   Type.Object({ type: Type.Literal('action'), ...Header, action: Type.String() }),
 ]);

@@ -1,72 +1,69 @@
 import { announce } from '../changes/change.js';
-import type { EntryChange } from '../leaderboard/leaderboards.js';
+import { newId } from '../ids.js';
+import { boardKey } from '../leaderboard/board-key.js';
+import type { BoardChange } from '../leaderboard/entry.js';
 import type { Queryable } from '../postgres/database.js';
-import {
-  BOARDS_OF_EVENT,
-  LOCK_BOARDS,
-  LOCK_PLAYERS,
-  RECOMPUTE,
-  ROWS_PER_NOTIFICATION,
-} from './statements.js';
+import { LOCK_PLAYERS, PASS_FENCES, RECOMPUTE } from './statements.js';
 
 type Status = 'counted' | 'held' | 'voided';
 
 export interface Correction {
-  /** The events that are otherwise now, and what they were. */
+  /** Names the change of the boards. */
+  readonly changeId: string;
+  /** The events that have another status now, and what they were. */
   readonly events: readonly { readonly id: string; readonly was: Status }[];
   /** What became of the boards: announced to the other instances, and to be applied here after the commit. */
-  readonly entries: readonly EntryChange[];
+  readonly entries: readonly BoardChange[];
 }
 
+type EntryRow = Omit<BoardChange, 'board'> & { readonly leaderboard: string; readonly season: number };
+
 /**
- * Gives events another status, and makes the scores what the ledger then says. To be called in a transaction, whose locks
- * it takes in the order of all who write scores: users, then boards.
+ * Gives events another status, and makes the scores what the ledger then says, also of frozen boards. To be called in a
+ * transaction, whose locks it takes in the order of all who write scores: users, then fences.
  * @param from only events of these statuses are touched
+ * @param writer names this instance in the announcement
  */
 export async function correct(
   client: Queryable,
   events: readonly { readonly id: string; readonly userId: string }[],
   from: readonly Status[],
   to: Status,
-  instance: string,
+  writer: string,
 ): Promise<Correction> {
+  const changeId = newId('chg');
   // Also of users who are erased: their events are marked, and their scores are gone.
   await client.query(LOCK_PLAYERS, [[...new Set(events.map(({ userId }) => userId))]]);
   const { rows: changed } = await client.query<{ id: string; was: Status }>(
     `WITH known AS (SELECT id, status AS was FROM score_events WHERE id = ANY ($1) AND status = ANY ($2) FOR UPDATE)
-     UPDATE score_events e SET status = $3, boards = ${BOARDS_OF_EVENT('e')} FROM known WHERE e.id = known.id
-     RETURNING e.id, known.was`,
+     UPDATE score_events e SET status = $3 FROM known WHERE e.id = known.id RETURNING e.id, known.was`,
     [events.map(({ id }) => id), from, to],
   );
   const scoring = changed.filter(({ was }) => was === 'counted' || to === 'counted').map(({ id }) => id);
-  if (scoring.length === 0) return { events: changed, entries: [] };
-  await client.query(LOCK_BOARDS, [scoring]);
-  const { rows: entries } = await client.query<EntryChange>(RECOMPUTE, [scoring]);
-  for (const [leaderboard, season, part] of notifications(entries)) {
+  if (scoring.length === 0) return { changeId, events: changed, entries: [] };
+  await client.query(PASS_FENCES, [scoring]);
+  const { rows } = await client.query<EntryRow>(RECOMPUTE, [scoring]);
+  const entries = rows.map(
+    ({ leaderboard, season, ...entry }): BoardChange => ({ board: boardKey(leaderboard, season), ...entry }),
+  );
+  for (const [board, changes] of byBoard(entries)) {
     await announce(client, {
       type: 'scores',
-      instance,
-      leaderboard,
-      season,
-      entries: part.map(({ userId, score, achievedAt, version }) => [userId, score, achievedAt, version]),
+      id: changeId,
+      writer,
+      board,
+      entries: changes.map(({ userId, score, achievedAt, version }) => [userId, score, achievedAt, version]),
     });
   }
-  return { events: changed, entries };
+  return { changeId, events: changed, entries };
 }
 
-function* notifications(
-  entries: readonly EntryChange[],
-): Generator<[leaderboard: string, season: number, part: readonly EntryChange[]]> {
-  const boards = new Map<string, EntryChange[]>();
+function byBoard(entries: readonly BoardChange[]): Map<string, BoardChange[]> {
+  const boards = new Map<string, BoardChange[]>();
   for (const entry of entries) {
-    const key = `${entry.leaderboardId} ${entry.season}`;
-    boards.set(key, [...(boards.get(key) ?? []), entry]);
+    const known = boards.get(entry.board.text);
+    if (known === undefined) boards.set(entry.board.text, [entry]);
+    else known.push(entry);
   }
-  for (const board of boards.values()) {
-    for (let start = 0; start < board.length; start += ROWS_PER_NOTIFICATION) {
-      const part = board.slice(start, start + ROWS_PER_NOTIFICATION);
-      const [first] = part;
-      if (first !== undefined) yield [first.leaderboardId, first.season, part];
-    }
-  }
+  return boards;
 }

@@ -15,7 +15,7 @@ interface Player {
 }
 
 interface Guarded {
-  /** What was sent to the ledger, and the rows that tell what has become of it. */
+  /** What was sent to the ledger, and the rows of the answer. */
   readonly entrants: readonly Pending[];
   readonly rows: readonly BatchRow[];
   /** What was not sent, because a limit was reached. Such tokens are not consumed. */
@@ -29,7 +29,7 @@ interface Guarded {
 export async function recordGuarded(
   pool: pg.Pool,
   batch: readonly Pending[],
-  instance: string,
+  writer: string,
   timeoutMs: number,
 ): Promise<Guarded> {
   return await transact(
@@ -73,7 +73,7 @@ export async function recordGuarded(
           refused.set(pending, limitReached(pending.actionId, verdict.retryAfter));
         else entrants.push({ pending, age, held: verdict?.result === 'held' });
       }
-      const { text, values = [], name } = recordBatch(entrants, instance);
+      const { text, values = [], name } = recordBatch(entrants, writer);
       const rows = entrants.length === 0 ? [] : await ask<BatchRow>(text, values, name);
       return { entrants: entrants.map(({ pending }) => pending), rows, refused };
     },

@@ -1,4 +1,5 @@
 import { Problem } from '../errors.js';
+import type { BatchRow, Submission } from './submission.js';
 
 /** What a token was counted as. */
 export interface ConsumedToken {
@@ -11,8 +12,24 @@ export interface ConsumedToken {
 export const noSuchUser = (userId: string): Problem =>
   new Problem('not-found', `There is no user "${userId}".`);
 
-export const banned = (): Problem =>
-  new Problem('user-banned', 'This user is banned: it may read but not score.');
+const noSuchAction = (actionId: string): Problem =>
+  new Problem('action-token-invalid', `The action token is not valid: there is no action "${actionId}".`);
+
+const frozen = (actionId: string): Problem =>
+  new Problem(
+    'board-frozen',
+    `Every leaderboard that "${actionId}" feeds is frozen. The token is not used up.`,
+  );
+
+const banned = (): Problem => new Problem('user-banned', 'This user is banned: it may read but not score.');
+
+/** The answers to what the statement that records a batch refuses. No token of these is used up. */
+export const REFUSALS: Record<NonNullable<BatchRow['refused']>, (submission: Submission) => Problem> = {
+  'no-user': ({ userId }) => noSuchUser(userId),
+  banned,
+  'no-action': ({ actionId }) => noSuchAction(actionId),
+  frozen: ({ actionId }) => frozen(actionId),
+};
 
 export const limitReached = (actionId: string, retryAfter: number): Problem =>
   new Problem('action-limit-reached', `"${actionId}" counts for this user again in ${retryAfter} s.`, {

@@ -1,47 +1,43 @@
 import type pg from 'pg';
 import type { Problem } from '../errors.js';
 import { newId } from '../ids.js';
-import type { RankChange } from '../leaderboard/leaderboard.js';
-import type { EntryChange, Leaderboards } from '../leaderboard/leaderboards.js';
+import type { RankChange, ScoredChange } from '../leaderboard/entry.js';
+import { BatchQueue } from './batch-queue.js';
 import { recordGuarded } from './guarded-batch.js';
-import { Lane } from './lane.js';
-import { banned, type ConsumedToken, noSuchUser, replayed } from './refusals.js';
+import { type Recorded, recordedScore, scoredChanges } from './recorded.js';
+import { type ConsumedToken, REFUSALS, replayed } from './refusals.js';
 import { CONSUMED_TOKENS, PURGE_TOKENS, RECORDED_EVENTS } from './statements.js';
 import {
   type BatchRow,
-  type BoardResult,
+  changeId,
+  type EntryRow,
   type Pending,
   type RecordedScore,
   recordBatch,
+  type Skipped,
   type Submission,
 } from './submission.js';
 
-export { MAX_WAITING } from './lane.js';
+export { MAX_WAITING } from './batch-queue.js';
 export type { RecordedScore, Submission } from './submission.js';
 
-type Standing = Omit<EntryChange, 'userId' | 'score'> & {
-  readonly score: number;
-  readonly previousScore: number | null;
-};
-interface Recorded {
-  readonly acceptedAt: number;
-  held: boolean;
-  readonly standings: Standing[];
-}
-type EventRow = { readonly eventId: string; readonly held: boolean } & (
-  | Standing
-  | { readonly leaderboardId: null }
+type EventRow = { readonly eventId: string; readonly held: boolean; readonly skipped: Skipped } & (
+  | EntryRow
+  | { readonly leaderboard: null }
 );
 
 interface LedgerOptions {
   readonly pool: pg.Pool;
-  readonly leaderboards: Pick<Leaderboards, 'apply'>;
-  /** Names this process in what it announces to the others. */
-  readonly instance: string;
+  /** Shows what is committed. */
+  readonly leaderboards: {
+    applyAndRank(changeId: string, changes: readonly ScoredChange[]): Promise<RankChange[]>;
+  };
+  /** Names this instance in what it announces to the others. */
+  readonly writer: string;
   readonly onError: (error: unknown) => void;
-  /** So many submissions were answered together, after so many seconds. */
+  /** Called with the number of submissions that were answered together, and the seconds that it took. */
   readonly onFlush?: ((size: number, seconds: number) => void) | undefined;
-  /** The boards show what was committed so many seconds ago. */
+  /** Called with the seconds from a commit until the boards show it. */
   readonly onProjected?: (seconds: number) => void;
 }
 
@@ -51,44 +47,44 @@ const TRY_MS = 2_500;
 const REMEMBER_TOKENS_FOR = 86_400;
 
 /**
- * The writer of the ledger. Submissions wait in lanes and are written in batches: those without limits each by one
+ * The writer of the ledger. Submissions wait in batch queues and are written in batches: those without limits each by one
  * statement, those with limits in a transaction that looks at what their users have done before.
  *
  * If the database does not answer, nobody knows whether a batch was committed. It is sent again: each submission has its
  * event id from before the write, so a token that turns out to be consumed by that very event is a success, any other a
  * replay.
- * What this process gave up may still be committed later: its boards then hear of it as they hear of other instances.
+ * A batch that this process gave up may still be committed later. Its boards then learn of it from the announcement.
  */
 export class ScoreLedger {
   readonly #options: LedgerOptions;
-  readonly #plain: Lane<Pending>;
-  readonly #guarded: Lane<Pending>;
+  readonly #plain: BatchQueue<Pending>;
+  readonly #guarded: BatchQueue<Pending>;
 
   constructor(options: LedgerOptions) {
     this.#options = options;
-    const lane = {
+    const queue = {
       onError: options.onError,
       onFlush: options.onFlush,
       onStart: (batch: readonly Pending[], at: number) => {
-        const id = batch[0]?.eventId ?? '';
+        const id = changeId(batch);
         for (const { trace } of batch) trace?.enter('commit', at, { id, size: batch.length });
       },
     };
-    this.#plain = new Lane({ ...lane, send: (batch) => this.#send(batch) });
-    this.#guarded = new Lane({ ...lane, send: (batch) => this.#sendGuarded(batch) });
+    this.#plain = new BatchQueue({ ...queue, send: (batch) => this.#send(batch) });
+    this.#guarded = new BatchQueue({ ...queue, send: (batch) => this.#sendGuarded(batch) });
   }
 
   /**
    * Writes a submission. Resolves once it is committed.
-   * @throws Problem `action-token-replayed`, `user-banned`, `not-found` (no such user), `action-limit-reached`,
-   * `points-out-of-range` (a score would leave ±(2^53 − 1)), or `service-unavailable`: then it may or may not have counted,
-   * and trying again is safe
+   * @throws Problem `action-token-replayed`, `action-token-invalid` (no such action), `user-banned`, `not-found` (no such
+   * user), `board-frozen` (every board of the action), `action-limit-reached`, `points-out-of-range` (a score would leave
+   * ±(2^53 − 1)), or `service-unavailable`: then it may or may not have counted, and trying again is safe
    */
   record(submission: Submission): Promise<RecordedScore> {
-    const lane = submission.limits === null ? this.#plain : this.#guarded;
+    const queue = submission.limits === null ? this.#plain : this.#guarded;
     return new Promise((resolve, reject) => {
       // What is new comes first: a literal that goes on after a spread takes V8 longer than all else here.
-      lane.add({ eventId: newId('evt'), arrivedAt: performance.now(), resolve, reject, ...submission });
+      queue.add({ eventId: newId('evt'), arrivedAt: performance.now(), resolve, reject, ...submission });
     });
   }
 
@@ -117,7 +113,7 @@ export class ScoreLedger {
     return (await this.#options.pool.query(PURGE_TOKENS, [REMEMBER_TOKENS_FOR, limit])).rowCount ?? 0;
   }
 
-  /** Refuses what comes from now on, and resolves when everything that waits is answered. */
+  /** Refuses new submissions, and resolves when those that wait are answered. */
   async drain(): Promise<void> {
     await Promise.all([this.#plain.drain(), this.#guarded.drain()]);
   }
@@ -125,13 +121,13 @@ export class ScoreLedger {
   async #send(batch: Pending[]): Promise<void> {
     const now = performance.now();
     const entrants = batch.map((pending) => ({ pending, age: now - pending.arrivedAt, held: false }));
-    const rows = await this.#ask<BatchRow>(recordBatch(entrants, this.#options.instance));
+    const rows = await this.#ask<BatchRow>(recordBatch(entrants, this.#options.writer));
     await this.#answer(batch, rows, new Map());
   }
 
   async #sendGuarded(batch: Pending[]): Promise<void> {
-    const { pool, instance } = this.#options;
-    const { entrants, rows, refused } = await recordGuarded(pool, batch, instance, TRY_MS);
+    const { pool, writer } = this.#options;
+    const { entrants, rows, refused } = await recordGuarded(pool, batch, writer, TRY_MS);
     await this.#answer(entrants, rows, refused);
   }
 
@@ -142,35 +138,28 @@ export class ScoreLedger {
     refused: Map<Pending, Problem>,
   ): Promise<void> {
     const recorded = new Map<Pending, Recorded>();
-    for (const {
-      index,
-      userExists,
-      banned: isBanned,
-      acceptedAt,
-      held,
-      leaderboardId,
-      ...standing
-    } of rows) {
+    for (const { index, refused: reason, acceptedAt, held, skipped, ...entry } of rows) {
       const pending = entrants[index];
       if (pending === undefined) throw new Error(`The batch has no submission ${index}`);
       if (acceptedAt !== null) {
-        const entry = getOrMake(recorded, pending, () => ({ acceptedAt, held, standings: [] }));
-        if (leaderboardId !== null) entry.standings.push({ leaderboardId, ...standing });
-      } else if (!userExists) {
-        refused.set(pending, noSuchUser(pending.userId));
+        const event = getOrMake(recorded, pending, () => ({ acceptedAt, held, skipped, entries: [] }));
+        if (entry.leaderboard !== null) event.entries.push(entry);
       } else {
-        refused.set(pending, isBanned ? banned() : replayed(pending.userId, undefined));
+        refused.set(
+          pending,
+          reason === null ? replayed(pending.userId, undefined) : REFUSALS[reason](pending),
+        );
       }
     }
     if (refused.size > 0) await this.#judgeReplays(recorded, refused);
-    const results = await this.#project(recorded);
+    const results = await this.#project(changeId(entrants), recorded);
     for (const [pending, problem] of refused) pending.reject(problem);
     for (const [pending, result] of results) pending.resolve(result);
   }
 
   /**
-   * Tells what was counted before from what was not, whatever has become of its user since: our own events, from a try
-   * whose answer was lost, are recorded; tokens that something else has consumed are replays.
+   * Tells what was counted before from what was not, whatever has become of its user or its boards since: our own events,
+   * from a try whose answer was lost, are recorded; tokens that something else has consumed are replays.
    */
   async #judgeReplays(recorded: Map<Pending, Recorded>, refused: Map<Pending, Problem>): Promise<void> {
     const tokens = await this.#consumed([...refused.keys()].map(({ tokenId }) => tokenId));
@@ -179,7 +168,7 @@ export class ScoreLedger {
       const token = tokens.get(pending.tokenId);
       if (token === undefined) continue;
       if (token.eventId === pending.eventId) {
-        const event: Recorded = { acceptedAt: token.acceptedAt, held: false, standings: [] };
+        const event: Recorded = { acceptedAt: token.acceptedAt, held: false, skipped: null, entries: [] };
         own.set(pending.eventId, event);
         recorded.set(pending, event);
         refused.delete(pending);
@@ -189,11 +178,12 @@ export class ScoreLedger {
     }
     if (own.size === 0) return;
     const rows = await this.#ask<EventRow>({ text: RECORDED_EVENTS, values: [[...own.keys()]] });
-    for (const { eventId, held, ...standing } of rows) {
+    for (const { eventId, held, skipped, ...entry } of rows) {
       const event = own.get(eventId);
       if (event === undefined) continue;
       event.held = held;
-      if (standing.leaderboardId !== null) event.standings.push(standing);
+      event.skipped = skipped;
+      if (entry.leaderboard !== null) event.entries.push(entry);
     }
   }
 
@@ -204,15 +194,13 @@ export class ScoreLedger {
   }
 
   /** Hands what is committed to the leaderboards. Whatever happens there, the scores have counted. */
-  async #project(recorded: Map<Pending, Recorded>): Promise<Map<Pending, RecordedScore>> {
-    const changes = [...recorded].flatMap(([{ userId }, { standings }]) =>
-      standings.map((standing): EntryChange => ({ userId, ...standing })),
-    );
+  async #project(change: string, recorded: Map<Pending, Recorded>): Promise<Map<Pending, RecordedScore>> {
+    const changes = [...recorded].flatMap(([{ userId }, event]) => scoredChanges(userId, event));
     let ranks: RankChange[] = [];
     const committed = performance.now();
     for (const { trace } of recorded.keys()) trace?.enter('project', committed);
     try {
-      ranks = await this.#options.leaderboards.apply(changes);
+      ranks = await this.#options.leaderboards.applyAndRank(change, changes);
       const projected = performance.now();
       for (const { trace } of recorded.keys()) trace?.enter('publish', projected);
       if (changes.length > 0) this.#options.onProjected?.((projected - committed) / 1000);
@@ -221,18 +209,9 @@ export class ScoreLedger {
       this.#options.onError(error);
     }
     const ranksInOrder = ranks.values();
-    const results = new Map<Pending, RecordedScore>();
-    for (const [pending, { acceptedAt, held, standings }] of recorded) {
-      const leaderboards = standings.map(
-        ({ leaderboardId: id, season, score, previousScore }): BoardResult => {
-          const { rank = null, previousRank = null } = ranksInOrder.next().value ?? {};
-          return { id, season, score, previousScore, rank, previousRank };
-        },
-      );
-      const status = held ? 'held' : 'counted';
-      results.set(pending, { eventId: pending.eventId, acceptedAt, status, leaderboards });
-    }
-    return results;
+    return new Map(
+      [...recorded].map(([pending, event]) => [pending, recordedScore(pending.eventId, event, ranksInOrder)]),
+    );
   }
 }
 

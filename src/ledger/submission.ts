@@ -1,6 +1,6 @@
 import type { QueryConfig } from 'pg';
 import type { Limits } from './limits.js';
-import { RECORD_BATCH } from './statements.js';
+import { RECORD_BATCH } from './record-batch.js';
 
 /** What a verified action token and the request that brought it say. */
 export interface Submission {
@@ -20,7 +20,7 @@ export interface Submission {
   readonly trace?: Progress | null;
 }
 
-/** Hears how far a submission has come: when each stage began, on the clock of `performance.now()`. */
+/** Is told when each stage of a submission begins, on the clock of `performance.now()`. */
 interface Progress {
   enter(stage: 'commit', at: number, batch: { readonly id: string; readonly size: number }): void;
   enter(stage: 'project' | 'publish', at: number): void;
@@ -35,6 +35,7 @@ export interface Pending extends Submission {
   reject(reason: unknown): void;
 }
 
+/** What a score has done on a board. */
 export interface BoardResult {
   readonly id: string;
   readonly season: number;
@@ -44,30 +45,46 @@ export interface BoardResult {
   readonly previousRank: number | null;
 }
 
+/** A board that has taken nothing, and why. */
+export interface SkippedBoard {
+  readonly id: string;
+  readonly skipped: 'frozen';
+}
+
 /** Proof that a submission is on disk. */
 export interface RecordedScore {
   readonly eventId: string;
   /** Milliseconds since the epoch. */
   readonly acceptedAt: number;
   readonly status: 'counted' | 'held';
-  /** Empty while it is held. */
-  readonly leaderboards: BoardResult[];
+  /** By id. Empty while it is held. */
+  readonly leaderboards: (BoardResult | SkippedBoard)[];
 }
 
-/** One row a submission and board; the columns of the board are null if the submission has changed none. */
-export interface BatchRow {
-  readonly index: number;
-  readonly userExists: boolean;
-  readonly banned: boolean | null;
-  readonly acceptedAt: number | null;
-  readonly held: boolean;
-  readonly leaderboardId: string | null;
+/** An entry that a submission has led to, as PostgreSQL reports it. */
+export interface EntryRow {
+  readonly leaderboard: string;
   readonly season: number;
   readonly score: number;
   readonly previousScore: number | null;
   readonly achievedAt: number;
+  /** Null if there was no entry before, or if the time is not known any more. */
+  readonly previousAchievedAt: number | null;
   readonly version: number;
 }
+
+/** Why boards have taken nothing, by leaderboard; null if all have. */
+export type Skipped = Readonly<Record<string, SkippedBoard['skipped']>> | null;
+
+/** One row a submission and board; the columns of the board are null if the submission has changed none. */
+export type BatchRow = {
+  readonly index: number;
+  readonly refused: 'no-user' | 'banned' | 'no-action' | 'frozen' | null;
+  /** Null if it was refused, or its token was consumed before. */
+  readonly acceptedAt: number | null;
+  readonly held: boolean;
+  readonly skipped: Skipped;
+} & (EntryRow | { readonly leaderboard: null });
 
 /** A submission on its way into the ledger. */
 export interface Entrant {
@@ -77,8 +94,8 @@ export interface Entrant {
   readonly held: boolean;
 }
 
-/** The statement that records a batch. `instance` announces it. */
-export function recordBatch(batch: readonly Entrant[], instance: string): QueryConfig {
+/** The statement that records a batch, and announces it in the name of the instance `writer`. */
+export function recordBatch(batch: readonly Entrant[], writer: string): QueryConfig {
   return {
     name: 'record-batch',
     text: RECORD_BATCH,
@@ -91,10 +108,14 @@ export function recordBatch(batch: readonly Entrant[], instance: string): QueryC
       batch.map(({ pending: { metadata } }) => metadata && JSON.stringify(metadata)),
       batch.map(({ age }) => age),
       batch.map(({ pending }) => pending.tokenExpiresAt),
-      instance,
+      writer,
       batch.map(({ held }) => held),
       batch.map(({ pending }) => pending.issuedBy),
       batch.map(({ pending }) => pending.signingKey),
+      changeId(batch.map(({ pending }) => pending)),
     ],
   };
 }
+
+/** Names the change that a batch makes. */
+export const changeId = ([first]: readonly Pending[]): string => first?.eventId ?? '';

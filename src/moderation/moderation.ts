@@ -2,11 +2,11 @@ import type pg from 'pg';
 import type { AdminEvent, AuditEntry, ModeratedUser } from '../../schemas/moderation.js';
 import { type AdminAct, audit, auditTrail } from '../audit.js';
 import { invalid, Problem } from '../errors.js';
-import type { Leaderboards } from '../leaderboard/leaderboards.js';
+import type { BoardChange } from '../leaderboard/entry.js';
+import { isOutOfRange } from '../ledger/batch-queue.js';
 import { type Correction, correct } from '../ledger/correction.js';
-import { isOutOfRange } from '../ledger/lane.js';
+import { boardsOf } from '../ledger/event-boards.js';
 import { outOfRange } from '../ledger/refusals.js';
-import { BOARDS_OF_EVENT } from '../ledger/statements.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { rfc3339 } from '../postgres/sql.js';
 import { type EventFilter, eventsWhere } from './event-filter.js';
@@ -19,8 +19,8 @@ const LAST_EVENT = 'evt_{';
 const EVENTS = `
 SELECT e.id AS "eventId", e.user_id AS "userId", e.action_id AS action, e.points, e.metadata,
        ${rfc3339('e.accepted_at')} AS "acceptedAt", e.status,
-       (SELECT coalesce(json_agg(json_build_object('id', b.key, 'season', b.value::int) ORDER BY b.key), '[]')
-        FROM jsonb_each_text(${BOARDS_OF_EVENT('e')}) b) AS leaderboards,
+       (SELECT coalesce(json_agg(json_build_object('id', leaderboard_id, 'season', season) ORDER BY leaderboard_id), '[]')
+        FROM (${boardsOf('e')}) b) AS leaderboards,
        e.token_id AS "tokenId", e.issued_by AS "issuedBy", e.signing_key AS "signingKey"
 FROM score_events e`;
 
@@ -28,9 +28,10 @@ const MODERATED = `id, display_name AS "displayName", ${rfc3339('banned_at')} AS
 
 interface ModerationOptions {
   readonly pool: pg.Pool;
-  readonly leaderboards: Pick<Leaderboards, 'apply'>;
-  /** Names this process in what it announces to the others. */
-  readonly instance: string;
+  /** Shows what is committed. */
+  readonly leaderboards: { apply(changeId: string, changes: readonly BoardChange[]): Promise<void> };
+  /** Names this instance in what it announces to the others. */
+  readonly writer: string;
   readonly onError: (error: unknown) => void;
 }
 
@@ -78,7 +79,7 @@ export class Moderation {
       const known = await findEvent(client, eventId);
       const from = to === 'counted' ? (['held'] as const) : (['counted', 'held'] as const);
       const events = [{ id: eventId, userId: known.userId }];
-      const correction = await correct(client, events, from, to, this.#options.instance);
+      const correction = await correct(client, events, from, to, this.#options.writer);
       for (const { was } of correction.events) await audit(client, act, action, eventId, { from: was, to });
       const event = await findEvent(client, eventId);
       if (event.status !== to)
@@ -117,7 +118,7 @@ export class Moderation {
       if (last === undefined) return voided;
       before = last.id;
       voided += await this.#correct(async (client) => {
-        const correction = await correct(client, rows, ['counted', 'held'], 'voided', this.#options.instance);
+        const correction = await correct(client, rows, ['counted', 'held'], 'voided', this.#options.writer);
         const result = correction.events.length;
         if (result > 0) await audit(client, act, 'void-events', 'events', { ...filter, voided: result });
         return { correction, result };
@@ -164,8 +165,8 @@ export class Moderation {
     const { pool, leaderboards, onError } = this.#options;
     try {
       const { correction, result } = await transact(pool, work);
-      // Whatever happens there, it is done: the boards hear of it once more as other instances do.
-      await leaderboards.apply(correction.entries).catch(onError);
+      // Whatever happens there, it is committed: the boards learn of it once more from the announcement.
+      await leaderboards.apply(correction.changeId, correction.entries).catch(onError);
       return result;
     } catch (error) {
       throw isOutOfRange(error) ? outOfRange() : error;

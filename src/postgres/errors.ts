@@ -3,9 +3,9 @@ import { errorCode } from '../error-code.js';
 
 /** SQLSTATEs that the code tells apart. Source: PostgreSQL manual, appendix A. */
 export const SQLSTATE = {
-  foreignKeyViolation: '23503',
   serializationFailure: '40001',
   deadlockDetected: '40P01',
+  lockNotAvailable: '55P03',
   queryCanceled: '57014',
 } as const;
 

@@ -25,7 +25,7 @@ t.test('who may not score, and what no score can be, leaves the rest of the batc
   const { pool, ledger, errors } = await openLedger(t);
   const [good = '', other = '', banned = '', erased = '', high = '', low = ''] = await addPlayers(pool, 6);
   await pool.query('UPDATE users SET banned_at = now() WHERE id = $1', [banned]);
-  await new Users(pool).erase(erased);
+  await new Users(pool, 'this').erase(erased);
   await outcomes(ledger, [submission(high, MAX - 5), submission(low, -MAX)]);
 
   const batch = [
@@ -111,7 +111,7 @@ t.test('a token that counted is a replay, even if its user was banned or erased 
   const batch = users.map((userId) => submission(userId, 7));
   const recorded = await Promise.all(batch.map((one) => ledger.record(one)));
   await pool.query('UPDATE users SET banned_at = now() WHERE id = $1', [banned]);
-  await new Users(pool).erase(erased);
+  await new Users(pool, 'this').erase(erased);
   const again = await Promise.allSettled(batch.map((one) => ledger.record(one)));
   const originals = again.map((result) =>
     result.status === 'rejected' && result.reason instanceof Problem

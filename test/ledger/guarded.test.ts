@@ -72,7 +72,9 @@ t.test('64 at once on two instances: what is beyond the points of a minute is he
 t.test('each user and action has limits of its own', async (t) => {
   const { users, pool, instances } = await open(t);
   const limits = { ...UNLIMITED, dailyLimit: 2, cooldownMs: null };
-  await pool.query("INSERT INTO actions VALUES ('other', 'Other', 0, 100, 'server', 0)");
+  await pool.query(`
+    WITH other AS (INSERT INTO actions VALUES ('other', 'Other', 0, 100, 'server', 0) RETURNING id)
+    INSERT INTO action_leaderboards SELECT id, 'global' FROM other`);
   const batch = users.flatMap((user) =>
     ['finish-race', 'other'].flatMap((actionId) =>
       Array.from({ length: 3 }, () => submission(user, 1, { limits, actionId })),

@@ -9,9 +9,11 @@ export function newLedger(pool: pg.Pool) {
   const errors: unknown[] = [];
   const ledger = new ScoreLedger({
     pool,
-    instance: typeId('svc'),
+    writer: typeId('svc'),
     onError: (error) => errors.push(error),
-    leaderboards: { apply: async (changes) => changes.map(() => ({ previousRank: null, rank: null })) },
+    leaderboards: {
+      applyAndRank: async (_changeId, changes) => changes.map(() => ({ previousRank: null, rank: null })),
+    },
   });
   return { ledger, errors };
 }
@@ -40,6 +42,7 @@ export async function outcome(ledger: ScoreLedger, one: Submission, board = 'glo
 
 const scoreIn = ({ leaderboards }: RecordedScore, board: string) => {
   const result = leaderboards.find(({ id }) => id === board);
+  if (result !== undefined && 'skipped' in result) return result.skipped;
   return [result?.previousScore, result?.score];
 };
 

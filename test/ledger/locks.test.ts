@@ -1,42 +1,16 @@
-import assert from 'node:assert/strict';
 import type pg from 'pg';
 import t, { type Test } from 'tap';
-import { eventually } from '../api.js';
 import { buildTestDatabase } from '../helper.js';
 import { openPool, prepare, shuffled, sum, withPool } from './game-server.js';
 import { newLedger, outcome, outcomes, submission } from './ledgers.js';
 import { deadlocks, truth } from './truth.js';
+import { during } from './waiting.js';
 
 async function open(t: Test, players: number) {
   const databaseUrl = await buildTestDatabase(t);
   const users = await prepare(databaseUrl, players);
   const pool = openPool(t, databaseUrl);
   return { users, user: users[0] ?? '', pool, ...newLedger(pool) };
-}
-
-/** Starts `work` while a transaction has made a change, and commits when so many statements wait for it. */
-async function during<T>(
-  pool: pg.Pool,
-  change: (client: pg.ClientBase) => Promise<unknown>,
-  waiting: number,
-  work: () => Promise<T>,
-): Promise<T> {
-  const client = await pool.connect();
-  try {
-    await client.query('BEGIN');
-    await change(client);
-    const result = work();
-    await eventually(async () => {
-      const { rowCount } = await pool.query(
-        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
-      );
-      assert.equal(rowCount, waiting);
-    });
-    await client.query('COMMIT');
-    return await result;
-  } finally {
-    client.release(true);
-  }
 }
 
 t.test('the first scores of a user on two instances at the same moment', async (t) => {

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { firstIdAt } from '../../src/ids.js';
-import { PAST_DAYS, PAST_POINTS, RECOMPUTE, RECORD_BATCH } from '../../src/ledger/statements.js';
+import { RECORD_BATCH } from '../../src/ledger/record-batch.js';
+import { PAST_DAYS, PAST_POINTS, RECOMPUTE } from '../../src/ledger/statements.js';
 import { buildTestDatabase } from '../helper.js';
 import { ACTION, addPlayers, openPool, prepare } from './game-server.js';
 
@@ -24,10 +25,10 @@ for (const statistics of ['none', 'fresh']) {
     // What every connection settles on after five executions.
     await pool.query('SET plan_cache_mode = force_generic_plan');
     await pool.query(
-      `PREPARE batch (text[], text[], text[], text[], bigint[], text[], float8[], float8[], text, bool[], text[], text[]) AS ${RECORD_BATCH}`,
+      `PREPARE batch (text[], text[], text[], text[], bigint[], text[], float8[], float8[], text, bool[], text[], text[], text) AS ${RECORD_BATCH}`,
     );
     const { rows } = await pool.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
-      `EXPLAIN (FORMAT JSON) EXECUTE batch ('{e}', '{t}', '{u}', '{${ACTION}}', '{1}', '{NULL}', '{0}', '{0}', 'i', '{f}', '{NULL}', '{key}')`,
+      `EXPLAIN (FORMAT JSON) EXECUTE batch ('{e}', '{t}', '{u}', '{${ACTION}}', '{1}', '{NULL}', '{0}', '{0}', 'i', '{f}', '{NULL}', '{key}', 'e')`,
     );
     const scans = rows
       .flatMap(({ 'QUERY PLAN': [{ Plan }] }) => nodes(Plan))

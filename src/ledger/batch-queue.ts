@@ -10,7 +10,7 @@ interface Waiting {
   reject(reason: unknown): void;
 }
 
-interface LaneOptions<T> {
+interface BatchQueueOptions<T> {
   /** One try at one batch. Answers every submission, or throws and has answered none. */
   readonly send: (batch: T[]) => Promise<void>;
   readonly onError: (error: unknown) => void;
@@ -41,15 +41,15 @@ const LAST_RETRY_MS = 500;
  * What fails for a reason that may pass is sent again. A row that PostgreSQL refuses fails alone: its batch is halved until
  * it is found.
  */
-export class Lane<T extends Waiting> {
-  readonly #options: LaneOptions<T>;
+export class BatchQueue<T extends Waiting> {
+  readonly #options: BatchQueueOptions<T>;
   readonly #waiting: T[] = [];
   #flushing = 0;
   #scheduled = false;
   #draining = false;
   readonly #onDrained: (() => void)[] = [];
 
-  constructor(options: LaneOptions<T>) {
+  constructor(options: BatchQueueOptions<T>) {
     this.#options = options;
   }
 
@@ -57,7 +57,7 @@ export class Lane<T extends Waiting> {
     return this.#waiting.length;
   }
 
-  /** @throws Problem `service-unavailable` if too many wait, or the lane is draining */
+  /** @throws Problem `service-unavailable` if too many wait, or the queue is draining */
   add(submission: T): void {
     if (this.#draining) throw new Problem('service-unavailable', 'The service is shutting down.');
     if (this.#waiting.length >= MAX_WAITING)

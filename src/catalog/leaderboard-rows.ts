@@ -1,0 +1,128 @@
+import type { Leaderboard } from '../../schemas/leaderboard.js';
+import { Problem } from '../errors.js';
+import { closeFence } from '../ledger/fence.js';
+import type { Queryable } from '../postgres/database.js';
+import { rfc3339 } from '../postgres/sql.js';
+
+/** A leaderboard as it is defined; its entries are for the projection to count. */
+export type LeaderboardDefinition = Omit<Leaderboard, 'entries'>;
+/** What an administrator decides of a leaderboard. */
+export type LeaderboardRules = Omit<LeaderboardDefinition, 'season' | 'frozenAt'>;
+
+/** Properties that do not apply are absent, also from answers. */
+const DEFINITION = `json_strip_nulls(json_build_object('id', id, 'title', title, 'sort', sort, 'operator', operator, 'season', season,
+  'maxPointsPerMinute', max_points_per_minute, 'hidden', CASE WHEN hidden THEN true END, 'frozenAt', ${rfc3339('frozen_at')}))
+  AS definition`;
+const ONE = `SELECT ${DEFINITION} FROM leaderboards WHERE id = $1 AND removed_at IS NULL`;
+const PAGE = `
+SELECT ${DEFINITION} FROM leaderboards WHERE id > $1 AND NOT hidden AND removed_at IS NULL ORDER BY id LIMIT $2`;
+
+const LOCK = `
+SELECT sort, operator, frozen_at IS NOT NULL AS "isFrozen", removed_through AS "removedThrough"
+FROM leaderboards WHERE id = $1 AND removed_at IS NULL FOR UPDATE`;
+const HAS_ENTRIES =
+  'SELECT FROM scores WHERE leaderboard_id = $1 AND season > $2 AND score IS NOT NULL LIMIT 1';
+
+/** A leaderboard with the id of a deleted one goes on with the next season: nothing of the old one counts for it. */
+const PUT = `
+INSERT INTO leaderboards AS l (id, title, sort, operator, max_points_per_minute, hidden) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (id) DO UPDATE SET title = excluded.title, sort = excluded.sort, operator = excluded.operator,
+  max_points_per_minute = excluded.max_points_per_minute, hidden = excluded.hidden,
+  season = l.season + (l.removed_at IS NOT NULL)::int, removed_at = NULL,
+  frozen_at = CASE WHEN l.removed_at IS NULL THEN l.frozen_at END,
+  created_at = CASE WHEN l.removed_at IS NULL THEN l.created_at ELSE now() END`;
+const FREEZE = 'UPDATE leaderboards SET frozen_at = now() WHERE id = $1 AND frozen_at IS NULL';
+const UNFREEZE = 'UPDATE leaderboards SET frozen_at = NULL WHERE id = $1 AND frozen_at IS NOT NULL';
+const REMOVE = 'UPDATE leaderboards SET removed_at = now(), removed_through = season WHERE id = $1';
+
+/** A leaderboard, or null if there is none. */
+export async function readLeaderboard(
+  database: Queryable,
+  id: string,
+): Promise<LeaderboardDefinition | null> {
+  const { rows } = await database.query<{ definition: LeaderboardDefinition }>(ONE, [id]);
+  return rows[0]?.definition ?? null;
+}
+
+/** Leaderboards that are not hidden, by id, behind the given one. */
+export async function readLeaderboards(
+  database: Queryable,
+  limit: number,
+  after: string | null,
+): Promise<LeaderboardDefinition[]> {
+  const { rows } = await database.query<{ definition: LeaderboardDefinition }>(PAGE, [after ?? '', limit]);
+  return rows.map(({ definition }) => definition);
+}
+
+interface Locked extends Pick<LeaderboardDefinition, 'sort' | 'operator'> {
+  readonly isFrozen: boolean;
+  /** Seasons up to this one are deleted. */
+  readonly removedThrough: number;
+}
+
+/**
+ * Keeps scores away from a leaderboard until the transaction ends. Scores that waited then read the changed row.
+ * @returns null if there is no such leaderboard
+ * @throws Problem `service-unavailable` if the scores under way take too long
+ */
+async function lock(client: Queryable, id: string): Promise<Locked | null> {
+  await closeFence(client, id);
+  return (await client.query<Locked>(LOCK, [id])).rows[0] ?? null;
+}
+
+async function lockExisting(client: Queryable, id: string): Promise<Locked> {
+  const known = await lock(client, id);
+  if (known === null) throw noSuchLeaderboard(id);
+  return known;
+}
+
+const hasEntries = async (client: Queryable, id: string, { removedThrough }: Locked): Promise<boolean> =>
+  (await client.query(HAS_ENTRIES, [id, removedThrough])).rowCount !== 0;
+
+/**
+ * Makes a leaderboard, or gives it other rules.
+ * @throws Problem `leaderboard-in-use` if it has entries and would sort or count otherwise
+ */
+export async function putLeaderboard(client: Queryable, rules: LeaderboardRules): Promise<void> {
+  const { id, title, sort, operator, maxPointsPerMinute = null, hidden = false } = rules;
+  const known = await lock(client, id);
+  const isOther = known !== null && (known.sort !== sort || known.operator !== operator);
+  if (isOther && (await hasEntries(client, id, known))) {
+    throw new Problem(
+      'leaderboard-in-use',
+      `The leaderboard "${id}" has entries: sort and operator stay ${known.sort} and ${known.operator}.`,
+    );
+  }
+  await client.query(PUT, [id, title, sort, operator, maxPointsPerMinute, hidden]);
+}
+
+/**
+ * Makes a leaderboard take no scores, or take them again.
+ * @returns whether that is a change
+ * @throws Problem `not-found`
+ */
+export async function setFrozen(client: Queryable, id: string, frozen: boolean): Promise<boolean> {
+  await lockExisting(client, id);
+  return (await client.query(frozen ? FREEZE : UNFREEZE, [id])).rowCount === 1;
+}
+
+/**
+ * Deletes a leaderboard. Its scores are still there, for `purgeScores` to delete.
+ * @throws Problem `not-found`; `leaderboard-in-use` if an action feeds it, or if it has entries and is not frozen
+ */
+export async function removeLeaderboard(client: Queryable, id: string): Promise<void> {
+  const known = await lockExisting(client, id);
+  const { rows } = await client.query<{ action: string }>(
+    'SELECT action_id AS action FROM action_leaderboards WHERE leaderboard_id = $1 ORDER BY 1 LIMIT 1',
+    [id],
+  );
+  const [feeding] = rows;
+  if (feeding !== undefined)
+    throw new Problem('leaderboard-in-use', `The action "${feeding.action}" feeds the leaderboard "${id}".`);
+  if (!known.isFrozen && (await hasEntries(client, id, known)))
+    throw new Problem('leaderboard-in-use', `The leaderboard "${id}" has entries. Freeze it first.`);
+  await client.query(REMOVE, [id]);
+}
+
+export const noSuchLeaderboard = (id: string): Problem =>
+  new Problem('not-found', `There is no leaderboard "${id}".`);

@@ -1,0 +1,27 @@
+import type { Leaderboard } from '../../schemas/leaderboard.js';
+import { type BoardKey, boardKey } from '../leaderboard/board-key.js';
+import type { LeaderboardDefinition } from './catalog.js';
+
+interface Totals {
+  /** How many entries each board has. */
+  totals(keys: readonly BoardKey[]): Promise<number[]>;
+}
+
+/** Leaderboards as the API shows them: each with the number of its entries. */
+export async function withEntries(
+  leaderboards: Totals,
+  definitions: readonly LeaderboardDefinition[],
+): Promise<Leaderboard[]> {
+  const totals = await leaderboards.totals(definitions.map(keyOf));
+  return definitions.map((definition, i) => ({ ...definition, entries: totals[i] ?? 0 }));
+}
+
+export async function withTotal(
+  leaderboards: Totals,
+  definition: LeaderboardDefinition,
+): Promise<Leaderboard> {
+  const [entries = 0] = await leaderboards.totals([keyOf(definition)]);
+  return { ...definition, entries };
+}
+
+const keyOf = ({ id, season }: LeaderboardDefinition): BoardKey => boardKey(id, season);

@@ -1,0 +1,40 @@
+import { errorCode } from '../error-code.js';
+import { Problem } from '../errors.js';
+import type { Queryable } from '../postgres/database.js';
+import { SQLSTATE } from '../postgres/errors.js';
+
+/**
+ * Whoever writes scores of a leaderboard passes its fence, together with others. Whoever changes the leaderboard closes the
+ * fence for a moment. Both are advisory locks, which are granted in the order of the requests: scores that keep coming
+ * cannot starve a change, as they would if it locked the row that they read.
+ */
+const FENCE = 7_228_502;
+/** Leaderboards share fences, because a batch may feed hundreds and PostgreSQL's table of locks has room for thousands. */
+const FENCES = 64;
+/** How long a change waits for the scores under way, and how long its transaction may stay idle, in milliseconds. */
+const CLOSING_MS = 2_000;
+
+const fenceOf = (leaderboard: string): string => `hashtext(${leaderboard}) & ${FENCES - 1}`;
+
+/** A query that passes the fences of the leaderboards in the column `leaderboard_id` of `from`, in one order everywhere. */
+export const passFences = (from: string): string => `
+SELECT pg_advisory_xact_lock_shared(${FENCE}, fence)
+FROM (SELECT DISTINCT ${fenceOf('leaderboard_id')} AS fence FROM ${from} ORDER BY fence) fences`;
+
+/** Closes the fence of a leaderboard until the transaction of `client` ends. Must be the first lock that it takes. */
+export async function closeFence(client: Queryable, leaderboard: string): Promise<void> {
+  // Scores wait as long as the fence is closed: a change that hangs must not hold it.
+  await client.query(
+    "SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true)",
+    [String(CLOSING_MS)],
+  );
+  try {
+    await client.query(`SELECT pg_advisory_xact_lock(${FENCE}, ${fenceOf('$1::text')})`, [leaderboard]);
+  } catch (error) {
+    if (errorCode(error) !== SQLSTATE.lockNotAvailable) throw error;
+    throw new Problem(
+      'service-unavailable',
+      'The scores of this leaderboard did not pause in time. Try again.',
+    );
+  }
+}

@@ -1,0 +1,160 @@
+import { CHANGES_CHANNEL, ITEMS_PER_NOTIFICATION } from '../changes/change.js';
+import { milliseconds } from '../postgres/sql.js';
+import { type SeasonAt, seasonAt, skippedBy } from './event-boards.js';
+import { passFences } from './fence.js';
+
+/**
+ * Records one batch of submissions: one statement, so one round trip and one commit.
+ *
+ * $1 event ids, $2 token ids, $3 user ids, $4 action ids, $5 points, $6 metadata as JSON text or null,
+ * $7 age of each submission in milliseconds when the transaction began, $8 expiry of each token in seconds since the epoch,
+ * $9 this instance, $10 whether it is held, $11 who has issued the token or null, $12 the key that has signed it,
+ * $13 the id of the change.
+ *
+ * Order of locks, the same for every batch on every instance: users by id, fences of the leaderboards by number, leaderboards
+ * by id, tokens by id. The holder of a user's row owns all of that user's scores, so no two batches can deadlock over them,
+ * and erasing or banning a user waits its turn. A change of a leaderboard takes its fence exclusively and before anything
+ * else, then the row FOR UPDATE.
+ *
+ * A statement sees the database as it was when it began, which may be before it got its locks:
+ * - `board` reads the newest version of a row, because the change that a batch waited for at the fence has locked the row
+ *   FOR UPDATE. A change that has not (the next season by the clock) does not wait for batches, and batches may miss it.
+ * - `consumed` looks at the tokens that are there now (ON CONFLICT).
+ * - `entry` reads the newest version of a row (FOR UPDATE), but a row that another batch has just created is invisible. Then
+ *   `created` breaks the primary key of scores, and the whole batch is sent again.
+ *
+ * A submission that is refused consumes no token.
+ */
+export const recordBatchSql = (seasonOf: SeasonAt): string => `
+WITH submission AS MATERIALIZED (
+  SELECT ordinal, event_id, token_id COLLATE "C" AS token_id, user_id COLLATE "C" AS user_id, action_id, points, metadata,
+         (now() - age_ms * interval '1 millisecond')::timestamptz(3) AS accepted_at, to_timestamp(expires_at) AS expires_at,
+         held, issued_by, signing_key
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::float8[], $8::float8[],
+              $10::bool[], $11::text[], $12::text[])
+    WITH ORDINALITY AS s (event_id, token_id, user_id, action_id, points, metadata, age_ms, expires_at, held, issued_by,
+                          signing_key, ordinal)
+), player AS MATERIALIZED (
+  SELECT id, banned_at IS NOT NULL AS banned
+  FROM users
+  WHERE id = ANY ($3::text[]) AND erased_at IS NULL
+  ORDER BY id
+  FOR NO KEY UPDATE
+), feed AS MATERIALIZED (
+  -- The count is there to lock all players first.
+  SELECT action_id, leaderboard_id FROM action_leaderboards
+  WHERE action_id = ANY ($4::text[]) AND (SELECT count(*) FROM player) >= 0
+), fence AS MATERIALIZED (
+  ${passFences('feed')}
+), board AS MATERIALIZED (
+  SELECT * FROM leaderboards
+  WHERE id IN (SELECT leaderboard_id FROM feed) AND removed_at IS NULL AND (SELECT count(*) FROM fence) >= 0
+  ORDER BY id
+  FOR KEY SHARE
+), target AS MATERIALIZED (
+  SELECT s.ordinal, b.id AS leaderboard_id, ${seasonOf('b', 's.accepted_at')} AS season, b.sort, b.operator,
+         ${skippedBy('b')} AS skipped
+  FROM submission s JOIN feed f ON f.action_id = s.action_id JOIN board b ON b.id = f.leaderboard_id
+), fed AS (
+  SELECT ordinal, coalesce(jsonb_object_agg(leaderboard_id, season) FILTER (WHERE skipped IS NULL), '{}') AS boards,
+         jsonb_object_agg(leaderboard_id, skipped) FILTER (WHERE skipped IS NOT NULL) AS skipped,
+         bool_and(skipped IS NOT NULL) AS all_skipped
+  FROM target GROUP BY ordinal
+), judged AS MATERIALIZED (
+  SELECT s.*, f.boards, f.skipped,
+         CASE WHEN p.id IS NULL THEN 'no-user'
+              WHEN p.banned THEN 'banned'
+              WHEN f.ordinal IS NULL THEN 'no-action'
+              WHEN f.all_skipped THEN 'frozen' END AS refused
+  FROM submission s LEFT JOIN player p ON p.id = s.user_id LEFT JOIN fed f ON f.ordinal = s.ordinal
+), consumed AS (
+  INSERT INTO consumed_tokens (token_id, event_id, user_id, accepted_at, expires_at)
+  SELECT token_id, event_id, user_id, accepted_at, expires_at FROM judged WHERE refused IS NULL
+  ORDER BY token_id, ordinal
+  ON CONFLICT (token_id) DO NOTHING
+  RETURNING event_id
+), accepted AS MATERIALIZED (
+  SELECT j.* FROM judged j JOIN consumed c ON c.event_id = j.event_id
+), recorded AS (
+  INSERT INTO score_events (id, user_id, action_id, token_id, points, metadata, accepted_at, status, boards, skipped,
+                            issued_by, signing_key)
+  SELECT event_id, user_id, action_id, token_id, points, metadata::json, accepted_at,
+         CASE WHEN held THEN 'held' ELSE 'counted' END, boards, skipped, issued_by, signing_key
+  FROM accepted
+), counted AS MATERIALIZED (
+  SELECT a.ordinal, a.user_id, a.points, a.accepted_at, t.leaderboard_id, t.season, t.sort, t.operator
+  FROM accepted a JOIN target t ON t.ordinal = a.ordinal
+  WHERE NOT a.held AND t.skipped IS NULL
+), entry AS MATERIALIZED (
+  SELECT c.leaderboard_id, c.season, c.user_id, s.score, s.version, s.user_id IS NOT NULL AS exists,
+         CASE WHEN s.score IS NOT NULL THEN s.achieved_at END AS achieved_at
+  FROM (SELECT DISTINCT leaderboard_id, season, user_id FROM counted) c
+  LEFT JOIN LATERAL (
+    SELECT * FROM scores
+    WHERE leaderboard_id = c.leaderboard_id AND season = c.season AND user_id = c.user_id
+    FOR UPDATE
+  ) s ON true
+), scored AS (
+  SELECT c.*, e.exists, e.score AS first_score, e.achieved_at AS first_achieved_at,
+         coalesce(e.version, 0) + row_number() OVER so_far AS version,
+         CASE c.operator
+           WHEN 'increment' THEN (coalesce(e.score, 0) + sum(c.points) OVER so_far)::bigint
+           WHEN 'latest' THEN c.points
+           ELSE CASE c.sort
+             WHEN 'desc' THEN greatest(e.score, max(c.points) OVER so_far)
+             ELSE least(e.score, min(c.points) OVER so_far)
+           END
+         END AS score
+  FROM counted c JOIN entry e USING (leaderboard_id, season, user_id)
+  WINDOW so_far AS (PARTITION BY c.leaderboard_id, c.season, c.user_id ORDER BY c.ordinal)
+), stepped AS (
+  SELECT *, coalesce(lag(score) OVER so_far, first_score) AS previous_score
+  FROM scored
+  WINDOW so_far AS (PARTITION BY leaderboard_id, season, user_id ORDER BY ordinal)
+), achieved AS (
+  SELECT *,
+         greatest(first_achieved_at,
+                  max(accepted_at) FILTER (WHERE score IS DISTINCT FROM previous_score) OVER so_far) AS achieved_at,
+         max(abs(score)) OVER so_far AS peak
+  FROM stepped
+  WINDOW so_far AS (PARTITION BY leaderboard_id, season, user_id ORDER BY ordinal)
+), step AS MATERIALIZED (
+  SELECT *, coalesce(lag(achieved_at) OVER so_far, first_achieved_at) AS previous_achieved_at
+  FROM achieved
+  WINDOW so_far AS (PARTITION BY leaderboard_id, season, user_id ORDER BY ordinal)
+), final AS MATERIALIZED (
+  -- A score that left the range on its way is written as it was there, so that the CHECK on scores refuses it.
+  SELECT DISTINCT ON (leaderboard_id, season, user_id)
+         leaderboard_id, season, user_id, exists, achieved_at, version,
+         CASE WHEN peak > 9007199254740991 THEN peak ELSE score END AS score,
+         CASE sort WHEN 'desc' THEN -score ELSE score END AS sort_key
+  FROM step
+  ORDER BY leaderboard_id, season, user_id, ordinal DESC
+), changed AS (
+  UPDATE scores s
+  SET score = f.score, sort_key = f.sort_key, achieved_at = f.achieved_at, version = f.version
+  FROM final f
+  WHERE f.exists AND s.leaderboard_id = f.leaderboard_id AND s.season = f.season AND s.user_id = f.user_id
+), created AS (
+  INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
+  SELECT leaderboard_id, season, user_id, score, sort_key, achieved_at, version FROM final WHERE NOT exists
+), announced AS (
+  SELECT pg_notify('${CHANGES_CHANNEL}', json_build_object(
+           'type', 'scores', 'id', $13::text, 'writer', $9::text, 'board', leaderboard_id || ':' || season,
+           'entries', json_agg(json_build_array(
+             user_id, score, ${milliseconds('achieved_at')}::bigint, version)))::text)
+  FROM (SELECT *, (row_number() OVER (PARTITION BY leaderboard_id, season) - 1) / ${ITEMS_PER_NOTIFICATION} AS part
+        FROM final) f
+  GROUP BY leaderboard_id, season, part
+)
+SELECT j.ordinal::int - 1 AS index, j.refused, ${milliseconds('a.accepted_at')} AS "acceptedAt", j.held, a.skipped,
+       t.leaderboard_id AS leaderboard, t.season, t.score, t.previous_score AS "previousScore",
+       ${milliseconds('t.achieved_at')} AS "achievedAt",
+       ${milliseconds('t.previous_achieved_at')} AS "previousAchievedAt", t.version
+FROM judged j
+LEFT JOIN accepted a ON a.ordinal = j.ordinal
+LEFT JOIN step t ON t.ordinal = j.ordinal
+WHERE (SELECT count(*) FROM announced) >= 0
+ORDER BY j.ordinal, t.leaderboard_id`;
+
+export const RECORD_BATCH = recordBatchSql(seasonAt);

@@ -1,0 +1,44 @@
+import { boardKey } from '../leaderboard/board-key.js';
+import type { RankChange, ScoredChange } from '../leaderboard/entry.js';
+import type { BoardResult, EntryRow, RecordedScore, Skipped, SkippedBoard } from './submission.js';
+
+/** A submission that is committed, and the entries that it has led to. */
+export interface Recorded {
+  readonly acceptedAt: number;
+  held: boolean;
+  skipped: Skipped;
+  readonly entries: EntryRow[];
+}
+
+/** The changes of the boards, in the order of the entries. */
+export const scoredChanges = (userId: string, { entries }: Recorded): ScoredChange[] =>
+  entries.map((entry) => {
+    const { leaderboard, season, score, achievedAt, version, previousScore, previousAchievedAt } = entry;
+    const wasThere = previousScore !== null && previousAchievedAt !== null;
+    const previous = wasThere ? { score: previousScore, achievedAt: previousAchievedAt } : null;
+    return { board: boardKey(leaderboard, season), userId, score, achievedAt, version, previous };
+  });
+
+/** @param ranks takes one of them for each entry */
+export function recordedScore(
+  eventId: string,
+  { acceptedAt, held, skipped, entries }: Recorded,
+  ranks: Iterator<RankChange>,
+): RecordedScore {
+  const counted = entries.map(({ leaderboard: id, season, score, previousScore }): BoardResult => {
+    const { rank = null, previousRank = null } = ranks.next().value ?? {};
+    return { id, season, score, previousScore, rank, previousRank };
+  });
+  const isPartial = skipped !== null && !held;
+  return {
+    eventId,
+    acceptedAt,
+    status: held ? 'held' : 'counted',
+    leaderboards: isPartial ? [...counted, ...skippedBoards(skipped)].sort(byId) : counted,
+  };
+}
+
+const skippedBoards = (skipped: NonNullable<Skipped>): SkippedBoard[] =>
+  Object.entries(skipped).map(([id, reason]) => ({ id, skipped: reason }));
+
+const byId = (a: { readonly id: string }, b: { readonly id: string }): number => (a.id < b.id ? -1 : 1);

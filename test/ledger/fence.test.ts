@@ -1,0 +1,134 @@
+import t, { type Test } from 'tap';
+import { Catalog } from '../../src/catalog/catalog.js';
+import { Moderation } from '../../src/moderation/moderation.js';
+import { buildTestDatabase } from '../helper.js';
+import { addPlayers, openPool, prepare, withPool } from './game-server.js';
+import { newLedger, outcome, outcomes, submission } from './ledgers.js';
+import { deadlocks } from './truth.js';
+import { during, waiting } from './waiting.js';
+
+const act = { actor: 'svc_1', reason: null };
+const RULES = { id: 'global', title: 'Renamed', sort: 'desc', operator: 'increment' } as const;
+/** How long a change of a leaderboard may wait for scores, in milliseconds. */
+const CEILING_MS = 2_000;
+
+async function open(t: Test, players: number) {
+  const databaseUrl = await buildTestDatabase(t);
+  const users = await prepare(databaseUrl, players);
+  const pool = openPool(t, databaseUrl, { max: 30 });
+  return { databaseUrl, users, user: users[0] ?? '', pool, catalog: new Catalog(pool, 'test') };
+}
+
+t.test('leaderboards change while batches of three instances overlap without a gap', async (t) => {
+  const databaseUrl = await buildTestDatabase(t);
+  await prepare(databaseUrl, 0);
+  await withPool(databaseUrl, async (pool) => {
+    const catalog = new Catalog(pool, 'test');
+    const instances = [newLedger(pool), newLedger(pool), newLedger(pool)];
+    let over = false;
+    let scores = 0;
+    // Each instance has two batches on their way at any time, of users of their own: none waits for another.
+    const writers = instances.flatMap(({ ledger }) =>
+      Array.from({ length: 2 }, async () => {
+        const users = await addPlayers(pool, 50);
+        while (!over) {
+          await Promise.all(users.map((user) => ledger.record(submission(user, 1))));
+          scores += users.length;
+        }
+      }),
+    );
+    const times: number[] = [];
+    for (let n = 0; n < 20; n++) {
+      const start = performance.now();
+      if (n % 2 === 0) await catalog.putLeaderboard({ ...RULES, title: `Title ${n}` }, act);
+      else await catalog.setFrozen('best-race', n % 4 === 1, act);
+      times.push(performance.now() - start);
+    }
+    over = true;
+    await Promise.all(writers);
+    t.ok(scores > 500, `${scores} scores meanwhile`);
+    const worst = Math.max(...times);
+    t.ok(worst < CEILING_MS, `the slowest of ${times.length} changes took ${Math.round(worst)} ms`);
+    t.same(
+      instances.flatMap(({ errors }) => errors),
+      [],
+    );
+  });
+  t.equal(await deadlocks(openPool(t, process.env['TEST_POSTGRES_URL'] ?? ''), databaseUrl), 0);
+});
+
+t.test('a change that a batch keeps waiting too long is answered 503, and can be tried again', async (t) => {
+  const { pool, user, catalog } = await open(t, 1);
+  const { ledger } = newLedger(pool);
+  const score = submission(user, 5);
+  const client = await pool.connect();
+  await client.query('BEGIN');
+  await client.query("INSERT INTO consumed_tokens VALUES ($1, 'evt_1', 'usr_1', now(), now())", [
+    score.tokenId,
+  ]);
+  const recording = outcome(ledger, score);
+  await waiting(pool, 1);
+  await t.rejects(catalog.putLeaderboard(RULES, act), { code: 'service-unavailable', retryAfter: 1 });
+  await client.query('ROLLBACK');
+  client.release();
+  t.same(await recording, [null, 5]);
+  t.match(await catalog.putLeaderboard(RULES, act), { title: 'Renamed' });
+});
+
+t.test('a batch passes the fence of each of its leaderboards, however many they are', async (t) => {
+  const { pool, user } = await open(t, 1);
+  await pool.query(`
+    INSERT INTO leaderboards (id, title, sort, operator)
+    SELECT 'level-' || n, 'Level', 'desc', 'best' FROM generate_series(1, 500) n`);
+  await pool.query(`
+    INSERT INTO actions SELECT 'pass-' || n, 'Pass', 0, 100, 'server', 0 FROM generate_series(1, 500) n`);
+  await pool.query(
+    `INSERT INTO action_leaderboards SELECT 'pass-' || n, 'level-' || n FROM generate_series(1, 500) n`,
+  );
+  const { ledger, errors } = newLedger(pool);
+  const scores = Array.from({ length: 256 }, (_, n) => submission(user, 1, { actionId: `pass-${n + 1}` }));
+  // The batch has passed the fences, and waits for the last of its tokens.
+  const client = await pool.connect();
+  await client.query('BEGIN');
+  const lastToken = scores
+    .map(({ tokenId }) => tokenId)
+    .sort()
+    .at(-1);
+  await client.query("INSERT INTO consumed_tokens VALUES ($1, 'evt_1', 'usr_1', now(), now())", [lastToken]);
+  const recording = outcomes(ledger, scores);
+  await waiting(pool, 1);
+  const { rowCount } = await pool.query(
+    `SELECT FROM pg_locks
+     WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+  );
+  await client.query('COMMIT');
+  client.release();
+  t.ok(Number(rowCount) > 32 && Number(rowCount) <= 64, `${rowCount} locks for 256 leaderboards`);
+  t.equal((await recording).filter((result) => Array.isArray(result)).length, 255);
+  t.same(errors, []);
+});
+
+t.test('corrections pass the fence too, and work on a frozen board', async (t) => {
+  const { pool, user, catalog } = await open(t, 1);
+  const { ledger } = newLedger(pool);
+  const { eventId } = await ledger.record(submission(user, 5));
+  await ledger.record(submission(user, 7));
+  const moderation = new Moderation({
+    pool,
+    writer: 'test',
+    leaderboards: { apply: async () => {} },
+    onError: (error) => t.fail(String(error)),
+  });
+  // A change has closed the fence, and waits.
+  const lock = (client: { query(text: string): Promise<unknown> }) =>
+    client.query("SELECT FROM leaderboards WHERE id = 'global' FOR UPDATE");
+  const [frozen, event] = await during(pool, lock, 2, async () => {
+    const freezing = catalog.setFrozen('global', true, act);
+    await waiting(pool, 1);
+    return Promise.all([freezing, moderation.void(eventId, act)]);
+  });
+  t.match(frozen, { frozenAt: String });
+  t.match(event, { status: 'voided' });
+  const { rows } = await pool.query("SELECT score FROM scores WHERE leaderboard_id = 'global'");
+  t.same(rows, [{ score: 7 }]);
+});

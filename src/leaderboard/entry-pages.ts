@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type pg from 'pg';
-import type { Queryable } from '../database.js';
-import { milliseconds, timestampAt } from '../sql.js';
+import type { Queryable } from '../postgres/database.js';
+import { milliseconds, timestampAt } from '../postgres/sql.js';
 import { type EntryChange, type Sort, sortKey } from './entry.js';
 import type { Board } from './projection.js';
 

@@ -1,7 +1,8 @@
 import type { Entry as EntryBody, Leaderboard } from '../../schemas/leaderboard.js';
 import type { UnappliedChanges } from '../changes/unapplied-changes.js';
-import type { Queryable } from '../database.js';
-import type { DisplayNames } from '../identity/display-names.js';
+import type { Queryable } from '../postgres/database.js';
+import { Problem } from '../errors.js';
+import type { DisplayNames } from '../access/display-names.js';
 import { type BoardKey, boardKey } from './board-key.js';
 import type { BoardState, EntryState, UserRank } from './board-state.js';
 import type { BoardChange, Entry, RankChange, RankedEntry, ScoredChange, Sort } from './entry.js';
@@ -216,8 +217,9 @@ export class Leaderboards {
       await work(boards.use({ key: board, sort }).projection);
       unapplied.applied(board.text, changeId);
     } catch (error) {
-      // A projection that is not ready is loaded from PostgreSQL, where the change is. The unreported change is confirmed later.
-      if (!(error instanceof NotReady)) throw error;
+      // A projection that is not ready is loaded from PostgreSQL, where the change is. A deleted leaderboard needs nothing.
+      const isExpected = error instanceof NotReady || (error instanceof Problem && error.code === 'not-found');
+      if (!isExpected) throw error;
     } finally {
       boards.announce(board);
     }

@@ -1,5 +1,5 @@
-import type { Queryable } from '../database.js';
-import { retry } from '../retry.js';
+import type { Queryable } from '../postgres/database.js';
+import { Loop } from '../loop.js';
 import type { BoardKey } from './board-key.js';
 import { PostgresBoard } from './postgres-boards.js';
 import { type Board, type BoardReader, NotReady, type Projection } from './projection.js';
@@ -14,8 +14,9 @@ interface OpenBoard {
   readonly projection: Projection;
   /** Read while the projection is not ready. */
   readonly truth: BoardReader;
+  /** Loads the projection until it is ready. */
+  readonly loading: Loop;
   bytes: number;
-  isLoading: boolean;
   /** On the clock of `performance.now()`. */
   usedAt: number;
 }
@@ -26,6 +27,8 @@ interface OpenBoardsOptions {
   readonly database: Queryable;
   /** Memory that projections may take in this process. The one used last stays open whatever it takes. */
   readonly maxBytes: number;
+  /** Called when a cold board is opened. */
+  readonly onOpen?: () => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -39,7 +42,6 @@ export class OpenBoards {
   /** By the text of the board key. */
   readonly #boards = new Map<string, OpenBoard>();
   readonly #listeners: ((board: BoardKey) => void)[] = [];
-  readonly #closed = new AbortController();
   readonly #sweeps: NodeJS.Timeout;
   #bytes = 0;
 
@@ -90,7 +92,7 @@ export class OpenBoards {
     const open = this.#boards.get(key.text);
     if (open === undefined) return;
     open.projection.markStale();
-    void this.#load(open);
+    open.loading.request();
     this.announce(key);
   }
 
@@ -100,42 +102,33 @@ export class OpenBoards {
   }
 
   close(): void {
-    this.#closed.abort();
     clearInterval(this.#sweeps);
+    for (const { loading } of this.#boards.values()) void loading.stop();
   }
 
   #open(board: Board): OpenBoard {
     const projection = this.#options.project(board);
     const truth = new PostgresBoard(board, this.#options.database);
-    const open = { projection, truth, bytes: 0, isLoading: false, usedAt: performance.now() };
+    const loading = new Loop((signal) => this.#load(open, signal), {
+      onError: (error) => {
+        if (!(error instanceof NotReady)) this.#options.onError(error);
+      },
+    });
+    const open: OpenBoard = { projection, truth, loading, bytes: 0, usedAt: performance.now() };
     this.#forget(board.key.text);
     this.#boards.set(board.key.text, open);
     this.#account(open);
-    void this.#load(open);
+    this.#options.onOpen?.();
+    loading.request();
     return open;
   }
 
-  async #load(open: OpenBoard): Promise<void> {
-    if (open.isLoading) return;
-    open.isLoading = true;
+  async #load(open: OpenBoard, signal: AbortSignal): Promise<void> {
     const { projection } = open;
-    await retry(
-      async () => {
-        while (this.#isOpen(open) && !projection.isReady) await projection.load();
-        open.isLoading = false;
-        if (!this.#isOpen(open)) return;
-        this.#account(open);
-        this.announce(projection.board.key);
-      },
-      this.#closed.signal,
-      (error) => {
-        if (!(error instanceof NotReady)) this.#options.onError(error);
-      },
-    );
-  }
-
-  #isOpen(open: OpenBoard): boolean {
-    return this.#boards.get(open.projection.board.key.text) === open;
+    while (!projection.isReady && !signal.aborted) await projection.load();
+    if (signal.aborted) return;
+    this.#account(open);
+    this.announce(projection.board.key);
   }
 
   #account(open: OpenBoard): void {
@@ -163,7 +156,10 @@ export class OpenBoards {
   }
 
   #forget(text: string): void {
-    this.#bytes -= this.#boards.get(text)?.bytes ?? 0;
+    const open = this.#boards.get(text);
+    if (open === undefined) return;
+    this.#bytes -= open.bytes;
     this.#boards.delete(text);
+    void open.loading.stop();
   }
 }

@@ -1,5 +1,5 @@
-import type { Queryable } from '../database.js';
-import { timestampAt } from '../sql.js';
+import type { Queryable } from '../postgres/database.js';
+import { timestampAt } from '../postgres/sql.js';
 import type { BoardKey } from './board-key.js';
 import { type Entry, type RankChange, type RankedEntry, type ScoredChange, type Sort, sortKey } from './entry.js';
 import { newEpoch } from './epoch.js';

@@ -1,6 +1,6 @@
 import type { Change } from '../changes/change.js';
 import type { UnappliedChanges } from '../changes/unapplied-changes.js';
-import type { DisplayNames } from '../identity/display-names.js';
+import type { DisplayNames } from '../access/display-names.js';
 import { type BoardKey, parseBoardKey } from './board-key.js';
 import type { EntryChange } from './entry.js';
 import type { OpenBoards } from './open-boards.js';
@@ -13,7 +13,7 @@ export type BoardWork =
   | { readonly type: 'rename' | 'erase'; readonly userId: string };
 
 /** Applies a change of a writer that may have failed to. Several instances may be asked to: one does it. */
-export type Confirm = (board: BoardKey, changeId: string, work: BoardWork) => Promise<void>;
+type Confirm = (board: BoardKey, changeId: string, work: BoardWork) => Promise<void>;
 
 interface ReceivedChangesOptions {
   readonly instance: string;

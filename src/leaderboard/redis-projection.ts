@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
-import { defineScripts, type RedisClient, type Scripts } from '../redis.js';
+import type { RedisClient } from '../redis/connection.js';
+import { defineScripts, type Scripts } from '../redis/scripts.js';
 import type { BoardKey } from './board-key.js';
 import { type Entry, type EntryChange, type RankChange, type RankedEntry, sortKey } from './entry.js';
 import { type Board, NotReady, type Page, type Placement, type Projection } from './projection.js';
@@ -209,7 +210,7 @@ export class RedisProjection implements Projection {
     try {
       const message = this.#redis.messageOf(this.board.key, changeId);
       const answer = await this.#run(script, keys, [...message, ...args]);
-      if (script === 'apply' && answer === null) this.#onStale(this);
+      if (script === 'apply' && answer === null && this.isReady) this.#onStale(this);
       return answer;
     } catch (error) {
       this.#onStale(this);

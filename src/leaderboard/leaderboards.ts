@@ -1,8 +1,8 @@
 import type { Entry as EntryBody, Leaderboard } from '../../schemas/leaderboard.js';
-import type { UnappliedChanges } from '../changes/unapplied-changes.js';
-import type { Queryable } from '../postgres/database.js';
-import { Problem } from '../errors.js';
 import type { DisplayNames } from '../access/display-names.js';
+import type { UnappliedChanges } from '../changes/unapplied-changes.js';
+import { Problem } from '../errors.js';
+import type { Queryable } from '../postgres/database.js';
 import { type BoardKey, boardKey } from './board-key.js';
 import type { BoardState, EntryState, UserRank } from './board-state.js';
 import type { BoardChange, Entry, RankChange, RankedEntry, ScoredChange, Sort } from './entry.js';
@@ -48,9 +48,13 @@ export class Leaderboards {
    */
   async applyAndRank(changeId: string, changes: readonly ScoredChange[]): Promise<RankChange[]> {
     const ranks: RankChange[] = changes.map(() => UNKNOWN_RANKS);
-    const unranked: { readonly index: number; readonly change: ScoredChange & { readonly sort: Sort } }[] = [];
+    const unranked: { readonly index: number; readonly change: ScoredChange & { readonly sort: Sort } }[] =
+      [];
     await this.#eachBoard(changeId, changes, async (projection, ofBoard) => {
-      const applied = await projection.apply(changeId, ofBoard.map(([, change]) => change));
+      const applied = await projection.apply(
+        changeId,
+        ofBoard.map(([, change]) => change),
+      );
       const { sort } = projection.board;
       for (const [n, [index, change]] of ofBoard.entries()) {
         if (applied === null) unranked.push({ index, change: { ...change, sort } });
@@ -58,7 +62,10 @@ export class Leaderboards {
       }
     });
     if (unranked.length > 0) {
-      const counted = await countRanks(this.#options.database, unranked.map(({ change }) => change));
+      const counted = await countRanks(
+        this.#options.database,
+        unranked.map(({ change }) => change),
+      );
       for (const [n, { index }] of unranked.entries()) ranks[index] = counted[n] ?? UNKNOWN_RANKS;
     }
     return ranks;
@@ -67,7 +74,10 @@ export class Leaderboards {
   /** Takes over corrections that this instance has committed. */
   async apply(changeId: string, changes: readonly BoardChange[]): Promise<void> {
     await this.#eachBoard(changeId, changes, async (projection, ofBoard) => {
-      await projection.apply(changeId, ofBoard.map(([, change]) => change));
+      await projection.apply(
+        changeId,
+        ofBoard.map(([, change]) => change),
+      );
     });
   }
 
@@ -103,10 +113,13 @@ export class Leaderboards {
   async totals(boards: readonly BoardKey[]): Promise<number[]> {
     const totals = await Promise.all(
       boards.map((board) =>
-        this.#options.boards.peek(board)?.page(1).then(
-          ({ total }) => total,
-          () => undefined,
-        ),
+        this.#options.boards
+          .peek(board)
+          ?.page(1)
+          .then(
+            ({ total }) => total,
+            () => undefined,
+          ),
       ),
     );
     const cold = boards.filter((_, i) => totals[i] === undefined);
@@ -183,7 +196,10 @@ export class Leaderboards {
   async #eachBoard<C extends BoardChange>(
     changeId: string,
     changes: readonly C[],
-    work: (projection: Projection, ofBoard: readonly (readonly [index: number, change: C])[]) => Promise<void>,
+    work: (
+      projection: Projection,
+      ofBoard: readonly (readonly [index: number, change: C])[],
+    ) => Promise<void>,
   ): Promise<void> {
     const groups = new Map<string, { board: BoardKey; ofBoard: [number, C][] }>();
     for (const [index, change] of changes.entries()) {
@@ -218,7 +234,8 @@ export class Leaderboards {
       unapplied.applied(board.text, changeId);
     } catch (error) {
       // A projection that is not ready is loaded from PostgreSQL, where the change is. A deleted leaderboard needs nothing.
-      const isExpected = error instanceof NotReady || (error instanceof Problem && error.code === 'not-found');
+      const isExpected =
+        error instanceof NotReady || (error instanceof Problem && error.code === 'not-found');
       if (!isExpected) throw error;
     } finally {
       boards.announce(board);

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import type pg from 'pg';
-import { entriesInOrder } from './entry-pages.js';
 import { type Entry, type EntryChange, hasScore, type RankChange, type RankedEntry } from './entry.js';
+import { entriesInOrder } from './entry-pages.js';
 import { newEpoch } from './epoch.js';
 import { type Board, NotReady, type Page, type Placement, type Projection } from './projection.js';
 import { RankIndex } from './rank-index/rank-index.js';

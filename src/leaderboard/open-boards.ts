@@ -1,5 +1,5 @@
-import type { Queryable } from '../postgres/database.js';
 import { Loop } from '../loop.js';
+import type { Queryable } from '../postgres/database.js';
 import type { BoardKey } from './board-key.js';
 import { PostgresBoard } from './postgres-boards.js';
 import { type Board, type BoardReader, NotReady, type Projection } from './projection.js';

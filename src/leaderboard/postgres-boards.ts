@@ -1,7 +1,14 @@
 import type { Queryable } from '../postgres/database.js';
 import { timestampAt } from '../postgres/sql.js';
 import type { BoardKey } from './board-key.js';
-import { type Entry, type RankChange, type RankedEntry, type ScoredChange, type Sort, sortKey } from './entry.js';
+import {
+  type Entry,
+  type RankChange,
+  type RankedEntry,
+  type ScoredChange,
+  type Sort,
+  sortKey,
+} from './entry.js';
 import { newEpoch } from './epoch.js';
 import type { Board, BoardReader, Page, Placement } from './projection.js';
 

@@ -1,6 +1,6 @@
+import type { DisplayNames } from '../access/display-names.js';
 import type { Change } from '../changes/change.js';
 import type { UnappliedChanges } from '../changes/unapplied-changes.js';
-import type { DisplayNames } from '../access/display-names.js';
 import { type BoardKey, parseBoardKey } from './board-key.js';
 import type { EntryChange } from './entry.js';
 import type { OpenBoards } from './open-boards.js';

@@ -31,13 +31,7 @@ export function parser<T extends TSchema>(schema: T): (answer: unknown) => Stati
 
 const Text = Type.String();
 const asAnswer = parser(
-  Type.Tuple([
-    Text,
-    Text,
-    Type.Integer(),
-    Type.Integer(),
-    Type.Array(Type.Union([Text, Type.Integer()])),
-  ]),
+  Type.Tuple([Text, Text, Type.Integer(), Type.Integer(), Type.Array(Type.Union([Text, Type.Integer()]))]),
 );
 /** 0: the board is lost, and the one that is being built in its place has taken the changes. */
 const asRanks = parser(Type.Union([Type.Array(Type.Integer()), Type.Literal(0)]));
@@ -189,7 +183,8 @@ export class RedisProjection implements Projection {
     const answer = asAnswer(await this.#read('many', [...new Set(userIds)]));
     const [epoch, version, total, , rows] = answer;
     const entries: RankedEntry[] = [];
-    for (let i = 0; i < rows.length; i += 3) entries.push(this.#entry(rows[i], rows[i + 1], Number(rows[i + 2])));
+    for (let i = 0; i < rows.length; i += 3)
+      entries.push(this.#entry(rows[i], rows[i + 1], Number(rows[i + 2])));
     entries.sort((a, b) => a.rank - b.rank);
     return { epoch, version: Number(version), total, entries };
   }

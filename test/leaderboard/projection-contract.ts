@@ -40,11 +40,7 @@ const plain = ({ userId, score, achievedAt, rank }: RankedEntry) => ({ userId, s
  * What every way to read a board must answer. `open` gives a reader of a board that has exactly these rows, in `scores`
  * already.
  */
-export function readerContract(
-  t: Test,
-  scores: BoardRows,
-  open: (key: Board) => Promise<BoardReader>,
-): void {
+export function readerContract(t: Test, scores: BoardRows, open: (key: Board) => Promise<BoardReader>): void {
   for (const sort of SORTS) {
     t.test(`a board sorted ${sort} reads like a sorted array`, async () => {
       const question = fc.record({
@@ -310,9 +306,7 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
     async (t) => {
       const entries = 2_500; // more than are read at once
       const entryOf = (n: number) => ({ ...change(1, n, 1), userId: BoardRows.userOf(n) });
-      const { key, board, hold } = await openBoard(
-        Array.from({ length: entries }, (_, i) => entryOf(i + 1)),
-      );
+      const { key, board, hold } = await openBoard(Array.from({ length: entries }, (_, i) => entryOf(i + 1)));
       // The first query finds that the board is not small; the second reads a page in the snapshot.
       hold().release();
       const load = hold();

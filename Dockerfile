@@ -4,10 +4,10 @@ ARG NODE_VERSION=20
 FROM node:${NODE_VERSION}-alpine AS builder
 WORKDIR /app
 COPY . .
-# No dependency needs a script of its own to be installed.
+# No dependency needs its install script.
 RUN --mount=type=cache,target=/root/.npm ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
 RUN ["npm", "run", "build"]
-# From here on npm knows no development dependencies.
+# From here on npm ignores development dependencies.
 ENV NODE_ENV=production
 RUN ["npm", "prune", "--ignore-scripts", "--no-audit", "--no-fund"]
 
@@ -23,14 +23,14 @@ ENV NODE_ENV=production \
     NODE_OPTIONS=--enable-source-maps \
     PORT=3000
 WORKDIR /app
-# All of it belongs to root.
+# All files belong to root.
 COPY --from=builder /app/package.json ./
 COPY --from=builder /app/node_modules ./node_modules
 COPY --from=builder /app/client/package.json ./client/
 COPY --from=builder /app/client/dist ./client/dist
 COPY --from=builder /app/migrations ./migrations
 COPY --from=builder /app/dist ./dist
-# The user `node`, as a number, so that Kubernetes can see that it is not root.
+# The user `node`, as a number, so that Kubernetes can verify that it is not root.
 USER 1000:1000
 EXPOSE 3000
 STOPSIGNAL SIGTERM

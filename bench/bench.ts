@@ -9,12 +9,12 @@ import { rank, top } from './cases/reads.js';
 import { rebuild } from './cases/rebuild.js';
 import { verify } from './cases/verify.js';
 import { growth, write, writeNaive, writeRedis } from './cases/write.js';
-import { Stage } from './stage.js';
+import { Testbed } from './testbed.js';
 import { exitUnknown } from './unknown-names.js';
 
 /*
- * `npm run bench [-- <name> ...]`: measures what the design promises. Figures of a machine tell little; each that is
- * judged is a ratio of two things that were measured in turn.
+ * `npm run bench [-- <name> ...]`: measures the goals of the design. Absolute figures depend on the machine, so most goals
+ * are ratios of two things that are measured alternately.
  */
 
 const CASES: Record<string, Case> = {
@@ -32,7 +32,7 @@ const CASES: Record<string, Case> = {
   growth,
 };
 
-/** A case that was measured: cases of one file may have been run apart. */
+/** The results of a case. The cases in one file of results may come from several runs. */
 interface Measured {
   readonly started: Date;
   readonly commit: string | null;
@@ -46,24 +46,24 @@ ensureTestProgram('redis-server');
 const day = new Date().toISOString().slice(0, 10);
 const commit = currentCommit();
 const results: Record<string, Measured> = {};
-const stage = new Stage();
+const testbed = new Testbed();
 try {
   for (const [name, measure] of Object.entries(CASES)) {
     if (names.length > 0 && !names.includes(name)) continue;
     const started = new Date();
     process.stderr.write(`${name} … `);
-    results[name] = { started, commit, lines: await measure(stage) };
-    await stage.clear();
+    results[name] = { started, commit, lines: await measure(testbed) };
+    await testbed.clear();
     process.stderr.write(`${((Date.now() - started.getTime()) / 1000).toFixed(0)} s\n`);
   }
 } finally {
-  await stage.end();
+  await testbed.end();
 }
 console.log(table(Object.values(results).flatMap(({ lines }) => lines)));
 mkdirSync('bench/results', { recursive: true });
 const file = `bench/results/${day}.json`;
 const machine = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, memory: totalmem() };
-// What ran alone takes its place among what was measured on the same day.
+// A run of some cases replaces their results of the same day and keeps the others.
 const earlier: { results?: object } = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
 const all = { ...earlier.results, ...results };
 writeFileSync(file, `${JSON.stringify({ machine, results: all }, null, 2)}\n`);

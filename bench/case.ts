@@ -1,16 +1,16 @@
 import type { Ratio } from './pairs.js';
-import type { Stage } from './stage.js';
+import type { Testbed } from './testbed.js';
 
 /** One line of the table. */
 export interface Result {
   /** What was measured, and in which unit. */
   readonly what: string;
-  /** What the other side of the ratio is; empty for a figure that stands alone. */
+  /** The other side of the ratio; empty for an absolute figure. */
   readonly against: string;
   readonly figure: Ratio | number;
-  /** What the figure is to reach; a line without it explains another. */
+  /** The goal; a line without one only explains another. */
   readonly target?: { readonly atLeast: number } | { readonly atMost: number };
 }
 
-/** One subject of the benchmark: `npm run bench -- <name>` runs it alone. */
-export type Case = (stage: Stage) => Promise<Result[]>;
+/** One subject of the benchmark; `npm run bench -- <name>` runs it alone. */
+export type Case = (testbed: Testbed) => Promise<Result[]>;

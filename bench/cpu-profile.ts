@@ -1,15 +1,15 @@
 import type { Profiler } from 'node:inspector';
 import { Session } from 'node:inspector/promises';
 
-/** Often enough to see what takes a microsecond a request; in microseconds. */
-const SAMPLE_EVERY = 500;
+/** Short enough that a microsecond per request shows. */
+const SAMPLE_INTERVAL_US = 500;
 
-/** Profiles this process from now on. @returns what ends it, and gives what was seen */
+/** Starts profiling this process. @returns a function that stops it and returns the profile */
 export async function startProfile(): Promise<() => Promise<Profiler.Profile>> {
   const session = new Session();
   session.connect();
   await session.post('Profiler.enable');
-  await session.post('Profiler.setSamplingInterval', { interval: SAMPLE_EVERY });
+  await session.post('Profiler.setSamplingInterval', { interval: SAMPLE_INTERVAL_US });
   await session.post('Profiler.start');
   return async () => {
     const { profile } = await session.post('Profiler.stop');
@@ -18,17 +18,17 @@ export async function startProfile(): Promise<() => Promise<Profiler.Profile>> {
   };
 }
 
-/** A function with all that it called, of all places that called it from the same stack. */
+/** A function and the functions that it called, summed over all calls with the same stack. */
 export interface Frame {
   readonly name: string;
-  /** What it is part of; see PARTS. */
+  /** The part of the service that it belongs to, see PARTS. */
   readonly part: string;
-  /** Processor time in microseconds, with all that it called. */
+  /** Processor time in microseconds, including the functions that it called. */
   micros: number;
   readonly calls: Map<string, Frame>;
 }
 
-/** Parts of the service by what a source is called, the first that fits. */
+/** Parts of the service by patterns of their source files; the first match counts. */
 const PARTS: readonly (readonly [string, RegExp])[] = [
   ['log', /node_modules\/(pino|sonic-boom|quick-format|safe-stable)|\/src\/(logging|request-log)\.js/],
   ['access token', /node_modules\/(fast-jwt|@fastify\/jwt)|\/plugins\/auth\.js|\/src\/identity\//],
@@ -52,14 +52,14 @@ const PARTS: readonly (readonly [string, RegExp])[] = [
   ['Fastify', /node_modules\/(?!lru-cache)/],
   ['route', /\/(routes|plugins|src|schemas|bench)\//],
 ];
-/** What runs when nobody has called it, and who called what has no source. */
+/** Functions without a caller, and callers without a source file. */
 const ELSEWHERE = 'event loop';
 const OWN_PARTS = new Map([
   ['(garbage collector)', 'garbage collection'],
   ['(program)', 'program'],
 ]);
 
-/** The processor time of a profile, without what was idle or profiled, as one tree of calls. */
+/** The processor time of a profile as one tree of calls, without idle time and without the profiler itself. */
 export function callTree({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): Frame {
   const own = new Map<number, number>();
   for (const [i, id] of samples.entries()) own.set(id, (own.get(id) ?? 0) + (timeDeltas[i] ?? 0));
@@ -90,7 +90,7 @@ export function callTree({ nodes, samples = [], timeDeltas = [] }: Profiler.Prof
   return root;
 }
 
-/** Processor time in microseconds by part, most first: each function's own, and that of what is part of nothing by itself. */
+/** Own processor time by part, in microseconds, most first. */
 export function byPart(root: Frame): [part: string, micros: number][] {
   const sums = new Map<string, number>();
   const visit = (frame: Frame): void => {

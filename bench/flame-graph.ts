@@ -2,19 +2,19 @@ import type { Frame } from './cpu-profile.js';
 
 const WIDTH = 1_200;
 const ROW = 17;
-/** What is narrower cannot be seen. */
-const NARROWEST = 0.6;
+/** Narrower boxes are left out: they would be invisible. */
+const MIN_WIDTH = 0.6;
 const LETTER = 6.2;
 const HEAD = 28;
 
-/** A call tree as a picture (SVG): time goes from left to right, calls downwards; a colour for each part. */
+/** A call tree as SVG: time from left to right, calls downwards, a colour for each part. */
 export function flameGraph(root: Frame, title: string): string {
   const scale = WIDTH / root.micros;
   const boxes: string[] = [];
   let deepest = 0;
   const draw = (frame: Frame, left: number, depth: number): void => {
     const width = frame.micros * scale;
-    if (width < NARROWEST) return;
+    if (width < MIN_WIDTH) return;
     deepest = Math.max(deepest, depth);
     const y = HEAD + depth * ROW;
     const share = `${((frame.micros / root.micros) * 100).toFixed(1)} %`;
@@ -45,7 +45,7 @@ export function flameGraph(root: Frame, title: string): string {
   ].join('\n');
 }
 
-/** The same for a part in every picture. */
+/** Each part has the same colour in every picture. */
 function colour(part: string): string {
   const hash = [...part].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 360, 7);
   return `hsl(${hash} 65% 75%)`;

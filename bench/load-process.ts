@@ -4,37 +4,37 @@ import { coinToken, playerToken, userId } from './players.js';
 import { Streams } from './streams.js';
 
 /*
- * The clients, in a process of their own. A job comes over IPC, and its result goes back.
+ * The clients, in a process of their own. Jobs arrive over IPC, and results are sent back.
  */
 
 export interface Timing {
   readonly port: number;
   readonly connections: number;
   readonly seconds: number;
-  /** Requests a second; as many as there is room for by default. */
+  /** Requests per second; unlimited by default. */
   readonly rate?: number;
 }
 
 export interface Scores extends Timing {
-  /** In turn by this many users. */
+  /** This many users score in turn. */
   readonly users: number;
-  /** Every so manieth user takes part; all by default. */
-  readonly apart?: number;
+  /** Distance between the numbers of these users, so that they are spread over a large board; 1 by default. */
+  readonly step?: number;
 }
 
-/** Mints the tokens for scores that are posted next, which would else be done before the first of them. */
+/** Mints the tokens for the next job of scores, so that it only posts them. */
 export type MintJob = Scores & { readonly kind: 'mint' };
 
 export interface Reads extends Timing {
-  /** Asked for in turn. */
+  /** Requested in turn. */
   readonly paths: readonly string[];
-  /** Stands in each right answer. */
+  /** A text that each right answer contains. */
   readonly expected: string;
 }
 
 export type Job = (Scores & { readonly kind: 'scores' }) | (Reads & { readonly kind: 'reads' });
 
-/** Live streams, which stay open as long as this process. */
+/** Opens live streams, which stay open as long as this process, or counts what they receive. */
 export type StreamJob =
   | { readonly kind: 'open'; readonly port: number; readonly count: number; readonly request: string }
   | { readonly kind: 'count'; readonly port: number; readonly seconds: number };
@@ -44,14 +44,14 @@ export interface Received {
   readonly bytes: number;
 }
 
-/** Of scores a second: more than the fastest server has taken so far. Before anything is known, a guess. */
+/** Scores per second to mint for: more than the fastest server has accepted so far. At first a guess. */
 let mostScores = 3_000;
 
-/** Access tokens of the users who have played. */
+/** Access tokens by the number of the user. */
 const accessTokens = new Map<number, string>();
-/** Minted and not yet posted, the next last. */
-const unused: { users: number; apart: number; requests: Buffer[] } = { users: 0, apart: 0, requests: [] };
-/** How many were minted: users take turns. */
+/** Minted requests that were not posted yet; the last is posted next. */
+const unused: { users: number; step: number; requests: Buffer[] } = { users: 0, step: 0, requests: [] };
+/** How many were minted so far; the users take turns. */
 let minted = 0;
 
 /** By the port of their server. */
@@ -112,13 +112,13 @@ async function post(job: Scores): Promise<LoadResult> {
   return result;
 }
 
-/** As many requests as the job may need or more, with tokens that nobody has used. */
-function mint({ users, apart = 1, rate = mostScores, seconds }: Scores): Buffer[] {
-  const isOther = unused.users !== users || unused.apart !== apart;
-  if (isOther) Object.assign(unused, { users, apart, requests: [] });
+/** At least as many requests as the job may need, with unused tokens. */
+function mint({ users, step = 1, rate = mostScores, seconds }: Scores): Buffer[] {
+  const isForOthers = unused.users !== users || unused.step !== step;
+  if (isForOthers) Object.assign(unused, { users, step, requests: [] });
   const fresh: Buffer[] = [];
   for (let missing = Math.ceil(rate * seconds) - unused.requests.length; missing > 0; missing--) {
-    const n = 1 + (minted++ % users) * apart;
+    const n = 1 + (minted++ % users) * step;
     const access = accessTokens.get(n) ?? playerToken(userId(n));
     accessTokens.set(n, access);
     fresh.push(scoreRequest(userId(n), access));

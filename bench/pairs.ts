@@ -1,4 +1,4 @@
-/** A figure that is judged: how one thing compares with another that was measured in turn with it. */
+/** One thing compared with another that was measured alternately with it. */
 export interface Ratio {
   readonly median: number;
   readonly min: number;
@@ -10,7 +10,7 @@ export interface Ratio {
 
 const PAIRS = 5;
 
-/** Measures two things in turn, so that a machine that slows down slows both. The first of each is thrown away: it warms up. */
+/** Measures two things alternately, so that a machine that slows down slows both. The first of each only warms up. */
 export async function pairs(
   measure: () => Promise<number>,
   against: () => Promise<number>,

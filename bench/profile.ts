@@ -2,11 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { byPart, callTree } from './cpu-profile.js';
 import { flameGraph } from './flame-graph.js';
 import type { Job, Timing } from './load-process.js';
-import { Stage } from './stage.js';
+import { Testbed } from './testbed.js';
 import { exitUnknown } from './unknown-names.js';
 
 /*
- * `npm run profile -- write|top [picture.svg]`: where the microseconds of a request go, and a flame graph.
+ * `npm run profile -- write|top [picture.svg]`: processor time of a request by part of the service, and a flame graph.
  */
 
 const USERS = 20_000;
@@ -27,12 +27,12 @@ const JOBS = new Map<string, (timing: Timing) => Job>([
 const [what = 'write', file] = process.argv.slice(2);
 const job = JOBS.get(what);
 if (job === undefined) exitUnknown('profile', [what], JOBS.keys());
-const stage = new Stage();
+const testbed = new Testbed();
 try {
-  const server = await stage.server('service', await stage.database('profile', USERS, USERS));
+  const server = await testbed.server('service', await testbed.database('profile', USERS, USERS));
   const timing = { port: server.port, connections: 64 };
-  await stage.load(job({ ...timing, seconds: WARM_UP_SECONDS }));
-  const { result, profile } = await server.profiled(() => stage.load(job({ ...timing, seconds: SECONDS })));
+  await testbed.load(job({ ...timing, seconds: WARM_UP_SECONDS }));
+  const { result, profile } = await server.profiled(() => testbed.load(job({ ...timing, seconds: SECONDS })));
   const tree = callTree(profile);
   const each = tree.micros / result.right;
   const lines = byPart(tree).map(
@@ -48,5 +48,5 @@ try {
     console.log(`The flame graph is in ${file}`);
   }
 } finally {
-  await stage.end();
+  await testbed.end();
 }

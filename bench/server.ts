@@ -5,8 +5,8 @@ import { answerUsage } from './usage.js';
 import { isVariant, VARIANTS } from './variants.js';
 
 /*
- * The service in a process of its own, as in production, or one of the things it is measured against. Told over IPC:
- * its port once it listens, and what it has used whenever it is asked.
+ * The service in a process of its own, as in production, or a variant to compare it with. It sends its port over IPC when
+ * it listens, and answers queries for its usage.
  */
 
 const config = loadConfig(process.env);

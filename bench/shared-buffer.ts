@@ -2,10 +2,10 @@ import { createServer, type Socket } from 'node:net';
 import { answerUsage } from './usage.js';
 
 /*
- * What no fan-out can beat by much: one Buffer, written to every socket that is open, so many times a second. Each message
- * `send` begins or ends it.
+ * The lower bound of a fan-out: one Buffer, written to every open socket at an even rate. Each message `send` starts or
+ * stops it.
  */
-const [bytes = 0, timesASecond = 0] = process.argv.slice(2).map(Number);
+const [bytes = 0, timesPerSecond = 0] = process.argv.slice(2).map(Number);
 const frame = Buffer.from(`${'x'.repeat(bytes - 2)}\n\n`);
 const sockets = new Set<Socket>();
 
@@ -19,16 +19,16 @@ server.listen(0, '127.0.0.1', () => {
 });
 
 let timer: NodeJS.Timeout | undefined;
-const rest = () => {
+const sendLater = () => {
   timer = setTimeout(() => {
     for (const socket of sockets) socket.write(frame);
-    rest();
-  }, 1000 / timesASecond);
+    sendLater();
+  }, 1000 / timesPerSecond);
 };
-process.on('message', (asked: unknown) => {
-  if (asked !== 'send') return;
+process.on('message', (message: unknown) => {
+  if (message !== 'send') return;
   if (timer === undefined) {
-    rest();
+    sendLater();
   } else {
     clearTimeout(timer);
     timer = undefined;

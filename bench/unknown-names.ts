@@ -1,4 +1,4 @@
-/** Ends the process: these names, as they were given on the command line, stand for nothing. */
+/** Ends the process with a message that these names of the command line do not exist. */
 export function exitUnknown(kind: string, unknown: readonly string[], known: Iterable<string>): never {
   console.error(`There is no ${kind} "${unknown.join('", "')}". There are: ${[...known].join(', ')}`);
   process.exit(1);

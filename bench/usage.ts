@@ -5,10 +5,10 @@ import { startProfile } from './cpu-profile.js';
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
 
-/** What a process has used so far: processor time in seconds, or memory after a collection in bytes. */
-export type Asked = 'cpu' | 'memory';
+/** Processor time so far in seconds, or memory after a garbage collection in bytes. */
+export type UsageKind = 'cpu' | 'memory';
 
-/** Answers over IPC what this process has used, and lets itself be profiled: it answers the second `profile` with what was seen since the first. */
+/** Answers queries over IPC: usage of this process, and `profile`, where the second call returns the profile since the first. */
 export function answerUsage(): void {
   let stop: ReturnType<typeof startProfile> | undefined;
   const profile = async (): Promise<unknown> => {
@@ -23,8 +23,8 @@ export function answerUsage(): void {
     ['memory', memory],
     ['profile', profile],
   ]);
-  process.on('message', async (asked: unknown) => {
-    const answer = answers.get(asked);
+  process.on('message', async (query: unknown) => {
+    const answer = answers.get(query);
     if (answer !== undefined) process.send?.(await answer());
   });
 }
@@ -39,7 +39,7 @@ function memory(): number {
   return process.memoryUsage.rss();
 }
 
-/** Bytes in use after a collection, in the heap and outside. */
+/** Bytes in use after a garbage collection, in the heap and in ArrayBuffers. */
 export function heldBytes(): number {
   collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();

@@ -3,7 +3,7 @@ import { Entries } from '../schemas/leaderboard.js';
 import { newId } from '../src/ids.js';
 import { userId } from './players.js';
 
-/** What the service is measured against: the service, changed. */
+/** The service, and modified services to compare it with. */
 export const VARIANTS = {
   service: () => {},
   'constant receipt': constantReceipt,
@@ -27,7 +27,7 @@ function constantReceipt(app: FastifyInstance): void {
   app.ledger.record = async () => recorded;
 }
 
-/** Beside the real routes `/constant/entries`, which answers with ten entries that it has at hand. */
+/** Adds the route `/constant/entries`, which always returns the same ten entries. */
 function constantTop(app: FastifyInstance): void {
   const items = Array.from({ length: 10 }, (_, i) => ({
     rank: i + 1,
@@ -57,7 +57,7 @@ SET score = s.score + excluded.score, sort_key = s.sort_key + excluded.sort_key,
     version = s.version + 1
 RETURNING score`;
 
-/** What most would write: the same checks, then a transaction of five statements for each request. */
+/** The usual implementation: the same checks, then a transaction of five statements for each request. */
 function transactionARequest(app: FastifyInstance): void {
   app.ledger.record = async ({ tokenId, userId, actionId, points, tokenExpiresAt }) => {
     const eventId = newId('evt');

@@ -21,15 +21,16 @@ function serve(path, contents) {
   writeWhole(`${path}.br`, brotliCompressSync(contents));
 }
 
-/** For bundlers and Node. Its declarations are made by tsc. */
-const buildSdk = () =>
-  bundle({
-    entryPoints: ['src/index.ts'],
-    outfile: 'dist/index.js',
-    packages: 'external',
-    format: 'esm',
-    target: 'es2022',
-  });
+/** One file for bundlers and one for Node, which has no EventSource. Their declarations are made by tsc. */
+const buildSdk = async () => {
+  const options = { entryPoints: ['src/index.ts'], packages: 'external', format: 'esm', target: 'es2022' };
+  return (
+    await Promise.all([
+      bundle({ ...options, outfile: 'dist/index.js' }),
+      bundle({ ...options, outfile: 'dist/index.node.js', platform: 'node' }),
+    ])
+  ).flat();
+};
 
 /** One file that any page may load with a script tag. */
 const buildElement = () =>

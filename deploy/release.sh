@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Puts the image of this digest into a stack of deploy/aws: deploy/release.sh ScoreboardProduction sha256:…
+# Deploys the image with this digest to a stack of deploy/aws: deploy/release.sh ScoreboardProduction sha256:…
 # It is for the workflows: the settings of deploy/aws/README.md come from the environment (DOMAIN_NAME for domainName, and so
-# on), and what the stack tells of itself goes to GITHUB_OUTPUT as url and alarms.
+# on), and the stack's outputs go to GITHUB_OUTPUT as url and alarms.
 set -euo pipefail
 cd "$(dirname "$0")/aws"
 
@@ -12,7 +12,7 @@ if [[ ! $digest =~ ^sha256:[0-9a-f]{64}$ ]]; then
   exit 1
 fi
 settings=(-c "imageDigest=$digest")
-# A variable that GitHub does not have is empty here.
+# A variable that is not set in GitHub is empty here.
 for setting in domainName=DOMAIN_NAME hostedZoneName=HOSTED_ZONE_NAME hostedZoneId=HOSTED_ZONE_ID \
   certificateArn=CERTIFICATE_ARN corsOrigins=CORS_ORIGINS gameServers=GAME_SERVERS \
   alarmEmail=ALARM_EMAIL shieldAdvanced=SHIELD_ADVANCED; do

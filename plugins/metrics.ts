@@ -1,15 +1,18 @@
 import fastifyMetrics from 'fastify-metrics';
 import fp from 'fastify-plugin';
 import client from 'prom-client';
-import { MetricsText } from '../schemas/service.js';
 import type { RequestLog } from '../src/http/request-log.js';
 import { createMetrics, type Metrics } from '../src/observability/metrics.js';
+
+type ScrapeListener = () => void | Promise<void>;
 
 declare module 'fastify' {
   interface FastifyInstance {
     measured: Metrics;
     /** Called before the metrics are read: the time to set gauges to what they are now. */
-    onScrape(listener: () => void | Promise<void>): void;
+    onScrape(listener: ScrapeListener): void;
+    /** All metrics in the text format of Prometheus, and its content type. */
+    scrape(): Promise<{ readonly contentType: string; readonly text: string }>;
   }
 }
 
@@ -20,48 +23,33 @@ const MISNAMED = [
   'nodejs_active_resources_total',
 ];
 
-/** What the service measures, at `/metrics`. fastify-metrics' own route metrics cannot be had without labels of its own. */
+/** The registry of what the service measures; it needs no other plugin, so that every plugin can measure. */
 export default fp<{ requestLog: RequestLog }>(
   async (app, { requestLog }) => {
-    // Of its own: several apps may live in one process.
+    // Not the global one: several apps may live in one process.
     const register = new client.Registry();
-    const listeners: (() => void | Promise<void>)[] = [];
+    const listeners: ScrapeListener[] = [];
     await app.register(fastifyMetrics.default, {
       promClient: { ...client, register },
       defaultMetrics: { enabled: true, register },
+      // Their labels would be others than those of the deployment specification.
       routeMetrics: { enabled: false },
-      endpoint: {
-        url: '/metrics',
-        method: 'GET',
-        config: app.limits.none,
-        preHandler: async () => {
-          await Promise.all(listeners.map((listener) => listener()));
-        },
-        schema: {
-          summary: 'What the service measures',
-          description: 'For Prometheus, in its text format.',
-          tags: ['Service'],
-          security: [],
-          response: {
-            200: {
-              description: 'All of it.',
-              content: { 'text/plain': { schema: MetricsText, example: MetricsText.examples[0] } },
-            },
-          },
-        },
-        // fastify-metrics brings its own.
-        handler: async () => '',
-      },
+      // routes/metrics.ts answers instead, and sets the gauges first.
+      endpoint: null,
     });
     for (const name of MISNAMED) register.removeSingleMetric(name);
     const measured = createMetrics(register);
     app.decorate('measured', measured);
-    app.decorate('onScrape', (listener: () => void | Promise<void>) => listeners.push(listener));
+    app.decorate('onScrape', (listener: ScrapeListener) => listeners.push(listener));
+    app.decorate('scrape', async () => {
+      await Promise.all(listeners.map((listener) => listener()));
+      return { contentType: register.contentType, text: await register.metrics() };
+    });
     requestLog.onEnd(({ method, path, status, seconds, isStream }) => {
       measured.httpRequests.inc({ method, path, status });
       if (status === 429) measured.rateLimitHits.inc({ endpoint: path });
       if (!isStream) measured.httpDuration.observe({ method, path }, seconds);
     });
   },
-  { name: 'metrics', dependencies: ['rate-limit', 'openapi'], fastify: '5.x' },
+  { name: 'metrics', fastify: '5.x' },
 );

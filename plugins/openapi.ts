@@ -1,5 +1,4 @@
 import swagger from '@fastify/swagger';
-import swaggerUi from '@fastify/swagger-ui';
 import fp from 'fastify-plugin';
 
 const DESCRIPTION = `Live leaderboards for games. A player finishes an *action*; an **action token**, signed and good for one
@@ -17,19 +16,6 @@ const TAGS = [
   { name: 'Admin', description: 'For operators.' },
   { name: 'Service', description: 'For machines.' },
 ];
-
-/** What the page may load: itself, and the answers of the service. Its code sets styles in the text of elements. */
-const DOCS_POLICY = {
-  'default-src': "'none'",
-  'script-src': "'self'",
-  'style-src': "'self' 'unsafe-inline'",
-  'img-src': "'self' data:",
-  'font-src': "'self'",
-  'connect-src': "'self'",
-  'base-uri': "'none'",
-  'form-action': "'none'",
-  'frame-ancestors': "'none'",
-};
 
 /** The OpenAPI document, made from the schemas of the routes that are registered after this. */
 export default fp(
@@ -56,12 +42,6 @@ export default fp(
         buildLocalReference: (json, _base, _fragment, i) => (json['$id'] ? String(json['$id']) : `def-${i}`),
       },
     });
-    await app.register(swaggerUi, {
-      routePrefix: '/docs',
-      uiConfig: { persistAuthorization: true },
-      staticCSP: DOCS_POLICY,
-    });
-    app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
   },
-  { name: 'openapi', dependencies: ['validation', 'rate-limit'], fastify: '5.x' },
+  { name: 'openapi', dependencies: ['validation'], fastify: '5.x' },
 );

@@ -6,10 +6,15 @@ import { Problem } from '../src/errors.js';
 import { networkOf } from '../src/http/network.js';
 import { RateCounters } from '../src/redis/rate-counters.js';
 
+/**
+ * What a route counts against: `read` for each network, `auth` (logins and the like) for each network, `scores` for each
+ * player (game servers are trusted), or `none` for what probes the service.
+ */
 type LimitName = 'read' | 'auth' | 'scores' | 'none';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
+    /** `read` unless the route says otherwise. */
     limit?: LimitName;
   }
   interface FastifyRequest {
@@ -19,15 +24,6 @@ declare module 'fastify' {
     counted: boolean;
   }
   interface FastifyInstance {
-    /** Route options that replace the limit on reads by another. */
-    limits: {
-      /** Logins and the like, for each address. */
-      readonly auth: { readonly limit: LimitName };
-      /** A player's own scores. Game servers are trusted. */
-      readonly scores: { readonly limit: LimitName };
-      /** For what probes the service. */
-      readonly none: { readonly limit: LimitName };
-    };
     rateCounters: RateCounters;
     /**
      * Counts a request, once: for `request.user` where that says who asks, else for the address.
@@ -65,11 +61,6 @@ export default fp<{ config: AppConfig }>(
     app.decorateRequest('network', { getter: networkOfRequest });
     app.decorateRequest('counted', false);
     app.decorate('rateCounters', counters);
-    app.decorate('limits', {
-      auth: { limit: 'auth' },
-      scores: { limit: 'scores' },
-      none: { limit: 'none' },
-    });
     app.decorate('countRequest', async (request: FastifyRequest, reply: FastifyReply) => {
       const { limit = 'read' } = request.routeOptions.config;
       // Set where authenticate() was before.

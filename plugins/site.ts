@@ -44,10 +44,10 @@ export default fp(
       app.get(
         path,
         // Not counted: a file costs next to nothing, and a page that lacks one is broken for its whole visit.
-        { config: app.limits.none, schema: { hide: true }, ...(helmet && { helmet }) },
+        { config: { limit: 'none' }, schema: { hide: true }, ...(helmet && { helmet }) },
         (_request, reply) => reply.headers({ 'cache-control': CACHED, ...headers }).sendFile(file),
       );
     });
   },
-  { name: 'site', dependencies: ['browsers', 'rate-limit', 'openapi'], fastify: '5.x' },
+  { name: 'site', dependencies: ['browsers'], fastify: '5.x' },
 );

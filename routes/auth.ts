@@ -24,7 +24,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/v1/auth/guest',
     {
-      config: app.limits.auth,
+      config: { limit: 'auth' },
       // Who has nothing to say need not send "{}".
       preValidation: async (request) => {
         request.body ??= {};
@@ -48,7 +48,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/v1/auth/register',
     {
-      config: app.limits.auth,
+      config: { limit: 'auth' },
       schema: {
         summary: 'Make an account',
         tags: ['Auth'],
@@ -67,7 +67,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/v1/auth/login',
     {
-      config: app.limits.auth,
+      config: { limit: 'auth' },
       schema: {
         summary: 'Log in with a password',
         description:
@@ -84,7 +84,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/v1/auth/refresh',
     {
-      config: app.limits.auth,
+      config: { limit: 'auth' },
       schema: {
         summary: 'Exchange a refresh token for a new session',
         description: 'The refresh token is rotated at each use. Using one twice revokes the whole session.',
@@ -130,7 +130,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     oauth.withTypeProvider<TypeBoxTypeProvider>().post(
       '/v1/auth/token',
       {
-        config: app.limits.auth,
+        config: { limit: 'auth' },
         schema: {
           summary: 'Get an access token for a service account',
           description: 'The OAuth 2.0 client-credentials grant, RFC 6749 section 4.4.',

@@ -12,7 +12,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/health',
     {
-      config: app.limits.none,
+      config: { limit: 'none' },
       schema: {
         summary: 'Is everything there that the service needs?',
         tags: ['Service'],
@@ -37,7 +37,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/health/live',
     {
-      config: app.limits.none,
+      config: { limit: 'none' },
       schema: {
         summary: 'Does the process live?',
         tags: ['Service'],

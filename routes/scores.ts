@@ -11,7 +11,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     '/v1/scores',
     {
       onRequest: app.authenticate,
-      config: app.limits.scores,
+      config: { limit: 'scores' },
       schema: {
         summary: 'Score',
         description:

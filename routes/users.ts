@@ -59,7 +59,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     '/v1/users/me/credentials',
     {
       ...player,
-      config: app.limits.auth,
+      config: { limit: 'auth' },
       schema: {
         summary: 'Turn my guest account into a full one',
         description: 'A guest gets a username and a password, and keeps its scores.',

@@ -2,7 +2,7 @@ import { openDatabase } from '../src/development-database.js';
 import { StartError } from '../src/start-error.js';
 import { explained } from '../src/start-faults.js';
 
-/** The database that the service in this folder uses: DATABASE_URL, or the development default. */
+/** Runs `work` with the database of the service in this folder: DATABASE_URL, or the development default. */
 export async function withDatabase<T>(work: (url: string) => Promise<T>): Promise<T> {
   const { DATABASE_URL: url, NODE_ENV } = process.env;
   if (!url && NODE_ENV === 'production') throw new StartError('DATABASE_URL is missing.');
@@ -14,7 +14,7 @@ export async function withDatabase<T>(work: (url: string) => Promise<T>): Promis
   }
 }
 
-/** Runs a command line; a fault that the caller can mend is one line, without a stack. */
+/** Runs a command. A failure that the caller can fix is printed as one line, without a stack. */
 export async function main(work: () => Promise<void>): Promise<void> {
   try {
     await work();

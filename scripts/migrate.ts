@@ -14,7 +14,7 @@ await main(async () => {
   );
   console.log(
     from === to
-      ? `The schema is at version ${to} already.`
+      ? `The schema is already at version ${to}.`
       : `The schema went from version ${from} to ${to}.`,
   );
 });

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { findCredentials, issueActionToken } from './replay/credentials.js';
 import { type MatchFile, type Player, parseMatchFile } from './replay/match-file.js';
-import { enlist, play } from './replay/play.js';
+import { ensureUsers, play } from './replay/play.js';
 import { ReplayError } from './replay/replay-error.js';
 import { minute, Screen, table } from './replay/screen.js';
 import { Service } from './replay/service.js';
@@ -13,20 +13,20 @@ const USAGE = `Plays a football tournament against a running service: every scor
 
   <file>              a match file of openfootball/worldcup.json, such as seeds/worldcup-2026.json
   --url <url>         where the service is (http://127.0.0.1:3000)
-  --speed <n>         how many times faster than life (as it takes for the file to last a minute)
-  --leaderboard <id>  the board to watch (global)
-  --action <id>       the action that a goal is, one that may be worth 1 point (finish-level)
+  --speed <n>         how many times faster than real time (by default the file lasts a minute)
+  --leaderboard <id>  the board to show (global)
+  --action <id>       the action that a goal counts as; must allow 1 point (finish-level)
   --help              this text
 
-The replay plays the game server's part. It signs with JWT_SECRET and ACTION_TOKEN_SECRET from the environment, else
-with the secrets that \`npm start\` made in this folder. With SCOREBOARD_CLIENT_ID and SCOREBOARD_CLIENT_SECRET it logs
-in as that service account, and needs ACTION_TOKEN_SECRET only.`;
+The replay acts as a game server. It signs with JWT_SECRET and ACTION_TOKEN_SECRET from the environment, else with the
+secrets that \`npm start\` generated in this folder. With SCOREBOARD_CLIENT_ID and SCOREBOARD_CLIENT_SECRET it logs in
+as that service account, and needs only ACTION_TOKEN_SECRET.`;
 
 const DEFAULT_DURATION_MS = 60_000;
 const TOP = 10;
 
 const stop = new AbortController();
-// Once: a second Ctrl-C ends the process at once.
+// Only once: a second Ctrl-C ends the process immediately.
 process.once('SIGINT', () => stop.abort());
 const screen = new Screen(process.stdout);
 
@@ -34,7 +34,7 @@ try {
   await main();
 } catch (error) {
   if (stop.signal.aborted) {
-    screen.print('Stopped. The goals so far stay on the board.');
+    screen.print('Stopped. The goals so far remain on the board.');
     process.exitCode = 130;
   } else if (error instanceof ReplayError) {
     screen.clear();
@@ -46,13 +46,13 @@ try {
 }
 
 async function main(): Promise<void> {
-  const { file, url, speed: wish, leaderboard, action } = readArguments();
+  const { file, url, speed: wanted, leaderboard, action } = readArguments();
   if (file === undefined) return screen.print(USAGE);
   const matches = await readMatchFile(file);
   const { goals, players } = matches;
   const [first, last] = [goals.at(0), goals.at(-1)];
   if (first === undefined || last === undefined) throw new ReplayError(`There are no goals in ${file}.`);
-  const speed = wish ?? Math.max((last.at - first.at) / DEFAULT_DURATION_MS, 1);
+  const speed = wanted ?? Math.max((last.at - first.at) / DEFAULT_DURATION_MS, 1);
 
   const { identity, actionTokenSecret } = findCredentials(process.env);
   const service = new Service(url, identity, stop.signal);
@@ -60,18 +60,19 @@ async function main(): Promise<void> {
   const { total } = await service.board(leaderboard, 1);
   screen.print(
     `${matches.title ?? file}: ${goals.length} goals by ${players.length} players, ` +
-      `${minute(first.at)} to ${minute(last.at)} UTC, ${speed.toLocaleString('en', { maximumSignificantDigits: 3 })} times faster than life`,
+      `${minute(first.at)} to ${minute(last.at)} UTC, ${speed.toLocaleString('en', { maximumSignificantDigits: 3 })} times faster than real time`,
   );
-  if (total > 0) screen.print(`The board "${leaderboard}" has ${total} entries already: their points stay.`);
+  if (total > 0)
+    screen.print(`The board "${leaderboard}" already has ${total} entries, which keep their points.`);
 
-  const userIds = await enlist(service, matches, file);
+  const userIds = await ensureUsers(service, matches, file);
   const issue = (userId: string) => issueActionToken(userId, action, actionTokenSecret);
   await play(goals, { service, screen, signal: stop.signal, leaderboard, speed, userIds, issue });
   await printBoard(service, leaderboard, userIds);
 }
 
 interface Arguments {
-  /** Undefined if only help is wanted. */
+  /** Undefined if only the help text is requested. */
   readonly file: string | undefined;
   readonly url: string;
   readonly speed: number | undefined;
@@ -89,9 +90,7 @@ function readArguments(): Arguments {
   if (values.help) return { file: undefined, url, speed, leaderboard, action };
   const [file, ...more] = positionals;
   if (file === undefined || more.length > 0) {
-    throw new ReplayError(
-      'Name one match file: npm run replay -- seeds/worldcup-2026.json (--help tells more).',
-    );
+    throw new ReplayError('Name one match file: npm run replay -- seeds/worldcup-2026.json (see --help).');
   }
   return { file, url, speed, leaderboard, action };
 }
@@ -110,7 +109,7 @@ function parseCommandLine() {
     });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('. ')[0] : String(cause);
-    throw new ReplayError(`${reason} (--help tells more).`, { cause });
+    throw new ReplayError(`${reason} (see --help).`, { cause });
   }
 }
 
@@ -119,7 +118,7 @@ async function readMatchFile(file: string): Promise<MatchFile> {
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    throw new ReplayError(`Cannot read ${file}: is that where the match file is?`, { cause });
+    throw new ReplayError(`Cannot read ${file}: is this the path of the match file?`, { cause });
   }
   return parseMatchFile(text, file);
 }

@@ -41,7 +41,7 @@ async function run(command: Command, accounts: ServiceAccounts): Promise<string>
   }
   const { account, role } = command;
   const { id, secret } = await accounts.create(account, role);
-  return `Service account "${account}" with the role ${role}. The secret is shown only now.
+  return `Service account "${account}" with the role ${role}. The secret is shown only once.
 
   client_id      ${id}
   client_secret  ${secret}

@@ -1,42 +1,42 @@
 import { parseArgs } from 'node:util';
-import { type Journey, travel } from './smoke/journey.js';
+import { type Journey, runJourney } from './smoke/journey.js';
 import { SmokeFailure } from './smoke/smoke-failure.js';
 
-const USAGE = `Tries a running service from the outside: a guest scores, finds its rank and hears of it on the stream, then is erased.
+const USAGE = `Tests a running service from the outside: a guest scores, reads its rank, receives it on the stream, and is erased.
 
   npm run smoke -- <url> [options]
 
   <url>            where the service is, for example https://scores.example
-  --action <id>    the action to score with ("smoke-test" if there is one, else the quickest that players may issue)
+  --action <id>    the action to score with ("smoke-test" if it exists, else the shortest that players may issue)
   --metrics <url>  where /metrics is, if the load balancer hides it
-  --no-metrics     do not look at the metrics
+  --no-metrics     do not check the metrics
   --help           this text
 
-Ends with 0, or with 1 and one line that says what failed. With SCOREBOARD_CLIENT_ID and SCOREBOARD_CLIENT_SECRET of a
-service account with the role admin it makes a board and an action "smoke-test" of its own first, and no player sees
-the guest. NODE_EXTRA_CA_CERTS names a certificate to trust.`;
+Exits with 0, or with 1 and one line that says what failed. With SCOREBOARD_CLIENT_ID and SCOREBOARD_CLIENT_SECRET of a
+service account with the role admin it first defines a board and an action "smoke-test", so that no player sees the
+guest. NODE_EXTRA_CA_CERTS names a certificate to trust.`;
 
-/** Together less than ten seconds. */
+/** Both limits together are below ten seconds. */
 const LIMIT_MS = 8_000;
 const CLEAN_UP_MS = 1_500;
 
 try {
   const journey = readArguments();
-  console.log(journey === undefined ? USAGE : `ok: ${await travel(journey)}`);
+  console.log(journey === undefined ? USAGE : `ok: ${await runJourney(journey)}`);
 } catch (error) {
   console.error(error instanceof SmokeFailure ? error.message : error);
   process.exitCode = 1;
 }
-// Connections that hang, and look-ups of names, shall not keep it.
+// Hanging connections and DNS lookups must not keep the process alive.
 process.exit();
 
-/** Undefined if only help is wanted. */
+/** Undefined if only the help text is requested. */
 function readArguments(): Journey | undefined {
   const { values, positionals } = parseCommandLine();
   if (values.help) return undefined;
   const [url, ...more] = positionals;
   if (url === undefined || more.length > 0) {
-    throw new SmokeFailure('Name one service: npm run smoke -- http://127.0.0.1:3000 (--help tells more).');
+    throw new SmokeFailure('Name one service: npm run smoke -- http://127.0.0.1:3000 (see --help).');
   }
   const { SCOREBOARD_CLIENT_ID: clientId, SCOREBOARD_CLIENT_SECRET: clientSecret } = process.env;
   return {
@@ -67,6 +67,6 @@ function parseCommandLine() {
     });
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('. ')[0] : String(cause);
-    throw new SmokeFailure(`${reason} (--help tells more).`, { cause });
+    throw new SmokeFailure(`${reason} (see --help).`, { cause });
   }
 }

@@ -34,11 +34,14 @@ import adminEventRoutes from '../routes/admin/events.js';
 import adminLeaderboardRoutes from '../routes/admin/leaderboards.js';
 import adminUserRoutes from '../routes/admin/users.js';
 import authRoutes from '../routes/auth.js';
+import docsRoutes from '../routes/docs.js';
 import gameRoutes from '../routes/game.js';
 import healthRoutes from '../routes/health.js';
 import entryRoutes from '../routes/leaderboards/entries.js';
 import streamRoutes from '../routes/leaderboards/stream.js';
 import leaderboardRoutes from '../routes/leaderboards.js';
+import metricsRoutes from '../routes/metrics.js';
+import openapiRoutes from '../routes/openapi.js';
 import scoreRoutes from '../routes/scores.js';
 import userRoutes from '../routes/users.js';
 import widgetRoutes from '../routes/widget.js';
@@ -63,8 +66,9 @@ export async function buildApp(config: AppConfig, logger: FastifyBaseLogger = cr
 
 /** Each line needs only those above it; closing runs backwards. */
 async function register(app: FastifyInstance, config: AppConfig, requestLog: RequestLog): Promise<void> {
-  await app.register(pipelining);
+  await app.register(metrics, { requestLog });
   await app.register(faults);
+  await app.register(pipelining);
   await app.register(tracing, { config });
   await app.register(problemDetails);
   await app.register(browsers, { config });
@@ -75,7 +79,6 @@ async function register(app: FastifyInstance, config: AppConfig, requestLog: Req
   await app.register(rateLimit, { config });
   await app.register(openapi);
   await app.register(site);
-  await app.register(metrics, { requestLog });
 
   await app.register(db, { config });
   await app.register(changeFeed, { config });
@@ -98,6 +101,9 @@ async function register(app: FastifyInstance, config: AppConfig, requestLog: Req
   await app.register(streamRoutes);
   await app.register(administration, { prefix: '/v1/admin' });
   await app.register(healthRoutes);
+  await app.register(metricsRoutes);
+  await app.register(openapiRoutes);
+  await app.register(docsRoutes);
   await app.register(widgetRoutes);
   await app.register(gameRoutes);
 }

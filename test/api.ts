@@ -13,7 +13,8 @@ import { buildTestApp, type TestApp } from './helper.js';
 
 /**
  * The API as its callers see it: real HTTP. Every answer is held against the OpenAPI document of the service: a status
- * that the operation does not document, or a body off its schema, fails the test, whatever the test was about.
+ * that the operation does not document, or a body off its schema, fails the test, whatever the test was about. That is why
+ * tests do not call the API through the SDK, which trusts the service and cannot send a wrong request.
  */
 
 const Text = Type.String({ minLength: 1 });

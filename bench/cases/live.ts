@@ -1,37 +1,37 @@
 import type { Case } from '../case.js';
 import { pairs } from '../pairs.js';
-import { framesAfterAnswers, raiseLeader } from '../probe.js';
-import type { Server } from '../stage.js';
+import { frameDelays, raiseLeader } from '../probe.js';
 import { streamRequest } from '../streams.js';
+import type { Server } from '../testbed.js';
 
 const ENTRIES = 1_000;
 const REQUEST = streamRequest(10);
 const FANOUT_STREAMS = 5_000;
 const FANOUT_SECONDS = 2;
-const UPDATES_A_SECOND = 10;
+const UPDATES_PER_SECOND = 10;
 
-export const fanout: Case = async (stage) => {
+export const fanout: Case = async (testbed) => {
   const open = ({ port }: Server, request: string) =>
-    stage.streams({ kind: 'open', port, count: FANOUT_STREAMS, request });
+    testbed.streams({ kind: 'open', port, count: FANOUT_STREAMS, request });
   let frameBytes = 0;
-  /** Processor time of a server that sends already, for a frame, in microseconds. */
+  /** Processor time per frame of a server that is already sending, in microseconds. */
   const cost = async ({ port, used }: Server): Promise<number> => {
-    await stage.streams({ kind: 'count', port, seconds: 0.5 }); // so that it goes at its pace
+    await testbed.streams({ kind: 'count', port, seconds: 0.5 }); // Until its rate is steady.
     const before = await used('cpu');
-    const { frames, bytes } = await stage.streams({ kind: 'count', port, seconds: FANOUT_SECONDS });
+    const { frames, bytes } = await testbed.streams({ kind: 'count', port, seconds: FANOUT_SECONDS });
     const after = await used('cpu');
     if (frames < FANOUT_STREAMS * FANOUT_SECONDS) throw new Error(`Only ${frames} frames came`);
     frameBytes = Math.round(bytes / frames);
     return ((after - before) * 1e6) / frames;
   };
-  const service = await stage.server('service', await stage.database('fanout', ENTRIES, ENTRIES), {
+  const service = await testbed.server('service', await testbed.database('fanout', ENTRIES, ENTRIES), {
     REDIS_MODE: 'off',
-    SSE_PING_INTERVAL: '3600000', // else pings of the streams that are not measured would be mixed in
+    SSE_PING_INTERVAL: '3600000', // No pings, because they would be counted.
   });
   await open(service, REQUEST);
   const ours = async (): Promise<number> => {
     const end = new AbortController();
-    const raised = raiseLeader(service, UPDATES_A_SECOND, end.signal);
+    const raised = raiseLeader(service, UPDATES_PER_SECOND, end.signal);
     try {
       return await cost(service);
     } finally {
@@ -40,7 +40,7 @@ export const fanout: Case = async (stage) => {
     }
   };
   await ours();
-  const bare = await stage.sharedBuffer(frameBytes, UPDATES_A_SECOND);
+  const bare = await testbed.sharedBuffer(frameBytes, UPDATES_PER_SECOND);
   await open(bare.server, '');
   const shared = async (): Promise<number> => {
     await bare.toggle();
@@ -52,7 +52,7 @@ export const fanout: Case = async (stage) => {
   };
   return [
     {
-      what: `fanout: microseconds of the server for a frame, ${FANOUT_STREAMS} streams, ${UPDATES_A_SECOND} updates a second`,
+      what: `fanout: microseconds of the server for a frame, ${FANOUT_STREAMS} streams, ${UPDATES_PER_SECOND} updates a second`,
       against: 'socket.write of one shared Buffer of the same size to as many sockets',
       figure: await pairs(ours, shared),
       target: { atMost: 1.3 },
@@ -63,9 +63,10 @@ export const fanout: Case = async (stage) => {
 const MEMORY_STREAMS = 10_000;
 const WARM_UP_STREAMS = 100;
 
-export const streams: Case = async (stage) => {
-  const server = await stage.server('service', await stage.database('streams', ENTRIES, ENTRIES));
-  const open = (count: number) => stage.streams({ kind: 'open', port: server.port, count, request: REQUEST });
+export const streams: Case = async (testbed) => {
+  const server = await testbed.server('service', await testbed.database('streams', ENTRIES, ENTRIES));
+  const open = (count: number) =>
+    testbed.streams({ kind: 'open', port: server.port, count, request: REQUEST });
   await open(WARM_UP_STREAMS);
   const before = await server.used('memory');
   await open(MEMORY_STREAMS);
@@ -83,15 +84,15 @@ export const streams: Case = async (stage) => {
 const USERS = 20_000;
 const LATENCY_SECONDS = 10;
 
-export const latency: Case = async (stage) => {
-  const server = await stage.server('service', await stage.database('latency', USERS, 1));
+export const latency: Case = async (testbed) => {
+  const server = await testbed.server('service', await testbed.database('latency', USERS, 1));
   const load = { kind: 'scores', port: server.port, connections: 64, users: USERS } as const;
-  await stage.load({ ...load, seconds: 2 });
-  const highest = await stage.load({ ...load, seconds: 3 });
+  await testbed.load({ ...load, seconds: 2 });
+  const highest = await testbed.load({ ...load, seconds: 3 });
   const rate = Math.round(highest.right / highest.seconds / 2);
   const [{ latencies }, toFrame] = await Promise.all([
-    stage.load({ ...load, seconds: LATENCY_SECONDS, rate }),
-    framesAfterAnswers(server, LATENCY_SECONDS),
+    testbed.load({ ...load, seconds: LATENCY_SECONDS, rate }),
+    frameDelays(server, LATENCY_SECONDS),
   ]);
   const at = `p99, at ${rate} writes a second, half of the highest rate`;
   return [

@@ -2,24 +2,24 @@ import type { Case, Result } from '../case.js';
 import { pairs } from '../pairs.js';
 import { userId } from '../players.js';
 import { untilProjected } from '../probe.js';
-import { MANY, type Server, type Stage } from '../stage.js';
+import { MANY, type Server, type Testbed } from '../testbed.js';
 
 const SECONDS = 1;
 const FEW = 1_000;
-const APART = MANY / FEW;
+const STEP = MANY / FEW;
 
-const answersASecond =
-  (stage: Stage, { port }: Server, paths: string[], expected: string) =>
+const answersPerSecond =
+  (testbed: Testbed, { port }: Server, paths: string[], expected: string) =>
   async () => {
-    const { right, seconds } = await stage.load({
+    const { right, seconds } = await testbed.load({
       ...{ kind: 'reads', port, connections: 64, seconds: SECONDS, paths, expected },
     });
     return right / seconds;
   };
 
-export const top: Case = async (stage) => {
-  const server = await stage.server('constant top', await stage.database('top', FEW, FEW));
-  const read = (path: string) => answersASecond(stage, server, [path], '"rank":10');
+export const top: Case = async (testbed) => {
+  const server = await testbed.server('constant top', await testbed.database('top', FEW, FEW));
+  const read = (path: string) => answersPerSecond(testbed, server, [path], '"rank":10');
   return [
     {
       what: 'top: answers a second, ten entries',
@@ -31,25 +31,25 @@ export const top: Case = async (stage) => {
 };
 
 /**
- * The same thousand users are asked about, spread over the whole board, so that what is compared is the size of the
- * board, not that of a cache of names.
+ * Reads the same thousand users on both boards, spread over the whole large one, so that the sizes of the boards are
+ * compared and not the hit rates of a cache of names.
  */
-export const rank: Case = async (stage) => {
-  const database = await stage.million();
-  await stage.board(database, 'small', FEW, APART);
-  const projections = { memory: { REDIS_MODE: 'off' }, Redis: await stage.redis() };
-  const users = Array.from({ length: FEW }, (_, i) => userId(i * APART));
+export const rank: Case = async (testbed) => {
+  const database = await testbed.million();
+  await testbed.board(database, 'small', FEW, STEP);
+  const projections = { memory: { REDIS_MODE: 'off' }, Redis: await testbed.redis() };
+  const users = Array.from({ length: FEW }, (_, i) => userId(i * STEP));
   const results: Result[] = [];
   for (const [name, environment] of Object.entries(projections)) {
-    const server = await stage.server('service', database, environment);
+    const server = await testbed.server('service', database, environment);
     await untilProjected(server, ['global', 'small']);
     for (const [what, suffix] of [
       ['one entry', ''],
       ['its neighbours', '/around'],
     ]) {
       const read = (board: string) =>
-        answersASecond(
-          stage,
+        answersPerSecond(
+          testbed,
           server,
           users.map((user) => `/v1/leaderboards/${board}/entries/${user}${suffix}`),
           '"rank":',

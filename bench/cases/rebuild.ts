@@ -11,19 +11,19 @@ import { types } from '../../src/postgres/database.js';
 import { connectRedis } from '../../src/redis/connection.js';
 import type { Case } from '../case.js';
 import { pairs } from '../pairs.js';
-import { MANY } from '../stage.js';
+import { MANY } from '../testbed.js';
 
 const KEY: BoardKey = { id: 'global', season: 1, sort: 'desc' };
 const COPY = `COPY (SELECT user_id, score, achieved_at, version FROM scores WHERE leaderboard_id = 'global' AND season = 1) TO STDOUT`;
 
-export const rebuild: Case = async (stage) => {
-  const database = await stage.million();
+export const rebuild: Case = async (testbed) => {
+  const database = await testbed.million();
   const pool = new pg.Pool({
     connectionString: database,
     types,
     options: '-c timezone=UTC -c enable_seqscan=off',
   });
-  const redis = connectRedis('single', (await stage.redis()).REDIS_URL);
+  const redis = connectRedis('single', (await testbed.redis()).REDIS_URL);
   await once(redis, 'ready');
   try {
     const copied = timed(async () => {
@@ -47,7 +47,7 @@ export const rebuild: Case = async (stage) => {
     });
     const inRedis = async (): Promise<number> => {
       await redis.flushall('ASYNC');
-      // A thread of Redis goes on to free the last board.
+      // A thread of Redis is still freeing the last board.
       while (!/^lazyfree_pending_objects:0\r?$/m.test(await redis.info('memory'))) await delay(50);
       return timed(async () => {
         const rebuilt = await new Reconciler(pool, redis).reconcile(KEY);

@@ -23,7 +23,7 @@ export interface ClientOptions {
   readonly onAction?: (event: ActionEvent) => void;
   /** The session's user has changed: another one, another name, or null when the session is over. */
   readonly onUser?: (user: User | null) => void;
-  /** Where there is no global EventSource, as in Node: one, for example of the package `eventsource`. */
+  /** For platforms that have no EventSource; browsers and Node need none. */
   readonly eventSource?: EventSourceClass;
 }
 

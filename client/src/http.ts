@@ -4,7 +4,14 @@ import { problemOf, ScoreboardError } from './problem.js';
 import { orAbort, orTimeout } from './retry.js';
 
 /** Calls of the service, typed by its OpenAPI document. */
-export type Http = Pick<Client<paths>, 'GET' | 'POST' | 'PATCH'>;
+export type Http = Pick<Client<paths>, 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'>;
+
+export interface HttpOptions {
+  /** Sent with every request. */
+  readonly accessToken?: string | undefined;
+  /** Sends the requests, in place of the global fetch(). */
+  readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
+}
 
 interface RequestOptions {
   readonly params?: {
@@ -17,12 +24,14 @@ interface RequestOptions {
 
 /**
  * openapi-fetch, as far as this service needs it: the whole would be half of what a page has to load.
- * @param accessToken of whoever asks
+ * A request that gets no answer rejects; use ask() to get bodies and ScoreboardErrors instead.
+ * @param baseUrl of the service, as `https://scores.example.com`
  */
-export function httpOf(baseUrl: string, accessToken?: string): Http {
+export function httpOf(baseUrl: string, options: HttpOptions = {}): Http {
   const send =
     (method: string) =>
     async (template: string, { params = {}, body, signal }: RequestOptions = {}) => {
+      const { accessToken, fetch = globalThis.fetch } = options;
       const { path = {}, query = {} } = params;
       const filled = template.replace(/{(\w+)}/g, (_, name) => encodeURIComponent(path[name] ?? ''));
       const given = Object.entries(query).flatMap(([name, value]) =>
@@ -39,18 +48,24 @@ export function httpOf(baseUrl: string, accessToken?: string): Http {
         signal: signal ?? null,
       });
       const text = await response.text();
-      if (response.ok) return { data: text ? JSON.parse(text) : undefined, response };
+      if (response.ok) return { data: JSON.parse(text || 'null'), response };
       const isJson = response.headers.get('content-type')?.includes('json');
       return { error: JSON.parse(isJson ? text : 'null'), response };
     };
-  return { GET: send('GET'), POST: send('POST'), PATCH: send('PATCH') };
+  return {
+    GET: send('GET'),
+    POST: send('POST'),
+    PUT: send('PUT'),
+    PATCH: send('PATCH'),
+    DELETE: send('DELETE'),
+  };
 }
 
 /** The base of URLs, without a slash at its end. */
 export const origin = (baseUrl: string): string => baseUrl.replace(/\/$/, '');
 
-/** What a call of `Http` comes to. */
-export type Answer<T> = Promise<{ data?: T; error?: unknown; response: Response }>;
+/** The result of a call of `Http`; `data` is null where the service answers without a body. */
+export type Answer<T> = Promise<{ data?: T | undefined; error?: unknown; response: Response }>;
 
 const REQUEST_TIMEOUT_MS = 15_000;
 

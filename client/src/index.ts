@@ -1,6 +1,7 @@
 export type { ActionEvent, ActionOptions, BegunAction, Receipt } from './actions.js';
 export type { components, paths } from './api.js';
 export { type Client, type ClientOptions, createClient } from './client.js';
+export { type Answer, ask, type Http, type HttpOptions, httpOf } from './http.js';
 export {
   type Entries,
   type Entry,

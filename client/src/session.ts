@@ -100,7 +100,7 @@ export function sessionOf(
   ): Promise<T> {
     const { accessToken } = await access(rejected);
     try {
-      return await ask((limit) => send(httpOf(baseUrl, accessToken), limit), signal);
+      return await ask((limit) => send(httpOf(baseUrl, { accessToken }), limit), signal);
     } catch (error) {
       const isOld = error instanceof ScoreboardError && error.code === 'unauthenticated' && !rejected;
       if (isOld) return call(send, signal, accessToken);
@@ -139,7 +139,7 @@ export function sessionOf(
       });
       if (!session) return;
       await ask(async (signal) => {
-        const http = httpOf(baseUrl, session.accessToken);
+        const http = httpOf(baseUrl, { accessToken: session.accessToken });
         const { response, error } = await http.POST('/v1/auth/logout', { signal });
         // Over already is as good.
         return { response, error, data: response.ok || response.status === 401 || undefined };

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a certificate for a first try, unless there is one: self-signed.sh <folder> [<host name>]
+# Creates a self-signed certificate for a first try, unless there is one: self-signed.sh <folder> [<host name>]
 set -eu
 folder=$1
 name=${2:-localhost}

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Run once by the image of PostgreSQL, when it makes the database: lets the replica in, and keeps for it what it has not
-# read yet.
+# The image of PostgreSQL runs this once, when it creates the database: allows the replica to connect, and creates a slot that
+# keeps the changes it has not read yet.
 set -eu
 psql --set ON_ERROR_STOP=1 --set password="$REPLICATION_PASSWORD" --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" <<'SQL'
 CREATE ROLE replicator REPLICATION LOGIN PASSWORD :'password';

@@ -1,9 +1,9 @@
 #!/bin/sh
-# A streaming replica: copies the primary when its folder is empty, then follows it. Options of the server may be added.
+# A streaming replica: copies the primary when its folder is empty, then follows it. The arguments are options of the server.
 set -eu
 export PGPASSWORD="$REPLICATION_PASSWORD"
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
-  # A copy that was interrupted is begun anew.
+  # An interrupted copy is started again.
   draft="$PGDATA.new"
   rm -rf "$draft"
   mkdir -p "$(dirname "$PGDATA")"

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes a cluster of nodes that are none yet, and waits until all of them serve: form-cluster.sh <address>:<port> …
+# Creates a cluster, unless the nodes form one already, and waits until all of them serve: form-cluster.sh <address>:<port> …
 # Their password, if any, is in REDISCLI_AUTH. May be run again at any time.
 set -eu
 
-# Waits a minute for an answer to `cluster info` that has the line $2.
+# Waits up to a minute until the node's `cluster info` contains the line $2.
 wait_for() {
   tries=0
   until redis-cli -h "${1%:*}" -p "${1##*:}" cluster info 2>&1 | grep -q "$2"; do

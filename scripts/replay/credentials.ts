@@ -3,15 +3,15 @@ import { readDevelopmentSecrets } from '../../src/config.js';
 import { newId } from '../../src/ids.js';
 import { ReplayError } from './replay-error.js';
 
-/** Names the game server that the replay plays. */
+/** The id of the game server that the replay acts as. */
 const GAME_SERVER = newId('svc');
 
-/** In seconds: enough to be posted again for as long as the replay retries. */
+/** In seconds; longer than the replay retries. */
 const ACTION_TOKEN_LIFETIME = 60;
-/** How far the clock of the service may be behind this one, in seconds, without a goal being too early. */
+/** In seconds: tokens are valid from this long ago, because the clock of the service may be behind this one. */
 const CLOCK_SKEW = 60;
 
-/** How the game server proves who it is: by signing its own access tokens, or as a service account. */
+/** How the game server authenticates: with access tokens that it signs itself, or as a service account. */
 export type Identity =
   | { readonly jwtSecret: string }
   | { readonly clientId: string; readonly clientSecret: string };
@@ -22,8 +22,8 @@ export interface Credentials {
 }
 
 /**
- * What the environment gives, else the secrets that `npm start` made in this folder.
- * @throws ReplayError if there is neither.
+ * Credentials from the environment, else the secrets that `npm start` generated in this folder.
+ * @throws ReplayError if there are neither
  */
 export function findCredentials(environment: Record<string, string | undefined>): Credentials {
   const { JWT_SECRET, ACTION_TOKEN_SECRET, SCOREBOARD_CLIENT_ID, SCOREBOARD_CLIENT_SECRET } = environment;
@@ -47,11 +47,11 @@ function generatedSecret(name: 'JWT_SECRET' | 'ACTION_TOKEN_SECRET'): string {
   }
 }
 
-/** An access token for role `server`, good for an hour. */
+/** An access token with the role `server`, valid for an hour. */
 export const signAccessToken = (secret: string): string =>
   accessToken({ sub: GAME_SERVER, role: 'server' }, secret, 3600);
 
-/** The voucher for one goal: one point of this action for this user. */
+/** The token for one goal: one point of this action for this user. */
 export function issueActionToken(userId: string, action: string, secret: string): string {
   const nbf = Math.floor(Date.now() / 1000) - CLOCK_SKEW;
   return actionToken({ sub: userId, act: action, pts: [1, 1], nbf }, secret, ACTION_TOKEN_LIFETIME);

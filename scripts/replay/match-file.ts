@@ -2,7 +2,7 @@ import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { ReplayError } from './replay-error.js';
 
-/** Somebody who scored. The same name in two teams is two players; one player is one object. */
+/** A goal scorer. The same name in two teams means two players; each player is one object. */
 export interface Player {
   readonly name: string;
   readonly team: string;
@@ -20,7 +20,7 @@ export interface MatchFile {
   readonly title: string | undefined;
   /** In the order of their first goals. */
   readonly players: Player[];
-  /** In the order in which they were scored. Own goals count for nobody and are left out. */
+  /** In the order in which they were scored. Own goals are left out: they count for no player. */
   readonly goals: Goal[];
 }
 
@@ -63,14 +63,14 @@ const Matches = Type.Array(Type.Unknown(), { description: 'a list of matches' })
 const FileRecord = Type.Object({
   name: Type.Optional(Type.String({ description: 'the title of the tournament' })),
   matches: Type.Optional(Matches),
-  // How the data set was laid out until 2018.
+  // The layout of the data set until 2018.
   rounds: Type.Optional(Type.Array(Type.Object({ matches: Matches }), { description: 'a list of rounds' })),
 });
 
 /**
- * Reads a file of the openfootball/worldcup.json data set, in any layout that it has had.
- * @param file only names the file in errors.
- * @throws ReplayError that names the file, the match and the field at fault.
+ * Reads a file of the openfootball/worldcup.json data set, in its current or an earlier layout.
+ * @param file name of the file, for error messages
+ * @throws ReplayError that names the file, the match and the wrong field
  */
 export function parseMatchFile(text: string, file: string): MatchFile {
   const { name, matches = [], rounds = [] } = checked(FileRecord, readJson(text, file), file);
@@ -78,8 +78,8 @@ export function parseMatchFile(text: string, file: string): MatchFile {
   const goals = [...rounds.flatMap((round) => round.matches), ...matches].flatMap((match, index) =>
     goalsOf(checked(MatchRecord, match, `${file}: match ${index + 1}${teamsOf(match)}`), roster),
   );
-  // Stoppage time only decides within a minute, so that 45+5 comes before 46. The sort is stable: goals of
-  // the same moment keep the order of the file.
+  // Stoppage time only decides within a minute, so that 45+5 comes before 46. The sort is stable: goals of the same
+  // time keep the order of the file.
   goals.sort((a, b) => a.at - b.at || a.stoppage - b.stoppage);
   return { title: name, goals, players: [...new Set(goals.map((goal) => goal.player))] };
 }
@@ -91,12 +91,12 @@ function goalsOf(match: MatchRecord, roster: Map<string, Player>): Goal[] {
       .filter((goal) => goal.owngoal !== true)
       .map(({ name, minute, offset = 0 }) => {
         const [played = 0, stoppage = offset] = String(minute).split('+').map(Number);
-        return { player: enlist(roster, team, name), at: start + played * 60_000, stoppage };
+        return { player: playerOf(roster, team, name), at: start + played * 60_000, stoppage };
       });
   return [...scored(match.team1, match.goals1), ...scored(match.team2, match.goals2)];
 }
 
-function enlist(roster: Map<string, Player>, teamRecord: Static<typeof Team>, playerName: string): Player {
+function playerOf(roster: Map<string, Player>, teamRecord: Static<typeof Team>, playerName: string): Player {
   const team = (typeof teamRecord === 'string' ? teamRecord : teamRecord.name).trim().normalize('NFC');
   const name = playerName.trim().normalize('NFC');
   const key = JSON.stringify([team, name]);
@@ -105,7 +105,7 @@ function enlist(roster: Map<string, Player>, teamRecord: Static<typeof Team>, pl
   return player;
 }
 
-/** Without an offset a time is UTC, and without a time the day begins with the match: older files have no more. */
+/** Older files have no offset, which is read as UTC, or no time, which is read as midnight. */
 function kickOff({ date, time = '00:00', timezone = 'UTC' }: MatchRecord): number {
   const [clock = '', zone = timezone] = time.split(/ *(?=UTC)/);
   return Date.parse(`${date}T00:00:00Z`) + (minutes(clock) - minutes(zone.slice('UTC'.length))) * 60_000;
@@ -139,7 +139,7 @@ function checked<T extends TSchema>(schema: T, value: unknown, where: string): S
 
 const Teams = Type.Object({ team1: Team, team2: Team });
 
-/** Says which match it is where the match itself can be trusted that far. */
+/** The teams of a match, if the record has them: for error messages. */
 function teamsOf(match: unknown): string {
   if (!Value.Check(Teams, match)) return '';
   const [home, away] = [match.team1, match.team2].map((team) =>

@@ -8,8 +8,8 @@ const USERS_AT_ONCE = 8;
 const DISPLAY_NAME_LENGTH = 32;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Makes every player a user, or finds the user that an earlier replay of this tournament made. */
-export async function enlist(
+/** Creates a user for every player, or finds the one that an earlier replay of this tournament created. */
+export async function ensureUsers(
   service: Service,
   { title, players }: MatchFile,
   file: string,
@@ -41,14 +41,14 @@ export interface Playback {
   readonly screen: Screen;
   readonly signal: AbortSignal;
   readonly leaderboard: string;
-  /** How many times faster than life. */
+  /** How many times faster than real time. */
   readonly speed: number;
   readonly userIds: ReadonlyMap<Player, string>;
   /** Issues the action token for a goal of this user. */
   readonly issue: (userId: string) => string;
 }
 
-/** Posts the goals one after the other, each at its time. */
+/** Posts the goals one by one, each at its time. */
 export async function play(goals: Goal[], playback: Playback): Promise<void> {
   const { service, screen, signal, leaderboard, speed, userIds, issue } = playback;
   const begin = performance.now();
@@ -57,9 +57,9 @@ export async function play(goals: Goal[], playback: Playback): Promise<void> {
   for (const [index, { player, at }] of goals.entries()) {
     await until(Math.max(begin + (at - kickOff) / speed, free), signal);
     const userId = userIds.get(player);
-    if (userId === undefined) throw new Error(`${player.name} was not enlisted`);
+    if (userId === undefined) throw new Error(`${player.name} has no user`);
     const ranks = await service.postScore(issue(userId));
-    // The service orders equal scores by the millisecond in which they were reached: the next goal gets a later one.
+    // The service orders equal scores by the millisecond in which they were reached, so the next goal needs a later one.
     free = performance.now() + 2;
     screen.progress({
       done: index + 1,

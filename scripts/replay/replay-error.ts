@@ -1,4 +1,4 @@
-/** A failure that the person at the terminal can mend: its message is one line that says how. */
+/** A failure that the person at the terminal can fix. The message is one line that says how. */
 export class ReplayError extends Error {
   override readonly name = 'ReplayError';
 }

@@ -6,11 +6,11 @@ export interface Progress {
   /** Milliseconds since 1970, in the tournament's own time. */
   readonly at: number;
   readonly scorer: Player;
-  /** Null while the service does not know it. */
+  /** Null if the receipt had no rank. */
   readonly rank: number | null;
 }
 
-/** Standard output, or what stands in for it. */
+/** Standard output, or a substitute in tests. */
 export interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean;
@@ -18,10 +18,10 @@ export interface Output {
 }
 
 const BAR_WIDTH = 24;
-/** How many lines a whole replay writes where nobody watches a bar. */
+/** Lines that a whole replay writes to a pipe or a file. */
 const MILESTONES = 10;
 
-/** Draws a bar in place on a terminal, and a line now and then in a pipe or a log file. */
+/** Draws a progress bar on a terminal, and writes a few lines to a pipe or a file. */
 export class Screen {
   readonly #output: Output;
 
@@ -32,7 +32,7 @@ export class Screen {
   progress(progress: Progress): void {
     if (this.#output.isTTY) {
       const line = `${bar(progress)}  ${describe(progress)}`;
-      // A line that wraps could not be drawn over.
+      // A wrapped line could not be overwritten.
       const fitting = [...line].slice(0, (this.#output.columns ?? 80) - 1).join('');
       this.#output.write(`\r${fitting}\x1b[K`);
     } else if (milestone(progress.done, progress.total) > milestone(progress.done - 1, progress.total)) {
@@ -40,7 +40,7 @@ export class Screen {
     }
   }
 
-  /** Writes lines for keeps, in place of the bar. */
+  /** Replaces the bar by lines that stay. */
   print(text: string): void {
     this.clear();
     this.#output.write(`${text}\n`);
@@ -58,8 +58,8 @@ function bar({ done, total }: Progress): string {
 
 function describe({ done, total, at, scorer, rank }: Progress): string {
   const count = `${String(done).padStart(String(total).length)}/${total}`;
-  const standing = rank === null ? '' : `, now number ${rank}`;
-  return `${count}  ${minute(at)}  ${scorer.name} (${scorer.team})${standing}`;
+  const place = rank === null ? '' : `, now number ${rank}`;
+  return `${count}  ${minute(at)}  ${scorer.name} (${scorer.team})${place}`;
 }
 
 const milestone = (done: number, total: number) => Math.floor((MILESTONES * done) / total);
@@ -67,7 +67,7 @@ const milestone = (done: number, total: number) => Math.floor((MILESTONES * done
 /** '2026-06-11 19:09' */
 export const minute = (at: number): string => new Date(at).toISOString().slice(0, 16).replace('T', ' ');
 
-/** Columns side by side; those that hold numbers only are aligned to the right. */
+/** A text table; columns of numbers are aligned to the right. */
 export function table(head: string[], rows: (string | number)[][]): string {
   const columns = head.map((title, column) => {
     const cells = rows.map((row) => row[column] ?? '');

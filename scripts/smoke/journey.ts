@@ -1,47 +1,23 @@
-import { type Static, Type } from '@sinclair/typebox';
+import type { components, Standing } from '@scoreboard/client';
 import { Value } from '@sinclair/typebox/value';
+import { Health } from '../../schemas/service.js';
 import { SmokeFailure } from './smoke-failure.js';
 import { Target } from './target.js';
 
-// Only what is read of each answer.
-const Check = Type.String();
-const Health = Type.Object({
-  status: Type.String(),
-  checks: Type.Object({ database: Check, redis: Check }),
-});
-const Grant = Type.Object({ access_token: Type.String() });
-const Session = Type.Object({ accessToken: Type.String(), user: Type.Object({ id: Type.String() }) });
-type Session = Static<typeof Session>;
-const Action = Type.Object({
-  id: Type.String(),
-  issuer: Type.String(),
-  minDurationMs: Type.Integer(),
-  leaderboards: Type.Array(Type.String(), { minItems: 1 }),
-});
-type Action = Static<typeof Action>;
-const Actions = Type.Object({ items: Type.Array(Action) });
-const ActionToken = Type.Object({
-  actionToken: Type.String(),
-  points: Type.Object({ min: Type.Integer(), max: Type.Integer() }),
-});
-const Receipt = Type.Object({
-  status: Type.String(),
-  leaderboards: Type.Array(Type.Object({ id: Type.String(), score: Type.Integer() })),
-});
-const Standing = Type.Object({ userId: Type.String(), rank: Type.Integer(), score: Type.Integer() });
-type Standing = Static<typeof Standing>;
+type Session = components['schemas']['Session'];
+type Action = components['schemas']['Action'];
 
-/** The board and the action that are only for this, so that no player sees the guest come and go. */
+/** A board and an action for this test alone, so that no player sees the guest on a real board. */
 const OWN = 'smoke-test';
-const OWN_BOARD = { title: 'Smoke test', sort: 'desc', operator: 'increment' };
+const OWN_BOARD = { title: 'Smoke test', sort: 'desc', operator: 'increment' } as const;
 const OWN_ACTION = {
   title: 'Smoke test',
   points: { min: 1, max: 1 },
   leaderboards: [OWN],
-  issuer: 'player',
+  issuer: 'player' as const,
   minDurationMs: 0,
 };
-/** An action that takes longer cannot be finished within the limit. */
+/** A longer action could not be finished within the limit of the test. */
 const LONGEST_ACTION_MS = 2_000;
 
 /** The metrics of the deployment specification. */
@@ -57,23 +33,23 @@ const METRICS = [
 
 export interface Journey {
   readonly url: string;
-  /** Where the metrics are; null if they are not looked at. */
+  /** Where /metrics is; null skips the metrics. */
   readonly metricsUrl: string | null;
-  /** The action to score with; undefined for `smoke-test`, else the quickest that players may issue. */
+  /** The action to score with; by default `smoke-test`, or the shortest action that players may issue. */
   readonly actionId: string | undefined;
-  /** Of a service account with the role admin: makes the board and the action `smoke-test`. */
+  /** A service account with the role admin, which defines the board and the action `smoke-test`. */
   readonly admin: { readonly clientId: string; readonly clientSecret: string } | undefined;
-  /** How long all of it may take, and how long to clean up thereafter, in milliseconds. */
+  /** Limit of the whole test, and of the cleaning up after it, in milliseconds. */
   readonly limitMs: number;
   readonly cleanUpMs: number;
 }
 
 /**
- * The way of one player through the service: a guest scores, finds its rank, and hears of it on the stream.
- * @returns what was seen, in one line
+ * Does what one player does: a guest scores, receives its rank on the stream, reads it, and is erased.
+ * @returns what was observed, in one line
  * @throws SmokeFailure
  */
-export async function travel(journey: Journey): Promise<string> {
+export async function runJourney(journey: Journey): Promise<string> {
   const { url, metricsUrl, actionId, admin, limitMs, cleanUpMs } = journey;
   const began = performance.now();
   const signal = AbortSignal.timeout(limitMs);
@@ -84,12 +60,12 @@ export async function travel(journey: Journey): Promise<string> {
   await step('health', 'docs/operations.md#instancesunhealthy', () => checkHealth(target));
   if (admin !== undefined) {
     await step('smoke-test action', 'SCOREBOARD_CLIENT_ID and its role, which must be admin', () =>
-      makeOwn(target, admin.clientId, admin.clientSecret),
+      defineOwn(target, admin.clientId, admin.clientSecret),
     );
   }
   const action = await step('action', 'GET /v1/actions', () => chooseAction(target, actionId));
   const guest = await step('guest', '"Database error" in the log', () =>
-    target.json(Session, 'POST', '/v1/auth/guest', { json: { displayName: 'Smoke test' } }),
+    target.ask((http) => http.POST('/v1/auth/guest', { body: { displayName: 'Smoke test' } })),
   );
   let seen: string;
   try {
@@ -100,7 +76,7 @@ export async function travel(journey: Journey): Promise<string> {
       );
     }
   } catch (failure) {
-    // The guest goes, but what failed first is what is told.
+    // The guest is erased as well, but the first failure is the one to report.
     await erase(url, guest, cleanUpMs).catch(() => {});
     throw failure;
   }
@@ -120,20 +96,20 @@ async function play(target: Target, step: Step, guest: Session, action: Action):
     for (;;) {
       const { done, value } = await events.next();
       if (done === true) throw new SmokeFailure('the stream ended before its snapshot');
-      if (value.name === 'snapshot') return events;
+      if (value.event === 'snapshot') return events;
     }
   });
   const score = await step(
     'score',
     '"Failed to update score" and "Action token rejected" in the log',
     async () => {
-      const { actionToken, points } = await target.json(ActionToken, 'POST', '/v1/action-tokens', {
-        json: { action: action.id },
+      const { actionToken, points } = await target.ask(
+        (http) => http.POST('/v1/action-tokens', { body: { action: action.id } }),
         accessToken,
-      });
+      );
       if (action.minDurationMs > 0) await target.wait(action.minDurationMs);
-      const json = { actionToken, ...(points.min < points.max && { points: points.min }) };
-      const receipt = await target.json(Receipt, 'POST', '/v1/scores', { json, accessToken });
+      const body = { actionToken, ...(points.min < points.max && { points: points.min }) };
+      const receipt = await target.ask((http) => http.POST('/v1/scores', { body }), accessToken);
       const entry = receipt.leaderboards.find(({ id }) => id === board);
       if (receipt.status !== 'counted' || entry === undefined) {
         throw new SmokeFailure(`the score of "${action.id}" is ${receipt.status}, not counted on "${board}"`);
@@ -142,7 +118,8 @@ async function play(target: Target, step: Step, guest: Session, action: Action):
     },
   );
   const scored = performance.now();
-  const isIt = (standing: Standing) => standing.userId === user.id && standing.score === score;
+  const isExpected = (standing: Pick<Standing, 'userId' | 'score'>) =>
+    standing.userId === user.id && standing.score === score;
   await step(
     'event',
     'docs/operations.md#leaderboardnotready, and whether the load balancer buffers',
@@ -150,43 +127,52 @@ async function play(target: Target, step: Step, guest: Session, action: Action):
       for (;;) {
         const { done, value } = await events.next();
         if (done === true) throw new SmokeFailure('the stream ended before the event of the score');
-        if (value.name !== 'rank') continue;
-        const standing: unknown = JSON.parse(value.data);
-        if (Value.Check(Standing, standing) && isIt(standing)) return events.return();
+        if (value.event === 'rank' && isExpected(JSON.parse(value.data))) return events.return?.();
       }
     },
   );
   const delay = Math.round(performance.now() - scored);
   const rank = await step('rank', 'docs/operations.md#leaderboardnotready', () =>
     target.until(async () => {
-      const answer = await target.text('GET', `${path}/entries/${user.id}`, { expect: [200, 404] });
-      const standing: unknown = JSON.parse(answer);
-      return Value.Check(Standing, standing) && isIt(standing) ? standing.rank : undefined;
+      const { data } = await target
+        .http({ accept: [404] })
+        .GET('/v1/leaderboards/{id}/entries/{userId}', { params: { path: { id: board, userId: user.id } } });
+      return data !== undefined && isExpected(data) ? data.rank : undefined;
     }),
   );
   return `guest, score ${score} with ${action.id}, event after ${delay} ms, rank ${rank} on ${board}`;
 }
 
 async function checkHealth(target: Target): Promise<void> {
-  const { status, checks } = await target.json(Health, 'GET', '/health', { expect: [200, 503] });
+  const { data, error } = await target.http({ accept: [503] }).GET('/health');
+  const health = data ?? error;
+  // Checked once: a server whose health has this shape is scoreboard-api.
+  if (!Value.Check(Health, health)) throw new SmokeFailure('GET /health did not answer like scoreboard-api');
+  const { status, checks } = health;
   if (status === 'ok') return;
   const { database, redis } = checks;
   throw new SmokeFailure(`the service is ${status} (database: ${database}, redis: ${redis})`);
 }
 
-async function makeOwn(target: Target, clientId: string, clientSecret: string): Promise<void> {
-  const isThere = async () => (await actionsOf(target)).find(({ id }) => id === OWN);
-  if ((await isThere()) !== undefined) return;
-  const form = { grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret };
-  const { access_token: accessToken } = await target.json(Grant, 'POST', '/v1/auth/token', { form });
-  await target.text('PUT', `/v1/admin/leaderboards/${OWN}`, { json: OWN_BOARD, accessToken });
-  await target.text('PUT', `/v1/admin/actions/${OWN}`, { json: OWN_ACTION, accessToken });
-  // All instances follow within a second; this one may not be the one that answers next.
-  await target.until(isThere);
+async function defineOwn(target: Target, clientId: string, clientSecret: string): Promise<void> {
+  const findOwn = async () => (await actionsOf(target)).find(({ id }) => id === OWN);
+  if ((await findOwn()) !== undefined) return;
+  const body = {
+    grant_type: 'client_credentials',
+    client_id: clientId,
+    client_secret: clientSecret,
+  } as const;
+  const { access_token } = await target.ask((http) => http.POST('/v1/auth/token', { body }));
+  const http = target.http({ accessToken: access_token });
+  const params = { path: { id: OWN } };
+  await http.PUT('/v1/admin/leaderboards/{id}', { params, body: OWN_BOARD });
+  await http.PUT('/v1/admin/actions/{id}', { params, body: OWN_ACTION });
+  // Other instances follow within a second, and one of them may answer the next request.
+  await target.until(findOwn);
 }
 
 async function actionsOf(target: Target): Promise<Action[]> {
-  return (await target.json(Actions, 'GET', '/v1/actions')).items;
+  return (await target.ask((http) => http.GET('/v1/actions'))).items;
 }
 
 async function chooseAction(target: Target, wanted: string | undefined): Promise<Action> {
@@ -197,20 +183,20 @@ async function chooseAction(target: Target, wanted: string | undefined): Promise
   if (chosen !== undefined) return chosen;
   throw new SmokeFailure(
     `there is no action ${wanted === undefined ? '' : `"${wanted}" `}that a player may issue and finish within ` +
-      `${LONGEST_ACTION_MS / 1000} s; with SCOREBOARD_CLIENT_ID and SCOREBOARD_CLIENT_SECRET of an admin one is made`,
+      `${LONGEST_ACTION_MS / 1000} s; with SCOREBOARD_CLIENT_ID and SCOREBOARD_CLIENT_SECRET of an admin one is defined`,
   );
 }
 
 async function checkMetrics(target: Target): Promise<void> {
-  const text = await target.text('GET', '/metrics');
+  const text = await target.text('/metrics');
   const missing = METRICS.filter((name) => !new RegExp(`^# TYPE ${name} `, 'm').test(text));
   if (missing.length > 0) throw new SmokeFailure(`${target.url}/metrics is without ${missing.join(', ')}`);
 }
 
-/** Has time of its own: it is also tried when the rest has used up all it had. */
-function erase(url: string, { accessToken }: Session, cleanUpMs: number): Promise<string> {
+/** Has its own time limit, so that it also runs after the test has used up all of its time. */
+function erase(url: string, { accessToken }: Session, cleanUpMs: number): Promise<unknown> {
   const signal = AbortSignal.timeout(cleanUpMs);
-  const work = () => new Target(url, signal).text('DELETE', '/v1/users/me', { accessToken, expect: [204] });
+  const work = () => new Target(url, signal).http({ accessToken }).DELETE('/v1/users/me');
   return explained('erase', '"Database error" in the log', signal, 'no answer', work);
 }
 
@@ -224,7 +210,7 @@ async function explained<T>(
   try {
     return await work();
   } catch (error) {
-    const what = signal.aborted ? tooLate : error instanceof Error ? error.message : String(error);
-    throw new SmokeFailure(`${name}: ${what}. Look at ${lookAt}.`, { cause: error });
+    const reason = signal.aborted ? tooLate : error instanceof Error ? error.message : String(error);
+    throw new SmokeFailure(`${name}: ${reason}. Look at ${lookAt}.`, { cause: error });
   }
 }

@@ -1,4 +1,4 @@
-/** Why the service does not pass: its message is one line that says what failed and what to look at. */
+/** Why the test failed. The message is one line: what failed and where to look. */
 export class SmokeFailure extends Error {
   override readonly name = 'SmokeFailure';
 }

@@ -1,70 +1,65 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { type Answer, type Http, httpOf } from '@scoreboard/client';
+import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { eventsOf, type ServerSentEvent } from './events.js';
+import { type EventSourceMessage, EventSourceParserStream } from 'eventsource-parser/stream';
 import { SmokeFailure } from './smoke-failure.js';
 
 const Problem = Type.Object({ code: Type.String(), requestId: Type.String() });
 const PAUSE_MS = 100;
 
-interface Call {
-  readonly json?: object;
-  readonly form?: Record<string, string>;
+interface CallOptions {
   readonly accessToken?: string | undefined;
-  /** The statuses that are as they should be; 200 and 201 unless said otherwise. */
-  readonly expect?: readonly number[];
+  /** Expected statuses in addition to those of a success. */
+  readonly accept?: readonly number[];
 }
 
-/** The service that is looked at. Whatever it does not answer as expected is a SmokeFailure. */
+interface FetchOptions extends Pick<CallOptions, 'accept'> {
+  readonly init?: RequestInit;
+  /** Expected media type: another server, such as one for web pages, may also answer 200. */
+  readonly type?: string;
+}
+
+/** The service under test. An unexpected response becomes a SmokeFailure that names the request and the response. */
 export class Target {
   readonly url: string;
   readonly #signal: AbortSignal;
 
-  /** @param signal ends whatever is under way */
+  /** @param signal aborts all requests, streams and waits */
   constructor(url: string, signal: AbortSignal) {
     this.url = url.replace(/\/+$/, '');
     this.#signal = signal;
   }
 
-  /** What was answered, read as the schema says. */
-  async json<T extends TSchema>(
-    schema: T,
-    method: string,
-    path: string,
-    call: Call = {},
-  ): Promise<Static<T>> {
-    const text = await this.text(method, path, call);
-    const body = parsed(text);
-    if (Value.Check(schema, body)) return body;
-    throw new SmokeFailure(`${method} ${path} did not answer like scoreboard-api: ${excerpt(text)}`);
+  /** Typed calls of the API. */
+  http({ accessToken, accept = [] }: CallOptions = {}): Http {
+    const send = (url: string, init: RequestInit) =>
+      this.#fetch(url.slice(this.url.length), { init, accept, type: 'application/json' });
+    return httpOf(this.url, { accessToken, fetch: send });
   }
 
-  async text(method: string, path: string, call: Call = {}): Promise<string> {
-    const response = await this.#fetch(method, path, call);
-    const text = await response.text();
-    if ((call.expect ?? [200, 201]).includes(response.status)) return text;
-    throw new SmokeFailure(`${method} ${path} answered ${response.status}${reason(response, text)}`);
+  /** The body of a successful response. */
+  async ask<T>(call: (http: Http) => Answer<T>, accessToken?: string): Promise<T> {
+    const { data, response } = await call(this.http({ accessToken }));
+    if (data === undefined) throw new SmokeFailure(`${response.url} answered ${response.status}`);
+    return data;
   }
 
-  /** An open live stream. */
-  async events(path: string): Promise<AsyncGenerator<ServerSentEvent, void>> {
-    const response = await this.#fetch('GET', path);
-    if (response.status !== 200) {
-      throw new SmokeFailure(
-        `GET ${path} answered ${response.status}${reason(response, await response.text())}`,
-      );
-    }
-    const type = response.headers.get('content-type') ?? 'nothing';
-    if (!type.startsWith('text/event-stream') || response.body === null) {
-      throw new SmokeFailure(`GET ${path} answered ${type}, not a stream`);
-    }
-    return eventsOf(response.body);
+  async text(path: string): Promise<string> {
+    return (await this.#fetch(path)).text();
   }
 
-  /** Asks again until there is something. Another instance may know of a score a moment later. */
-  async until<T>(ask: () => Promise<T | undefined>): Promise<T> {
+  /** The events of a live stream. The SDK's subscribe() would reconnect and so hide a broken stream. */
+  async events(path: string): Promise<AsyncIterator<EventSourceMessage, unknown>> {
+    const { body } = await this.#fetch(path, { type: 'text/event-stream' });
+    if (body === null) throw new SmokeFailure(`GET ${path} answered without a body`);
+    return body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()).values();
+  }
+
+  /** Polls until there is a result: another instance may show a score a moment later. */
+  async until<T>(poll: () => Promise<T | undefined>): Promise<T> {
     for (;;) {
-      const found = await ask();
+      const found = await poll();
       if (found !== undefined) return found;
       await this.wait(PAUSE_MS);
     }
@@ -74,18 +69,20 @@ export class Target {
     return sleep(milliseconds, undefined, { signal: this.#signal });
   }
 
-  async #fetch(method: string, path: string, { json, form, accessToken }: Call = {}): Promise<Response> {
+  async #fetch(path: string, { init = {}, accept = [], type }: FetchOptions = {}): Promise<Response> {
+    const what = `${init.method ?? 'GET'} ${path}`;
+    const response = await this.#send(path, init);
+    const { status, ok, headers } = response;
+    if (accept.includes(status)) return response;
+    if (!ok) throw new SmokeFailure(`${what} answered ${status}${await reason(response)}`);
+    const isExpected = type === undefined || status === 204 || headers.get('content-type')?.startsWith(type);
+    if (isExpected) return response;
+    throw new SmokeFailure(`${what} did not answer like scoreboard-api: ${excerpt(await response.text())}`);
+  }
+
+  async #send(path: string, init: RequestInit): Promise<Response> {
     try {
-      return await fetch(this.url + path, {
-        method,
-        redirect: 'manual',
-        headers: {
-          ...(accessToken !== undefined && { authorization: `Bearer ${accessToken}` }),
-          ...(json && { 'content-type': 'application/json' }),
-        },
-        body: json ? JSON.stringify(json) : form ? new URLSearchParams(form) : null,
-        signal: this.#signal,
-      });
+      return await fetch(this.url + path, { ...init, redirect: 'manual', signal: this.#signal });
     } catch (cause) {
       this.#signal.throwIfAborted();
       throw new SmokeFailure(`nothing answers at ${this.url} (${networkFault(cause)})`, { cause });
@@ -93,9 +90,10 @@ export class Target {
   }
 }
 
-function reason({ headers }: Response, text: string): string {
-  const location = headers.get('location');
+async function reason(response: Response): Promise<string> {
+  const location = response.headers.get('location');
   if (location !== null) return ` and points to ${location}: give that address instead`;
+  const text = await response.text();
   const body = parsed(text);
   return Value.Check(Problem, body) ? ` ${body.code} (request ${body.requestId})` : `: ${excerpt(text)}`;
 }

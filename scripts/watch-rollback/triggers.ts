@@ -3,10 +3,10 @@ import { promisify } from 'node:util';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 
-/** The names of the rollback triggers that are firing now. Rejects if nobody can tell. */
-export type Ask = () => Promise<string[]>;
+/** Resolves to the names of the rollback triggers that fire now; rejects if that is unknown. */
+export type Check = () => Promise<string[]>;
 
-const ASK_WITHIN_MS = 10_000;
+const CHECK_WITHIN_MS = 10_000;
 
 const Firing = Type.Object({
   data: Type.Object({
@@ -14,12 +14,12 @@ const Firing = Type.Object({
   }),
 });
 
-/** Those of deploy/prometheus/alerts.yml. */
-export const atPrometheus = (url: string): Ask => {
+/** The triggers of deploy/prometheus/alerts.yml. */
+export const inPrometheus = (url: string): Check => {
   const query = new URLSearchParams({ query: 'ALERTS{rollback="true", alertstate="firing"}' });
   return async () => {
     const answer = await fetch(`${url.replace(/\/+$/, '')}/api/v1/query?${query}`, {
-      signal: AbortSignal.timeout(ASK_WITHIN_MS),
+      signal: AbortSignal.timeout(CHECK_WITHIN_MS),
     });
     if (!answer.ok) throw new Error(`Prometheus answered ${answer.status}`);
     const { data } = Value.Parse(Firing, await answer.json());
@@ -33,13 +33,13 @@ const Described = Type.Object({
   CompositeAlarms: Type.Optional(Alarms),
 });
 
-/** Those of deploy/aws, by the names of their alarms. */
-export const atCloudWatch = (names: readonly string[]): Ask => {
+/** The triggers of deploy/aws, by the names of their alarms. */
+export const inCloudWatch = (names: readonly string[]): Check => {
   const run = promisify(execFile);
   const types = ['--alarm-types', 'MetricAlarm', 'CompositeAlarm'];
   const args = ['cloudwatch', 'describe-alarms', '--output', 'json', ...types, '--alarm-names', ...names];
   return async () => {
-    const { stdout } = await run('aws', args, { timeout: ASK_WITHIN_MS });
+    const { stdout } = await run('aws', args, { timeout: CHECK_WITHIN_MS });
     const described = Value.Parse(Described, JSON.parse(stdout));
     const alarms = [...(described.MetricAlarms ?? []), ...(described.CompositeAlarms ?? [])];
     const missing = names.filter((name) => !alarms.some(({ AlarmName }) => AlarmName === name));

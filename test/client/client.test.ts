@@ -1,4 +1,4 @@
-import { ScoreboardError } from '@scoreboard/client';
+import { ask, httpOf, ScoreboardError } from '@scoreboard/client';
 import t from 'tap';
 import { startApi } from '../api.js';
 import { newPlayer } from './player.js';
@@ -86,4 +86,25 @@ t.test('a guest takes a name and an account, leaves, and comes back with its sco
   await t.rejects(client.register(credentials), { code: 'username-taken' });
   t.not((await client.register({ ...credentials, username: 'bob' })).id, id);
   t.same(users.slice(0, 5), ['Ada', 'Ada L', 'Ada L', null, 'Ada L']);
+});
+
+t.test('tools call any operation of the API, with their own token and their own fetch()', async (t) => {
+  const { url } = await startApi(t);
+  const sent: string[] = [];
+  const listed: typeof fetch = (input, init) => {
+    sent.push(`${init?.method} ${input}`);
+    return fetch(input, init);
+  };
+  const { accessToken } = await ask((signal) => httpOf(url).POST('/v1/auth/guest', { body: {}, signal }));
+  const http = httpOf(url, { accessToken, fetch: listed });
+  t.match(await ask(() => http.GET('/v1/users/me')), { role: 'player' });
+  t.equal(await ask(() => http.DELETE('/v1/users/me')), null, 'an answer without a body');
+  t.same(sent, [`GET ${url}/v1/users/me`, `DELETE ${url}/v1/users/me`]);
+  const params = { path: { id: 'any' } };
+  const body = { title: 'Any', sort: 'desc', operator: 'best' } as const;
+  await t.rejects(
+    ask(() => http.PUT('/v1/admin/leaderboards/{id}', { params, body })),
+    { code: 'unauthenticated', status: 401 },
+    'the user has been erased',
+  );
 });

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import type { LiveState, LiveView } from '@scoreboard/client';
 import { leaderboardOf } from '@scoreboard/client';
-import { EventSource } from 'eventsource';
 import t, { type Test } from 'tap';
 import { eventually, startApi } from '../api.js';
 import { FaultyWay } from './faulty-way.js';
@@ -14,7 +13,7 @@ function follow(t: Test, url: string, options: { user?: string; id?: string } = 
   const states: LiveState[] = [];
   const waiting: [(view: LiveView) => boolean, () => void][] = [];
   let last: LiveView | undefined;
-  const board = leaderboardOf(url, options.id ?? 'global', { eventSource: EventSource });
+  const board = leaderboardOf(url, options.id ?? 'global');
   const stop = board.subscribe((view) => {
     last = view;
     if (states.at(-1) !== view.state) states.push(view.state);

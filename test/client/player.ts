@@ -5,7 +5,6 @@ import {
   createClient,
   type KeyValueStorage,
 } from '@scoreboard/client';
-import { EventSource } from 'eventsource';
 import type { Test } from 'tap';
 
 /** A storage that outlives clients, as that of a browser outlives pages. */
@@ -47,7 +46,7 @@ export function newPlayer(t: Test, baseUrl: string, options: Partial<ClientOptio
     unseen.push(event);
     wake();
   };
-  const client = createClient({ baseUrl, eventSource: EventSource, onAction, ...options });
+  const client = createClient({ baseUrl, onAction, ...options });
   t.teardown(() => client.close());
   return {
     client,

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import type { Test } from 'tap';
 import type { Entry } from '../../schemas/leaderboard.js';
 
@@ -25,12 +26,12 @@ export class BoardStream {
   /** Events that were older than one before. */
   readonly disorder: string[] = [];
   readonly #onBoard: (event: BoardEvent) => void;
-  #text = '';
   #id = '';
 
   private constructor(response: IncomingMessage, onBoard: (event: BoardEvent) => void) {
     this.#onBoard = onBoard;
-    response.setEncoding('utf8').on('data', (chunk: string) => this.#read(chunk));
+    const parser = createParser({ onEvent: (event) => this.#read(event) });
+    response.setEncoding('utf8').on('data', (chunk: string) => parser.feed(chunk));
     for (const end of ['end', 'error', 'close'])
       response.on(end, () => {
         this.isOpen = false;
@@ -50,26 +51,16 @@ export class BoardStream {
     return new BoardStream(response, onBoard);
   }
 
-  #read(chunk: string): void {
-    const messages = (this.#text + chunk).split('\n\n');
-    this.#text = messages.pop() ?? '';
-    for (const message of messages) {
-      const { event, id, data } = Object.fromEntries(
-        message
-          .split('\n')
-          .map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
-      );
-      if (data === undefined) continue;
-      if (event === 'rank') {
-        this.own = JSON.parse(data);
-        continue;
-      }
-      if (isOlder(id ?? '', this.#id)) this.disorder.push(`${id} after ${this.#id}`);
-      this.#id = id ?? '';
-      const board: BoardEvent = JSON.parse(data);
-      this.board = board;
-      this.#onBoard(board);
+  #read({ event, id = '', data }: EventSourceMessage): void {
+    if (event === 'rank') {
+      this.own = JSON.parse(data);
+      return;
     }
+    if (isOlder(id, this.#id)) this.disorder.push(`${id} after ${this.#id}`);
+    this.#id = id;
+    const board: BoardEvent = JSON.parse(data);
+    this.board = board;
+    this.#onBoard(board);
   }
 }
 

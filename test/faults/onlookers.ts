@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { leaderboardOf, ScoreboardError } from '@scoreboard/client';
 import type pg from 'pg';
 import type { Entry } from '../../schemas/leaderboard.js';
 import type { Answer } from '../ledger/game-server.js';
@@ -75,16 +76,18 @@ export class Onlookers {
   }
 
   async #read(url: string, mayBeAway: boolean): Promise<void> {
+    const leaderboard = leaderboardOf(url, 'global');
     for (; this.#looking; await delay(READ_EVERY_MS)) {
       const from = Date.now();
       const start = performance.now();
-      const response = await fetch(`${url}/v1/leaderboards/global/entries?limit=100`);
-      const text = await response.text();
-      if (response.status === 503 && mayBeAway) continue;
+      try {
+        const board = await leaderboard.top({ limit: 100 });
+        this.#views.push({ what: url, from, to: Date.now(), board });
+      } catch (error) {
+        if (mayBeAway && error instanceof ScoreboardError && error.status === 503) continue;
+        this.faults.push(String(error));
+      }
       this.#slowest = Math.max(this.#slowest, performance.now() - start);
-      if (response.status === 200)
-        this.#views.push({ what: url, from, to: Date.now(), board: JSON.parse(text) });
-      else this.faults.push(`${response.status} ${text}`);
     }
   }
 

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { startEmbeddedPostgres } from '../../dev/embedded-postgres.js';
 import { migrate } from '../../src/postgres/migrate.js';
 import { eventually } from '../api.js';
 import { buildTestApp } from '../helper.js';
 import { GameServer, openPool, prepare } from '../ledger/game-server.js';
 import { agreement, countedOnce, events, truth } from '../ledger/truth.js';
+import { BoardStream } from './board-stream.js';
 import { askAgain, Load, nothingLost } from './load.js';
 import { PostgresProxy } from './proxy.js';
 
@@ -27,7 +26,7 @@ t.test('PostgreSQL dies twice under load', async (t) => {
   const proxy = await PostgresProxy.open(t, portOf(server.url));
   const databaseUrl = proxy.via(server.url);
   const { app, url } = await buildTestApp(t, { DATABASE_URL: databaseUrl });
-  const stream = await openStream(t, `${url}/v1/leaderboards/global/stream?limit=10`);
+  const stream = await BoardStream.open(t, url, 'limit=10');
 
   const game = new GameServer(t);
   const load = new Load(game, users, 16, () => url);
@@ -68,39 +67,13 @@ t.test('PostgreSQL dies twice under load', async (t) => {
   countedOnce(t, [...new Set(known.map(({ token }) => token))], await events(pool), known);
   await agreement(t, pool, [url], 10_000);
   const top = (await truth(pool, 'global')).slice(0, 10).map(({ userId, score }) => [userId, score]);
-  await eventually(async () => {
-    if (JSON.stringify(stream.shown()) !== JSON.stringify(top))
-      throw new Error('The stream shows something else');
-  });
-  t.same(stream.shown(), top, 'the stream shows the last state');
-  t.equal(stream.isOpen(), true, 'on the connection that it had from the start');
+  const shown = () => stream.board?.items.map(({ userId, score }) => [userId, score]);
+  await t.resolves(
+    eventually(async () => assert.deepEqual(shown(), top)),
+    'the stream shows the last state',
+  );
+  t.equal(stream.isOpen, true, 'on the connection that it had from the start');
   await app.close();
 });
 
 const portOf = (url: string): number => Number(new URL(url).port);
-
-/** A stream that is never made anew. */
-async function openStream(t: Test, url: string) {
-  const request = get(url);
-  const [response]: IncomingMessage[] = await once(request, 'response');
-  if (response === undefined) throw new Error('No response');
-  t.teardown(() => response.destroy());
-  let text = '';
-  let open = true;
-  response.setEncoding('utf8').on('data', (chunk: string) => {
-    text = (text + chunk).slice(-100_000);
-  });
-  for (const end of ['end', 'error', 'close'])
-    response.on(end, () => {
-      open = false;
-    });
-  return {
-    isOpen: () => open,
-    /** The state of the last whole message. */
-    shown: (): [userId: string, score: number][] => {
-      const last = [...text.matchAll(/^data: (.*)$\n\n/gm)].at(-1)?.[1] ?? '{"items":[]}';
-      const { items }: { items: { userId: string; score: number }[] } = JSON.parse(last);
-      return items.map(({ userId, score }) => [userId, score]);
-    },
-  };
-}

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { httpOf } from '@scoreboard/client';
 import type pg from 'pg';
 import type { Test } from 'tap';
 import type { AppConfig } from '../../src/config.js';
@@ -120,9 +121,8 @@ export async function underLoad(
 export async function healthy(urls: readonly string[], status: number, redis: string): Promise<void> {
   await eventually(async () => {
     for (const url of urls) {
-      const response = await fetch(`${url}/health`);
-      const body: unknown = await response.json();
-      assert.deepEqual([response.status, Object(body).checks.redis], [status, redis]);
+      const { data, error, response } = await httpOf(url).GET('/health');
+      assert.deepEqual([response.status, (data ?? error)?.checks.redis], [status, redis]);
     }
   }, RECOVERED_MS);
 }

@@ -82,7 +82,10 @@ export interface Answer {
   readonly fault?: string | undefined;
 }
 
-/** Posts scores as a trusted game server does, over at most `connections` connections to each address. */
+/**
+ * Posts scores as a trusted game server does, over at most `connections` connections to each address. Not through the SDK:
+ * fetch() has no limit of connections, and here a lost connection is an answer like any other, with its error code.
+ */
 export class GameServer {
   readonly #agent: Agent;
   readonly #authorization: string;

@@ -1,3 +1,4 @@
+import { type Entries, leaderboardOf } from '@scoreboard/client';
 import type pg from 'pg';
 import type { Test } from 'tap';
 import type { Receipt } from '../../schemas/score.js';
@@ -25,10 +26,7 @@ export async function truth(pool: pg.Pool, board: string): Promise<Row[]> {
 export async function shown(url: string, board: string): Promise<Row[]> {
   const rows: Row[] = [];
   for (let cursor: string | null = ''; cursor !== null; ) {
-    const query: string = cursor && `&cursor=${encodeURIComponent(cursor)}`;
-    const response = await fetch(`${url}/v1/leaderboards/${board}/entries?limit=100${query}`);
-    if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
-    const page: { items: Row[]; nextCursor: string | null } = JSON.parse(await response.text());
+    const page: Entries = await leaderboardOf(url, board).top({ limit: 100, ...(cursor && { cursor }) });
     rows.push(...page.items.map(({ userId, score, achievedAt }) => ({ userId, score, achievedAt })));
     cursor = page.nextCursor;
   }

@@ -18,8 +18,8 @@ const match = (rest: object) => ({
 });
 const parseMatch = (rest: object) => parse({ matches: [match(rest)] });
 const names = (goals: Goal[]) => goals.map((goal) => goal.player.name);
-/** The moment of the only goal of a match. */
-const momentOf = (rest: object) => {
+/** The time of the only goal of a match. */
+const timeOf = (rest: object) => {
   const [goal] = parseMatch(rest).goals;
   return goal && `${new Date(goal.at).toISOString().slice(0, 16)}+${goal.stoppage}`;
 };
@@ -43,19 +43,19 @@ t.test('the World Cup 2026', async (t) => {
   }
   const scored: Record<string, number> = {};
   for (const name of names(goals)) scored[name] = (scored[name] ?? 0) + 1;
-  t.same(scored, tally, 'every player has the goals that the text gives');
+  t.same(scored, tally, 'every player has the goals that the text lists');
   t.equal(goals.at(0)?.player.name, 'Julián Quiñones', 'the opening goal comes first');
   t.ok(
     goals.every((goal, index) => {
       const before = goals[index - 1] ?? goal;
       return before.at < goal.at || (before.at === goal.at && before.stoppage <= goal.stoppage);
     }),
-    'in the order of time',
+    'in chronological order',
   );
 });
 
 t.test('the order of the matches in the file does not matter', async () => {
-  // Goals of one moment keep the order of the file, so they are compared as a set.
+  // Goals of the same time keep the order of the file, so they are compared as a set.
   const story = (matches: unknown[]) =>
     parse({ matches }).goals.map(({ at, stoppage, player }) =>
       [at, stoppage, player.team, player.name].join('|'),
@@ -65,8 +65,8 @@ t.test('the order of the matches in the file does not matter', async () => {
   fc.assert(
     fc.property(fc.shuffledSubarray(worldCup.matches, all), (shuffled) => {
       const goals = parse({ matches: shuffled }).goals;
-      const moments = goals.map((goal) => goal.at * 100 + goal.stoppage);
-      const ordered = moments.every((moment, index) => moment >= (moments[index - 1] ?? 0));
+      const times = goals.map((goal) => goal.at * 100 + goal.stoppage);
+      const ordered = times.every((time, index) => time >= (times[index - 1] ?? 0));
       return ordered && JSON.stringify(story(shuffled).sort()) === JSON.stringify(canonical);
     }),
     { numRuns: 25 },
@@ -107,7 +107,7 @@ t.test('matches at the same time interleave, across UTC offsets and midnight', a
   t.same(names(goals), ['20/10', '13/12', '02/45+2', '20/46', '02/50'], 'each by its own instant');
 });
 
-t.test('goals of the same moment keep the order of the file', async (t) => {
+t.test('goals of the same time keep the order of the file', async (t) => {
   const both = { goals1: [{ name: 'A', minute: 9 }], goals2: [{ name: 'B', minute: 9 }] };
   t.equal(
     names(parse({ matches: [match(both), match({ goals2: [{ name: 'C', minute: 9 }] })] }).goals).join(''),
@@ -115,28 +115,32 @@ t.test('goals of the same moment keep the order of the file', async (t) => {
   );
 });
 
-t.test('every way to write a minute', async (t) => {
-  t.equal(momentOf(goal('9')), '2026-06-11T19:09+0');
-  t.equal(momentOf(goal(9)), '2026-06-11T19:09+0');
-  t.equal(momentOf(goal('90+5')), '2026-06-11T20:30+5');
-  t.equal(momentOf(goal(90, { offset: 5 })), '2026-06-11T20:30+5');
-  t.equal(momentOf(goal('90', { offset: 5 })), '2026-06-11T20:30+5');
+t.test('every notation of a minute', async (t) => {
+  t.equal(timeOf(goal('9')), '2026-06-11T19:09+0');
+  t.equal(timeOf(goal(9)), '2026-06-11T19:09+0');
+  t.equal(timeOf(goal('90+5')), '2026-06-11T20:30+5');
+  t.equal(timeOf(goal(90, { offset: 5 })), '2026-06-11T20:30+5');
+  t.equal(timeOf(goal('90', { offset: 5 })), '2026-06-11T20:30+5');
 });
 
-t.test('every way to write a kick-off', async (t) => {
-  const kickOff = (rest: object) => momentOf({ time: undefined, ...goal(0), ...rest })?.slice(0, 16);
+t.test('every notation of a kick-off', async (t) => {
+  const kickOff = (rest: object) => timeOf({ time: undefined, ...goal(0), ...rest })?.slice(0, 16);
   t.equal(kickOff({ time: '13:00 UTC-6' }), '2026-06-11T19:00');
   t.equal(kickOff({ time: '18:00 UTC+5:30' }), '2026-06-11T12:30');
   t.equal(kickOff({ time: '18:00 UTC-3:30' }), '2026-06-11T21:30');
   t.equal(kickOff({ time: '22:00 UTC-4' }), '2026-06-12T02:00');
   t.equal(kickOff({ time: '9:00 UTC' }), '2026-06-11T09:00');
   t.equal(kickOff({ time: '17:00' }), '2026-06-11T17:00', 'without an offset: UTC');
-  t.equal(kickOff({ time: '17:00', timezone: 'UTC+3' }), '2026-06-11T14:00', 'with the offset beside it');
+  t.equal(
+    kickOff({ time: '17:00', timezone: 'UTC+3' }),
+    '2026-06-11T14:00',
+    'with the offset in a field of its own',
+  );
   t.equal(kickOff({ time: '17:00 UTC+1', timezone: 'UTC+3' }), '2026-06-11T16:00');
   t.equal(kickOff({}), '2026-06-11T00:00', 'without a time: the day');
 });
 
-t.test('an instant is the same in whichever offset it is written', async () => {
+t.test('a time is the same in every offset', async () => {
   const clock = (minutes: number) =>
     `${String(Math.trunc(minutes / 60)).padStart(2, '0')}:${String(minutes % 60).padStart(2, '0')}`;
   const offsets = fc.integer({ min: -12 * 4, max: 14 * 4 }).map((quarters) => quarters * 15);
@@ -152,7 +156,7 @@ t.test('an instant is the same in whichever offset it is written', async () => {
   );
 });
 
-t.test('own goals count for nobody', async (t) => {
+t.test('own goals count for no player', async (t) => {
   const goals1 = [
     { name: 'A', minute: 3, owngoal: true },
     { name: 'B', minute: 4, owngoal: false, penalty: true },
@@ -173,7 +177,7 @@ t.test('a player is a name in a team', async (t) => {
     { name: 'Müller', team: 'Peru' },
     { name: 'Müller', team: 'Chile' },
   ]);
-  t.equal(goals[0]?.player, goals[2]?.player, 'however its letters are composed');
+  t.equal(goals[0]?.player, goals[2]?.player, 'in every Unicode form of the name');
 });
 
 t.test('the layout of the older files', async (t) => {
@@ -214,7 +218,7 @@ t.test('the layout of the older files', async (t) => {
   );
 });
 
-t.test('a fault is named with its file, its match and its field', async (t) => {
+t.test('an error names the file, the match and the field', async (t) => {
   const faults: [string, () => unknown][] = [
     ['cup.json is not JSON.', () => parseMatchFile('{', 'cup.json')],
     ['cup.json: the content must be an object, not [].', () => parse([])],

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { type Entries, leaderboardOf } from '@scoreboard/client';
 import t, { type Test } from 'tap';
 import { play } from '../../scripts/replay/play.js';
 import { Screen } from '../../scripts/replay/screen.js';
@@ -14,14 +15,14 @@ const SCRIPT = fileURLToPath(new URL('../../scripts/replay.js', import.meta.url)
 
 type Environment = Record<string, string | undefined>;
 
-/** A service with an empty board, and what the replay must know of it. */
+/** A service with an empty board, and its secrets, which the replay needs. */
 async function startService(t: Test) {
   const { app, url, config } = await buildTestApp(t);
   const { JWT_SECRET, ACTION_TOKEN_SECRET } = config;
   return { app, url, secrets: { JWT_SECRET, ACTION_TOKEN_SECRET } };
 }
 
-/** The replay as a process of its own, with no more of an environment than is given. */
+/** Starts the replay as a process with only this environment. */
 function start(args: string[], environment: Environment, cwd = process.cwd()) {
   return spawn(process.execPath, ['--enable-source-maps', SCRIPT, ...args], {
     env: { PATH: process.env['PATH'], ...environment },
@@ -41,21 +42,17 @@ async function replay(args: string[], environment: Environment, cwd?: string) {
 }
 
 /** The whole board, as "name: score" from the top. */
-async function standings(url: string): Promise<string[]> {
+async function board(url: string): Promise<string[]> {
   const lines: string[] = [];
   for (let cursor: string | null = ''; cursor !== null; ) {
-    const query: string = cursor && `&cursor=${encodeURIComponent(cursor)}`;
-    const response = await fetch(`${url}/v1/leaderboards/global/entries?limit=100${query}`);
-    const page: { items: { displayName: string; score: number }[]; nextCursor: string | null } = JSON.parse(
-      await response.text(),
-    );
+    const page: Entries = await leaderboardOf(url, 'global').top({ limit: 100, ...(cursor && { cursor }) });
     lines.push(...page.items.map(({ displayName, score }) => `${displayName}: ${score}`));
     cursor = page.nextCursor;
   }
   return lines;
 }
 
-/** A file of one match a day, whose goals are given like "Ana 90+2". */
+/** Writes a file with one match a day; goals are written like "Ana 90+2". */
 function cup(t: Test, ...days: string[][]): string {
   const matches = days.map((goals, day) => ({
     date: `2026-06-0${day + 1}`,
@@ -67,7 +64,7 @@ function cup(t: Test, ...days: string[][]): string {
   return `${t.testdir({ 'cup.json': JSON.stringify({ name: 'Cup', matches }) })}/cup.json`;
 }
 
-/** The true list of top scorers as "name: goals", straight from the file and with no help from the replay's own parser. */
+/** The list of top scorers as "name: goals", read from the file without the replay's own parser. */
 function topScorers(file: string): string[] {
   interface Goal {
     name: string;
@@ -116,14 +113,14 @@ t.test('the World Cup ends with the true list of top scorers', async (t) => {
 
   const truth = topScorers(WORLD_CUP);
   t.equal(truth.length, 178);
-  t.same(await standings(url), truth);
-  t.match(stdout, /^World Cup 2026: 294 goals by 178 players, .*10,000,000 times faster than life$/m);
-  t.match(stdout, /^294\/294 {2}2026-07-19 /m, 'lines tell how far it is');
+  t.same(await board(url), truth);
+  t.match(stdout, /^World Cup 2026: 294 goals by 178 players, .*10,000,000 times faster than real time$/m);
+  t.match(stdout, /^294\/294 {2}2026-07-19 /m, 'lines report the progress');
   t.match(stdout, /^ +1 {2}Kylian Mbappé +France +\d+$/m, 'the top of the board comes last');
   t.notMatch(stdout, /already/);
 });
 
-t.test('an older file replays, and a second time adds to the same users', async (t) => {
+t.test('an older file replays, and a second replay adds to the same users', async (t) => {
   const { url, secrets } = await startService(t);
   const russia = { name: 'Russia', code: 'RUS' };
   const match = {
@@ -155,21 +152,21 @@ t.test('an older file replays, and a second time adds to the same users', async 
 
   const first = await replay([file, '--url', url, '--speed', '1e9'], secrets);
   t.equal(first.stderr, '');
-  const board = ['A name that is longer than any…', 'Cheryshev', 'Golovin', 'Late'];
+  const names = ['A name that is longer than any…', 'Cheryshev', 'Golovin', 'Late'];
   t.same(
-    await standings(url),
-    board.map((name) => `${name}: 1`),
+    await board(url),
+    names.map((name) => `${name}: 1`),
   );
 
   const second = await replay([file, '--url', url, '--speed', '1e9'], secrets);
-  t.match(second.stdout, 'The board "global" has 4 entries already: their points stay.');
+  t.match(second.stdout, 'The board "global" already has 4 entries, which keep their points.');
   t.same(
-    await standings(url),
-    board.map((name) => `${name}: 2`),
+    await board(url),
+    names.map((name) => `${name}: 2`),
   );
 });
 
-t.test('the same name in two teams is two players', async (t) => {
+t.test('the same name in two teams means two players', async (t) => {
   const { url, secrets } = await startService(t);
   const goals = [{ name: 'Müller', minute: '1' }];
   const match = {
@@ -181,23 +178,23 @@ t.test('the same name in two teams is two players', async (t) => {
   };
   const file = `${t.testdir({ 'cup.json': JSON.stringify({ matches: [match] }) })}/cup.json`;
   const { stdout } = await replay([file, '--url', url], secrets);
-  t.same(await standings(url), ['Müller: 2', 'Müller: 1']);
+  t.same(await board(url), ['Müller: 2', 'Müller: 1']);
   t.match(stdout, /1 {2}Müller {2}Chile +2\n +2 {2}Müller {2}Peru +1/);
 });
 
 /**
- * Stands before the service and spoils posts of scores, as the list says for one after the other:
- * `lost` lets the service count the token and cuts the answer off, `busy` answers 503 itself.
+ * A proxy before the service that disturbs posts of scores, each as the next item of the list says: `lost` lets the service
+ * count the token and drops the response, `busy` answers 503 itself.
  */
-async function troubledProxy(
+async function disturbingProxy(
   t: Test,
   target: string,
-  troubles: ('fine' | 'lost' | 'busy')[],
+  disturbances: ('fine' | 'lost' | 'busy')[],
 ): Promise<string> {
   const server = createServer(async (request, response) => {
-    const trouble = (request.url === '/v1/scores' && troubles.shift()) || 'fine';
+    const disturbance = (request.url === '/v1/scores' && disturbances.shift()) || 'fine';
     const body = await text(request);
-    if (trouble === 'busy') {
+    if (disturbance === 'busy') {
       response.writeHead(503, { 'retry-after': '0' }).end();
       return;
     }
@@ -208,7 +205,7 @@ async function troubledProxy(
       ...(body !== '' && { body }),
     });
     const content = await answer.text();
-    if (trouble === 'lost') request.socket.destroy();
+    if (disturbance === 'lost') request.socket.destroy();
     else response.writeHead(answer.status, { 'content-type': 'application/json' }).end(content);
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -217,17 +214,26 @@ async function troubledProxy(
   return typeof address === 'object' && address !== null ? `http://127.0.0.1:${address.port}` : '';
 }
 
-t.test('lost answers and a busy service cost no goal and count none twice', async (t) => {
+t.test('lost responses and a busy service lose no goal and count none twice', async (t) => {
   const { url, secrets } = await startService(t);
-  const proxy = await troubledProxy(t, url, ['lost', 'fine', 'busy', 'busy', 'fine', 'busy', 'lost', 'fine']);
+  const proxy = await disturbingProxy(t, url, [
+    'lost',
+    'fine',
+    'busy',
+    'busy',
+    'fine',
+    'busy',
+    'lost',
+    'fine',
+  ]);
   const file = cup(t, ['Ana 1', 'Bea 2', 'Bea 3', 'Cid 4']);
   const { code, stderr } = await replay([file, '--url', proxy, '--speed', '1e9'], secrets);
   t.equal(stderr, '');
   t.equal(code, 0);
-  t.same(await standings(url), ['Bea: 2', 'Ana: 1', 'Cid: 1']);
+  t.same(await board(url), ['Bea: 2', 'Ana: 1', 'Cid: 1']);
 });
 
-t.test('Ctrl-C ends it, and what was scored stays', async (t) => {
+t.test('Ctrl-C ends the replay, and the goals so far remain', async (t) => {
   const { url, secrets } = await startService(t);
   const child = start([cup(t, ['Ana 1'], ['Bea 1']), '--url', url, '--speed', '1'], secrets);
   const end = once(child, 'close');
@@ -237,11 +243,11 @@ t.test('Ctrl-C ends it, and what was scored stays', async (t) => {
     if (!child.killed && stdout.includes('1/2')) child.kill('SIGINT');
   }
   t.same((await end)[0], 130);
-  t.match(stdout, /1\/2.*\nStopped\. The goals so far stay on the board\.\n$/s);
-  t.same(await standings(url), ['Ana: 1']);
+  t.match(stdout, /1\/2.*\nStopped\. The goals so far remain on the board\.\n$/s);
+  t.same(await board(url), ['Ana: 1']);
 });
 
-t.test('a service account can stand in for JWT_SECRET', async (t) => {
+t.test('a service account replaces JWT_SECRET', async (t) => {
   const { app, url, secrets } = await startService(t);
   const { id, secret } = await app.serviceAccounts.create('game server', 'server');
   const { ACTION_TOKEN_SECRET } = secrets;
@@ -251,23 +257,23 @@ t.test('a service account can stand in for JWT_SECRET', async (t) => {
   const { code, stderr } = await replay(args, account, t.testdirName);
   t.equal(stderr, '');
   t.equal(code, 0);
-  t.same(await standings(url), ['Bea: 2', 'Ana: 1']);
+  t.same(await board(url), ['Bea: 2', 'Ana: 1']);
 
   const wrong = await replay(args, { ...account, SCOREBOARD_CLIENT_SECRET: 'guess' }, t.testdirName);
   t.equal(wrong.code, 1);
   t.match(wrong.stderr, /does not know this SCOREBOARD_CLIENT_ID with this SCOREBOARD_CLIENT_SECRET/);
 });
 
-t.test('goals come at their time, and never two in one millisecond', async (t) => {
+t.test('goals are posted at their time, and never two in one millisecond', async (t) => {
   const player = { name: 'Ana', team: 'Peru' };
   const goals = Array.from({ length: 20 }, (_, index) => ({
     player,
     at: index < 10 ? 0 : 60_000,
     stoppage: 0,
   }));
-  const moments: number[] = [];
+  const times: number[] = [];
   const postScore = async () => {
-    moments.push(Date.now());
+    times.push(Date.now());
     return new Map();
   };
   await play(goals, {
@@ -279,12 +285,12 @@ t.test('goals come at their time, and never two in one millisecond', async (t) =
     userIds: new Map([[player, 'usr_ana']]),
     issue: () => 'token',
   });
-  t.equal(new Set(moments).size, 20);
-  const [first = 0, eleventh = 0] = [moments[0], moments[10]];
-  t.ok(eleventh - first >= 199, 'a minute is 200 ms at 300 times the speed of life');
+  t.equal(new Set(times).size, 20);
+  const [first = 0, eleventh = 0] = [times[0], times[10]];
+  t.ok(eleventh - first >= 199, 'a minute lasts 200 ms at 300 times real time');
 });
 
-t.test('a terminal shows a bar that is drawn in place and never wraps', async (t) => {
+t.test('a terminal shows a bar that is redrawn in place and never wraps', async (t) => {
   const written: string[] = [];
   const screen = new Screen({ write: (text) => written.push(text), isTTY: true, columns: 60 });
   const scorer = { name: 'Ana', team: 'Peru' };
@@ -297,7 +303,7 @@ t.test('a terminal shows a bar that is drawn in place and never wraps', async (t
   ]);
 });
 
-t.test('what goes wrong is one line that says what to do', async (t) => {
+t.test('a failure is reported in one line that says what to do', async (t) => {
   const { url, secrets } = await startService(t);
   const file = cup(t, ['Ana 1']);
   const other = 'x'.repeat(40);
@@ -344,5 +350,5 @@ t.test('what goes wrong is one line that says what to do', async (t) => {
     t.match(stderr, says);
     t.equal(stderr.trimEnd().split('\n').length, 1, 'one line');
   }
-  t.same(await standings(url), []);
+  t.same(await board(url), []);
 });

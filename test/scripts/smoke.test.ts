@@ -35,7 +35,7 @@ async function listen(t: Test, server: Server): Promise<string> {
   return `http://127.0.0.1:${address.port}`;
 }
 
-/** A load balancer before a service, with a fault: what `fault` answers itself, or passes to another address. */
+/** A load balancer before a service: `fault` may answer a request itself, or return another address to pass it to. */
 async function front(
   t: Test,
   upstream: string,
@@ -61,7 +61,7 @@ const answers = (status: number) => (response: ServerResponse) => {
   response.writeHead(status).end('a fault of the load balancer');
 };
 
-t.test('a service that is well passes, and the guest is gone afterwards', async (t) => {
+t.test('a healthy service passes, and the guest is erased afterwards', async (t) => {
   const { api, url } = await startApi(t);
   const { code, stdout, stderr } = await smoke([url]);
   t.equal(stderr, '');
@@ -73,14 +73,14 @@ t.test('a service that is well passes, and the guest is gone afterwards', async 
   t.match((await api.get('/v1/leaderboards/global/entries')).is(200, Entries), { total: 0, items: [] });
 });
 
-t.test('an action that takes a while, and gives a range of points', async (t) => {
+t.test('an action with a minimum duration and a range of points', async (t) => {
   const { url } = await startApi(t);
   const { code, stdout } = await smoke([`${url}/`, '--action', 'finish-level', '--no-metrics']);
   t.equal(code, 0);
   t.match(stdout, /score 1 with finish-level, .*, rank 1 on global, health in/);
 });
 
-t.test('in production it makes a board of its own, once, and real boards stay as they are', async (t) => {
+t.test('in production it defines its own board once, and real boards stay unchanged', async (t) => {
   const { app, url } = await startApi(t, { production: true });
   const { code, stderr } = await smoke([url]);
   t.equal(code, 1);
@@ -100,14 +100,14 @@ t.test('in production it makes a board of its own, once, and real boards stay as
     t.match(stdout, /^ok: guest, score 1 with smoke-test, .* rank 1 on smoke-test/);
   }
   const { rows } = await app.pg.pool.query('SELECT action FROM admin_audit');
-  t.equal(rows.length, 2, 'one act for the board and one for the action');
+  t.equal(rows.length, 2, 'one audit record for the board and one for the action');
 });
 
 interface Case {
   readonly name: string;
   readonly overrides?: Partial<AppConfig>;
   readonly args?: string[];
-  /** The address to give instead of that of the service. */
+  /** The address to test in place of that of the service. */
   readonly before?: (t: Test, url: string, other: string) => Promise<string>;
   readonly says: RegExp;
 }
@@ -125,7 +125,7 @@ const cases: Case[] = [
     says: /^health: GET \/health answered 301 and points to https:\/\/x\.example\/: give that address instead\./,
   },
   {
-    name: 'something else answers',
+    name: 'another program answers',
     before: (t, url) => front(t, url, (_, response) => void answers(200)(response)),
     says: /^health: GET \/health did not answer like scoreboard-api: "a fault of the load balancer"/,
   },
@@ -157,7 +157,7 @@ const cases: Case[] = [
     says: /^stream: GET .*\/stream\?.* answered 503 service-unavailable \(request .*load balancer/,
   },
   {
-    name: 'the load balancer keeps streams back',
+    name: 'the load balancer buffers streams',
     before: (t, url) => front(t, url, (asked, response) => (isStream(asked) ? hold(response) : undefined)),
     says: /^event: no answer within the 8 s of the whole test\. Look at .* whether the load balancer buffers/,
   },
@@ -168,7 +168,7 @@ const cases: Case[] = [
     says: /^score: POST \/v1\/scores answered 403 action-token-invalid \(request .*"Action token rejected" in the log/,
   },
   {
-    name: 'the entry does not come',
+    name: 'the entry does not appear',
     before: (t, url) =>
       front(t, url, (asked, response) => {
         if (asked.url?.includes('/entries/')) response.writeHead(404).end('{}');
@@ -186,7 +186,7 @@ const cases: Case[] = [
     says: /^metrics: GET \/metrics answered 404: "a fault of the load balancer"\. Look at the address of --metrics/,
   },
   {
-    name: 'the metrics are those of something else',
+    name: 'another program answers with its metrics',
     before: (t, url) =>
       front(t, url, (asked, response) => {
         if (asked.url === '/metrics') response.end('# TYPE http_requests_total counter\n');
@@ -204,16 +204,16 @@ const cases: Case[] = [
     says: /^erase: DELETE \/v1\/users\/me answered 502: .* Look at "Database error" in the log/,
   },
   { name: 'no address', before: async () => '', says: /^An address must be like https:/ },
-  { name: 'an unknown option', args: ['--fast'], says: /^Unknown option '--fast' \(--help tells more\)/ },
+  { name: 'an unknown option', args: ['--fast'], says: /^Unknown option '--fast' \(see --help\)/ },
 ];
 
-/** Begins a stream with a snapshot, as a proxy that buffers might, and says nothing more. */
+/** Begins a stream with a snapshot and then sends nothing more, as a buffering proxy might. */
 function hold(response: ServerResponse): undefined {
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   response.write('event: snapshot\ndata: {}\n\n');
 }
 
-t.test('what fails is told in one line, within ten seconds', async (t) => {
+t.test('a failure is reported in one line, within ten seconds', async (t) => {
   const { url, config, app } = await startApi(t);
   const { DATABASE_URL } = config;
   const other = await startApi(t, {
@@ -231,12 +231,12 @@ t.test('what fails is told in one line, within ten seconds', async (t) => {
     t.ok(seconds < 60, `${name}: ${seconds} s`);
   };
   const waits = ({ says }: Case) => says.source.includes('no answer within');
-  // They do nothing but wait, and can do so together.
+  // These only wait, so they run in parallel.
   await Promise.all(cases.filter(waits).map(look));
   for (const other of cases.filter((some) => !waits(some))) await look(other);
-  await t.test('guests are erased also then, if they can be', async (t) => {
+  await t.test('guests are erased after a failure too', async (t) => {
     const { rows } = await app.pg.pool.query("SELECT FROM users WHERE display_name = 'Smoke test'");
-    t.equal(rows.length, 1, 'the one whose erasure was refused');
+    t.equal(rows.length, 1, 'only the one whose erasure was rejected remains');
   });
 });
 
@@ -257,7 +257,7 @@ t.test('a service without its Redis is degraded', async (t) => {
   );
 });
 
-t.test('metrics may be at another address', async (t) => {
+t.test('/metrics may be at another address', async (t) => {
   const { url } = await startApi(t);
   const hidden = await front(t, url, (asked, response) => {
     if (asked.url === '/metrics') answers(404)(response);

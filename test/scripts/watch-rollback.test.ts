@@ -25,12 +25,12 @@ async function watch(args: string[], path = process.env['PATH']) {
   return { code, stdout, stderr };
 }
 
-/** A command `aws` that answers each question with the next of these, and with the last one from then on. */
+/** A PATH with a command `aws` that prints one of these answers at each call, and repeats the last. */
 function cloudWatch(t: Test, answers: string[]): string {
   const script = [
     '#!/bin/sh',
-    'cd "$(dirname "$0")" && echo "$@" >> asked',
-    'n=$(wc -l < asked)',
+    'cd "$(dirname "$0")" && echo "$@" >> calls',
+    'n=$(wc -l < calls)',
     `[ "$n" -le ${answers.length} ] || n=${answers.length}`,
     '[ -s "answer$((n))" ] && cat "answer$((n))"',
   ].join('\n');
@@ -49,7 +49,7 @@ const NAMES = ['--alarms', 'scoreboard-api-0,scoreboard-api-1'];
 const QUICKLY = ['--minutes', '0.02', '--every', '0.1'];
 const LONG = ['--minutes', '10', '--every', '0.05'];
 
-t.test('CloudWatch: alarms that are quiet to the end let the deployment be', async (t) => {
+t.test('CloudWatch: no alarm fires, and the deployment stays', async (t) => {
   const path = cloudWatch(t, [alarms('OK', 'INSUFFICIENT_DATA')]);
   const { code, stdout, stderr } = await watch([...QUICKLY, ...NAMES], path);
   t.equal(stderr, '');
@@ -57,34 +57,37 @@ t.test('CloudWatch: alarms that are quiet to the end let the deployment be', asy
   t.equal(code, 0);
 });
 
-t.test('CloudWatch: an alarm that fires later ends the watch at once', async (t) => {
+t.test('CloudWatch: an alarm that fires later ends the watch immediately', async (t) => {
   const path = cloudWatch(t, [alarms('OK', 'OK'), alarms('OK', 'OK'), alarms('OK', 'ALARM')]);
   const { code, stderr } = await watch([...LONG, ...NAMES], path);
   t.equal(stderr, 'Fired: scoreboard-api-1. Look at docs/operations.md#rollback.\n');
   t.equal(code, 1);
 });
 
-t.test('CloudWatch: one question without an answer proves nothing, many do', async (t) => {
+t.test('CloudWatch: single failed checks are tolerated, many in a row end the watch', async (t) => {
   const passing = cloudWatch(t, ['', '', alarms('OK', 'ALARM')]);
   t.equal((await watch([...LONG, ...NAMES], passing)).code, 1);
   const away = cloudWatch(t, [alarms('OK', 'OK'), '']);
   const { code, stderr } = await watch([...LONG, ...NAMES], away);
   t.equal(code, 2);
-  t.match(stderr, /^The triggers cannot be seen: Command failed: aws cloudwatch describe-alarms .*\n$/);
+  t.match(
+    stderr,
+    /^The state of the triggers is unknown: Command failed: aws cloudwatch describe-alarms .*\n$/,
+  );
 });
 
-t.test('CloudWatch: alarms that are not there, and silence at the end, are no good news', async (t) => {
+t.test('CloudWatch: a missing alarm, or a failed last check, is not taken for success', async (t) => {
   const { code, stderr } = await watch([...LONG, ...NAMES], cloudWatch(t, [alarms('OK')]));
   t.equal(code, 2);
-  t.equal(stderr, 'The triggers cannot be seen: CloudWatch knows no alarm scoreboard-api-1\n');
+  t.equal(stderr, 'The state of the triggers is unknown: CloudWatch knows no alarm scoreboard-api-1\n');
   const silent = await watch([...QUICKLY, '--every', '0.5', ...NAMES], cloudWatch(t, ['']));
   t.equal(silent.code, 2);
-  t.equal(silent.stderr, 'The triggers could not be seen at the end.\n');
+  t.equal(silent.stderr, 'The last check of the triggers failed.\n');
 });
 
-t.test('Prometheus: a trigger that fires, and alerts that are none', async (t) => {
+t.test('Prometheus: a trigger fires, and other alerts are ignored', async (t) => {
   const { app, url } = await buildTestApp(t);
-  // The limits are those of the rules; what they look for need not last as long here.
+  // The rules as they are, but without the time for which a condition must hold.
   const prometheus = await PrometheusServer.start(t, new URL(url).host, '0s');
   await eventually(async () => assert.equal((await prometheus.query('up == 1')).length, 1), 30_000);
   const quiet = await watch([...QUICKLY, '--prometheus', prometheus.url]);
@@ -96,7 +99,7 @@ t.test('Prometheus: a trigger that fires, and alerts that are none', async (t) =
   t.equal(code, 1);
 });
 
-t.test('Prometheus: one that is away or says something else cannot be asked', async (t) => {
+t.test('Prometheus: a server that answers with an error leaves the state unknown', async (t) => {
   const server = createServer((_, response) => response.writeHead(502).end());
   await once(server.listen(0, '127.0.0.1'), 'listening');
   t.teardown(() => server.close());
@@ -104,10 +107,10 @@ t.test('Prometheus: one that is away or says something else cannot be asked', as
   const port = typeof address === 'object' ? address?.port : undefined;
   const { code, stderr } = await watch([...LONG, '--prometheus', `http://127.0.0.1:${port}`]);
   t.equal(code, 2);
-  t.equal(stderr, 'The triggers cannot be seen: Prometheus answered 502\n');
+  t.equal(stderr, 'The state of the triggers is unknown: Prometheus answered 502\n');
 });
 
-t.test('a command line that is not complete is told what would be', async (t) => {
+t.test('an incomplete command line prints the usage', async (t) => {
   for (const args of [
     [],
     ['--minutes', '5'],

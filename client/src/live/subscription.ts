@@ -1,3 +1,4 @@
+import { platformEventSource } from '#event-source';
 import type { components } from '../api.js';
 import { backoff } from '../backoff.js';
 import { origin } from '../http.js';
@@ -50,7 +51,7 @@ export interface LiveOptions {
   readonly signal?: AbortSignal;
   /** False keeps the stream open while the page is hidden. */
   readonly pauseWhenHidden?: boolean;
-  /** Where there is no global EventSource, as in Node: one, for example of the package `eventsource`. */
+  /** For platforms that have no EventSource; browsers and Node need none. */
   readonly eventSource?: EventSourceClass | undefined;
 }
 
@@ -81,7 +82,7 @@ export function subscribe(
   listener: (view: LiveView) => void,
   { limit = 10, user, signal, pauseWhenHidden = true, eventSource }: LiveOptions = {},
 ): () => void {
-  const Source: EventSourceClass = eventSource ?? EventSource;
+  const Source: EventSourceClass = eventSource ?? platformEventSource();
   const path = `/v1/leaderboards/${encodeURIComponent(leaderboard)}/stream?limit=${limit}`;
   const url = origin(baseUrl) + path + (user ? `&user=${encodeURIComponent(user)}` : '');
   const page = pauseWhenHidden ? globalThis.document : undefined;

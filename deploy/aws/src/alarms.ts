@@ -32,23 +32,23 @@ interface AlarmsProps {
 
 interface Condition {
   readonly metric: IMetric;
-  /** The alarm is above it. */
+  /** The alarm is raised above this value. */
   readonly above: number;
-  /** In how many minutes, one after the other. */
+  /** Number of consecutive minutes. */
   readonly minutes: number;
   readonly description: string;
-  /** Where it says what to do, if not in the runbook. */
+  /** The document that says what to do, if not the runbook. */
   readonly see?: string;
-  /** Most metrics are missing only while nothing happens. */
+  /** Treatment of missing data. By default it raises no alarm: most metrics are missing only while nothing happens. */
   readonly missing?: TreatMissingData;
 }
 
 /**
- * The alarms of the deployment specification, and those of `deploy/prometheus/alerts.yml` under the same names, each as
- * CloudWatch can know it: requests from the load balancer, events from the log, the rest from the service's own metrics.
+ * The alarms of the deployment specification, and those of `deploy/prometheus/alerts.yml` under the same names. Requests are
+ * measured at the load balancer, events in the log, everything else by the service's own metrics.
  */
 export class Alarms extends Construct {
-  /** Any of them ends a deployment. */
+  /** Each of them rolls a deployment back. */
   readonly rollback: readonly Alarm[];
   readonly topic: Topic;
   readonly #props: AlarmsProps;
@@ -141,19 +141,19 @@ export class Alarms extends Construct {
       above: 0,
       minutes: 5,
       missing: TreatMissingData.BREACHING,
-      description: 'Nobody answers: page.',
+      description: 'No instance answers: page.',
     });
     this.#alarm('StreamsNearCapacity', {
       metric: share(stage, 'sse_connections_active', 'sse_connections_capacity'),
       above: 80,
       minutes: 1,
-      description: 'An instance has more than 80 % of the streams it can hold: scale.',
+      description: 'An instance has more than 80 % of its maximum number of streams: scale.',
     });
     this.#alarm('LedgerQueueFilling', {
       metric: share(stage, 'score_ledger_queue_depth', 'score_ledger_queue_capacity'),
       above: 80,
       minutes: 1,
-      description: 'Scores come faster than PostgreSQL takes them.',
+      description: 'Scores arrive faster than PostgreSQL writes them.',
     });
     this.#alarm('LeaderboardNotReady', {
       metric: new MathExpression({
@@ -164,13 +164,13 @@ export class Alarms extends Construct {
       }),
       above: 0,
       minutes: 5,
-      description: 'A leaderboard has been under construction for five minutes.',
+      description: 'A leaderboard has been building for five minutes.',
     });
     this.#alarm('LeaderboardDrift', {
       metric: serviceMetric(stage, 'redis_leaderboard_sync_drift', Stats.MAXIMUM),
       above: 0,
       minutes: 15,
-      description: 'Rankings in Redis differed from PostgreSQL, time and again.',
+      description: 'Boards in Redis differ from PostgreSQL, repeatedly.',
     });
     this.#alarm('DatabaseStorageLow', {
       metric: new MathExpression({
@@ -181,12 +181,12 @@ export class Alarms extends Construct {
       }),
       above: 0,
       minutes: 5,
-      description: 'PostgreSQL has less than 5 GiB of storage left, and it has not grown by itself.',
+      description: 'PostgreSQL has less than 5 GiB of storage left, and it was not enlarged automatically.',
       see: HERE,
     });
   }
 
-  /** How many lines of the service's log a minute fit a pattern. */
+  /** Number of lines a minute in the service's log that match a pattern. */
   #count(name: string, filterPattern: IFilterPattern): IMetric {
     const { stage, logs } = this.#props;
     return logs.service

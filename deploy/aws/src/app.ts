@@ -6,17 +6,17 @@ import { type Address, type Context, readSettings } from './settings.js';
 import { PRODUCTION, STAGING } from './stage.js';
 
 const FLAGS = {
-  // Templates are held to the rules of CloudFormation, too.
+  // Checks templates against the rules of CloudFormation, too.
   '@aws-cdk/core:validateAgainstDefaultRules': true,
-  // A deployment leaves as many tasks as there are: how many is the business of the scaling.
+  // A deployment keeps the current number of tasks, which the scaling decides.
   '@aws-cdk/aws-ecs:removeDefaultDesiredCount': true,
   '@aws-cdk/aws-iam:minimizePolicies': true,
   '@aws-cdk/aws-ecs:disableExplicitDeploymentControllerForCircuitBreaker': true,
 };
 
 /**
- * The stacks that the settings are enough for: `githubRepository` for the pipeline's, `imageDigest` and an address for the
- * two stages. The account is whichever the credentials are for; nothing is looked up.
+ * The stacks that the settings allow: the pipeline needs `githubRepository`, the two stages `imageDigest` and an address. The
+ * credentials decide the account; nothing is looked up.
  * @throws Error if the settings are not usable, or if there are none.
  */
 export function buildApp(region: string, context?: Record<string, string>): App {

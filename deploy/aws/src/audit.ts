@@ -5,15 +5,15 @@ import { Construct } from 'constructs';
 import type { Logs } from './logs.js';
 import type { Stage } from './stage.js';
 
-/** Who did what in this account and region, in CloudWatch and in a bucket. Rotations of secrets become known by it too. */
+/** Records who did what in this account and region, in CloudWatch and in a bucket. Also reports rotations of secrets. */
 export class Audit extends Construct {
-  /** What may be written but not changed: also the requests that the load balancer has seen. */
+  /** Write-once storage, also for the access log of the load balancer. */
   readonly bucket: Bucket;
 
   constructor(scope: Construct, id: string, { stage, logs }: { readonly stage: Stage; readonly logs: Logs }) {
     super(scope, id);
     this.bucket = new Bucket(this, 'Bucket', {
-      // The load balancer cannot write with a key of ours.
+      // The load balancer cannot use a customer-managed key.
       encryption: BucketEncryption.S3_MANAGED,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       enforceSSL: true,

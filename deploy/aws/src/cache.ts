@@ -7,11 +7,11 @@ import { SUBNETS } from './network.js';
 import type { Stage } from './stage.js';
 
 /**
- * Redis in cluster mode, over TLS, with a password. ElastiCache offers no append-only file with failover; replicas and
- * daily snapshots are there instead, and the boards can be rebuilt from PostgreSQL at any time.
+ * Redis in cluster mode, over TLS, with a password. ElastiCache offers no append-only file with failover; replicas and daily
+ * snapshots replace it, and boards can be rebuilt from PostgreSQL at any time.
  */
 export class Cache extends Construct {
-  /** Field `REDIS_URL`: address and password together, as the service takes them. */
+  /** Field `REDIS_URL`: address and password together, as the service reads them. */
   readonly login: Secret;
   readonly #securityGroup: SecurityGroup;
 
@@ -25,7 +25,7 @@ export class Cache extends Construct {
     });
     const password = new Secret(this, 'Password', {
       secretName: `${stage.serviceName}/redis/password`,
-      // Letters and digits stand in a URL as they are.
+      // Letters and digits need no escaping in a URL.
       generateSecretString: { passwordLength: 64, excludePunctuation: true },
       removalPolicy: stage.removalPolicy,
     });
@@ -48,7 +48,7 @@ export class Cache extends Construct {
       securityGroupIds: [this.#securityGroup.securityGroupId],
       numNodeGroups: shards,
       replicasPerNodeGroup: replicasPerShard,
-      // A cluster cannot be without it, even if there is no replica to fail over to.
+      // Required for a cluster, even without a replica to fail over to.
       automaticFailoverEnabled: true,
       multiAzEnabled: replicasPerShard > 0,
       transitEncryptionEnabled: true,
@@ -57,7 +57,7 @@ export class Cache extends Construct {
       snapshotRetentionLimit: backupDays,
       autoMinorVersionUpgrade: true,
     });
-    // CloudFormation puts the password in when it makes the secret: neither template nor task definition shows it.
+    // CloudFormation inserts the password when it creates the secret: neither template nor task definition contains it.
     const url = Fn.join('', [
       'rediss://:',
       password.secretValue.unsafeUnwrap(),
@@ -89,7 +89,7 @@ export class Cache extends Construct {
     }
   }
 
-  /** Lets something connect. */
+  /** Allows connections. */
   allowFrom(client: IConnectable): void {
     client.connections.allowTo(this.#securityGroup, Port.tcp(6379), 'Redis');
   }

@@ -18,11 +18,11 @@ import { SUBNETS } from './network.js';
 import type { Stage } from './stage.js';
 
 const NAME = 'scoreboard';
-/** The role that owns the schema. Whoever logs in acts as this role, so that what one login makes the other may use. */
+/** The role that owns the schema. Both logins act as this role, so that each can use the tables the other creates. */
 const OWNER = 'scoreboard';
 /**
- * PostgreSQL with standby, replica and backups, and the two secrets to it: the administrator's, which the migrations alone
- * use, and that of the service.
+ * PostgreSQL with standby, replica and backups, and its two secrets: the administrator's, which only the migrations use, and
+ * the service's.
  */
 export class Database extends Construct {
   readonly primary: DatabaseInstance;
@@ -53,7 +53,7 @@ export class Database extends Construct {
         parameters: { 'rds.force_ssl': '1', log_connections: '1', log_disconnections: '1' },
       }),
     };
-    // RDS writes into groups of these names. Made here, they are encrypted and not kept for ever.
+    // RDS writes to log groups of these names. Created here, they are encrypted and have a retention.
     const exported = (identifier: string) =>
       logs.group(`Database-${identifier}`, `/aws/rds/instance/${identifier}/postgresql`);
 
@@ -102,7 +102,7 @@ export class Database extends Construct {
     return OWNER;
   }
 
-  /** What the service logs in with, by the names that PostgreSQL's clients know. */
+  /** The service's credentials as environment variables of PostgreSQL's clients. */
   loginOfService(): Record<string, TaskSecret> {
     return {
       PGUSER: TaskSecret.fromSecretsManager(this.login, 'username'),
@@ -110,17 +110,17 @@ export class Database extends Construct {
     };
   }
 
-  /** Lets something connect to primary and replica. */
+  /** Allows connections to primary and replica. */
   allowFrom(client: IConnectable): void {
     this.primary.connections.allowDefaultPortFrom(client);
   }
 
-  /** As the service itself connects. User and password are not in it: they come from PGUSER and PGPASSWORD. */
+  /** The URL that the service uses. Without user and password, which come from PGUSER and PGPASSWORD. */
   url(certificates: string, role: 'service' | 'administrator' = 'service'): string {
     return urlOf(this.primary.dbInstanceEndpointAddress, certificates, role);
   }
 
-  /** Undefined where the stage has no replica. */
+  /** Undefined if the stage has no replica. */
   replicaUrl(certificates: string): string | undefined {
     return this.#replica && urlOf(this.#replica.dbInstanceEndpointAddress, certificates, 'service');
   }
@@ -149,7 +149,7 @@ export class Database extends Construct {
 }
 
 function urlOf(host: string, certificates: string, role: 'service' | 'administrator'): string {
-  // verify-full: the name in the certificate must be this host's, so nobody else can answer for it.
+  // verify-full: the certificate must have the name of this host.
   const tls = `sslmode=verify-full&sslrootcert=${encodeURIComponent(certificates)}`;
   const acting = `options=${encodeURIComponent(`-c role=${OWNER} -c timezone=UTC`)}`;
   return `postgresql://${host}:5432/${NAME}?${tls}${role === 'service' ? `&${acting}` : ''}`;

@@ -6,13 +6,13 @@ import { Construct } from 'constructs';
 import type { Logs } from './logs.js';
 import type { Stage } from './stage.js';
 
-/** Requests of one address in a minute. Above what the service itself refuses (RATE_LIMIT_*): this is for floods. */
+/** Requests of one address in a minute. Higher than the limits of the service (RATE_LIMIT_*), because it is for floods. */
 const REQUESTS_A_MINUTE = 3_000;
 const LOGINS_A_MINUTE = 120;
 
 /**
- * Rules that AWS maintains. Named are those that only count: the service takes bodies up to 16 KiB, treats names as text,
- * and is called by games, which name no browser.
+ * Rules that AWS maintains. The listed ones only count: the service accepts bodies up to 16 KiB, treats names as text, and
+ * is called by games that send no browser's User-Agent.
  */
 const MANAGED_RULES: Readonly<Record<string, readonly string[]>> = {
   AWSManagedRulesAmazonIpReputationList: [],
@@ -24,12 +24,12 @@ interface FirewallProps {
   readonly stage: Stage;
   readonly logs: Logs;
   readonly balancer: ApplicationLoadBalancer;
-  /** CIDR ranges that may ask as often as they like. */
+  /** CIDR ranges without a limit. */
   readonly gameServers: readonly string[];
   readonly shieldAdvanced: boolean;
 }
 
-/** What is refused before it reaches the service. Shield Standard stands before every load balancer without being asked. */
+/** Rejects requests before they reach the service. Shield Standard protects every load balancer by default. */
 export class Firewall extends Construct {
   constructor(
     scope: Construct,
@@ -90,7 +90,7 @@ export class Firewall extends Construct {
       resourceArn: balancer.loadBalancerArn,
       webAclArn: acl.attrArn,
     });
-    // The firewall writes only to groups whose names begin like this.
+    // The firewall requires this prefix.
     const { logGroupName } = logs.group('Firewall', `aws-waf-logs-${stage.serviceName}`);
     new CfnLoggingConfiguration(this, 'Blocked', {
       resourceArn: acl.attrArn,
@@ -112,7 +112,7 @@ export class Firewall extends Construct {
           },
         ],
       },
-      // Access tokens are nobody's business.
+      // Access tokens must not be logged.
       redactedFields: [{ singleHeader: { Name: 'authorization' } }],
     });
     if (shieldAdvanced) {

@@ -19,22 +19,22 @@ import { SUBNETS } from './network.js';
 import type { Address } from './settings.js';
 import type { Stage } from './stage.js';
 
-/** Streams are open as long as somebody watches; the service pings them every 30 s. */
+/** Streams stay open as long as their clients want; the service pings them every 30 s. */
 const IDLE_TIMEOUT = Duration.hours(1);
-/** Requests end within it. Streams go on until then, and reconnect elsewhere: nobody waits for the last of them. */
+/** Requests end within this time. Streams are cut off after it and reconnect to another task. */
 const DRAIN = Duration.seconds(30);
 
 interface LoadBalancerProps {
   readonly stage: Stage;
   readonly vpc: Vpc;
   readonly address: Address;
-  /** Where it writes what it was asked. */
+  /** The bucket of its access log. */
   readonly accessLogs: IBucket;
-  /** Of the service. */
+  /** The port of the service. */
   readonly port: number;
 }
 
-/** The one way in: HTTPS for one name, with streams that stay open and stay where they are. */
+/** The only public entry: HTTPS for one domain, with long-lived streams that stay on one task. */
 export class LoadBalancer extends Construct {
   readonly balancer: ApplicationLoadBalancer;
   readonly targets: ApplicationTargetGroup;
@@ -71,7 +71,7 @@ export class LoadBalancer extends Construct {
       port,
       stickinessCookieDuration: IDLE_TIMEOUT,
       deregistrationDelay: DRAIN,
-      // Not /health: without Redis the service still serves, and to replace every task would not bring Redis back.
+      // Not /health: without Redis the service still works, and replacing every task would not restore Redis.
       healthCheck: {
         path: '/health/live',
         interval: Duration.seconds(10),
@@ -89,7 +89,7 @@ export class LoadBalancer extends Construct {
       port: 443,
       open: false,
       certificates: [this.#certificate(address)],
-      // TLS 1.2 and 1.3 with forward secrecy, nothing older.
+      // Only TLS 1.2 and 1.3 with forward secrecy.
       sslPolicy: SslPolicy.RECOMMENDED_TLS,
       defaultAction: ListenerAction.forward([this.targets]),
     });
@@ -100,7 +100,7 @@ export class LoadBalancer extends Construct {
     });
   }
 
-  /** Validated by DNS, which is how ACM renews it by itself. */
+  /** Validated by DNS, so that ACM can renew it automatically. */
   #certificate(address: Address): ICertificate {
     if ('certificateArn' in address) {
       return Certificate.fromCertificateArn(this, 'Certificate', address.certificateArn);

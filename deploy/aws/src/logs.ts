@@ -6,10 +6,10 @@ import { Construct } from 'constructs';
 import { QUERIES } from './queries.js';
 import type { Stage } from './stage.js';
 
-/** Everything that is written down: log groups under one key, and the queries for them. */
+/** All log groups, encrypted with one key, and their saved queries. */
 export class Logs extends Construct {
   readonly key: Key;
-  /** `/ecs/<service name>`: what the service says. */
+  /** `/ecs/<service name>`: the log of the service. */
   readonly service: LogGroup;
   readonly #stage: Stage;
 
@@ -33,7 +33,7 @@ export class Logs extends Construct {
     }
   }
 
-  /** A log group, encrypted, and kept as long as the stage says. */
+  /** An encrypted log group with the retention of the stage. */
   group(id: string, logGroupName: string): LogGroup {
     return new LogGroup(this, id, {
       logGroupName,
@@ -43,7 +43,7 @@ export class Logs extends Construct {
     });
   }
 
-  /** CloudWatch Logs uses the key for log groups of this account, and for nothing else. */
+  /** CloudWatch Logs may use the key only for log groups of this account. */
   #letWriteLogs(): void {
     const { partition, region, account } = Stack.of(this);
     this.key.addToResourcePolicy(

@@ -9,11 +9,11 @@ import {
 import { serviceMetric } from './metrics-agent.js';
 import type { Stage } from './stage.js';
 
-// What alarms compare, all in per cent and of one minute.
+// The values that alarms compare: all in per cent, over one minute.
 
 export const MINUTE = Duration.minutes(1);
 
-/** 5xx, of the requests that the load balancer took. Fewer than six a minute prove nothing. */
+/** Share of 5xx among the requests of the load balancer. 0 below six requests a minute. */
 export function errorRate({ metrics }: ApplicationLoadBalancer): MathExpression {
   const sum = { statistic: Stats.SUM, period: MINUTE };
   return new MathExpression({
@@ -28,7 +28,7 @@ export function errorRate({ metrics }: ApplicationLoadBalancer): MathExpression 
   });
 }
 
-/** Instances that the load balancer does not reach, or that do not reach PostgreSQL or Redis, whichever are more. */
+/** Share of instances that the load balancer cannot reach, or that cannot reach PostgreSQL or Redis; the larger of the two. */
 export function unhealthyInstances(stage: Stage, { metrics }: ApplicationTargetGroup): MathExpression {
   const reaches = (check: string) => serviceMetric(stage, 'health_check_status', 'Average', { check });
   return new MathExpression({
@@ -45,7 +45,7 @@ export function unhealthyInstances(stage: Stage, { metrics }: ApplicationTargetG
   });
 }
 
-/** Action tokens that were no good, of all that came. Fewer than six a minute prove nothing. */
+/** Share of rejected action tokens. 0 below six tokens a minute. */
 export function rejectedTokens(stage: Stage): MathExpression {
   const found = (result: string) => serviceMetric(stage, 'action_token_validations_total', 'Sum', { result });
   return new MathExpression({
@@ -62,7 +62,7 @@ export function rejectedTokens(stage: Stage): MathExpression {
   });
 }
 
-/** One metric of the service in relation to another, where it is highest. */
+/** One metric of the service in relation to another, on the instance where the ratio is highest. */
 export function share(stage: Stage, part: string, whole: string): MathExpression {
   return new MathExpression({
     expression: '100 * part / whole',

@@ -7,7 +7,7 @@ import type { Stage } from './stage.js';
 const IMAGE = 'public.ecr.aws/cloudwatch-agent/cloudwatch-agent:1.300066.1b1374';
 const JOB = 'scoreboard-api';
 
-/** Which of the service's own metrics (GET /metrics) go to CloudWatch, and by which of their labels. */
+/** The service's metrics (GET /metrics) that are sent to CloudWatch, with their labels. */
 const EXPORTED: readonly { readonly names: readonly string[]; readonly label?: string }[] = [
   {
     names: [
@@ -23,7 +23,7 @@ const EXPORTED: readonly { readonly names: readonly string[]; readonly label?: s
   { names: ['action_token_validations_total'], label: 'result' },
 ];
 
-/** A metric of the service as CloudWatch has it. Over several tasks, `Average` is that of one, `Maximum` that of the worst. */
+/** A metric of the service in CloudWatch. Over several tasks, `Average` is the mean per task, `Maximum` the highest. */
 export function serviceMetric(
   { serviceName }: Stage,
   metricName: string,
@@ -39,7 +39,7 @@ export function serviceMetric(
   });
 }
 
-/** Adds a container that reads /metrics of its task once a minute. Without it the service runs on, unmeasured. */
+/** Adds a container that reads /metrics of its task once a minute. If it fails, the service continues without metrics. */
 export function addMetricsAgent(
   task: FargateTaskDefinition,
   { stage, logs, port }: { readonly stage: Stage; readonly logs: Logs; readonly port: number },
@@ -78,7 +78,7 @@ export function addMetricsAgent(
   task.addContainer('metrics', {
     image: ContainerImage.fromRegistry(IMAGE),
     essential: false,
-    // JSON is YAML, too.
+    // JSON is valid YAML.
     environment: {
       CW_CONFIG_CONTENT: JSON.stringify(agent),
       PROMETHEUS_CONFIG_CONTENT: JSON.stringify(scrape),

@@ -19,7 +19,7 @@ interface MigrationsProps {
   readonly database: Database;
 }
 
-/** Runs the migrations of the new image, once, as a step of the deployment. If they fail, the service stays as it was. */
+/** Runs the migrations of the new image, once, as a step of the deployment. If they fail, the service is not changed. */
 export class Migrations extends Construct {
   constructor(scope: Construct, id: string, { stage, logs, vpc, runtime, database }: MigrationsProps) {
     super(scope, id);
@@ -71,7 +71,7 @@ export class Migrations extends Construct {
         SecurityGroup: runtime.securityGroup.securityGroupId,
       },
     });
-    // What the task needs, though its definition does not name it.
+    // The task needs these, although its definition does not refer to them.
     resource.node.addDependency(vpc, task, runtime.securityGroup, database.primary, run);
   }
 

@@ -10,11 +10,11 @@ import { Construct } from 'constructs';
 import type { Logs } from './logs.js';
 import type { Stage } from './stage.js';
 
-/** Which subnets a part belongs to. */
+/** The subnets of each layer. */
 export const SUBNETS = {
-  /** The load balancer, and the way out; nothing else has an address of the Internet. */
+  /** The load balancer and the NAT gateways; nothing else has a public address. */
   edge: { subnetGroupName: 'Edge' },
-  /** The service: reaches AWS and the Internet, and is reached only by the load balancer. */
+  /** The service: can reach AWS and the Internet, and only the load balancer can reach it. */
   service: { subnetGroupName: 'Service' },
   /** PostgreSQL and Redis: no route to or from the Internet. */
   data: { subnetGroupName: 'Data' },
@@ -44,7 +44,7 @@ export class Network extends Construct {
         },
         { name: SUBNETS.data.subnetGroupName, subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 24 },
       ],
-      // The layers of images come from S3: not through the NAT gateways, which charge by the gigabyte.
+      // Image layers come from S3, directly instead of through the NAT gateways, which charge per gigabyte.
       gatewayEndpoints: { S3: { service: GatewayVpcEndpointAwsService.S3 } },
       flowLogs: {
         All: {
@@ -57,7 +57,7 @@ export class Network extends Construct {
     });
   }
 
-  /** Where the load balancer's connections come from: these addresses may say whom they forward. */
+  /** The addresses of the load balancer, whose X-Forwarded-For is trusted. */
   get edgeRanges(): string[] {
     return this.vpc.selectSubnets(SUBNETS.edge).subnets.map(({ ipv4CidrBlock }) => ipv4CidrBlock);
   }

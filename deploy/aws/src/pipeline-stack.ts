@@ -6,17 +6,17 @@ import type { Construct } from 'constructs';
 /** The name of the image's repository in ECR. */
 export const REPOSITORY = 'scoreboard-api';
 const GITHUB = 'token.actions.githubusercontent.com';
-/** What `cdk bootstrap` names its roles after, unless told otherwise. */
+/** The default qualifier in the role names of `cdk bootstrap`. */
 const BOOTSTRAP = 'cdk-hnb659fds';
 
 interface PipelineProps extends StackProps {
   /** `owner/name` on GitHub. */
   readonly repository: string;
-  /** An account has one provider for GitHub: of another project, perhaps. */
+  /** An account can have only one provider for GitHub, which another project may have created. */
   readonly oidcProviderArn: string | undefined;
 }
 
-/** What the workflows on GitHub need, once for an account: a place for images, and roles without keys. */
+/** Resources for the workflows on GitHub, once per account: a repository for images, and roles without access keys. */
 export class PipelineStack extends Stack {
   constructor(scope: Construct, id: string, { repository, oidcProviderArn, ...props }: PipelineProps) {
     super(scope, id, props);

@@ -1,4 +1,4 @@
-/** Saved queries of CloudWatch Logs Insights. The first two are those of the deployment specification, to the letter. */
+/** Saved queries of CloudWatch Logs Insights. The first two are the exact queries of the deployment specification. */
 export const QUERIES = {
   'Find score update failures': `fields @timestamp, @message
 | filter level = "error" and message like /score/

@@ -24,13 +24,13 @@ interface RotationProps {
   readonly database: Database;
   readonly migrations: Migrations;
   readonly service: FargateService;
-  /** Told when a rotation fails. */
+  /** Notified when a rotation fails. */
   readonly alarms: Alarms;
 }
 
 /**
- * New credentials for the database four times a year. The service's alternate between two logins: tasks go on with the old
- * one, which stays good until the next rotation, while new tasks, which know the new one, take their places.
+ * Rotates the credentials of the database four times a year. The service's alternate between two logins: running tasks keep
+ * using the old one, which is valid until the next rotation, until new tasks with the new one have replaced them.
  */
 export class Rotation extends Construct {
   constructor(scope: Construct, id: string, props: RotationProps) {
@@ -61,14 +61,14 @@ export class Rotation extends Construct {
       vpcSubnets: SUBNETS.service,
       securityGroup: runtime.securityGroup,
       automaticallyAfter: QUARTER,
-      // Not while the migrations use what it would replace.
+      // Not while the migrations use the login that it would replace.
       rotateImmediatelyOnUpdate: false,
     });
-    // Which make the login that is to be rotated.
+    // The migrations create the login that is rotated.
     rotation.node.addDependency(migrations);
   }
 
-  /** Tasks read a secret when they start. */
+  /** Replaces the tasks, because they read secrets only when they start. */
   #replaceTasks({ stage, logs, service, database }: RotationProps): void {
     const machine = new StateMachine(this, 'NewTasks', {
       definitionBody: DefinitionBody.fromChainable(
@@ -96,7 +96,7 @@ export class Rotation extends Construct {
     this.#on('RotationSucceeded', [database.login], new SfnStateMachine(machine));
   }
 
-  /** Secrets Manager tells CloudTrail what became of a rotation. */
+  /** Secrets Manager reports the result of a rotation to CloudTrail. */
   #on(eventName: string, secrets: readonly ISecret[], target: IRuleTarget): void {
     new Rule(this, eventName, {
       eventPattern: {

@@ -17,7 +17,7 @@ import { Construct } from 'constructs';
 import { REPOSITORY } from './pipeline-stack.js';
 
 const VOLUME = { name: 'certificates', containerPath: '/certificates' };
-/** Where every container of the image finds the certificates of RDS. */
+/** The path of the RDS certificates in every container of the image. */
 export const CERTIFICATES = `${VOLUME.containerPath}/rds.pem`;
 
 interface RuntimeProps {
@@ -26,7 +26,7 @@ interface RuntimeProps {
   readonly imageDigest: string;
 }
 
-/** Where containers of the image run: cluster, security group, and the shape that every task of it has. */
+/** Cluster and security group for containers of the image, and the common definition of its tasks. */
 export class Runtime extends Construct {
   readonly cluster: Cluster;
   readonly securityGroup: SecurityGroup;
@@ -47,7 +47,7 @@ export class Runtime extends Construct {
     this.#logGroup = logGroup;
   }
 
-  /** A task whose containers are of the image, and start when the certificates are there. */
+  /** A task with containers of the image, which start after the certificates were downloaded. */
   task(id: string, size: { readonly cpu: number; readonly memoryMiB: number }): ImageTask {
     return new ImageTask(this, id, { ...size, image: this.#image, logGroup: this.#logGroup });
   }
@@ -63,14 +63,14 @@ interface ImageTaskProps {
 interface ProcessProps {
   readonly environment: Record<string, string>;
   readonly secrets: Record<string, Secret>;
-  /** Arguments of Node; what the image starts by itself, unless given. */
+  /** Arguments of Node; by default the image's own command. */
   readonly node?: string[];
-  /** Must have ended well before this one starts. */
+  /** Must have succeeded before this one starts. */
   readonly after?: ContainerDefinition;
-  /** The task ends when it does; else the others wait for its end. */
+  /** Whether the task ends when this container ends; otherwise the others wait for its end. */
   readonly essential?: boolean;
   readonly port?: number;
-  /** From SIGTERM to SIGKILL. */
+  /** Time from SIGTERM to SIGKILL. */
   readonly stopTimeout?: Duration;
 }
 
@@ -83,7 +83,7 @@ export class ImageTask extends FargateTaskDefinition {
     this.#props = props;
     const { region } = Stack.of(this);
     this.#certificates = this.#add('certificates', {
-      // A new volume belongs to root.
+      // A new volume is owned by root.
       user: '0',
       essential: false,
       ...node(script('fetch-certificates.mjs')),
@@ -141,7 +141,7 @@ export class ImageTask extends FargateTaskDefinition {
 
 const node = (args: string[]) => ({ entryPoint: ['node'], command: args });
 
-/** A file of `tasks/`, as arguments of Node: the image need not know of AWS. */
+/** A file of `tasks/` as arguments of Node, so that the image does not depend on AWS. */
 export function script(name: string): string[] {
   const source = readFileSync(new URL(`../../tasks/${name}`, import.meta.url), 'utf8');
   return ['--input-type=module', '--eval', source];

@@ -21,7 +21,7 @@ interface ScoreboardProps extends StackProps {
   readonly settings: Settings;
 }
 
-/** One stage of scoreboard-api, with all that it needs. */
+/** One stage of scoreboard-api with all its resources. */
 export class ScoreboardStack extends Stack {
   constructor(scope: Construct, id: string, { stage, settings, ...props }: ScoreboardProps) {
     super(scope, id, props);

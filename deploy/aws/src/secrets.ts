@@ -4,8 +4,8 @@ import { Construct } from 'constructs';
 import type { Stage } from './stage.js';
 
 /**
- * The two signing secrets, each made by Secrets Manager, so that they differ. A field for the previous value stands beside
- * each: empty ones count as not set.
+ * The two signing secrets. Secrets Manager generates each, so they differ. Each has a second field for the previous value;
+ * an empty one counts as not set.
  */
 export class SigningSecrets extends Construct {
   /** Fields `JWT_SECRET` and `JWT_SECRET_PREVIOUS`. */

@@ -14,7 +14,7 @@ import type { Settings } from './settings.js';
 import type { Stage } from './stage.js';
 
 export const PORT = 3000;
-/** Of one task. More are refused, so there must be another task before. */
+/** Maximum streams of one task. It rejects more, so scaling must start another task before. */
 export const STREAMS_CAPACITY = 10_000;
 const STREAMS_WANTED = STREAMS_CAPACITY / 2;
 /** The service closes within 28 s of SIGTERM. */
@@ -31,11 +31,11 @@ interface ServiceProps {
   readonly loadBalancer: LoadBalancer;
   /** CIDR ranges of the load balancer. */
   readonly proxies: readonly string[];
-  /** Each of them, during a deployment, brings the previous version back. */
+  /** During a deployment each of them rolls back to the previous version. */
   readonly rollbackAlarms: readonly Alarm[];
 }
 
-/** scoreboard-api itself: as many tasks as players need, replaced without an interruption. */
+/** scoreboard-api itself: the number of tasks follows the load, and they are replaced without an interruption. */
 export class Service extends Construct {
   readonly fargate: FargateService;
 
@@ -59,7 +59,7 @@ export class Service extends Construct {
       vpcSubnets: SUBNETS.service,
       securityGroups: [runtime.securityGroup],
       assignPublicIp: false,
-      // Certificates, migrations by another task, the first boards.
+      // Covers downloading certificates, waiting for migrations of another task, and loading boards.
       healthCheckGracePeriod: Duration.minutes(2),
       circuitBreaker: { enable: true, rollback: true },
       deploymentAlarms: {
@@ -78,7 +78,7 @@ export class Service extends Construct {
     scaling.scaleToTrackCustomMetric('Streams', {
       metric: serviceMetric(stage, 'sse_connections_active', 'Average'),
       targetValue: STREAMS_WANTED,
-      // Whoever loses a task reconnects to the others: not for every wave.
+      // Slow, because the streams of a removed task reconnect to the others.
       scaleInCooldown: Duration.minutes(10),
     });
   }

@@ -1,23 +1,23 @@
-/** Where a stage is reached. With a hosted zone, certificate and record are made there; without one, both are brought. */
+/** The domain of a stage. With a hosted zone, certificate and record are created; without one, both must exist. */
 export type Address =
   | { readonly domainName: string; readonly zone: { readonly id: string; readonly name: string } }
   | { readonly domainName: string; readonly certificateArn: string };
 
-/** What differs from one deployment to the next, given as `cdk deploy -c <name>=<value>`. */
+/** The parameters of a deployment, passed as `cdk deploy -c <name>=<value>`. */
 export interface Settings {
-  /** The image to run, `sha256:…`, from the repository that the pipeline stack has made. */
+  /** The image to run, `sha256:…`, from the repository of the pipeline stack. */
   readonly imageDigest: string;
   readonly address: Address;
-  /** CIDR ranges of game servers, which may ask as often as they like. */
+  /** CIDR ranges of game servers, which the firewall does not limit. */
   readonly gameServers: readonly string[];
-  /** Origins whose pages may call the service, with commas between them. */
+  /** Origins whose pages may call the service, separated by commas. */
   readonly corsOrigins: string | undefined;
   readonly alarmEmail: string | undefined;
   /** For accounts that subscribe to AWS Shield Advanced. */
   readonly shieldAdvanced: boolean;
 }
 
-/** Reads one value of the context, undefined if it was not given. */
+/** Reads one value of the context; undefined if it is not set. */
 export type Context = (name: string) => string | undefined;
 
 const DOMAIN = /^([a-z0-9-]+\.)+[a-z]{2,}$/;
@@ -33,7 +33,7 @@ const PATTERNS = {
   shieldAdvanced: /^(true|false)$/,
 };
 
-/** @throws Error that lists every fault at once. */
+/** @throws Error that lists all invalid and missing settings. */
 export function readSettings(context: Context): Settings {
   const faults: string[] = [];
   const optional = (name: keyof typeof PATTERNS): string | undefined => {

@@ -2,14 +2,14 @@ import { RemovalPolicy } from 'aws-cdk-lib';
 import { InstanceClass, InstanceSize, InstanceType } from 'aws-cdk-lib/aws-ec2';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 
-/** How large a stage is, and how carefully it is kept. The parts are the same in each. */
+/** Size and protection of a stage. All stages have the same parts. */
 export interface Stage {
   readonly name: 'production' | 'staging';
-  /** Names the log group (`/ecs/<service name>`), the alarms and the namespace of the metrics. */
+  /** Used in the names of the log group (`/ecs/<service name>`), the alarms and the namespace of the metrics. */
   readonly serviceName: string;
   readonly natGateways: number;
   readonly task: {
-    /** 1024 are one vCPU. */
+    /** In 1/1024 of a vCPU. */
     readonly cpu: number;
     readonly memoryMiB: number;
     readonly minimum: number;
@@ -19,7 +19,7 @@ export interface Stage {
     readonly instanceType: InstanceType;
     readonly storageGiB: number;
     readonly backupDays: number;
-    /** A standby in the other zone, and a replica to read from. */
+    /** A standby in the other zone, and a read replica. */
     readonly replicated: boolean;
   };
   readonly cache: {
@@ -29,7 +29,7 @@ export interface Stage {
     readonly backupDays: number;
   };
   readonly logRetention: RetentionDays;
-  /** What becomes of database, secrets and logs when the stack is deleted. */
+  /** Whether database, secrets and logs are kept when the stack is deleted. */
   readonly removalPolicy: RemovalPolicy;
 }
 
@@ -45,13 +45,13 @@ export const PRODUCTION: Stage = {
     backupDays: 14,
     replicated: true,
   },
-  // 1.37 GiB a node, of which Redis gets three quarters.
+  // 1.37 GiB a node, of which Redis may use three quarters.
   cache: { nodeType: 'cache.t4g.small', shards: 2, replicasPerShard: 1, backupDays: 7 },
   logRetention: RetentionDays.ONE_YEAR,
   removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
 };
 
-/** "Minimum (Development/Staging)", rounded up to what can be had: 2 GB for one vCPU, 20 GB of storage, 0.5 GB of Redis. */
+/** "Minimum (Development/Staging)", rounded up to the sizes that AWS offers: 2 GB for one vCPU, 20 GB of storage, 0.5 GB of Redis. */
 export const STAGING: Stage = {
   name: 'staging',
   serviceName: 'scoreboard-api-staging',

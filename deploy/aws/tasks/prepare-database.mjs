@@ -1,5 +1,5 @@
-// Runs before the migrations, in the image of the service, as the administrator of the database: makes the role that owns
-// the schema. Later its password is the business of Secrets Manager alone.
+// Runs before the migrations, in the image of the service, as the administrator of the database: creates the role that owns
+// the schema. Later only Secrets Manager changes its password.
 import { format } from 'node:util';
 import pg from 'pg';
 

@@ -1,15 +1,15 @@
-// A custom resource of CloudFormation: runs a task of ECS once, and is done when the task is. If the task fails, so does
-// the deployment, before it has touched the service. Lambda brings the SDK.
+// A custom resource of CloudFormation: runs an ECS task once and waits for its end. If the task fails, the deployment fails
+// before it changes the service. Lambda provides the SDK.
 const { ECSClient, RunTaskCommand, waitUntilTasksStopped } = require('@aws-sdk/client-ecs');
 
-/** Lambda ends after 15 minutes; by then the answer must have been given. */
+/** Lambda ends after 15 minutes, so CloudFormation must have its answer before. */
 const WAIT_SECONDS = 13 * 60;
 
 async function runTask({ Cluster, TaskDefinition, Container, Subnets, SecurityGroup }, clientToken) {
   const client = new ECSClient();
   const { tasks = [], failures = [] } = await client.send(
     new RunTaskCommand({
-      // Asked again, Lambda joins the task that runs instead of starting another.
+      // If Lambda retries, this finds the running task instead of starting another.
       clientToken,
       cluster: Cluster,
       taskDefinition: TaskDefinition,
@@ -40,7 +40,7 @@ async function runTask({ Cluster, TaskDefinition, Container, Subnets, SecurityGr
 exports.handler = async (event) => {
   const answer = { Status: 'SUCCESS', PhysicalResourceId: 'task' };
   try {
-    // A stack that is deleted takes its task definition along: nothing is left to do.
+    // Deleting the stack deletes the task definition: nothing is left to do.
     if (event.RequestType !== 'Delete') await runTask(event.ResourceProperties, event.RequestId);
   } catch (error) {
     Object.assign(answer, { Status: 'FAILED', Reason: error.message });

@@ -13,10 +13,10 @@ import { connectRedis } from '../src/redis/connection.js';
 import type { LoadResult } from './http-load.js';
 import type { Job, MintJob, Received, StreamJob } from './load-process.js';
 import { ACTION_TOKEN_SECRET, JWT_SECRET, sqlId, TOKEN_LIFETIME_S } from './players.js';
-import type { Asked } from './usage.js';
+import type { UsageKind } from './usage.js';
 import type { Variant } from './variants.js';
 
-/** As in production, but for the limits, which are not what is measured: all load comes from one address. */
+/** As in production, but without effective limits: all load comes from one address. */
 const PRODUCTION = {
   NODE_ENV: 'production',
   HOST: '127.0.0.1',
@@ -30,7 +30,7 @@ const PRODUCTION = {
   SSE_MAX_CONNECTIONS_PER_IP: '20000',
 };
 
-/** What is usual for a server of this size: without it, checkpoints would be measured and little else. */
+/** Usual for a server of this size. With the defaults the benchmark would measure mostly checkpoints. */
 const POSTGRES = {
   shared_buffers: '1GB',
   max_wal_size: '8GB',
@@ -43,42 +43,42 @@ INSERT INTO actions (id, title, points_min, points_max, issuer, min_duration_ms)
 VALUES ('collect-coin', 'Collect a coin', 10, 10, 'player', 0);
 INSERT INTO action_leaderboards VALUES ('collect-coin', 'global')`;
 
-/** Of whom there is more to say: it leads every board by far. */
+/** The number of the user who leads every board by far. */
 export const LEADER = 0;
 
-/** The service, or what it is measured against, in a process of its own. */
+/** The service, or a variant to compare it with, in a process of its own. */
 export interface Server {
   readonly port: number;
   /** Processor time so far in seconds, or memory after a collection in bytes. */
-  used(what: Asked): Promise<number>;
-  /** Does some work while the processor time of the server is profiled. */
+  used(what: UsageKind): Promise<number>;
+  /** Runs `work` while the server is profiled. */
   profiled<T>(work: () => Promise<T>): Promise<{ result: T; profile: Profiler.Profile }>;
   stop(): Promise<void>;
 }
 
-/** Of the largest database. */
+/** Users of the largest database. */
 export const MANY = 1_000_000;
 
-/** The servers, databases and clients that cases need. */
-export class Stage {
+/** Starts the servers, databases and clients of the cases, and ends them. */
+export class Testbed {
   readonly #directory = mkdtempSync(join(tmpdir(), 'scoreboard-bench-'));
   readonly #ends: (() => Promise<unknown>)[] = [];
   #postgres: ReturnType<typeof startEmbeddedPostgres> | undefined;
   #clients: ChildProcess | undefined;
   #million: Promise<string> | undefined;
 
-  /** A database with MANY users, all on the board `global`. To make it takes a while, so the cases share it. */
+  /** A database with MANY users, all on the board `global`. Filling it takes a while, so the cases share it. */
   million(): Promise<string> {
     this.#million ??= this.database('million', MANY, MANY);
     return this.#million;
   }
 
   /**
-   * A migrated database with the users LEADER to `users`, of whom the first `entries` stand on the board `global`.
+   * A migrated database with the users LEADER to `users`; the first `entries` of them have an entry on the board `global`.
    * @returns its URL
    */
   async database(name: string, users: number, entries = 0): Promise<string> {
-    // Durable, as in production: an answer is on disk.
+    // Durable, as in production: a score is on disk before it is answered.
     this.#postgres ??= startEmbeddedPostgres({
       directory: join(this.#directory, 'postgres'),
       settings: POSTGRES,
@@ -96,16 +96,16 @@ export class Stage {
     return database;
   }
 
-  /** A further board, on which every so manieth user stands. */
-  async board(database: string, id: string, entries: number, apart: number): Promise<void> {
+  /** Adds a board on which every `step`-th user has an entry. */
+  async board(database: string, id: string, entries: number, step: number): Promise<void> {
     await query(
       database,
       `INSERT INTO leaderboards (id, title, sort, operator) VALUES ('${id}', '${id}', 'desc', 'increment')`,
     );
-    await addEntries(database, id, entries, apart);
+    await addEntries(database, id, entries, step);
   }
 
-  /** Score events of the past, by these users in turn. */
+  /** Adds past score events, of these users in turn. */
   async events(database: string, count: number, users: number): Promise<void> {
     await query(
       database,
@@ -134,14 +134,14 @@ export class Stage {
     return server;
   }
 
-  /** Writes one Buffer of so many bytes to all its connections, so many times a second, from one `toggle` to the next. */
+  /** A server that writes one Buffer to all its connections at this rate, between one `toggle` and the next. */
   async sharedBuffer(
     bytes: number,
-    timesASecond: number,
+    timesPerSecond: number,
   ): Promise<{ server: Server; toggle(): Promise<unknown> }> {
     const { child, server } = await this.#start(
       'shared-buffer.js',
-      [String(bytes), String(timesASecond)],
+      [String(bytes), String(timesPerSecond)],
       {},
     );
     return { server, toggle: () => ask(child, 'send') };
@@ -154,7 +154,7 @@ export class Stage {
   ): Promise<{ child: ChildProcess; server: Server }> {
     const child = fork(compiled(file), args, {
       env,
-      // Logs are written; whoever read them would take part of the machine.
+      // Logs are written but not read: a reader would take processor time.
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     this.#ends.push(() => end(child));
@@ -172,7 +172,7 @@ export class Stage {
     return { child, server };
   }
 
-  /** The environment of a service that uses a Redis server, which is started. */
+  /** Starts a Redis server. @returns the environment of a service that uses it */
   async redis(): Promise<{ REDIS_MODE: 'single'; REDIS_URL: string }> {
     const port = await freePort();
     const program = ensureTestProgram('redis-server');
@@ -186,25 +186,25 @@ export class Stage {
     });
     const url = `redis://127.0.0.1:${port}`;
     const client = connectRedis('single', url);
-    client.on('error', () => {}); // Until it is up. For once() it would be the end.
+    client.on('error', () => {}); // Connections are refused until it is up; once() would reject then.
     await new Promise<void>((resolve) => client.once('ready', resolve));
     client.disconnect();
     return { REDIS_MODE: 'single', REDIS_URL: url };
   }
 
-  /** Has the clients do a job. @throws Error if any answer was wrong */
+  /** Runs a job in the client process. @throws Error if any answer was wrong */
   async load(job: Job): Promise<LoadResult> {
     const result = await ask<LoadResult>(this.#client(), job);
     if (result.wrong > 0) throw new Error(`${result.wrong} answers were wrong`);
     return result;
   }
 
-  /** Has the clients mint their tokens before a job, so that this is no part of it. */
+  /** Mints the tokens of a job in advance, so that minting is not measured. */
   async mint(job: MintJob): Promise<void> {
     await ask<number>(this.#client(), job);
   }
 
-  /** Has the clients open streams, or count what they receive. */
+  /** Opens streams in the client process, or counts what they receive. */
   streams(job: StreamJob): Promise<Received> {
     return ask<Received>(this.#client(), job);
   }
@@ -231,20 +231,20 @@ export class Stage {
   }
 }
 
-async function addEntries(database: string, board: string, count: number, apart: number): Promise<void> {
-  // Without a look at each entry's user and board, which have just been made: that takes as long as all the rest.
+async function addEntries(database: string, board: string, count: number, step: number): Promise<void> {
+  // Without checks of the foreign keys, which would double the time: the users and the board were just inserted.
   await query(
     database,
     `SET session_replication_role = replica;
      INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
-     SELECT '${board}', 1, ${sqlId('usr', `n * ${apart}`)}, score, -score, now() - n * interval '1 ms', 1
+     SELECT '${board}', 1, ${sqlId('usr', `n * ${step}`)}, score, -score, now() - n * interval '1 ms', 1
      FROM (SELECT n, CASE n WHEN ${LEADER} THEN 1000000000 ELSE 1 + abs(hashint4(n::int) % 1000000) END AS score
            FROM generate_series(${LEADER}, ${count - 1}) n) made`,
   );
   await settle(database);
 }
 
-/** So that what was filled in costs nothing while something else is measured. */
+/** Finishes the background work of filling, so that it is not measured. */
 async function settle(database: string): Promise<void> {
   await query(database, 'VACUUM ANALYZE');
   await query(database, 'CHECKPOINT');
@@ -260,11 +260,11 @@ async function ask<Answer>(child: ChildProcess, message: object | string): Promi
 
 function answer<Answer>(child: ChildProcess): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const gone = () =>
+    const exited = () =>
       reject(new Error(`A process of the benchmark has ended: ${child.spawnargs.join(' ')}`));
-    child.once('exit', gone);
+    child.once('exit', exited);
     child.once('message', (message: Answer) => {
-      child.off('exit', gone);
+      child.off('exit', exited);
       resolve(message);
     });
   });

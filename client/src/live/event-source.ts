@@ -1,0 +1,2 @@
+/** Read at each subscription: a page may have replaced it. */
+export const platformEventSource = () => EventSource;

@@ -1,0 +1,29 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { MetricsText } from '../schemas/service.js';
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get(
+    '/metrics',
+    {
+      config: { limit: 'none' },
+      schema: {
+        summary: 'What the service measures',
+        description: 'For Prometheus, in its text format.',
+        tags: ['Service'],
+        security: [],
+        response: {
+          200: {
+            description: 'All of it.',
+            content: { 'text/plain': { schema: MetricsText, example: MetricsText.examples[0] } },
+          },
+        },
+      },
+    },
+    async (_request, reply) => {
+      const { contentType, text } = await app.scrape();
+      return reply.type(contentType).send(text);
+    },
+  );
+};
+
+export default routes;

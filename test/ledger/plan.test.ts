@@ -1,4 +1,5 @@
 import t from 'tap';
+import { BOARDS_OF_USER, LEAVE_BOARDS } from '../../src/access/users.js';
 import { firstIdAt } from '../../src/ids.js';
 import { RECORD_BATCH } from '../../src/ledger/record-batch.js';
 import { PAST_DAYS, PAST_POINTS, RECOMPUTE } from '../../src/ledger/statements.js';
@@ -89,4 +90,22 @@ for (const statistics of ['none', 'fresh']) {
       }
     },
   );
+}
+
+for (const statistics of ['none', 'fresh']) {
+  t.test(`the boards of a user are found by an index of their own (statistics: ${statistics})`, async (t) => {
+    const pool = openPool(t, await buildTestDatabase(t), { max: 1 });
+    await addPlayers(pool, 5_000);
+    await pool.query(`INSERT INTO scores SELECT 'global', 1, id, 1, -1, now(), 1 FROM users`);
+    if (statistics === 'fresh') await pool.query('ANALYZE');
+    for (const sql of [BOARDS_OF_USER, LEAVE_BOARDS]) {
+      const { rows } = await pool.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(`EXPLAIN (FORMAT JSON) ${sql}`, [
+        'usr_1',
+      ]);
+      const indexes = rows
+        .flatMap(({ 'QUERY PLAN': [{ Plan }] }) => nodes(Plan))
+        .flatMap(({ 'Index Name': name }) => name ?? []);
+      t.same(indexes, ['scores_user_idx']);
+    }
+  });
 }

@@ -1,119 +1,123 @@
-import { randomUUID } from 'node:crypto';
 import fp from 'fastify-plugin';
 import { DisplayNames } from '../src/access/display-names.js';
+import { UnappliedChanges } from '../src/changes/unapplied-changes.js';
 import type { AppConfig } from '../src/config.js';
 import { Cursors } from '../src/cursor.js';
-import { beganAt } from '../src/leaderboard/epoch.js';
 import { Leaderboards } from '../src/leaderboard/leaderboards.js';
-import { MemoryLeaderboard } from '../src/leaderboard/memory-leaderboard.js';
+import { MemoryProjection } from '../src/leaderboard/memory-projection.js';
+import { OpenBoards } from '../src/leaderboard/open-boards.js';
+import { ReceivedChanges } from '../src/leaderboard/received-changes.js';
 import { Reconciler } from '../src/leaderboard/reconciler.js';
 import { RedisBoards } from '../src/leaderboard/redis-boards.js';
+import { BoardRedis, RedisProjection } from '../src/leaderboard/redis-projection.js';
+import { Tombstones } from '../src/leaderboard/tombstones.js';
 import { HealthCheck } from '../src/observability/health-check.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
     leaderboards: Leaderboards;
-    /** Whether every board can be read from Redis. */
+    boards: OpenBoards;
+    /** Whether Redis answers, and has every board that is in use. */
     redisCheck(): Promise<'ok' | 'error' | 'disabled'>;
     cursors: Cursors;
-    /** Names this process among the instances. */
-    instance: string;
   }
 }
 
-/** How long after a commit was announced its answer may still be on its way to the ledger, unless it is lost. */
-const ANSWERED_WITHIN_MS = 500;
-
-/** The rankings, kept current by this instance's ledger and by what others announce. */
+/** The rankings, kept current by this instance's ledger and by the changes of others. */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
-    const { pool } = app.pg;
-    const instance = randomUUID();
-    const names = new DisplayNames(app.replica, pool);
-    const failed = (error: unknown) => app.faults.either(error, 'applying a change');
-    /** Of the last comparison of each board. */
+    const { catalog, instance, measured } = app;
+    const database = app.pg.pool;
+    const names = new DisplayNames(app.replica, database);
+    const erased = new Tombstones();
+    const unapplied = new UnappliedChanges();
+    /** Entries that differed when this instance last compared each board; boards without drift are left out. */
     const drifts = new Map<string, number>();
-    const redis =
-      config.REDIS_MODE === 'off'
-        ? null
-        : new RedisBoards({
-            client: app.redis,
-            subscriber: app.redisSubscriber,
-            reconciler: new Reconciler(pool, app.redis),
-            syncIntervalMs: config.REDIS_SYNC_INTERVAL,
-            onChange: (id) => leaderboards.announce(id),
-            onReconciled: (leaderboard, drift, ms) => {
-              drifts.set(leaderboard, drift);
-              app.log.info(
-                { data: { leaderboard, drift, ms: Math.round(ms) } },
-                'Leaderboard compared with PostgreSQL',
-              );
-            },
-            onYielded: (leaderboard) => drifts.delete(leaderboard),
-            onError: (error) => app.faults.either(error, 'keeping a board in Redis'),
-          });
+
+    const inRedis = (): RedisBoards => {
+      const redis = new BoardRedis(app.redis, instance);
+      return new RedisBoards({
+        redis,
+        subscriber: app.redisSubscriber,
+        reconciler: new Reconciler(database, redis),
+        erased,
+        syncIntervalMs: config.REDIS_SYNC_INTERVAL,
+        open: () => boards.projections().filter((projection) => projection instanceof RedisProjection),
+        reload: (board) => boards.reload(board),
+        reloadAll: () => boards.reloadAll(),
+        onChange: (board) => boards.announce(board),
+        onApplied: (board, changeId) => unapplied.applied(board.text, changeId),
+        onReconciled: ({ leaderboard, season, text }, drift, ms) => {
+          if (drift === 0) drifts.delete(text);
+          else drifts.set(text, drift);
+          app.log.info(
+            { data: { leaderboard, season, drift, ms: Math.round(ms) } },
+            'Leaderboard compared with PostgreSQL',
+          );
+        },
+        onError: (error) => app.faults.either(error, 'keeping a board in Redis'),
+      });
+    };
+    const redis = config.REDIS_MODE === 'off' ? null : inRedis();
+    const boards = new OpenBoards({
+      database,
+      project: (board) => redis?.project(board) ?? new MemoryProjection(board, database, erased),
+      maxBytes: config.PROJECTION_MEMORY_MB * 2 ** 20,
+      onOpen: () => measured.projectionsOpened.inc(),
+      onError: (error) => app.faults.either(error, 'loading a board'),
+    });
     const leaderboards = new Leaderboards({
-      catalog: app.catalog,
+      catalog,
+      boards,
       names,
-      database: pool,
-      project: (key) => redis?.project(key) ?? new MemoryLeaderboard(key, pool),
+      database,
+      erased,
+      unapplied,
       onError: (error) => app.faults.either(error, 'reading a board'),
     });
-
-    app.changes.listen({
-      onChange: (change) => {
-        if (change.type === 'user-renamed')
-          leaderboards.rename(change.userId, change.displayName).catch(failed);
-        if (change.type === 'user-erased') leaderboards.erase(change.userId).catch(failed);
-        if (change.type !== 'scores') return;
-        const { leaderboard: leaderboardId, season } = change;
-        const changes = change.entries.map(([userId, score, achievedAt, version]) => ({
-          leaderboardId,
-          season,
-          userId,
-          score,
-          achievedAt,
-          version,
-        }));
-        if (redis) return redis.confirm(leaderboardId, season, changes);
-        const apply = () => void leaderboards.apply(changes).catch(failed);
-        // What this instance wrote, its ledger applies itself as soon as it has the answer. Later it does no harm, and it
-        // is news if the answer never came.
-        if (change.instance === instance) setTimeout(apply, ANSWERED_WITHIN_MS).unref();
-        else apply();
-      },
-      onResync: () => {
-        names.forgetAll();
-        if (redis) redis.doubtAll();
-        else leaderboards.reload();
-      },
+    const received = new ReceivedChanges({
+      instance,
+      boards,
+      names,
+      erased,
+      unapplied,
+      confirm:
+        redis &&
+        (async (key, changeId, work) => {
+          const { sort } = await catalog.leaderboard(key.leaderboard);
+          await redis.confirm({ key, sort }, changeId, work);
+        }),
+      onError: (error) => app.faults.either(error, 'applying a change'),
     });
-    app.catalog.onLoad(() => leaderboards.follow());
+    app.changes.listen({
+      onChange: (change) => received.receive(change),
+      onResync: () => received.resync(),
+    });
     app.addHook('onClose', async () => {
-      leaderboards.close();
+      boards.close();
+      unapplied.close();
       await redis?.close();
     });
-    leaderboards.follow();
-    app.decorate('instance', instance);
-    app.decorate('leaderboards', leaderboards);
+
     const redisCheck =
       redis &&
       new HealthCheck(
-        () => redis.ready(),
+        () => redis.isReady(),
         (error) => app.faults.redis(error, 'answering a health check'),
       );
+    app.decorate('leaderboards', leaderboards);
+    app.decorate('boards', boards);
     app.decorate('redisCheck', async () =>
       redisCheck === null ? 'disabled' : (await redisCheck.passes()) ? 'ok' : 'error',
     );
-    app.onScrape(async () => {
-      const { drift, projectionEpoch, projectionReady } = app.measured;
-      drift.set([...drifts.values()].reduce((sum, entries) => sum + entries, 0));
-      for (const { id, epoch } of await leaderboards.epochs()) {
-        projectionReady.set({ leaderboard: id }, epoch === null ? 0 : 1);
-        if (epoch !== null) projectionEpoch.set({ leaderboard: id }, beganAt(epoch) / 1000);
-      }
-    });
     app.decorate('cursors', new Cursors(config.JWT_SECRET, config.JWT_SECRET_PREVIOUS));
+    app.onScrape(() => {
+      measured.drift.set([...drifts.values()].reduce((sum, entries) => sum + entries, 0));
+      const ready = boards.projections().filter(({ isReady }) => isReady).length;
+      measured.projections.set({ state: 'ready' }, ready);
+      measured.projections.set({ state: 'loading' }, boards.size - ready);
+      measured.projectionBytes.set(boards.bytes);
+    });
   },
   { name: 'leaderboard', dependencies: ['db', 'redis', 'change-feed', 'catalog', 'metrics'], fastify: '5.x' },
 );

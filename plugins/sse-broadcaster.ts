@@ -23,7 +23,8 @@ export default fp<{ config: AppConfig }>(
       onError: (error) => app.faults.either(error, 'reading a live board'),
       onStreamEnd: (reason) => app.measured.streamsClosed.inc({ reason }),
     });
-    app.leaderboards.onChange((leaderboardId) => hub.boardChanged(leaderboardId));
+    app.boards.onChange((board) => hub.boardChanged(board));
+    app.catalog.onRemoved((leaderboard) => hub.leaderboardRemoved(leaderboard));
     app.onScrape(() => {
       app.measured.streamsActive.set(hub.active);
       app.measured.streamsCapacity.set(config.SSE_MAX_CONNECTIONS);

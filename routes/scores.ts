@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { answer } from '../schemas/common.js';
 import { MAX_METADATA_BYTES, Receipt, ScoreSubmission } from '../schemas/score.js';
 import { BODY_FAULTS, invalid, Problem, type ProblemCode, problemResponses } from '../src/errors.js';
+import { boardKey } from '../src/leaderboard/board-key.js';
 import type { ActionTokenClaims, Verification } from '../src/scoring/action-token.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
@@ -94,7 +95,8 @@ function accepted(app: FastifyInstance, request: FastifyRequest, receipt: Receip
   request.log.info({ userId, data }, status === 'held' ? 'Score held' : 'Score updated');
   const { trace } = request;
   if (trace === null) return;
-  app.hub.shown(leaderboards.map(({ id }) => id)).then(
+  const boards = leaderboards.flatMap((board) => ('score' in board ? boardKey(board.id, board.season) : []));
+  app.hub.shown(boards).then(
     () => trace.leave(),
     () => trace.fail(),
   );

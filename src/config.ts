@@ -34,6 +34,7 @@ export const Environment = Type.Object({
   ),
   REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://' })),
   REDIS_SYNC_INTERVAL: Milliseconds(300_000),
+  PROJECTION_MEMORY_MB: Count(256),
   JWT_SECRET: Secret,
   JWT_SECRET_PREVIOUS: Type.Optional(Secret),
   JWT_EXPIRY: Duration('24h'),

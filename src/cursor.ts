@@ -2,13 +2,13 @@ import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { invalid } from './errors.js';
+import type { BoardKey } from './leaderboard/board-key.js';
 
 const MAC_BYTES = 12;
 
-/** Where a page of a board ended, and of which board. */
+/** Where a page of a board ended; the board is the text of its key. */
 const EntryCursor = Type.Object({
-  leaderboard: Type.String(),
-  season: Type.Integer(),
+  board: Type.String(),
   userId: Type.String(),
   score: Type.Integer(),
   achievedAt: Type.Integer(),
@@ -44,9 +44,9 @@ export class Cursors {
   }
 
   /** @throws Problem `validation-failed` if the cursor is not one of ours, or of another list */
-  entryCursor(cursor: string, leaderboard: string, season: number): EntryCursor {
+  entryCursor(cursor: string, board: BoardKey): EntryCursor {
     const content = this.#decode(EntryCursor, cursor);
-    if (content?.leaderboard !== leaderboard || content.season !== season) throw forged();
+    if (content?.board !== board.text) throw forged();
     return content;
   }
 

@@ -1,4 +1,4 @@
-import { RankIndex } from '../../src/leaderboard/rank-index.js';
+import { RankIndex } from '../../src/leaderboard/rank-index/rank-index.js';
 import type { Case } from '../case.js';
 import { median } from '../pairs.js';
 import { userId } from '../players.js';

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { answer, UserId } from '../../schemas/common.js';
@@ -12,7 +13,7 @@ import {
   LeaderboardParams,
 } from '../../schemas/leaderboard.js';
 import { invalid, Problem, problemResponses } from '../../src/errors.js';
-import type { BoardState } from '../../src/live/board-source.js';
+import type { BoardState } from '../../src/leaderboard/board-state.js';
 
 const MAX_FRIENDS = 100;
 const USER_ID = new RegExp(UserId.pattern ?? '');
@@ -21,25 +22,23 @@ const common = { tags: ['Leaderboards'], security: [] };
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   /** Of states that are asked for again and again as they are. */
-  const bodies = new WeakMap<BoardState, Entries>();
-  const bodyOf = (state: BoardState): Entries => {
-    const known = bodies.get(state);
+  const pages = new WeakMap<BoardState, EntriesPage>();
+  const pageOf = (state: BoardState): EntriesPage => {
+    const known = pages.get(state);
     if (known !== undefined) return known;
-    const { epoch: _, ...body } = state;
-    const last = body.items.at(-1);
-    const more = last !== undefined && last.rank < body.total;
-    const nextCursor = more
-      ? app.cursors.encode({
-          leaderboard: body.leaderboard,
-          season: body.season,
+    const last = state.items.at(-1);
+    const isLast = last === undefined || last.rank >= state.total;
+    const nextCursor = isLast
+      ? null
+      : app.cursors.encode({
+          board: state.board.text,
           userId: last.userId,
           score: last.score,
           achievedAt: Date.parse(last.achievedAt),
-        })
-      : null;
-    const made = { nextCursor, ...body };
-    bodies.set(state, made);
-    return made;
+        });
+    const page = { etag: etagOf(state), body: { ...bodyOf(state), nextCursor } };
+    pages.set(state, page);
+    return page;
   };
 
   const noEntry = (id: string) => new Problem('not-found', `This user has no entry on "${id}".`);
@@ -63,11 +62,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const { id } = request.params;
       const { limit, cursor } = request.query;
-      const { season } = app.catalog.leaderboard(id);
-      const after = cursor === undefined ? undefined : app.cursors.entryCursor(cursor, id, season);
-      const state = await app.leaderboards.page(id, limit, after);
-      if (isCurrent(state, request, reply)) return reply.code(304).send();
-      return bodyOf(state);
+      const board = await app.leaderboards.board(id);
+      const after = cursor === undefined ? undefined : app.cursors.entryCursor(cursor, board);
+      const { etag, body } = pageOf(await app.leaderboards.page(board, limit, after));
+      if (isCurrent(etag, request, reply)) return reply.code(304).send();
+      return body;
     },
   );
 
@@ -91,9 +90,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (!userIds.every((userId) => USER_ID.test(userId))) {
         throw invalid('/querystring/userIds', 'must be user ids with commas between them');
       }
-      const { epoch: _, ...state } = await app.leaderboards.many(request.params.id, userIds);
+      const board = await app.leaderboards.board(request.params.id);
+      const state = await app.leaderboards.many(board, userIds);
       return {
-        ...state,
+        ...bodyOf(state),
         items: state.items.map((entry, i) => ({ ...entry, position: i + 1 })),
         nextCursor: null,
       };
@@ -112,7 +112,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request): Promise<EntryDetails> => {
       const { id, userId } = request.params;
-      const found = await app.leaderboards.entry(id, userId);
+      const found = await app.leaderboards.entry(await app.leaderboards.board(id), userId);
       if (found === null) throw noEntry(id);
       const { entry, total, scoreAbove } = found;
       return {
@@ -138,17 +138,36 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request) => {
       const { id, userId } = request.params;
-      const state = await app.leaderboards.around(id, userId, request.query.radius);
+      const board = await app.leaderboards.board(id);
+      const state = await app.leaderboards.around(board, userId, request.query.radius);
       if (state === null) throw noEntry(id);
-      const { epoch: _, ...body } = state;
-      return { ...body, nextCursor: null };
+      return { ...bodyOf(state), nextCursor: null };
     },
   );
 };
 
-/** Sets the validators of a state, and tells whether it is the one that the caller has. */
-function isCurrent({ epoch, version }: BoardState, request: FastifyRequest, reply: FastifyReply): boolean {
-  const etag = `"${epoch}-${version}"`;
+/** An answer that is asked for again and again, as long as the board does not change. */
+interface EntriesPage {
+  readonly etag: string;
+  readonly body: Entries;
+}
+
+const bodyOf = ({ board, version, total, items }: BoardState): Omit<Entries, 'nextCursor'> => ({
+  leaderboard: board.leaderboard,
+  season: board.season,
+  version,
+  total,
+  items,
+});
+
+/** Display names are part of it, because an instance may learn of a new one later than another. */
+function etagOf({ epoch, version, items }: BoardState): string {
+  const names = crc32(items.map(({ displayName }) => displayName).join('\n')).toString(36);
+  return `"${epoch}-${version}-${names}"`;
+}
+
+/** Sets the validators of an answer. Returns whether the caller has it already. */
+function isCurrent(etag: string, request: FastifyRequest, reply: FastifyReply): boolean {
   reply.header('etag', etag).header('cache-control', 'no-cache');
   const known = request.headers['if-none-match'];
   if (known === undefined) return false;

@@ -33,19 +33,20 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         },
       },
     },
-    (request, reply) => {
-      const { id } = app.catalog.leaderboard(request.params.id);
+    async (request, reply) => {
+      const board = await app.leaderboards.board(request.params.id);
       const { limit, user } = request.query;
-      const seat = app.hub.admit(request.network);
-      if (seat === null) {
+      const slot = app.hub.admit(request.network);
+      if (slot === null) {
         app.measured.streamsRefused.inc();
         throw new Problem('service-unavailable', 'Too many streams are open.', { retryAfter: 5 });
       }
-      // fastify-sse-v2 does the handshake and takes the response out of Fastify's hands; the hub writes its frames itself.
-      // The library's own queue would never end, and take a third of a stream's memory: it is let go, with what is in it.
+      // fastify-sse-v2 does the handshake and hijacks the response; the hub writes its frames itself. The library's own queue
+      // would never end, and take a third of a stream's memory, so it is destroyed.
       reply.raw.once('pipe', (queue) => queue.unpipe(reply.raw).destroy());
       reply.sse({ comment: '' });
-      app.hub.subscribe(seat, { leaderboard: id, limit, ...(user && { userId: user }) }, reply.raw);
+      app.hub.subscribe(slot, { board, limit, ...(user && { userId: user }) }, reply.raw);
+      return reply;
     },
   );
 };

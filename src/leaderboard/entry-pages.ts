@@ -2,72 +2,98 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Queryable } from '../postgres/database.js';
 import { milliseconds, timestampAt } from '../postgres/sql.js';
-import { type BoardKey, type StandingChange, sortKey } from './leaderboard.js';
+import { type EntryChange, type Sort, sortKey } from './entry.js';
+import type { Board } from './projection.js';
 
-/** To take over a page holds up the process for some 5 ms. */
+/** Taking over a page occupies the event loop for some 5 ms. */
 const ROWS_PER_READ = 2_000;
 
-/** A page as one text, a line an entry: to take rows apart costs the client more than all else. Who has left has no sort key. */
+/** A page as one text, a line an entry, because parsing rows costs the client more than everything else. A removed entry has no sort key. */
 const lines = (order: string): string => `
 SELECT string_agg(concat_ws(' ', user_id, version, ${milliseconds('achieved_at')}, sort_key), E'\\n'
-                  ORDER BY ${order}) AS lines`;
+                  ORDER BY ${order})`;
 const BOARD = 'scores WHERE leaderboard_id = $1 AND season = $2';
 const ORDER = 'sort_key, achieved_at, user_id';
-/** Behind $3, $4 and $5, where the last page ended. All of it is in the index of the board's order. */
-const RANKED = `${lines(ORDER)}
+/** Behind $3, $4 and $5, where the last page ended. The index of the board's order holds all of it. */
+const RANKED = `${lines(ORDER)} AS lines
 FROM (SELECT ${ORDER}, version FROM ${BOARD} AND score IS NOT NULL
         AND (${ORDER}) > ($3::bigint, ${timestampAt('$4::float8')}, $5::text)
       ORDER BY ${ORDER} LIMIT ${ROWS_PER_READ}) page`;
+/** Of these the tombstones are made, which are kept no longer either. */
+const REMOVED_LATELY = `${lines('user_id')}
+FROM (SELECT * FROM ${BOARD} AND score IS NULL AND achieved_at > now() - interval '10 minutes'
+      ORDER BY user_id LIMIT ${ROWS_PER_READ}) removed`;
+const FIRST = `
+SELECT (${lines(ORDER)} FROM (SELECT ${ORDER}, version FROM ${BOARD} AND score IS NOT NULL
+                              ORDER BY ${ORDER} LIMIT ${ROWS_PER_READ}) page) AS lines,
+       (${REMOVED_LATELY}) AS removed`;
 /** Behind the user $3. */
-const byUser = (which: string): string => `${lines('user_id')}
-FROM (SELECT * FROM ${BOARD} ${which} AND user_id > $3 ORDER BY user_id LIMIT ${ROWS_PER_READ}) page`;
-const REMOVED = byUser('AND score IS NULL');
-const ALL = byUser('');
-const OF_USERS = `${lines('user_id')} FROM ${BOARD} AND user_id = ANY ($3::text[])`;
+const ALL = `${lines('user_id')} AS lines
+FROM (SELECT * FROM ${BOARD} AND user_id > $3 ORDER BY user_id LIMIT ${ROWS_PER_READ}) page`;
+const OF_USERS = `${lines('user_id')} AS lines FROM ${BOARD} AND user_id = ANY ($3::text[])`;
 
 /** Before all entries: the lowest score is −(2^53 − 1). */
-const START: StandingChange = { userId: '', score: null, achievedAt: 0, version: 0 };
+const START: EntryChange = { userId: '', score: null, achievedAt: 0, version: 0 };
 
 /**
- * All entries of a board as PostgreSQL had them at one moment, in pages: in the board's order, as whoever builds it places each the
- * quicker next to the one before, then those that were removed. The next page is read while one is taken over, and other work of
- * the process comes in between.
+ * All entries of a board at one moment, in pages in the board's order, so that each is placed quickly next to the one before.
+ * The last page holds entries that were removed in the last ten minutes. The next page is read while one is taken over, and
+ * other work of the process comes in between.
  *
- * All pages are of one snapshot. Else an entry that moves from what is yet to be read to what was read would be missed until
- * the change itself is heard of.
+ * All pages are of one snapshot. Otherwise an entry that moves from a part not yet read to a part already read would be
+ * missed. A small board is one query.
  */
-export async function* entriesInOrder(pool: pg.Pool, key: BoardKey): AsyncGenerator<StandingChange[]> {
+export async function* entriesInOrder(pool: pg.Pool, board: Board): AsyncGenerator<EntryChange[]> {
+  const { key, sort } = board;
+  const first = await firstPage(pool, board);
+  if (first.entries.length < ROWS_PER_READ) {
+    yield [...first.entries, ...first.removed];
+    return;
+  }
   const client = await pool.connect();
   let isOver = false;
   try {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
     yield* pages((last) =>
-      entries(client, key, RANKED, [
-        last.score === null ? -(2 ** 53) : sortKey(key, last.score),
+      entries(client, board, RANKED, [
+        last.score === null ? -(2 ** 53) : sortKey(sort, last.score),
         last.achievedAt,
         last.userId,
       ]),
     );
-    yield* pages((last) => entries(client, key, REMOVED, [last.userId]));
+    const { rows } = await client.query<{ lines: string | null }>(`SELECT (${REMOVED_LATELY}) AS lines`, [
+      key.leaderboard,
+      key.season,
+    ]);
+    yield parse(sort, rows[0]?.lines);
     await client.query('COMMIT');
     isOver = true;
   } finally {
-    // Where it was broken off, the snapshot and what is still being read go with the connection.
+    // Closing the connection of a load that was broken off ends its snapshot and whatever is still being read.
     client.release(!isOver);
   }
 }
 
-/**
- * The same entries by user id, each page as PostgreSQL has it when it is read: to compare a board with, which is better done with
- * what is new. An entry cannot move between pages, and new users come last.
- */
-export function entriesByUser(database: Queryable, key: BoardKey): AsyncGenerator<StandingChange[]> {
-  return pages((last) => entries(database, key, ALL, [last.userId]));
+async function firstPage(
+  pool: pg.Pool,
+  { key, sort }: Board,
+): Promise<{ entries: EntryChange[]; removed: EntryChange[] }> {
+  const { rows } = await pool.query<{ lines: string | null; removed: string | null }>(FIRST, [
+    key.leaderboard,
+    key.season,
+  ]);
+  return { entries: parse(sort, rows[0]?.lines), removed: parse(sort, rows[0]?.removed) };
 }
 
-async function* pages(
-  read: (last: StandingChange) => Promise<StandingChange[]>,
-): AsyncGenerator<StandingChange[]> {
+/**
+ * The same entries by user id, each page as PostgreSQL has it when it is read: a comparison of a board is better made with
+ * recent rows. An entry cannot move between pages, and new users come last.
+ */
+export function entriesByUser(database: Queryable, board: Board): AsyncGenerator<EntryChange[]> {
+  return pages((last) => entries(database, board, ALL, [last.userId]));
+}
+
+async function* pages(read: (last: EntryChange) => Promise<EntryChange[]>): AsyncGenerator<EntryChange[]> {
   for (let page = read(START); ; ) {
     const rows = await page;
     const last = rows.at(-1);
@@ -75,9 +101,9 @@ async function* pages(
     const isLast = rows.length < ROWS_PER_READ;
     if (!isLast) {
       page = read(last);
-      // If it fails, that is told when its turn comes.
+      // A failure is thrown when the page is awaited.
       page.catch(() => {});
-      // Else it would be asked for only after this page is taken over.
+      // Sends the query before this page is taken over.
       await turn();
     }
     yield rows;
@@ -85,31 +111,36 @@ async function* pages(
   }
 }
 
-/** The entries that these users have or had on a board, as PostgreSQL has them. */
+/** The entries, and the removed entries, of these users, as PostgreSQL has them. */
 export function entriesOf(
   database: Queryable,
-  key: BoardKey,
+  board: Board,
   userIds: readonly string[],
-): Promise<StandingChange[]> {
-  return entries(database, key, OF_USERS, [userIds]);
+): Promise<EntryChange[]> {
+  return entries(database, board, OF_USERS, [userIds]);
 }
 
 async function entries(
   database: Queryable,
-  key: BoardKey,
+  { key, sort }: Board,
   text: string,
   values: unknown[],
-): Promise<StandingChange[]> {
-  const { rows } = await database.query<{ lines: string | null }>(text, [key.id, key.season, ...values]);
-  return parse(key, rows[0]?.lines ?? '');
+): Promise<EntryChange[]> {
+  const { rows } = await database.query<{ lines: string | null }>(text, [
+    key.leaderboard,
+    key.season,
+    ...values,
+  ]);
+  return parse(sort, rows[0]?.lines);
 }
 
 const SPACE = 0x20;
 const MINUS = 0x2d;
 const ZERO = 0x30;
 
-/** Takes a page apart: character by character, in a third of the time that it takes to split it. */
-function parse(key: BoardKey, lines: string): StandingChange[] {
+/** Parses a page character by character, which takes a third of the time of splitting it. */
+function parse(sort: Sort, page: string | null | undefined): EntryChange[] {
+  const lines = page ?? '';
   let at = 0;
   const integer = (): number => {
     const isNegative = lines.charCodeAt(at) === MINUS;
@@ -121,7 +152,7 @@ function parse(key: BoardKey, lines: string): StandingChange[] {
       value = 10 * value + digit;
     }
   };
-  const changes: StandingChange[] = [];
+  const changes: EntryChange[] = [];
   for (; at < lines.length; at++) {
     const end = lines.indexOf(' ', at);
     const userId = lines.slice(at, end);
@@ -132,7 +163,7 @@ function parse(key: BoardKey, lines: string): StandingChange[] {
     let score: number | null = null;
     if (lines.charCodeAt(at) === SPACE) {
       at++;
-      score = sortKey(key, integer());
+      score = sortKey(sort, integer());
     }
     changes.push({ userId, score, achievedAt, version });
   }

@@ -1,59 +1,40 @@
-import type { Entry } from '../../schemas/leaderboard.js';
+import type { Entry as EntryBody, Leaderboard } from '../../schemas/leaderboard.js';
 import type { DisplayNames } from '../access/display-names.js';
-import type { Catalog } from '../catalog/catalog.js';
+import type { UnappliedChanges } from '../changes/unapplied-changes.js';
 import { Problem } from '../errors.js';
-import type { BoardState, OwnStanding } from '../live/board-source.js';
 import type { Queryable } from '../postgres/database.js';
-import { retry } from '../retry.js';
-import {
-  type BoardKey,
-  type Leaderboard,
-  type LeaderboardReader,
-  NotReady,
-  type Page,
-  type RankChange,
-  type RankedStanding,
-  type Standing,
-  type StandingChange,
-} from './leaderboard.js';
-import { PostgresLeaderboard } from './postgres-leaderboard.js';
+import { type BoardKey, boardKey } from './board-key.js';
+import type { BoardState, EntryState, UserRank } from './board-state.js';
+import type { BoardChange, Entry, RankChange, RankedEntry, ScoredChange, Sort } from './entry.js';
+import type { OpenBoards } from './open-boards.js';
+import { countEntries, countRanks } from './postgres-boards.js';
+import { type BoardReader, NotReady, type Page, type Projection } from './projection.js';
+import type { Tombstones } from './tombstones.js';
 
 const UNKNOWN_RANKS: RankChange = { previousRank: null, rank: null };
 
-/** A committed change, and the board and season that it belongs to. */
-export interface EntryChange extends StandingChange {
-  readonly leaderboardId: string;
-  readonly season: number;
-}
-
-export interface EntryView {
-  readonly entry: Entry;
-  readonly total: number;
-  /** The score of the entry just above, or null for the first. */
-  readonly scoreAbove: number | null;
+interface Definitions {
+  /** @throws Problem `not-found` */
+  leaderboard(id: string): Promise<Pick<Leaderboard, 'id' | 'season' | 'sort'>>;
 }
 
 interface LeaderboardsOptions {
-  readonly catalog: Catalog;
+  readonly catalog: Definitions;
+  readonly boards: OpenBoards;
   readonly names: DisplayNames;
   readonly database: Queryable;
-  /** Makes the projection of one board, not loaded yet. */
-  readonly project: (key: BoardKey) => Leaderboard;
+  /** The users whom this process knows to be erased. */
+  readonly erased: Tombstones;
+  readonly unapplied: UnappliedChanges;
   readonly onError: (error: unknown) => void;
 }
 
-interface Board {
-  readonly projection: Leaderboard;
-  /** Asked while the projection is not ready. */
-  readonly truth: LeaderboardReader;
-}
-
-/** All leaderboards of the catalog: their projections, and reads that fall back on PostgreSQL while one is not ready. */
+/**
+ * All leaderboards: reads, which fall back on PostgreSQL while a projection is not ready, and the changes that this instance has
+ * committed. Every read throws Problem `not-found` if there is no such leaderboard.
+ */
 export class Leaderboards {
   readonly #options: LeaderboardsOptions;
-  readonly #listeners: ((leaderboardId: string) => void)[] = [];
-  readonly #closed = new AbortController();
-  #boards = new Map<string, Board>();
   /** Of pages, with their names: a projection gives the same page again as long as nothing has changed. */
   readonly #states = new WeakMap<Page, BoardState>();
 
@@ -61,127 +42,127 @@ export class Leaderboards {
     this.#options = options;
   }
 
-  /** Called with the id of a board when something that its readers see may have changed. */
-  onChange(listener: (leaderboardId: string) => void): void {
-    this.#listeners.push(listener);
-  }
-
-  /** Tells whoever listens that a board has changed. */
-  announce(leaderboardId: string): void {
-    for (const listener of this.#listeners) listener(leaderboardId);
-  }
-
-  /** Follows the catalog: a board that is new, or sorts otherwise, or is in a new season, gets a projection of its own. */
-  follow(): void {
-    const boards = new Map<string, Board>();
-    for (const { id, season, sort } of this.#options.catalog.leaderboards) {
-      const known = this.#boards.get(id);
-      const key = known?.projection.key;
-      if (known !== undefined && key?.season === season && key.sort === sort) boards.set(id, known);
-      else boards.set(id, this.#open({ id, season, sort }));
-    }
-    this.#boards = boards;
-  }
-
-  /** Loads every board again: changes may have been missed. */
-  reload(): void {
-    for (const { projection } of this.#boards.values()) void this.#load(projection);
-  }
-
-  close(): void {
-    this.#closed.abort();
-  }
-
-  /** Takes over what the ledger has committed, in order. The answer has one element a change. */
-  async apply(changes: readonly EntryChange[]): Promise<RankChange[]> {
+  /**
+   * Takes over scores that this instance has committed.
+   * @returns the ranks that each change led from and to; null where they are not known
+   */
+  async applyAndRank(changeId: string, changes: readonly ScoredChange[]): Promise<RankChange[]> {
     const ranks: RankChange[] = changes.map(() => UNKNOWN_RANKS);
-    await this.#each(async (projection) => {
-      const { id, season } = projection.key;
-      const indexes = [...changes.keys()].filter(
-        (i) => changes[i]?.leaderboardId === id && changes[i]?.season === season,
+    const unranked: { readonly index: number; readonly change: ScoredChange & { readonly sort: Sort } }[] =
+      [];
+    await this.#eachBoard(changeId, changes, async (projection, ofBoard) => {
+      const applied = await projection.apply(
+        changeId,
+        ofBoard.map(([, change]) => change),
       );
-      if (indexes.length === 0) return;
-      const applied = await projection
-        .apply(indexes.flatMap((i) => changes[i] ?? []))
-        .finally(() => this.announce(id));
-      for (const [n, i] of indexes.entries()) ranks[i] = applied[n] ?? UNKNOWN_RANKS;
+      const { sort } = projection.board;
+      for (const [n, [index, change]] of ofBoard.entries()) {
+        if (applied === null) unranked.push({ index, change: { ...change, sort } });
+        else ranks[index] = applied[n] ?? UNKNOWN_RANKS;
+      }
     });
+    if (unranked.length > 0) {
+      const counted = await countRanks(
+        this.#options.database,
+        unranked.map(({ change }) => change),
+      );
+      for (const [n, { index }] of unranked.entries()) ranks[index] = counted[n] ?? UNKNOWN_RANKS;
+    }
     return ranks;
   }
 
-  async erase(userId: string): Promise<void> {
-    this.#options.names.forget(userId);
-    await this.#each((projection) =>
-      projection.erase(userId).finally(() => this.announce(projection.key.id)),
-    );
+  /** Takes over corrections that this instance has committed. */
+  async apply(changeId: string, changes: readonly BoardChange[]): Promise<void> {
+    await this.#eachBoard(changeId, changes, async (projection, ofBoard) => {
+      await projection.apply(
+        changeId,
+        ofBoard.map(([, change]) => change),
+      );
+    });
   }
 
-  /** The user's display name has changed: what readers see is new, though no score is. */
-  async rename(userId: string, displayName: string): Promise<void> {
+  /** The display name of a user has changed, who has entries on these boards. */
+  async rename(
+    changeId: string,
+    userId: string,
+    displayName: string,
+    boards: readonly BoardKey[],
+  ): Promise<void> {
     this.#options.names.set(userId, displayName);
-    await this.#each((projection) => projection.touch().finally(() => this.announce(projection.key.id)));
+    await this.#each(changeId, boards, (projection) => projection.rename(changeId, userId));
   }
 
-  /** @throws Problem `not-found` if there is no such board; so do all reads below */
-  async page(leaderboardId: string, limit: number, after?: Standing): Promise<BoardState> {
-    return this.#state(leaderboardId, await this.#read(leaderboardId, (reader) => reader.page(limit, after)));
+  /** A user is erased, who had entries on these boards. */
+  async erase(changeId: string, userId: string, boards: readonly BoardKey[]): Promise<void> {
+    this.#options.erased.add(userId, Number.POSITIVE_INFINITY);
+    this.#options.names.forget(userId);
+    await this.#each(changeId, boards, (projection) => projection.erase(changeId, userId));
   }
 
-  async total(leaderboardId: string): Promise<number> {
-    return (await this.#read(leaderboardId, (reader) => reader.page(1))).total;
+  /** The board of a leaderboard's current season. */
+  async board(leaderboardId: string): Promise<BoardKey> {
+    const { id, season } = await this.#options.catalog.leaderboard(leaderboardId);
+    return boardKey(id, season);
+  }
+
+  async page(board: BoardKey, limit: number, after?: Entry): Promise<BoardState> {
+    return this.#state(board, await this.#read(board, (reader) => reader.page(limit, after)));
+  }
+
+  /** How many entries each of these boards has. */
+  async totals(boards: readonly BoardKey[]): Promise<number[]> {
+    const totals = await Promise.all(
+      boards.map((board) =>
+        this.#options.boards
+          .peek(board)
+          ?.page(1)
+          .then(
+            ({ total }) => total,
+            () => undefined,
+          ),
+      ),
+    );
+    const cold = boards.filter((_, i) => totals[i] === undefined);
+    const counted = (await countEntries(this.#options.database, cold)).values();
+    return totals.map((total) => total ?? counted.next().value ?? 0);
   }
 
   /** One user's entry, or null if it has none. */
-  async entry(leaderboardId: string, userId: string): Promise<EntryView | null> {
-    const placement = await this.#read(leaderboardId, (reader) => reader.placement(userId));
+  async entry(board: BoardKey, userId: string): Promise<EntryState | null> {
+    const placement = await this.#read(board, (reader) => reader.placement(userId));
     if (placement === null) return null;
-    const { total, standing, above } = placement;
-    const [entry] = await this.#entries([standing]);
+    const { total, entry: found, above } = placement;
+    const [entry] = await this.#withNames([found]);
     return entry === undefined ? null : { entry, total, scoreAbove: above?.score ?? null };
   }
 
-  async around(leaderboardId: string, userId: string, radius: number): Promise<BoardState | null> {
-    const page = await this.#read(leaderboardId, (reader) => reader.around(userId, radius));
-    return page && this.#state(leaderboardId, page);
+  async around(board: BoardKey, userId: string, radius: number): Promise<BoardState | null> {
+    const page = await this.#read(board, (reader) => reader.around(userId, radius));
+    return page && this.#state(board, page);
   }
 
-  async many(leaderboardId: string, userIds: readonly string[]): Promise<BoardState> {
-    return this.#state(leaderboardId, await this.#read(leaderboardId, (reader) => reader.many(userIds)));
+  async many(board: BoardKey, userIds: readonly string[]): Promise<BoardState> {
+    return this.#state(board, await this.#read(board, (reader) => reader.many(userIds)));
   }
 
   /** The board's top, for the live stream. */
-  top(leaderboardId: string, limit: number): Promise<BoardState> {
-    return this.page(leaderboardId, limit);
+  top(board: BoardKey, limit: number): Promise<BoardState> {
+    return this.page(board, limit);
   }
 
-  /** A user's own place, for the live stream: no display name is looked up. */
-  async standing(leaderboardId: string, userId: string): Promise<OwnStanding> {
-    const placement = await this.#read(leaderboardId, (reader) => reader.placement(userId));
-    if (placement === null) return { rank: null, score: null, total: await this.total(leaderboardId) };
-    return { rank: placement.standing.rank, score: placement.standing.score, total: placement.total };
+  /** A user's own rank, for the live stream: no display name is read. */
+  async userRank(board: BoardKey, userId: string): Promise<UserRank> {
+    const placement = await this.#read(board, (reader) => reader.placement(userId));
+    if (placement !== null) {
+      return { rank: placement.entry.rank, score: placement.entry.score, total: placement.total };
+    }
+    const { total } = await this.#read(board, (reader) => reader.page(1));
+    return { rank: null, score: null, total };
   }
 
-  /** The epoch of each board's projection, or null if PostgreSQL is read in its place. */
-  async epochs(): Promise<{ id: string; epoch: string | null }[]> {
-    return Promise.all(
-      [...this.#boards].map(async ([id, { projection }]) => ({
-        id,
-        epoch: await projection.page(1).then(
-          ({ epoch }) => epoch,
-          () => null,
-        ),
-      })),
-    );
-  }
-
-  #board(leaderboardId: string): Board {
-    const board = this.#boards.get(leaderboardId);
-    if (board === undefined) throw new Problem('not-found', `There is no leaderboard "${leaderboardId}".`);
-    return board;
-  }
-
-  async #read<T>(leaderboardId: string, read: (reader: LeaderboardReader) => Promise<T>): Promise<T> {
-    const { projection, truth } = this.#board(leaderboardId);
+  async #read<T>(board: BoardKey, read: (reader: BoardReader) => Promise<T>): Promise<T> {
+    const { sort } = await this.#options.catalog.leaderboard(board.leaderboard);
+    const { projection, truth } = this.#options.boards.use({ key: board, sort });
     try {
       return await read(projection);
     } catch (error) {
@@ -190,56 +171,74 @@ export class Leaderboards {
     }
   }
 
-  async #state(leaderboardId: string, page: Page): Promise<BoardState> {
+  async #state(board: BoardKey, page: Page): Promise<BoardState> {
     const known = this.#states.get(page);
     if (known !== undefined) return known;
-    const { epoch, version, total, standings } = page;
-    const { season } = this.#board(leaderboardId).projection.key;
-    const items = await this.#entries(standings);
-    const state = { leaderboard: leaderboardId, season, epoch, version, total, items };
+    const { epoch, version, total, entries } = page;
+    const state = { board, epoch, version, total, items: await this.#withNames(entries) };
     this.#states.set(page, state);
     return state;
   }
 
-  async #entries(standings: readonly RankedStanding[]): Promise<Entry[]> {
-    const names = await this.#options.names.of(standings.map(({ userId }) => userId));
-    return standings.map(({ rank, userId, score, achievedAt }) => ({
+  async #withNames(entries: readonly RankedEntry[]): Promise<EntryBody[]> {
+    const names = await this.#options.names.of(entries.map(({ userId }) => userId));
+    return entries.map(({ rank, userId, score, achievedAt }) => ({
       rank,
       userId,
-      // Without a name the user was erased this very moment, and is about to leave the board.
+      // A user without a name was erased this very moment, and is about to leave the board.
       displayName: names.get(userId) ?? 'Erased player',
       score,
       achievedAt: new Date(achievedAt).toISOString(),
     }));
   }
 
-  #open(key: BoardKey): Board {
-    const projection = this.#options.project(key);
-    void this.#load(projection);
-    return { projection, truth: new PostgresLeaderboard(key, this.#options.database) };
-  }
-
-  /** On every projection at once. One that is not ready takes nothing: it is loaded from PostgreSQL, where everything is. */
-  async #each(work: (projection: Leaderboard) => Promise<void>): Promise<void> {
-    await Promise.all(
-      [...this.#boards.values()].map(async ({ projection }) => {
-        try {
-          await work(projection);
-        } catch (error) {
-          if (!(error instanceof NotReady)) throw error;
-        }
-      }),
+  /** Groups changes by board, each with its index. */
+  async #eachBoard<C extends BoardChange>(
+    changeId: string,
+    changes: readonly C[],
+    work: (
+      projection: Projection,
+      ofBoard: readonly (readonly [index: number, change: C])[],
+    ) => Promise<void>,
+  ): Promise<void> {
+    const groups = new Map<string, { board: BoardKey; ofBoard: [number, C][] }>();
+    for (const [index, change] of changes.entries()) {
+      const group = groups.get(change.board.text) ?? { board: change.board, ofBoard: [] };
+      group.ofBoard.push([index, change]);
+      groups.set(change.board.text, group);
+    }
+    const boards = [...groups.values()].map(({ board }) => board);
+    await this.#each(changeId, boards, (projection) =>
+      work(projection, groups.get(projection.board.key.text)?.ofBoard ?? []),
     );
   }
 
-  #load(projection: Leaderboard): Promise<void> {
-    return retry(
-      async () => {
-        await projection.load();
-        this.announce(projection.key.id);
-      },
-      this.#closed.signal,
-      this.#options.onError,
-    );
+  /** Does the work on these boards, which are opened if they are cold, and announces them. */
+  async #each(
+    changeId: string,
+    boards: readonly BoardKey[],
+    work: (projection: Projection) => Promise<void>,
+  ): Promise<void> {
+    await Promise.all(boards.map((board) => this.#change(changeId, board, work)));
+  }
+
+  async #change(
+    changeId: string,
+    board: BoardKey,
+    work: (projection: Projection) => Promise<void>,
+  ): Promise<void> {
+    const { catalog, boards, unapplied } = this.#options;
+    try {
+      const { sort } = await catalog.leaderboard(board.leaderboard);
+      await work(boards.use({ key: board, sort }).projection);
+      unapplied.applied(board.text, changeId);
+    } catch (error) {
+      // A projection that is not ready is loaded from PostgreSQL, where the change is. A deleted leaderboard needs nothing.
+      const isExpected =
+        error instanceof NotReady || (error instanceof Problem && error.code === 'not-found');
+      if (!isExpected) throw error;
+    } finally {
+      boards.announce(board);
+    }
   }
 }

@@ -1,36 +1,19 @@
 import { Type } from '@sinclair/typebox';
+import pLimit from 'p-limit';
 import type pg from 'pg';
-import { concurrently } from '../concurrently.js';
-import type { RedisClient } from '../redis/connection.js';
-import { inTime, Script } from '../redis/script.js';
+import { inTime } from '../redis/scripts.js';
+import { type EntryChange, hasScore, sortKey } from './entry.js';
 import { entriesByUser, entriesInOrder, entriesOf } from './entry-pages.js';
 import { newEpoch } from './epoch.js';
-import { type BoardKey, hasScore, type StandingChange, sortKey } from './leaderboard.js';
-import {
-  BOARDS_CHANNEL,
-  BoardLost,
-  keysOf,
-  keysOfNext,
-  parser,
-  scriptArguments,
-  timeText,
-} from './redis-leaderboard.js';
-import * as scripts from './redis-scripts.js';
+import type { Board } from './projection.js';
+import { BoardLost, type BoardRedis, keysOf, parser, scriptArguments, timeText } from './redis-projection.js';
 
 /** First key of the advisory lock that lets one instance reconcile a board at a time; the second is the board. */
 const RECONCILE_LOCK = 7_228_502;
-/** A command or script holds up all of Redis while it runs: 500 entries take some 2 ms. */
+/** A command or script blocks Redis while it runs: 500 entries take some 2 ms. */
 const ENTRIES_AT_ONCE = 500;
-const PARTS_UNDER_WAY = 4;
+const PARTS_AT_ONCE = 4;
 const SCAN_COUNT = 1_000;
-
-const begin = new Script(scripts.BEGIN);
-const set = new Script(scripts.SET);
-const take = new Script(scripts.TAKE);
-const promote = new Script(scripts.PROMOTE);
-const repair = new Script(scripts.REPAIR);
-const remove = new Script(scripts.REMOVE);
-const totals = new Script(scripts.TOTALS);
 
 const asDone = parser(Type.Literal(1));
 const asCount = parser(Type.Integer());
@@ -43,44 +26,52 @@ const UNLOCK = 'SELECT pg_advisory_unlock($1, hashtext($2))';
 
 /** What differed between a board and rows of PostgreSQL. */
 interface Differences {
-  /** How many entries were set right. */
+  /** How many entries were repaired. */
   drift: number;
-  /** How many rows have a score that is not on the board: late news must not bring back who has left it. */
+  /** How many rows have a score that is not on the board because of a tombstone. */
   heldBack: number;
   /** Entries of the board, by user, that are newer than the rows. */
   readonly newer: Map<string, string>;
 }
 
+/** What a comparison has found. */
+export interface Reconciled {
+  /** How many entries differed: all of them, if the board was not in Redis. */
+  readonly drift: number;
+  /** Whether the board was built because Redis did not have it. */
+  readonly isBuilt: boolean;
+}
+
 /** Makes boards in Redis agree with PostgreSQL. */
 export class Reconciler {
   readonly #pool: pg.Pool;
-  readonly #client: RedisClient;
+  readonly #redis: BoardRedis;
   readonly #closed = new AbortController();
 
-  constructor(pool: pg.Pool, client: RedisClient) {
+  constructor(pool: pg.Pool, redis: BoardRedis) {
     this.#pool = pool;
-    this.#client = client;
+    this.#redis = redis;
   }
 
-  /**
-   * Compares a board entry by entry, sets right what differs, and builds it anew if Redis has lost it.
-   * @returns how many entries differed, or null if another instance is at it
-   */
-  async reconcile(key: BoardKey): Promise<number | null> {
-    const lock = await this.#pool.connect();
+  /** Compares a board entry by entry and repairs it, or builds it if Redis has lost it. Null if another instance is at it. */
+  async reconcile(board: Board): Promise<Reconciled | null> {
+    const client = await this.#pool.connect();
+    let isUnlocked = false;
     try {
-      const { rows } = await lock.query<{ ours: boolean }>(LOCK, [RECONCILE_LOCK, key.id]);
-      if (!rows[0]?.ours) return null;
-      const drift = await this.#compareOrBuild(key);
-      await lock.query(UNLOCK, [RECONCILE_LOCK, key.id]);
-      return drift;
+      const { rows } = await client.query<{ ours: boolean }>(LOCK, [RECONCILE_LOCK, board.key.text]);
+      isUnlocked = !rows[0]?.ours;
+      if (isUnlocked) return null;
+      const reconciled = await this.#compareOrBuild(board);
+      await client.query(UNLOCK, [RECONCILE_LOCK, board.key.text]);
+      isUnlocked = true;
+      return reconciled;
     } finally {
-      // With the connection goes the lock, in whatever state it is.
-      lock.release(true);
+      // Closing the connection ends its lock, whatever state it is in.
+      client.release(!isUnlocked);
     }
   }
 
-  /** Whatever is under way ends at its next page, with an error. */
+  /** A comparison or build under way ends at its next page, with an error. */
   close(): void {
     this.#closed.abort();
   }
@@ -92,26 +83,28 @@ export class Reconciler {
     }
   }
 
-  async #compareOrBuild(key: BoardKey): Promise<number> {
-    // Whoever holds the lock is alone: no build goes on that these could wait for.
-    await inTime(this.#client.unlink(keysOf(key).changes));
+  async #compareOrBuild(board: Board): Promise<Reconciled> {
+    // The holder of the lock is alone: no build is under way that these changes could wait for.
+    await inTime(this.#redis.client.unlink(keysOf(board.key).changes));
     try {
-      return await this.#compare(key);
+      return { drift: await this.#compare(board), isBuilt: false };
     } catch (error) {
       if (!(error instanceof BoardLost)) throw error;
-      return await this.build(key);
+      return { drift: await this.build(board), isBuilt: true };
     }
   }
 
-  /** Sets right the entries that are older than these, which are committed, or differ from them. */
-  async repair(key: BoardKey, standings: readonly StandingChange[]): Promise<Differences> {
-    const { board, gone, changes } = keysOf(key);
+  /** Repairs the entries that differ from these committed ones, unless the board has a newer version. */
+  async repair(board: Board, changes: readonly EntryChange[]): Promise<Differences> {
+    const keys = keysOf(board.key);
     const found: Differences = { drift: 0, heldBack: 0, newer: new Map() };
-    await inParts(standings, async (part) => {
-      const args = part.flatMap((standing) => scriptArguments(key, standing));
-      const [drift, heldBack, ...newer] = asRepair(
-        await repair.run(this.#client, [...board, gone, changes], [BOARDS_CHANNEL, key.id, ...args]),
+    await inParts(changes, async (part) => {
+      const args = part.flatMap((change) => scriptArguments(board, change));
+      const answer = await this.#redis.scripts.repair(
+        [...keys.board, keys.tombstones, keys.changes],
+        [...this.#redis.messageOf(board.key), ...args],
       );
+      const [drift, heldBack, ...newer] = asRepair(answer);
       found.drift += Number(drift);
       found.heldBack += Number(heldBack);
       for (let i = 0; i < newer.length; i += 2) found.newer.set(String(newer[i]), String(newer[i + 1]));
@@ -119,118 +112,117 @@ export class Reconciler {
     return found;
   }
 
-  async #compare(key: BoardKey): Promise<number> {
+  async #compare(board: Board): Promise<number> {
     let matched = 0;
     let drift = 0;
-    for await (const standings of this.#untilClosed(entriesByUser(this.#pool, key))) {
-      const found = await this.repair(key, standings);
-      const removed = await this.#removeFalse(key, found.newer);
+    for await (const rows of this.#untilClosed(entriesByUser(this.#pool, board))) {
+      const found = await this.repair(board, rows);
+      const removed = await this.#removeFalse(board, found.newer);
       drift += found.drift + removed;
-      // Some that were removed are there again, as PostgreSQL has them. To look for strangers in vain does no harm.
-      matched += standings.filter(hasScore).length - found.heldBack - removed;
+      // Some that were removed are there again, as PostgreSQL has them. A search for strangers in vain does no harm.
+      matched += rows.filter(hasScore).length - found.heldBack - removed;
     }
-    // More entries than that are strangers, or have just come.
-    if ((await this.#totals(key)).entries > matched) drift += await this.#removeStrangers(key);
-    const { ranked, entries } = await this.#totals(key);
+    // More entries than that are strangers, or have just arrived.
+    if ((await this.#totals(board)).entries > matched) drift += await this.#removeStrangers(board);
+    const { ranked, entries } = await this.#totals(board);
     if (ranked === entries) return drift;
-    // The sorted set has members that no entry tells of.
-    await this.build(key);
+    // The sorted set has members without an entry.
+    await this.build(board);
     return drift + Math.abs(ranked - entries);
   }
 
-  async #totals(key: BoardKey): Promise<{ ranked: number; entries: number }> {
-    const [ranked, entries] = asTotals(await totals.run(this.#client, keysOf(key).board, []));
+  async #totals({ key }: Board): Promise<{ ranked: number; entries: number }> {
+    const [ranked, entries] = asTotals(await this.#redis.scripts.totals(keysOf(key).board, []));
     return { ranked, entries };
   }
 
-  async #removeStrangers(key: BoardKey): Promise<number> {
-    const [, entries = ''] = keysOf(key).board;
+  async #removeStrangers(board: Board): Promise<number> {
+    const [, entries = ''] = keysOf(board.key).board;
     let removed = 0;
     let cursor = '0';
     do {
       this.#closed.signal.throwIfAborted();
-      const [next, fields] = await this.#client.hscan(entries, cursor, 'COUNT', SCAN_COUNT);
+      const [next, fields] = await this.#redis.client.hscan(entries, cursor, 'COUNT', SCAN_COUNT);
       const found = new Map<string, string>();
       for (let i = 0; i < fields.length; i += 2) found.set(fields[i] ?? '', fields[i + 1] ?? '');
       for (const user of found.keys()) if (user.startsWith('~')) found.delete(user);
-      removed += await this.#removeFalse(key, found);
+      removed += await this.#removeFalse(board, found);
       cursor = next;
     } while (cursor !== '0');
     return removed;
   }
 
   /**
-   * Takes away those of the entries that PostgreSQL does not have, or has older: what Redis has was in PostgreSQL before, so
-   * they are false, or PostgreSQL was set back. @returns how many
+   * Removes those of the entries that PostgreSQL does not have, or has older: an entry in Redis was in PostgreSQL before, so it
+   * is false, or PostgreSQL was set back. @returns how many
    */
-  async #removeFalse(key: BoardKey, found: ReadonlyMap<string, string>): Promise<number> {
+  async #removeFalse(board: Board, found: ReadonlyMap<string, string>): Promise<number> {
     if (found.size === 0) return 0;
-    const rows = await entriesOf(this.#pool, key, [...found.keys()]);
+    const rows = await entriesOf(this.#pool, board, [...found.keys()]);
     const versions = new Map(rows.filter(hasScore).map(({ userId, version }) => [userId, version]));
     const wrong = new Map(
       [...found].filter(([user, entry]) => !(Number(entry.slice(16)) <= (versions.get(user) ?? -1))),
     );
     if (wrong.size === 0) return 0;
-    const args = [BOARDS_CHANNEL, key.id, ...[...wrong].flat()];
-    const removed = asCount(await remove.run(this.#client, keysOf(key).board, args));
+    const args = [...this.#redis.messageOf(board.key), ...[...wrong].flat()];
+    const removed = asCount(await this.#redis.scripts.remove(keysOf(board.key).board, args));
     const kept = rows.filter(({ userId }) => wrong.has(userId));
-    if (kept.length > 0) await this.repair(key, kept);
+    if (kept.length > 0) await this.repair(board, kept);
     return removed;
   }
 
-  /** Builds the board beside the old one, if there is any, and puts it in its place. @returns how many entries it has */
-  async build(key: BoardKey): Promise<number> {
-    const { board, gone, changes } = keysOf(key);
+  /** Builds the board beside the old one, if there is one, and then replaces it. @returns how many entries it has */
+  async build(board: Board): Promise<number> {
+    const { scripts, client } = this.#redis;
+    const keys = keysOf(board.key);
     const epoch = newEpoch();
-    const next = keysOfNext(key, epoch);
+    const next = keys.next(epoch);
     // From here on every change waits for the next board, so what commits while rows are read is not missed.
-    await begin.run(this.#client, [...next, changes], [epoch]);
+    await scripts.beginBuild([...next, keys.changes], [epoch]);
     try {
-      const entries = await this.#load(key, next, epoch);
-      const args = [BOARDS_CHANNEL, key.id, epoch];
-      asDone(await promote.run(this.#client, [...board, ...next, gone, changes], args));
+      const entries = await this.#load(board, next, epoch);
+      const args = [...this.#redis.messageOf(board.key), epoch];
+      asDone(await scripts.promote([...keys.board, ...next, keys.tombstones, keys.changes], args));
       return entries;
     } catch (error) {
-      // Else they would end by themselves, but later.
-      inTime(this.#client.unlink(...next)).catch(() => {});
+      // They would expire, but later.
+      inTime(client.unlink(...next)).catch(() => {});
       throw error;
     }
   }
 
-  /** All rows, then what has waited meanwhile, until so little waits that it can be left for the end. */
-  async #load(key: BoardKey, [rank, entries]: [string, string], epoch: string): Promise<number> {
-    const { gone, changes } = keysOf(key);
+  /** All rows, then the changes that wait, until so few wait that `promote` can take them. */
+  async #load(board: Board, [rank, entries]: [string, string], epoch: string): Promise<number> {
+    const { scripts, client } = this.#redis;
+    const { tombstones, changes } = keysOf(board.key);
     const setAll = (args: readonly (string | number)[][]) =>
       inParts(args, async (part) => {
-        await set.run(this.#client, [rank, entries, gone], part.flat());
+        await scripts.set([rank, entries, tombstones], part.flat());
       });
     let loaded = 0;
-    for await (const standings of ahead(this.#untilClosed(entriesInOrder(this.#pool, key)))) {
-      await inParts(standings.filter(hasScore), async (part) => {
+    for await (const rows of ahead(this.#untilClosed(entriesInOrder(this.#pool, board)))) {
+      await inParts(rows.filter(hasScore), async (part) => {
         const members: (string | number)[] = [];
         const fields: string[] = [];
         for (const { userId, score, achievedAt, version } of part) {
           const time = timeText(achievedAt);
-          members.push(sortKey(key, score), time + userId);
+          members.push(sortKey(board.sort, score), time + userId);
           fields.push(userId, `${time}:${version}`);
         }
-        await Promise.all([
-          inTime(this.#client.zadd(rank, ...members)),
-          inTime(this.#client.hset(entries, ...fields)),
-        ]);
+        await Promise.all([inTime(client.zadd(rank, ...members)), inTime(client.hset(entries, ...fields))]);
         loaded += part.length;
       });
-      const removed = standings.filter((standing) => !hasScore(standing));
-      await setAll(removed.map((standing) => scriptArguments(key, standing)));
+      const removed = rows.filter((row) => !hasScore(row));
+      await setAll(removed.map((change) => scriptArguments(board, change)));
     }
-    while ((await inTime(this.#client.hlen(changes))) > ENTRIES_AT_ONCE) {
-      await setAll(waited(asTaken(await take.run(this.#client, [changes], [epoch]))));
+    while ((await inTime(client.hlen(changes))) > ENTRIES_AT_ONCE) {
+      await setAll(waited(asTaken(await scripts.takeChanges([changes], [epoch]))));
     }
     return loaded;
   }
 }
 
-/** What has waited, from user and text in turn, as the scripts take it. */
+/** The changes that waited, from user and text in turn, as the scripts take them. */
 function waited(fields: readonly string[]): string[][] {
   const args: string[][] = [];
   for (let i = 0; i < fields.length; i += 2) {
@@ -241,7 +233,7 @@ function waited(fields: readonly string[]): string[][] {
   return args;
 }
 
-/** The same, each asked for while the one before it is dealt with. */
+/** The same items, each requested while the one before it is processed. */
 async function* ahead<T>(items: AsyncGenerator<T>): AsyncGenerator<T> {
   let next = items.next();
   try {
@@ -249,7 +241,7 @@ async function* ahead<T>(items: AsyncGenerator<T>): AsyncGenerator<T> {
       const { done, value } = await next;
       if (done) return;
       next = items.next();
-      // If it fails, that is told when its turn comes.
+      // A failure is thrown when the item is awaited.
       next.catch(() => {});
       yield value;
     }
@@ -263,5 +255,11 @@ async function inParts<T>(items: readonly T[], work: (part: readonly T[]) => Pro
   const parts = Array.from({ length: Math.ceil(items.length / ENTRIES_AT_ONCE) }, (_, i) =>
     items.slice(i * ENTRIES_AT_ONCE, (i + 1) * ENTRIES_AT_ONCE),
   );
-  await concurrently(parts, PARTS_UNDER_WAY, work);
+  const limit = pLimit({ concurrency: PARTS_AT_ONCE, rejectOnClear: true });
+  try {
+    await Promise.all(parts.map((part) => limit(() => work(part))));
+  } finally {
+    // After a failure no further part is begun.
+    limit.clearQueue();
+  }
 }

@@ -1,198 +1,238 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, type Redis } from 'ioredis';
+import pLimit from 'p-limit';
+import { Loop } from '../loop.js';
 import type { RedisClient } from '../redis/connection.js';
-import type { BoardKey, StandingChange } from './leaderboard.js';
+import { inTime } from '../redis/scripts.js';
+import { type BoardKey, parseBoardKey } from './board-key.js';
+import { newEpoch } from './epoch.js';
+import { type Board, NotReady } from './projection.js';
+import type { BoardWork } from './received-changes.js';
 import type { Reconciler } from './reconciler.js';
-import { BOARDS_CHANNEL, BoardLost, keysOf, RedisLeaderboard } from './redis-leaderboard.js';
+import {
+  BOARDS_CHANNEL,
+  BoardLost,
+  type BoardRedis,
+  keysOf,
+  NO_CHANGE,
+  RedisProjection,
+  scriptArguments,
+} from './redis-projection.js';
+import type { Tombstones } from './tombstones.js';
 
-/** How often each board is asked what it is at: finds lost boards, and changes whose message was lost. */
+/** How often Redis is asked whether it is still the same. */
 const CHECK_EVERY_MS = 500;
-/** What another instance has committed it also puts into Redis, unless it dies in between: this long is waited for it. */
-const GRACE_MS = 500;
-const MAX_UNCONFIRMED = 50_000;
-/** A file that Redis comes back with may lack its last seconds: more versions than can have been in them. */
-const FORGOTTEN_VERSIONS = 1_000_000;
+/** Its value changes when Redis has lost its data, whatever was in it. */
+const SENTINEL = 'scoreboard:sentinel';
+/** Boards that are compared or built at a time: each takes two connections to PostgreSQL. */
+const AT_ONCE = 2;
+/** How long another instance that is comparing the same board is waited for, in milliseconds. */
+const YIELD_MS = 500;
+/** A Redis that has restarted from its file may lack its last seconds: more versions than it can have lost. */
+const LOST_VERSIONS = 1_000_000;
 
 interface RedisBoardsOptions {
-  readonly client: RedisClient;
-  /** A connection of its own, which does nothing but listen. */
+  readonly redis: BoardRedis;
+  /** A connection of its own, which is only subscribed. */
   readonly subscriber: RedisClient;
   readonly reconciler: Reconciler;
-  /** How often every board is compared with PostgreSQL, in milliseconds. */
+  readonly erased: Tombstones;
+  /** How often every open board is compared with PostgreSQL, in milliseconds. */
   readonly syncIntervalMs: number;
-  /** A board has changed, or can be read again, or cannot any more. */
-  readonly onChange: (leaderboardId: string) => void;
-  readonly onReconciled: (leaderboardId: string, drift: number, ms: number) => void;
-  /** Another instance has compared the board this time. */
-  readonly onYielded: (leaderboardId: string) => void;
+  /** The projections that are open. */
+  readonly open: () => Iterable<RedisProjection>;
+  /** Changes of a board, or of all, may have been missed: it is to be marked stale and loaded. */
+  readonly reload: (board: BoardKey) => void;
+  readonly reloadAll: () => void;
+  /** Another instance has changed a board, or all boards may have changed. */
+  readonly onChange: (board: BoardKey) => void;
+  /** The writer of a change has applied it. */
+  readonly onApplied: (board: BoardKey, changeId: string) => void;
+  /** A board that should have agreed with PostgreSQL was compared; `drift` entries differed. */
+  readonly onReconciled: (board: BoardKey, drift: number, ms: number) => void;
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Looks after the boards in Redis: hears when another instance has changed one, finds those that Redis has lost and has
- * them rebuilt at once, and has all of them compared with PostgreSQL now and then.
+ * Looks after the boards in Redis. It receives from other instances which boards they have changed, notices when Redis has
+ * lost its data, compares boards with PostgreSQL before they are read, and compares all open ones now and then.
  *
- * A board is *in doubt* where changes may have passed Redis by: at the start, after a connection was lost (Redis may come
- * back with an old file), and when a change could not be confirmed. It is not read until it has been compared.
+ * A verification of a board is *pending* where changes may have bypassed Redis: when it is opened, after a connection was
+ * lost (Redis may come back with an old file), and when a write failed. It is not read until it has been compared.
+ *
+ * At rest this costs one command each half second, however many boards there are.
  */
 export class RedisBoards {
   readonly #options: RedisBoardsOptions;
-  readonly #boards = new Map<string, RedisLeaderboard>();
-  /** What each board was at when it was last looked at; null if it could not be read. */
-  readonly #seen = new Map<string, string | null>();
-  readonly #reconciling = new Map<string, Promise<void>>();
-  /** One after the other: together they would take every connection to PostgreSQL. */
-  #last = Promise.resolve();
-  readonly #timers: NodeJS.Timeout[] = [];
-  #unconfirmed = 0;
-  #checking = false;
-  #closed = false;
+  readonly #verifying = new Map<RedisProjection, Promise<void>>();
+  readonly #limit = pLimit(AT_ONCE);
+  readonly #check: Loop;
+  readonly #sync: Loop;
+  /** What the sentinel was when Redis was last asked. */
+  #sentinel: string | undefined;
+  readonly #closed = new AbortController();
 
   constructor(options: RedisBoardsOptions) {
     this.#options = options;
-    const { client, subscriber, syncIntervalMs } = options;
-    client.on('close', () => this.doubtAll());
-    // A cluster makes a connection to a node that is away anew at each command: only one that worked can have missed something.
-    const connected = new WeakSet<Redis>();
-    const watch = (node: Redis) => {
-      if (node.status === 'ready') connected.add(node);
-      else node.once('ready', () => connected.add(node));
-    };
-    if (client instanceof Cluster) client.nodes().forEach(watch);
-    client.on('+node', watch);
-    client.on('-node', (node: Redis) => {
-      if (connected.has(node)) this.doubtAll();
-    });
+    const { redis, subscriber, syncIntervalMs } = options;
+    this.#watch(redis.client);
     subscriber.on('ready', () => {
       subscriber.subscribe(BOARDS_CHANNEL).catch(options.onError);
-      for (const id of this.#boards.keys()) options.onChange(id);
+      for (const { board } of options.open()) options.onChange(board.key);
     });
-    subscriber.on('message', (_channel: string, id: string) => options.onChange(id));
-    this.#timers.push(setInterval(() => void this.#check(), CHECK_EVERY_MS).unref());
-    this.#timers.push(setInterval(() => void this.#reconcileAll(), syncIntervalMs).unref());
+    subscriber.on('message', (_channel: string, message: string) => this.#receive(message));
+    this.#check = new Loop(() => this.#compareSentinel(), {
+      everyMs: CHECK_EVERY_MS,
+      firstBackoffMs: CHECK_EVERY_MS,
+      maxBackoffMs: CHECK_EVERY_MS,
+      // The connection reports that it is lost; each check that fails meanwhile is no news.
+      onError: () => {},
+    }).start(0);
+    this.#sync = new Loop((signal) => this.#reconcileAll(signal), {
+      everyMs: syncIntervalMs,
+      onError: options.onError,
+    }).start();
   }
 
-  /** The board in Redis, looked after from now on. */
-  project(key: BoardKey): RedisLeaderboard {
-    const board = new RedisLeaderboard(key, this.#options.client);
-    this.#boards.set(key.id, board);
-    board.doubts++;
-    void this.recover(board);
-    return board;
+  /** A projection of the board, which is to be loaded. */
+  project(board: Board): RedisProjection {
+    const { redis, reload } = this.#options;
+    const projection = new RedisProjection(
+      board,
+      redis,
+      (projection) => this.#verify(projection),
+      () => reload(board.key),
+    );
+    projection.markStale();
+    return projection;
   }
 
-  /** Whether every board can be read from Redis. */
-  async ready(): Promise<boolean> {
-    const boards = [...this.#boards.values()];
-    const states = await Promise.allSettled(boards.map((board) => board.state()));
-    return states.every(({ status }) => status === 'fulfilled') && boards.every(({ doubts }) => doubts === 0);
+  /** Whether Redis answers, and has every open board that it had before. A cold board is not missed. */
+  async isReady(): Promise<boolean> {
+    await this.#compareSentinel();
+    return [...this.#options.open()].every(({ isReady, wasReady }) => isReady || !wasReady);
   }
 
-  /** A board that could not be read is rebuilt, if Redis has lost it. */
-  async recover(board: RedisLeaderboard): Promise<void> {
-    const running = this.#reconciling.get(board.key.id);
-    if (running !== undefined) return running;
-    const run = this.#last
-      .then(() => this.#reconcile(board))
-      .finally(() => this.#reconciling.delete(board.key.id));
-    this.#last = run;
-    this.#reconciling.set(board.key.id, run);
-    return run;
-  }
-
-  /** Takes note of what another instance has committed, and sees to it that it has arrived in Redis. */
-  confirm(leaderboardId: string, season: number, standings: readonly StandingChange[]): void {
-    const board = this.#boards.get(leaderboardId);
-    // With so much to confirm Redis is away; what is missed then, the next comparison finds.
-    if (board?.key.season !== season) return;
-    if (this.#unconfirmed > MAX_UNCONFIRMED) {
-      board.doubts++;
-      return;
-    }
-    this.#unconfirmed += standings.length;
-    setTimeout(async () => {
-      this.#unconfirmed -= standings.length;
-      try {
-        const present = standings.filter(({ userId }) => !board.erased.has(userId));
-        if (!this.#closed) await this.#options.reconciler.repair(board.key, present);
-      } catch (error) {
-        // Whoever rebuilds it may have read the row before. The first doubt is news, those that follow from it are not.
-        if (board.doubts++ === 0 && !(error instanceof BoardLost)) this.#options.onError(error);
-      }
-    }, GRACE_MS).unref();
-  }
-
-  /** Changes may have been missed: every board is compared before it is read again. */
-  doubtAll(): void {
-    for (const board of this.#boards.values()) board.doubts++;
+  /**
+   * Applies a change that its writer has not reported as applied. Of several instances that try, one does it. A board that is
+   * not in Redis needs nothing: when it is built, it is built with the change.
+   */
+  async confirm(board: Board, changeId: string, work: BoardWork): Promise<void> {
+    const { redis, erased } = this.#options;
+    const { board: keys, tombstones, changes, claimOf } = keysOf(board.key);
+    const all = [...keys, tombstones, changes, claimOf(changeId)];
+    const message = redis.messageOf(board.key);
+    if (work.type === 'erase') await redis.scripts.confirmErase(all, [...message, work.userId]);
+    if (work.type === 'rename')
+      await redis.scripts.confirmRename([...keys, claimOf(changeId)], [...message, work.userId]);
+    if (work.type !== 'entries') return;
+    // Redis may have lost its tombstones meanwhile.
+    const present = work.entries.filter(({ userId, version }) => version > erased.versionOf(userId));
+    const args = present.flatMap((change) => scriptArguments(board, change));
+    await redis.scripts.confirm(all, [...message, ...args]);
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closed.abort();
     this.#options.reconciler.close();
-    for (const timer of this.#timers) clearInterval(timer);
     this.#options.subscriber.disconnect();
-    await Promise.allSettled(this.#reconciling.values());
+    await Promise.allSettled([this.#check.stop(), this.#sync.stop(), ...this.#verifying.values()]);
   }
 
-  async #check(): Promise<void> {
-    if (this.#checking) return;
-    this.#checking = true;
-    await Promise.all([...this.#boards.values()].map((board) => this.#checkBoard(board)));
-    this.#checking = false;
+  /** After a connection was lost, changes may have been missed, and Redis may have lost data. */
+  #watch(client: RedisClient): void {
+    const { reloadAll } = this.#options;
+    client.on('close', reloadAll);
+    // A cluster client reconnects to a node that is away at each command: only a connection that worked can have missed something.
+    const connected = new WeakSet<Redis>();
+    const watchNode = (node: Redis) => {
+      if (node.status === 'ready') connected.add(node);
+      else node.once('ready', () => connected.add(node));
+    };
+    if (client instanceof Cluster) client.nodes().forEach(watchNode);
+    client.on('+node', watchNode);
+    client.on('-node', (node: Redis) => {
+      if (connected.has(node)) reloadAll();
+    });
   }
 
-  async #checkBoard(board: RedisLeaderboard): Promise<void> {
-    const { id } = board.key;
-    let state: string | null = null;
-    try {
-      state = await board.state();
-      if (board.doubts > 0) void this.recover(board);
-    } catch (error) {
-      if (error instanceof BoardLost) void this.recover(board);
-      else if (this.#seen.get(id) !== null) this.#options.onError(error);
+  #receive(message: string): void {
+    const [text = '', writer, changeId] = message.split(' ');
+    const board = parseBoardKey(text);
+    if (board === null || writer === this.#options.redis.instance) return;
+    if (changeId !== undefined && changeId !== NO_CHANGE) this.#options.onApplied(board, changeId);
+    this.#options.onChange(board);
+  }
+
+  async #compareSentinel(): Promise<void> {
+    const { client } = this.#options.redis;
+    let sentinel = await inTime(client.get(SENTINEL));
+    if (sentinel === null) {
+      await inTime(client.set(SENTINEL, newEpoch(), 'NX'));
+      sentinel = await inTime(client.get(SENTINEL));
     }
-    // While Redis is away nobody says what changes: open streams look at PostgreSQL each time.
-    if (board.doubts > 0 || state === null || state !== this.#seen.get(id)) this.#options.onChange(id);
-    this.#seen.set(id, state);
+    if (sentinel === null) throw new Error('Redis does not keep what is written');
+    const isOther = this.#sentinel !== undefined && this.#sentinel !== sentinel;
+    this.#sentinel = sentinel;
+    if (isOther) this.#options.reloadAll();
   }
 
-  /** Compares every board with PostgreSQL, one after the other; of all instances one does so in an interval. */
-  async #reconcileAll(): Promise<void> {
-    const { client, syncIntervalMs, onError } = this.#options;
-    for (const board of this.#boards.values()) {
+  /** Compares every open board with PostgreSQL, one after the other. Of all instances one does so in an interval. */
+  async #reconcileAll(signal: AbortSignal): Promise<void> {
+    const { redis, syncIntervalMs, onError } = this.#options;
+    for (const projection of this.#options.open()) {
+      if (signal.aborted) return;
       try {
-        const turn = await client.set(
-          keysOf(board.key).compared,
-          1,
-          'PX',
-          Math.ceil(syncIntervalMs * 0.9),
-          'NX',
-        );
-        if (turn !== null) await this.recover(board);
-        else this.#options.onYielded(board.key.id);
+        const { reconciled } = keysOf(projection.board.key);
+        const ttl = Math.ceil(syncIntervalMs * 0.9);
+        const isOurTurn = (await inTime(redis.client.set(reconciled, 1, 'PX', ttl, 'NX'))) !== null;
+        if (isOurTurn) await this.#limit(() => this.#reconcile(projection));
       } catch (error) {
         onError(error);
       }
     }
   }
 
-  async #reconcile(board: RedisLeaderboard): Promise<void> {
-    if (this.#closed) return;
-    const { key, doubts } = board;
+  /** Compares the board until no verification is pending. Joins a comparison under way. */
+  #verify(projection: RedisProjection): Promise<void> {
+    const running = this.#verifying.get(projection);
+    if (running !== undefined) return running;
+    const verifying = this.#untilVerified(projection).finally(() => this.#verifying.delete(projection));
+    this.#verifying.set(projection, verifying);
+    return verifying;
+  }
+
+  async #untilVerified(projection: RedisProjection): Promise<void> {
+    const { redis } = this.#options;
+    const { signal } = this.#closed;
+    while (!projection.isReady && !signal.aborted) {
+      if (redis.client.status !== 'ready') throw new NotReady('Redis is not connected');
+      const isDone = await this.#limit(() => this.#reconcile(projection));
+      if (!isDone) await delay(YIELD_MS, undefined, { signal, ref: false }).catch(() => {});
+    }
+  }
+
+  /** False if another instance is comparing the board. */
+  async #reconcile(projection: RedisProjection): Promise<boolean> {
+    if (this.#closed.signal.aborted) return false;
+    const { reconciler, onReconciled, onChange } = this.#options;
+    const { board, pendingVerifications, wasReady } = projection;
     const start = performance.now();
     try {
-      const drift = await this.#options.reconciler.reconcile(key);
-      if (drift === null) {
-        this.#options.onYielded(key.id);
-      } else {
-        this.#options.onReconciled(key.id, drift, performance.now() - start);
-        if (doubts > 0) await board.touch(FORGOTTEN_VERSIONS);
-        // Those that came meanwhile are for the next comparison.
-        board.doubts -= doubts;
-      }
-      this.#options.onChange(key.id);
+      const reconciled = await reconciler.reconcile(board);
+      if (reconciled === null) return false;
+      const { drift, isBuilt } = reconciled;
+      // A cold board that is built for the first time has not drifted.
+      if (wasReady || !isBuilt) onReconciled(board.key, drift, performance.now() - start);
+      if (pendingVerifications > 0 && !isBuilt) await projection.skipVersions(LOST_VERSIONS);
     } catch (error) {
-      if (!this.#closed) this.#options.onError(error);
+      if (this.#closed.signal.aborted) return false;
+      throw error instanceof BoardLost ? new NotReady('The board was lost again', { cause: error }) : error;
     }
+    // Verifications that became pending meanwhile need another comparison.
+    projection.pendingVerifications -= pendingVerifications;
+    projection.wasReady = true;
+    onChange(board.key);
+    return true;
   }
 }

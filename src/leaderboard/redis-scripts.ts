@@ -3,23 +3,23 @@
  *
  * - `{…}:rank`, a sorted set. Score: the entry's score as it sorts ascending (negated where higher is better), exact up to
  *   2^53. Member: `achievedAt` as 15 digits and the user id, so that of equal scores the one reached first comes first.
- * - `{…}:entries`, a hash from user id to `<achievedAt as 15 digits>:<version>`. Its fields `~epoch` and `~version` tell of
- *   the board itself.
- * - `{…}:gone`, a hash from users who have left the board to the version up to which no late change may bring them back;
- *   those who were erased stay away for good. It outlives rebuilds, and ends by itself a day after the last has left.
+ * - `{…}:entries`, a hash from user id to `<achievedAt as 15 digits>:<version>`. Its fields `~epoch` and `~version` are the
+ *   board's own.
+ * - `{…}:tombstones`, a hash from users whose entry was removed to the version up to which a late change must not bring it
+ *   back; for an erased user no version does. It outlives rebuilds, and expires a day after the last removal.
  *
  * Redis may lose a key: evicted, emptied, restarted without its file. So the sorted set holds a sentinel, `~<epoch>` at
  * infinity, where it changes no rank: a board whose keys do not agree on the epoch is lost, and no part of it is read.
  *
- * In arguments an empty sort key takes the user off the board.
+ * In arguments an empty sort key removes the entry. Scripts that change a board publish the message that they are given.
  *
  * A board is built in keys beside it, which end with its epoch (`…:rank:<epoch>`), and then renamed. Its rows come in plain
- * commands, which look at nothing that is there: scripts would take three times as long for a million. So changes wait
- * meanwhile in `{…}:changes`, a hash from user id to `<version>:<achievedAt as 15 digits>:<sort key>`, of each user the
- * newest; its field `~epoch` says for which build. All three end by themselves if nobody goes on with them.
+ * commands, which read nothing back: scripts would take three times as long for a million. So changes wait
+ * meanwhile in `{…}:changes`, a hash from user id to `<version>:<achievedAt as 15 digits>:<sort key>`, the newest of each
+ * user; its field `~epoch` says for which build. All three expire if a build is given up.
  */
 
-/** Seconds after which a build that was given up is forgotten. */
+/** Seconds after which a build that was given up expires. */
 const BUILD_WITHIN = 3600;
 /** Later than any version. */
 const NEVER = 2 ** 53;
@@ -39,17 +39,17 @@ end
 `;
 
 const WRITE = `
-local function gone_until(gone, user)
-  return tonumber(redis.call('HGET', gone, user) or 0)
+local function removed_until(tombstones, user)
+  return tonumber(redis.call('HGET', tombstones, user) or 0)
 end
-local function leave(rank, entries, gone, member, user, version)
+local function remove(rank, entries, tombstones, member, user, version)
   if member then
     redis.call('ZREM', rank, member)
     redis.call('HDEL', entries, user)
   end
-  if gone_until(gone, user) < tonumber(version) then
-    redis.call('HSET', gone, user, version)
-    redis.call('EXPIRE', gone, 86400)
+  if removed_until(tombstones, user) < tonumber(version) then
+    redis.call('HSET', tombstones, user, version)
+    redis.call('EXPIRE', tombstones, 86400)
   end
 end
 local function put(rank, entries, old_member, user, key, achieved, version)
@@ -57,12 +57,12 @@ local function put(rank, entries, old_member, user, key, achieved, version)
   redis.call('ZADD', rank, key, achieved .. user)
   redis.call('HSET', entries, user, achieved .. ':' .. version)
 end
-local function set(rank, entries, gone, user, key, achieved, version)
+local function set(rank, entries, tombstones, user, key, achieved, version)
   local member, known = member_of(entries, user)
   if known and known >= tonumber(version) then return end
   if key == '' then
-    leave(rank, entries, gone, member, user, version)
-  elseif gone_until(gone, user) < tonumber(version) then
+    remove(rank, entries, tombstones, member, user, version)
+  elseif removed_until(tombstones, user) < tonumber(version) then
     put(rank, entries, member, user, key, achieved, version)
   end
 end
@@ -76,7 +76,7 @@ local function keep(changes, user, key, achieved, version)
 end
 `;
 
-/** The answer to a read: epoch, version, total, 0-based start, then member and score in turn. False: the board is lost. */
+/** The answer to a read: epoch, version, total, 0-based start, then member and score in turn; false if the board is lost. */
 const ANSWER = `
 local function answer(epoch, start, rows)
   return {epoch, redis.call('HGET', KEYS[2], '~version'), redis.call('ZCARD', KEYS[1]) - 1, start, rows}
@@ -95,7 +95,7 @@ if not epoch then return false end
 `;
 
 /** KEYS rank, entries. ARGV limit; then, for a page after a position, its sort key and member. */
-export const PAGE = `${READ}
+const PAGE = `${READ}
 local limit, key, member = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 if not key then return slice(epoch, 0, limit) end
 local at = redis.call('ZSCORE', KEYS[1], member)
@@ -111,7 +111,7 @@ return slice(epoch, low, limit)
 `;
 
 /** KEYS rank, entries. ARGV user, how many above, how many below. No rows if the user has no entry. */
-export const AROUND = `${READ}
+const AROUND = `${READ}
 local member = member_of(KEYS[2], ARGV[1])
 if not member then return answer(epoch, 0, {}) end
 local rank = redis.call('ZRANK', KEYS[1], member)
@@ -121,7 +121,7 @@ return slice(epoch, start, rank + tonumber(ARGV[3]) + 1 - start)
 `;
 
 /** KEYS rank, entries. ARGV users. Rows are member, score and 0-based rank in turn. */
-export const MANY = `${READ}
+const MANY = `${READ}
 local rows = {}
 for i = 1, #ARGV do
   local member = member_of(KEYS[2], ARGV[i])
@@ -136,18 +136,12 @@ end
 return answer(epoch, 0, rows)
 `;
 
-/** KEYS rank, entries. Epoch and version; false if the board is lost. */
-export const STATE = `${HELD}
-local epoch = epoch_of(KEYS[1], KEYS[2])
-return epoch and {epoch, redis.call('HGET', KEYS[2], '~version')}
-`;
-
 /**
- * KEYS rank, entries, gone, changes. ARGV channel, board, then user, sort key, achieved and version of each change. Previous
+ * KEYS rank, entries, tombstones, changes. ARGV channel, message, then user, sort key, achieved and version of each change. Previous
  * and new rank (0-based, or -1) of each. For a board that is being built they wait too: then the answer is 0 if the board
- * itself is lost; false if it is and none is being built.
+ * itself is lost; false if it is lost and none is being built.
  */
-export const APPLY = `${HELD}${WRITE}${KEEP}
+const APPLY = `${HELD}${WRITE}${KEEP}
 local epoch = epoch_of(KEYS[1], KEYS[2])
 local awaited = is_awaited(KEYS[4])
 local ranks = {}
@@ -161,14 +155,14 @@ for i = 3, #ARGV, 4 do
     ranks[#ranks + 1] = after and redis.call('ZRANK', KEYS[1], after) or -1
   end
 end
-if not epoch then return awaited and 0 or false end
-redis.call('HINCRBY', KEYS[2], '~version', 1)
+if not epoch and not awaited then return false end
+if epoch then redis.call('HINCRBY', KEYS[2], '~version', 1) end
 redis.call('PUBLISH', ARGV[1], ARGV[2])
-return ranks
+return epoch and ranks or 0
 `;
 
-/** KEYS rank, entries, gone, changes. ARGV channel, board, user. */
-export const ERASE = `${HELD}${KEEP}
+/** KEYS rank, entries, tombstones, changes. ARGV channel, message, user. */
+const ERASE = `${HELD}${KEEP}
 redis.call('HSET', KEYS[3], ARGV[3], ${NEVER})
 redis.call('EXPIRE', KEYS[3], 86400)
 if is_awaited(KEYS[4]) then keep(KEYS[4], ARGV[3], '', '', '${NEVER}') end
@@ -181,8 +175,16 @@ end
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 `;
 
-/** KEYS rank, entries. ARGV channel, board, by how many versions. Readers see something new that is no score. */
-export const TOUCH = `${HELD}
+/** KEYS rank, entries. ARGV channel, message, user. The display name of a user has changed, who may be on the board. */
+const RENAME = `${HELD}
+if epoch_of(KEYS[1], KEYS[2]) and redis.call('HEXISTS', KEYS[2], ARGV[3]) == 1 then
+  redis.call('HINCRBY', KEYS[2], '~version', 1)
+end
+redis.call('PUBLISH', ARGV[1], ARGV[2])
+`;
+
+/** KEYS rank, entries. ARGV channel, message, by how many versions the board moves on. */
+const SKIP_VERSIONS = `${HELD}
 if epoch_of(KEYS[1], KEYS[2]) then redis.call('HINCRBY', KEYS[2], '~version', ARGV[3]) end
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 `;
@@ -196,21 +198,21 @@ end
 `;
 
 /** KEYS next rank, next entries, changes. ARGV epoch. Begins a board that is empty; from here on changes wait for it. */
-export const BEGIN = `${BEGIN_CHANGES}
+const BEGIN = `${BEGIN_CHANGES}
 redis.call('ZADD', KEYS[1], '+inf', '~' .. ARGV[1])
 redis.call('HSET', KEYS[2], '~epoch', ARGV[1], '~version', 1)
 for i = 1, 2 do redis.call('EXPIRE', KEYS[i], ${BUILD_WITHIN}) end
 begin_changes(KEYS[3], ARGV[1])
 `;
 
-/** KEYS next rank, next entries, gone. ARGV user, sort key, achieved and version in turn. */
-export const SET = `${HELD}${WRITE}
+/** KEYS next rank, next entries, tombstones. ARGV user, sort key, achieved and version in turn. */
+const SET = `${HELD}${WRITE}
 for i = 1, #ARGV, 4 do set(KEYS[1], KEYS[2], KEYS[3], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
 return 1
 `;
 
 /** KEYS changes. ARGV epoch. What has waited, as the hash has it, `~epoch` too; false if some of it was lost. */
-export const TAKE = `${BEGIN_CHANGES}
+const TAKE = `${BEGIN_CHANGES}
 if redis.call('HGET', KEYS[1], '~epoch') ~= ARGV[1] then return false end
 local taken = redis.call('HGETALL', KEYS[1])
 begin_changes(KEYS[1], ARGV[1])
@@ -218,10 +220,10 @@ return taken
 `;
 
 /**
- * KEYS rank, entries, both next ones, gone, changes. ARGV channel, board, epoch. The next board takes what still waits, and
+ * KEYS rank, entries, both next ones, tombstones, changes. ARGV channel, message, epoch. The next board takes what still waits, and
  * becomes the board. False if some of it was lost, or another is being built.
  */
-export const PROMOTE = `${HELD}${WRITE}
+const PROMOTE = `${HELD}${WRITE}
 if epoch_of(KEYS[3], KEYS[4]) ~= ARGV[3] or redis.call('HGET', KEYS[6], '~epoch') ~= ARGV[3] then return false end
 local changes = redis.call('HGETALL', KEYS[6])
 for i = 1, #changes, 2 do
@@ -239,12 +241,12 @@ return 1
 `;
 
 /**
- * KEYS rank, entries, gone, changes. ARGV channel, board, then user, sort key, achieved and version of each row of
+ * KEYS rank, entries, tombstones, changes. ARGV channel, message, then user, sort key, achieved and version of each row of
  * PostgreSQL. Sets right what differs, also for a board that is being built, unless the board knows something newer. How
  * many differed, how many have a score and stay off the board because they have left it, then user and entry in turn of what
  * is newer; false if neither board is there.
  */
-export const REPAIR = `${HELD}${WRITE}${KEEP}
+const REPAIR = `${HELD}${WRITE}${KEEP}
 local awaited = is_awaited(KEYS[4])
 if awaited then
   for i = 3, #ARGV, 4 do keep(KEYS[4], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
@@ -268,8 +270,8 @@ for n = 1, #users do
       answer[#answer + 1] = entry
     elseif key == '' then
       if member then answer[1] = answer[1] + 1 end
-      leave(KEYS[1], KEYS[2], KEYS[3], member, user, version)
-    elseif gone_until(KEYS[3], user) < tonumber(version) then
+      remove(KEYS[1], KEYS[2], KEYS[3], member, user, version)
+    elseif removed_until(KEYS[3], user) < tonumber(version) then
       answer[1] = answer[1] + 1
       put(KEYS[1], KEYS[2], member, user, key, achieved, version)
     else
@@ -285,10 +287,10 @@ return answer
 `;
 
 /**
- * KEYS rank, entries. ARGV channel, board, then user and entry in turn. Takes away entries that should not be there, if they
+ * KEYS rank, entries. ARGV channel, message, then user and entry in turn. Takes away entries that should not be there, if they
  * are still as they were seen. How many; false if the board is lost.
  */
-export const REMOVE = `${HELD}
+const REMOVE = `${HELD}
 if not epoch_of(KEYS[1], KEYS[2]) then return false end
 local removed = 0
 for i = 3, #ARGV, 2 do
@@ -305,6 +307,41 @@ return removed
 `;
 
 /** KEYS rank, entries. How many entries the sorted set has, and how many the hash; false if the board is lost. */
-export const TOTALS = `${HELD}
+const TOTALS = `${HELD}
 return epoch_of(KEYS[1], KEYS[2]) and {redis.call('ZCARD', KEYS[1]) - 1, redis.call('HLEN', KEYS[2]) - 2}
 `;
+
+/** Of all instances one confirms a change: who sets this key, which has the same hash tag as the board. */
+const claimed = (script: string, claim: number): string => `
+if not redis.call('SET', KEYS[${claim}], 1, 'PX', 60000, 'NX') then return 0 end
+${script}`;
+
+/** KEYS those of REPAIR, then the claim. 0 if another instance has confirmed the change; else as REPAIR. */
+const CONFIRM = claimed(REPAIR, 5);
+/** KEYS those of ERASE, then the claim. */
+const CONFIRM_ERASE = claimed(ERASE, 5);
+/** KEYS those of RENAME, then the claim. */
+const CONFIRM_RENAME = claimed(RENAME, 3);
+
+/** All scripts, by the names of their commands. */
+export const BOARD_SCRIPTS = {
+  page: { numberOfKeys: 2, lua: PAGE },
+  around: { numberOfKeys: 2, lua: AROUND },
+  many: { numberOfKeys: 2, lua: MANY },
+  apply: { numberOfKeys: 4, lua: APPLY },
+  erase: { numberOfKeys: 4, lua: ERASE },
+  rename: { numberOfKeys: 2, lua: RENAME },
+  skipVersions: { numberOfKeys: 2, lua: SKIP_VERSIONS },
+  beginBuild: { numberOfKeys: 3, lua: BEGIN },
+  set: { numberOfKeys: 3, lua: SET },
+  takeChanges: { numberOfKeys: 1, lua: TAKE },
+  promote: { numberOfKeys: 6, lua: PROMOTE },
+  repair: { numberOfKeys: 4, lua: REPAIR },
+  remove: { numberOfKeys: 2, lua: REMOVE },
+  totals: { numberOfKeys: 2, lua: TOTALS },
+  confirm: { numberOfKeys: 5, lua: CONFIRM },
+  confirmErase: { numberOfKeys: 5, lua: CONFIRM_ERASE },
+  confirmRename: { numberOfKeys: 3, lua: CONFIRM_RENAME },
+} as const;
+
+export type BoardScript = keyof typeof BOARD_SCRIPTS;

@@ -1,5 +1,5 @@
 import type { Entry } from '../../schemas/leaderboard.js';
-import type { BoardState, OwnStanding } from './board-source.js';
+import type { BoardState, UserRank } from '../leaderboard/board-state.js';
 
 /*
  * The wire format of the live stream. Data is JSON on one line: JSON escapes \r and \n, the only line ends of the format,
@@ -49,12 +49,12 @@ export class BoardFrames implements Frames {
 
   /** A new version alone is no news: most changes of a board happen below what a client shows. */
   equals(other: BoardFrames): boolean {
-    const { season, total } = this.state;
-    return season === other.state.season && total === other.state.total && this.items === other.items;
+    return this.state.total === other.state.total && this.items === other.items;
   }
 
   #event(name: string): Frame {
-    const { epoch, leaderboard, season, version, total } = this.state;
+    const { epoch, board, version, total } = this.state;
+    const { leaderboard, season } = board;
     const head = JSON.stringify({ leaderboard, season, version, total }).slice(0, -1);
     return frameOf(`id: ${epoch}-${version}\nevent: ${name}\ndata: ${head},"items":[${this.items}]}\n\n`);
   }
@@ -66,7 +66,7 @@ export class RankFrames implements Frames {
 
   constructor(
     private readonly userId: string,
-    private readonly standing: OwnStanding,
+    private readonly userRank: UserRank,
   ) {}
 
   get first(): Frame {
@@ -74,7 +74,7 @@ export class RankFrames implements Frames {
   }
 
   get next(): Frame {
-    const { rank, score, total } = this.standing;
+    const { rank, score, total } = this.userRank;
     const data = { userId: this.userId, rank, score, total };
     this.#rank ??= frameOf(`event: rank\ndata: ${json(data)}\n\n`);
     return this.#rank;
@@ -82,7 +82,7 @@ export class RankFrames implements Frames {
 
   /** A new total alone is no news: the board's own event tells it, and it would cost a frame of its own a user. */
   equals(other: RankFrames): boolean {
-    return this.standing.rank === other.standing.rank && this.standing.score === other.standing.score;
+    return this.userRank.rank === other.userRank.rank && this.userRank.score === other.userRank.score;
   }
 }
 

@@ -1,7 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { BoardSource, BoardState } from './board-source.js';
+import type { BoardKey } from '../leaderboard/board-key.js';
+import type { BoardState } from '../leaderboard/board-state.js';
+import { Loop } from '../loop.js';
+import type { BoardSource } from './board-source.js';
 import { BoardFrames, entryJson, RankFrames } from './frames.js';
-import { Pace } from './pace.js';
 import { eachStream, type Shown, type Stream } from './stream.js';
 import { type News, Topic } from './topic.js';
 
@@ -18,48 +20,54 @@ interface Top {
   readonly reach: number;
 }
 
-const STANDINGS_A_TURN = 32;
-/** Who waits until a change is out; only as long as the source fails are they more than score in one tick. */
+const RANKS_A_TURN = 32;
+/** Upper bound on callers waiting in `shown()`. Reached only while the source fails. */
 const MAX_WAITING = 8_192;
+const BACKOFF = { firstBackoffMs: 50, maxBackoffMs: 1_000 };
 
 /**
- * A board that somebody watches, from its first stream to its last.
+ * A board that streams watch, from its first stream to its last.
  *
- * Each tick reads the *top* once, at the largest limit in use, cuts it for the smaller ones, and makes the
- * *standings* of all users followed here due. Those are looked up a few at a time, so that neither the event loop
- * nor a database is swamped. Neither job asks the same question twice at a time, so no answer overtakes another.
+ * Each flush reads the *top* once, at the largest limit in use, cuts it for the smaller ones, and makes the *ranks* of all
+ * users followed here due. Those are read a few at a time, so that neither the event loop nor a database is swamped.
+ * Neither job asks the same question twice at a time, so no answer overtakes another. Changes that come faster than the flush
+ * interval are coalesced.
  */
 export class LiveBoard {
+  readonly key: BoardKey;
+  readonly #source: BoardSource;
   readonly #tops = new Map<number, Topic<BoardFrames>>();
   readonly #ranks = new Map<string, Topic<RankFrames>>();
   readonly #dueUsers = new Set<string>();
-  readonly #topPace: Pace;
-  readonly #standingPace: Pace;
+  readonly #topFlushes: Loop;
+  readonly #rankFlushes: Loop;
   #top: Top | null = null;
   readonly #waiting: (() => void)[] = [];
 
   constructor(
-    private readonly leaderboard: string,
-    private readonly source: BoardSource,
+    key: BoardKey,
+    source: BoardSource,
     flushIntervalMs: number,
     onError: (error: unknown) => void,
   ) {
-    this.#topPace = new Pace(() => this.#flushTop(), flushIntervalMs, onError);
-    // Ticks of the top set the pace of the standings; users of new streams need not wait for one.
-    this.#standingPace = new Pace(() => this.#flushStandings(), 0, onError);
+    this.key = key;
+    this.#source = source;
+    this.#topFlushes = new Loop(() => this.#flushTop(), { ...BACKOFF, restMs: flushIntervalMs, onError });
+    // Flushes of the top make ranks due; users of new streams need not wait for one.
+    this.#rankFlushes = new Loop(() => this.#flushRanks(), { ...BACKOFF, onError });
   }
 
-  get deserted(): boolean {
+  get isDeserted(): boolean {
     return this.#tops.size === 0;
   }
 
   changed(): void {
-    this.#topPace.request();
+    this.#topFlushes.request();
   }
 
   /**
-   * Resolves when a tick from now on has written to the streams what is new, or when the last of them has left.
-   * @throws Error if too many wait for that already
+   * Resolves when a flush that begins after this call has written to the streams, or when the last of them has left.
+   * @throws Error if too many callers wait for that already
    */
   async shown(): Promise<void> {
     if (this.#waiting.length >= MAX_WAITING) throw new Error('Too many wait for the next frame');
@@ -70,11 +78,11 @@ export class LiveBoard {
   /** Opens the stream. Asks the source only for what no other stream shows already. */
   join(stream: Stream, { limit, userId }: View): void {
     const top = joinTopic(this.#tops, limit, stream);
-    if (isNew(top) && !this.#cut(limit, top)) this.#topPace.request();
+    if (isNew(top) && !this.#cut(limit, top)) this.changed();
     const topics: Shown[] = [top];
     if (userId !== undefined) {
       const rank = joinTopic(this.#ranks, userId, stream);
-      if (isNew(rank)) this.#lookUpSoon([userId]);
+      if (isNew(rank)) this.#makeDue([userId]);
       topics.push(rank);
     }
     stream.open(topics);
@@ -83,59 +91,64 @@ export class LiveBoard {
   leave(stream: Stream, { limit, userId }: View): void {
     leaveTopic(this.#tops, limit, stream);
     if (userId !== undefined) leaveTopic(this.#ranks, userId, stream);
-    if (this.deserted) this.#tell(this.#waiting.length);
+    if (this.isDeserted) this.#resolve(this.#waiting.length);
+  }
+
+  /** Ends all streams, each with its own time to reconnect. */
+  close(): void {
+    for (const { streams } of [...this.#tops.values()]) for (const stream of [...streams]) stream.close();
   }
 
   async #flushTop(): Promise<void> {
-    if (this.deserted) return;
+    if (this.isDeserted) return;
     const waiting = this.#waiting.length;
     const limit = Math.max(...this.#tops.keys());
-    const state = await this.source.top(this.leaderboard, limit);
+    const state = await this.#source.top(this.key, limit);
     if (this.#top !== null && isOlder(state, this.#top.state)) {
-      // Older than what is shown: whatever changed since is not in it.
-      this.#topPace.request();
+      // It lacks a change that is shown already.
+      this.changed();
       return;
     }
     const reach = state.items.length < limit ? Number.POSITIVE_INFINITY : state.items.length;
     this.#top = { state, entries: state.items.map(entryJson), reach };
-    const news = [...this.#tops].filter(([limit, topic]) => this.#cut(limit, topic));
-    this.#lookUpSoon(this.#ranks.keys());
-    for (const [, topic] of news) await eachStream(topic.streams, catchUp);
-    this.#tell(waiting);
+    const changed = [...this.#tops].filter(([limit, topic]) => this.#cut(limit, topic));
+    this.#makeDue(this.#ranks.keys());
+    for (const [, topic] of changed) await eachStream(topic.streams, catchUp);
+    this.#resolve(waiting);
   }
 
-  #tell(waiting: number): void {
+  #resolve(waiting: number): void {
     for (const resolve of this.#waiting.splice(0, waiting)) resolve();
   }
 
-  /** Shows the last answer to a topic. Returns whether its streams must hear of it. */
+  /** Shows the last answer to a topic. Returns whether its streams must be written to. */
   #cut(limit: number, topic: Topic<BoardFrames>): boolean {
     if (this.#top === null || limit > this.#top.reach) return false;
     const { state, entries } = this.#top;
     return topic.show(new BoardFrames(state, entries.slice(0, limit).join(',')));
   }
 
-  #lookUpSoon(userIds: Iterable<string>): void {
+  #makeDue(userIds: Iterable<string>): void {
     for (const userId of userIds) this.#dueUsers.add(userId);
-    if (this.#dueUsers.size > 0) this.#standingPace.request();
+    if (this.#dueUsers.size > 0) this.#rankFlushes.request();
   }
 
-  async #flushStandings(): Promise<void> {
+  async #flushRanks(): Promise<void> {
     while (this.#dueUsers.size > 0) {
-      const batch = [...take(this.#dueUsers, STANDINGS_A_TURN)];
-      const results = await Promise.allSettled(batch.map((userId) => this.#lookUp(userId)));
+      const batch = [...take(this.#dueUsers, RANKS_A_TURN)];
+      const results = await Promise.allSettled(batch.map((userId) => this.#readRank(userId)));
       const failure = results.find((result) => result.status === 'rejected');
       if (failure) throw failure.reason;
       await nextTurn();
     }
   }
 
-  async #lookUp(userId: string): Promise<void> {
+  async #readRank(userId: string): Promise<void> {
     const topic = this.#ranks.get(userId);
     if (topic === undefined) return;
     try {
-      const standing = await this.source.standing(this.leaderboard, userId);
-      if (topic.show(new RankFrames(userId, standing))) await eachStream(topic.streams, catchUp);
+      const rank = await this.#source.userRank(this.key, userId);
+      if (topic.show(new RankFrames(userId, rank))) await eachStream(topic.streams, catchUp);
     } catch (error) {
       this.#dueUsers.add(userId);
       throw error;
@@ -150,7 +163,7 @@ function joinTopic<K, F extends News<F>>(topics: Map<K, Topic<F>>, key: K, strea
   return topic;
 }
 
-/** What an older topic lacks has been asked for already. */
+/** The source was asked for an older topic already. */
 function isNew<F extends News<F>>(topic: Topic<F>): boolean {
   return topic.streams.size === 1;
 }

@@ -98,16 +98,20 @@ export function createMetrics(registry: Registry) {
       buckets: [0.0001, 0.00025, 0.0005, ...SECONDS],
       registers,
     }),
-    projectionEpoch: new Gauge({
-      name: 'leaderboard_projection_epoch_timestamp_seconds',
-      help: 'When the epoch of a board began, since the Unix epoch: it is new after each rebuild.',
-      labelNames: ['leaderboard'],
+    projections: new Gauge({
+      name: 'leaderboard_projections',
+      help: 'Boards whose projection is open: ready to be read, or loading while PostgreSQL is read instead.',
+      labelNames: ['state'],
       registers,
     }),
-    projectionReady: new Gauge({
-      name: 'leaderboard_projection_ready',
-      help: '1 if a board is read from its projection, 0 while PostgreSQL is read instead.',
-      labelNames: ['leaderboard'],
+    projectionBytes: new Gauge({
+      name: 'leaderboard_projection_bytes',
+      help: 'Memory of this process that open projections take.',
+      registers,
+    }),
+    projectionsOpened: new Counter({
+      name: 'leaderboard_projections_opened_total',
+      help: 'Cold boards whose projection was opened because they were needed.',
       registers,
     }),
     poolConnections: new Gauge({

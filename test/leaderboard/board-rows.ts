@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { Test } from 'tap';
-import type { BoardKey, Sort, Standing, StandingChange } from '../../src/leaderboard/leaderboard.js';
+import { boardKey } from '../../src/leaderboard/board-key.js';
+import type { Entry, EntryChange, Sort } from '../../src/leaderboard/entry.js';
+import type { Board } from '../../src/leaderboard/projection.js';
 import { types } from '../../src/postgres/database.js';
 import { buildTestDatabase } from '../helper.js';
 
@@ -26,11 +28,11 @@ export class BoardRows {
     return new BoardRows(pool);
   }
 
-  newBoard(sort: Sort): BoardKey {
-    return { id: 'global', season: this.#season++, sort };
+  newBoard(sort: Sort): Board {
+    return { key: boardKey('global', this.#season++), sort };
   }
 
-  async write({ id, season, sort }: BoardKey, rows: readonly StandingChange[]): Promise<void> {
+  async write({ key, sort }: Board, rows: readonly EntryChange[]): Promise<void> {
     const values = [
       rows.map(({ userId }) => userId),
       rows.map(({ score }) => score),
@@ -47,15 +49,15 @@ export class BoardRows {
        SELECT $6, $7, * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::bigint[])
        ON CONFLICT (leaderboard_id, season, user_id) DO UPDATE
        SET score = excluded.score, sort_key = excluded.sort_key, achieved_at = excluded.achieved_at, version = excluded.version`,
-      [...values, id, season],
+      [...values, key.leaderboard, key.season],
     );
   }
 
   /**
    * A board of `userOf(1)` to `userOf(count)`, who need no rows of their own. Ten users a score on average, and of those
-   * every hundredth pair at the same time. The index of the ranking is made anew, as to fill it takes longer than all else.
+   * every hundredth pair at the same time. The index of the ranking is made again, because filling it takes longer than everything else.
    */
-  async fill({ id, season, sort }: BoardKey, count: number): Promise<void> {
+  async fill({ key, sort }: Board, count: number): Promise<void> {
     const client = await this.pool.connect();
     await client.query('SET session_replication_role = replica'); // spares a million users, whom no board reads
     const { rows } = await client.query<{ indexdef: string }>(
@@ -67,7 +69,7 @@ export class BoardRows {
        SELECT $1, $2, 'usr_01' || lpad(to_hex(n), 9, '0') || left(md5(n::text), 15), score, $3 * score,
               timestamptz '2026-06-11' + abs(hashint4(-n)) % 1000 * interval '1 millisecond', 1
        FROM (SELECT n, hashint4(n) % 50000 AS score FROM generate_series(1, $4::int) n) made`,
-      [id, season, sort === 'desc' ? -1 : 1, count],
+      [key.leaderboard, key.season, sort === 'desc' ? -1 : 1, count],
     );
     for (const { indexdef } of rows) await client.query(indexdef);
     await client.query('VACUUM ANALYZE scores');
@@ -80,21 +82,21 @@ export class BoardRows {
     return `usr_01${n.toString(16).padStart(9, '0')}${digest.slice(0, 15)}`;
   }
 
-  async delete({ id, season }: BoardKey, userId: string): Promise<void> {
+  async delete({ key }: Board, userId: string): Promise<void> {
     await this.pool.query('DELETE FROM scores WHERE leaderboard_id = $1 AND season = $2 AND user_id = $3', [
-      id,
-      season,
+      key.leaderboard,
+      key.season,
       userId,
     ]);
   }
 }
 
 /** The order of the contract, by sorting everything: what every reader is held against. */
-export function inOrder<S extends Standing>(sort: Sort, standings: Iterable<S>): S[] {
-  return [...standings].sort((a, b) => compare(sort, a, b));
+export function inOrder<E extends Entry>(sort: Sort, entries: Iterable<E>): E[] {
+  return [...entries].sort((a, b) => compare(sort, a, b));
 }
 
-export function compare(sort: Sort, a: Standing, b: Standing): number {
+export function compare(sort: Sort, a: Entry, b: Entry): number {
   const byScore = sort === 'asc' ? a.score - b.score : b.score - a.score;
   return byScore || a.achievedAt - b.achievedAt || (a.userId < b.userId ? -1 : Number(a.userId > b.userId));
 }

@@ -1,43 +1,66 @@
 import { EventEmitter, once } from 'node:events';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { DisplayNames } from '../../src/access/display-names.js';
 import { Users } from '../../src/access/users.js';
 import { Catalog } from '../../src/catalog/catalog.js';
+import { seedDemoActions } from '../../src/catalog/demo-actions.js';
+import { UnappliedChanges } from '../../src/changes/unapplied-changes.js';
 import { newId } from '../../src/ids.js';
+import { boardKey } from '../../src/leaderboard/board-key.js';
 import { Leaderboards } from '../../src/leaderboard/leaderboards.js';
-import { MemoryLeaderboard } from '../../src/leaderboard/memory-leaderboard.js';
+import { MemoryProjection } from '../../src/leaderboard/memory-projection.js';
+import { OpenBoards } from '../../src/leaderboard/open-boards.js';
+import { Tombstones } from '../../src/leaderboard/tombstones.js';
 import { ScoreLedger } from '../../src/ledger/score-ledger.js';
-import { BoardRows, type Hold, slowDatabase } from './board-rows.js';
+import { BoardRows, slowDatabase } from './board-rows.js';
 
-/** The boards of a service with three players, and a load that waits until the test lets it go on. */
+const GLOBAL = boardKey('global', 1);
+const WRITER = 'instance-1';
+const act = { actor: 'svc_1', reason: null };
+
+/** The boards of a service with three players, whose loads can be held up. */
 async function openBoards(t: Test) {
   const { pool } = await BoardRows.open(t);
   const { database, hold } = slowDatabase(pool);
-  const catalog = new Catalog(pool);
-  await catalog.seedDemoActions();
-  await catalog.load();
+  const catalog = new Catalog(pool, WRITER);
+  await seedDemoActions(pool);
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
-  const leaderboards = new Leaderboards({
-    catalog,
-    names: new DisplayNames(pool),
+  const erased = new Tombstones();
+  const boards = new OpenBoards({
     database: pool,
-    project: (key) => new MemoryLeaderboard(key, database),
+    project: (board) => new MemoryProjection(board, database, erased),
+    maxBytes: 2 ** 24,
     onError,
   });
-  t.teardown(() => leaderboards.close());
+  const unapplied = new UnappliedChanges();
+  const names = new DisplayNames(pool);
+  const leaderboards = new Leaderboards({
+    catalog,
+    boards,
+    names,
+    database: pool,
+    erased,
+    unapplied,
+    onError,
+  });
+  t.teardown(() => {
+    boards.close();
+    unapplied.close();
+  });
   const changes = new EventEmitter();
-  leaderboards.onChange((id) => changes.emit('change', id));
-  const ledger = new ScoreLedger({ pool, leaderboards, instance: newId('svc'), onError });
-  const users = new Users(pool);
+  boards.onChange(({ text }) => changes.emit('change', text));
+  const ledger = new ScoreLedger({ pool, leaderboards, writer: WRITER, onError });
+  const users = new Users(pool, WRITER);
   const players = [
     await users.createGuest('Ada'),
     await users.createGuest('Bob'),
     await users.createGuest('Cleo'),
   ];
   const idOf = (n: number) => players[n]?.id ?? '';
-  const score = (n: number, points: number) =>
-    ledger.record({
+  const score = async (n: number, points: number) => {
+    const { leaderboards } = await ledger.record({
       tokenId: newId('tok'),
       userId: idOf(n),
       actionId: 'finish-level',
@@ -48,144 +71,163 @@ async function openBoards(t: Test) {
       signingKey: 'key_00000000',
       limits: null,
     });
-  /** Starts the load, and gives back when it has read its rows but does not have them yet. */
-  const startLoad = async (): Promise<Hold> => {
-    const load = hold();
-    leaderboards.follow();
-    await load.reached;
-    return load;
+    return leaderboards[0];
   };
-  const finish = async (load: Hold) => {
-    const announced = once(changes, 'change');
-    load.release();
-    t.same(await announced, ['global'], 'the end of the load is announced');
+  /** Awaits that the projection of `global` is ready. */
+  const ready = async () => {
+    while (boards.peek(GLOBAL)?.isReady !== true) await nextTurn();
   };
-  return { pool, catalog, leaderboards, users, changes, errors, hold, idOf, score, startLoad, finish };
+  return { pool, catalog, leaderboards, boards, users, changes, errors, hold, idOf, score, ready };
 }
 
 const ranking = async (leaderboards: Leaderboards) =>
-  (await leaderboards.page('global', 10)).items.map(({ rank, displayName, score }) => [
+  (await leaderboards.page(GLOBAL, 10)).items.map(({ rank, displayName, score }) => [
     rank,
     displayName,
     score,
   ]);
 
 t.test(
-  'while a board loads, reads come from PostgreSQL with right ranks and receipts have none',
+  'the first receipts of a cold board have the right ranks, and so have reads while it loads',
   async (t) => {
-    const { leaderboards, idOf, score, startLoad, finish } = await openBoards(t);
-    await score(0, 10);
-    const load = await startLoad();
-    const [receipt] = (await score(1, 20)).leaderboards;
-    t.match(receipt, { id: 'global', score: 20, previousScore: null, rank: null, previousRank: null });
-    await score(2, 20);
+    const { leaderboards, boards, hold, idOf, score, ready } = await openBoards(t);
+    const load = hold();
+    t.match(await score(0, 10), {
+      id: 'global',
+      score: 10,
+      previousScore: null,
+      rank: 1,
+      previousRank: null,
+    });
+    await load.reached;
+    t.match(await score(1, 20), { rank: 1, previousRank: null });
+    t.match(await score(2, 20), { rank: 2, previousRank: null });
+    t.match(await score(0, 5), { score: 15, rank: 3, previousRank: 3 });
 
     const expected = [
       [1, 'Bob', 20],
       [2, 'Cleo', 20],
-      [3, 'Ada', 10],
+      [3, 'Ada', 15],
     ];
+    t.equal(boards.peek(GLOBAL)?.isReady, false);
     t.same(await ranking(leaderboards), expected);
-    t.match(await leaderboards.entry('global', idOf(0)), {
-      entry: { rank: 3, score: 10 },
+    t.match(await leaderboards.entry(GLOBAL, idOf(0)), {
+      entry: { rank: 3, score: 15 },
       total: 3,
       scoreAbove: 20,
     });
-    t.same(await leaderboards.standing('global', idOf(2)), { rank: 2, score: 20, total: 3 });
-    t.same(await leaderboards.standing('global', newId('usr')), { rank: null, score: null, total: 3 });
-    t.equal(await leaderboards.total('global'), 3);
-    const around = await leaderboards.around('global', idOf(0), 1);
+    t.same(await leaderboards.userRank(GLOBAL, idOf(2)), { rank: 2, score: 20, total: 3 });
+    t.same(await leaderboards.userRank(GLOBAL, newId('usr')), { rank: null, score: null, total: 3 });
+    t.same(await leaderboards.totals([GLOBAL]), [3]);
+    const around = await leaderboards.around(GLOBAL, idOf(0), 1);
     t.same(
       around?.items.map(({ rank }) => rank),
       [2, 3],
     );
-    const many = await leaderboards.many('global', [idOf(0), idOf(1)]);
+    const many = await leaderboards.many(GLOBAL, [idOf(0), idOf(1)]);
     t.same(
       many.items.map(({ rank }) => rank),
       [1, 3],
     );
 
-    await finish(load);
+    load.release();
+    await ready();
     t.same(await ranking(leaderboards), expected, 'and the same from memory');
-    t.match((await score(0, 15)).leaderboards, [{ score: 25, rank: 1, previousRank: 3 }]);
+    t.match(await score(0, 10), { score: 25, rank: 1, previousRank: 3 });
   },
 );
 
 t.test('a user who is erased while a board loads is gone from every read', async (t) => {
-  const { leaderboards, users, idOf, score, startLoad, finish } = await openBoards(t);
+  const { leaderboards, users, hold, idOf, score, ready } = await openBoards(t);
+  const load = hold();
   await score(0, 10);
   await score(1, 20);
-  const load = await startLoad();
-  await users.erase(idOf(1));
+  await load.reached;
+  const { changeId, boards } = await users.erase(idOf(1));
+  t.same(
+    boards.map(({ text }) => text),
+    ['global:1'],
+  );
   t.same(await ranking(leaderboards), [[1, 'Ada', 10]]);
-  await leaderboards.erase(idOf(1));
-  await finish(load);
+  await leaderboards.erase(changeId, idOf(1), boards);
+  load.release();
+  await ready();
   t.same(await ranking(leaderboards), [[1, 'Ada', 10]]);
-  t.equal(await leaderboards.entry('global', idOf(1)), null);
+  t.equal(await leaderboards.entry(GLOBAL, idOf(1)), null);
 });
 
 t.test('a load that fails is reported and tried again', async (t) => {
-  const { pool, leaderboards, errors, changes, score } = await openBoards(t);
+  const { pool, leaderboards, boards, errors, score, ready } = await openBoards(t);
   await score(0, 10);
+  await ready();
   await pool.query('ALTER TABLE scores RENAME TO scores_away');
-  leaderboards.follow();
-  while (errors.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  boards.reload(GLOBAL);
+  while (errors.length === 0) await nextTurn();
   t.match(errors[0], { message: /scores/ });
   await pool.query('ALTER TABLE scores_away RENAME TO scores');
-  await once(changes, 'change');
+  await ready();
   t.same(await ranking(leaderboards), [[1, 'Ada', 10]]);
 });
 
-t.test('no load is tried again after the end', async (t) => {
-  const { pool, leaderboards, errors } = await openBoards(t);
+t.test('a load that fails after the end is neither repeated nor reported', async (t) => {
+  const { pool, boards, errors, score, ready } = await openBoards(t);
+  await score(0, 10);
+  await ready();
   await pool.query('ALTER TABLE scores RENAME TO scores_away');
-  leaderboards.follow();
-  leaderboards.close();
+  boards.reload(GLOBAL);
+  boards.close();
   await pool.query('SELECT pg_sleep(0.05)');
-  t.same(errors, [], 'nor is its failure news');
+  t.same(errors, []);
 });
 
-t.test('a rename is announced, changes the version and shows', async (t) => {
-  const { leaderboards, users, changes, idOf, score, startLoad, finish } = await openBoards(t);
+t.test('a rename is announced on the boards of the user alone, changes the version and shows', async (t) => {
+  const { catalog, leaderboards, users, changes, idOf, score, ready } = await openBoards(t);
+  await catalog.putLeaderboard({ id: 'laps', title: 'Laps', sort: 'asc', operator: 'best' }, act);
+  await leaderboards.page(boardKey('laps', 1), 1);
   await score(0, 10);
-  await finish(await startLoad());
-  const { version } = await leaderboards.page('global', 1);
-  await users.rename(idOf(0), 'Countess');
-  const announced = once(changes, 'change');
-  await leaderboards.rename(idOf(0), 'Countess');
-  t.same(await announced, ['global']);
-  const state = await leaderboards.page('global', 1);
+  await ready();
+  const { version } = await leaderboards.page(GLOBAL, 1);
+  const announced: string[] = [];
+  const { changeId, boards } = await users.rename(idOf(0), 'Countess');
+  changes.on('change', (text) => announced.push(text));
+  await leaderboards.rename(changeId, idOf(0), 'Countess', boards);
+  t.same(announced, ['global:1']);
+  const state = await leaderboards.page(GLOBAL, 1);
   t.equal(state.items[0]?.displayName, 'Countess');
   t.ok(state.version > version);
+
+  const nobody = await users.rename(idOf(1), 'Robert');
+  t.same(nobody.boards, [], 'a user without entries changes no board');
 });
 
-t.test('a board that is added gets its own projection, and those there are stay as they are', async (t) => {
-  const { catalog, leaderboards, changes, score, startLoad, finish } = await openBoards(t);
+t.test('only the boards that a batch has changed are visited, whatever else is open', async (t) => {
+  const { catalog, leaderboards, changes, score, ready } = await openBoards(t);
+  for (let n = 0; n < 20; n++) {
+    await catalog.putLeaderboard({ id: `level-${n}`, title: 'Level', sort: 'asc', operator: 'best' }, act);
+    const opened = once(changes, 'change');
+    await leaderboards.page(boardKey(`level-${n}`, 1), 1);
+    await opened;
+  }
   await score(0, 10);
-  await finish(await startLoad());
-  const { epoch } = await leaderboards.page('global', 1);
-  await t.rejects(leaderboards.page('laps', 1), { code: 'not-found' });
-  await catalog.putLeaderboard(
-    { id: 'laps', title: 'Laps', sort: 'asc', operator: 'best' },
-    { actor: 'svc_1', reason: null },
-  );
+  await ready();
+  const announced: string[] = [];
+  changes.on('change', (text) => announced.push(text));
+  await score(1, 10);
+  t.same(announced, ['global:1']);
+});
+
+t.test('a leaderboard that sorts otherwise now is projected again', async (t) => {
+  const { catalog, leaderboards, changes } = await openBoards(t);
+  const laps = boardKey('laps', 1);
+  await t.rejects(leaderboards.page(laps, 1), { code: 'not-found' });
+  await catalog.putLeaderboard({ id: 'laps', title: 'Laps', sort: 'asc', operator: 'best' }, act);
   const loaded = once(changes, 'change');
-  leaderboards.follow();
-  t.match(await leaderboards.page('laps', 1), { leaderboard: 'laps', total: 0, items: [] });
-  t.same(await loaded, ['laps']);
-  t.equal((await leaderboards.page('global', 1)).epoch, epoch);
-});
-
-t.test('a new season is a new, empty board; changes of the old one do not reach it', async (t) => {
-  const { pool, catalog, leaderboards, idOf, score, startLoad, finish } = await openBoards(t);
-  await score(0, 10);
-  await finish(await startLoad());
-  await pool.query("UPDATE leaderboards SET season = 2 WHERE id = 'global'");
-  await catalog.load();
-  const load = await startLoad();
-  await finish(load);
-  t.match(await leaderboards.page('global', 1), { season: 2, total: 0, items: [] });
-  const late = { leaderboardId: 'global', season: 1, userId: idOf(0), score: 99, achievedAt: 0, version: 9 };
-  t.same(await leaderboards.apply([late]), [{ previousRank: null, rank: null }]);
-  t.match(await leaderboards.page('global', 1), { season: 2, total: 0, items: [] });
+  await leaderboards.page(laps, 1);
+  t.same(await loaded, ['laps:1']);
+  const { epoch } = await leaderboards.page(laps, 1);
+  await catalog.putLeaderboard({ id: 'laps', title: 'Laps', sort: 'desc', operator: 'best' }, act);
+  const again = once(changes, 'change');
+  await leaderboards.page(laps, 1);
+  await again;
+  t.not((await leaderboards.page(laps, 1)).epoch, epoch);
 });

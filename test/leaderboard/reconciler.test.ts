@@ -1,52 +1,61 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
-import type { BoardKey, VersionedStanding } from '../../src/leaderboard/leaderboard.js';
+import { boardKey } from '../../src/leaderboard/board-key.js';
+import type { VersionedEntry } from '../../src/leaderboard/entry.js';
+import type { Board } from '../../src/leaderboard/projection.js';
 import { Reconciler } from '../../src/leaderboard/reconciler.js';
-import { RedisBoards } from '../../src/leaderboard/redis-boards.js';
-import { BoardLost, keysOf, RedisLeaderboard } from '../../src/leaderboard/redis-leaderboard.js';
-import { eventually } from '../api.js';
+import { BoardLost, BoardRedis, keysOf, RedisProjection } from '../../src/leaderboard/redis-projection.js';
 import { connectTestRedis, RedisServer } from '../redis-server.js';
 import { BoardRows, inOrder, interrupted, slowDatabase } from './board-rows.js';
 
 /** Three pages of PostgreSQL, and several scripts a page. */
 const ENTRIES = 4_100;
+const CHANGE = 'evt_1';
 
 const scores = await BoardRows.open(t);
 const server = await RedisServer.start(t);
 const redis = await connectTestRedis(t, server.url);
-const reconciler = new Reconciler(scores.pool, redis);
+const boardRedis = new BoardRedis(redis, randomUUID());
+const reconciler = new Reconciler(scores.pool, boardRedis);
 
 const userOf = BoardRows.userOf;
-const standing = (n: number, version = 10): VersionedStanding => ({
+const entry = (n: number, version = 10): VersionedEntry => ({
   userId: userOf(n),
   score: (n * version * 7919) % 1_000,
   achievedAt: 1_781_136_000_000 + (n % 7) + version,
   version,
 });
-const textOf = ({ achievedAt, version }: VersionedStanding): string => `00${achievedAt}:${version}`;
-const memberOf = ({ achievedAt, userId }: VersionedStanding): string => `00${achievedAt}${userId}`;
+const textOf = ({ achievedAt, version }: VersionedEntry): string => `00${achievedAt}:${version}`;
+const memberOf = ({ achievedAt, userId }: VersionedEntry): string => `00${achievedAt}${userId}`;
 
 async function fullBoard(t: Test, entries = ENTRIES) {
   const key = scores.newBoard('desc');
   await scores.write(
     key,
-    Array.from({ length: entries }, (_, n) => standing(n)),
+    Array.from({ length: entries }, (_, n) => entry(n)),
   );
-  t.equal(await reconciler.reconcile(key), entries, 'all of a board that is not there differs');
-  return { key, board: new RedisLeaderboard(key, redis) };
+  t.same(await reconciler.reconcile(key), { drift: entries, isBuilt: true }, 'all of a lost board differs');
+  const board = new RedisProjection(
+    key,
+    boardRedis,
+    async () => {},
+    () => {},
+  );
+  return { key, board };
 }
 
 /** Both keys of the board hold what PostgreSQL holds, entry by entry, and nothing else. */
-async function checkAgreement({ id, season, sort }: BoardKey): Promise<void> {
-  const { rows } = await scores.pool.query<VersionedStanding & { achievedAt: Date }>(
+async function checkAgreement({ key, sort }: Board): Promise<void> {
+  const { rows } = await scores.pool.query<VersionedEntry & { achievedAt: Date }>(
     'SELECT user_id AS "userId", score, achieved_at AS "achievedAt", version FROM scores WHERE leaderboard_id = $1 AND season = $2 AND score IS NOT NULL',
-    [id, season],
+    [key.leaderboard, key.season],
   );
   const truth = inOrder(
     sort,
     rows.map((row) => ({ ...row, achievedAt: Number(row.achievedAt) })),
   );
-  const [rank = '', entries = ''] = keysOf({ id, season, sort }).board;
+  const [rank = '', entries = ''] = keysOf(key).board;
   const ranked = await redis.zrange(rank, '0', '-1', 'WITHSCORES');
   assert.deepEqual(
     ranked.slice(0, -2),
@@ -59,41 +68,41 @@ async function checkAgreement({ id, season, sort }: BoardKey): Promise<void> {
 
 t.test('what differs is counted to the entry, and set right', async (t) => {
   const { key } = await fullBoard(t);
-  const [rank = '', entries = ''] = keysOf(key).board;
-  const [stranger, other] = [standing(9_001), standing(9_002)];
+  const [rank = '', entries = ''] = keysOf(key.key).board;
+  const [stranger, other] = [entry(9_001), entry(9_002)];
   let version = 10;
   const tamper: Record<string, () => Promise<unknown>> = {
-    'a score in Redis': () => redis.zadd(rank, 123, memberOf(standing(1))),
-    'a member taken from the ranking': () => redis.zrem(rank, memberOf(standing(2))),
+    'a score in Redis': () => redis.zadd(rank, 123, memberOf(entry(1))),
+    'a member taken from the ranking': () => redis.zrem(rank, memberOf(entry(2))),
     'a member put into the ranking': () => redis.zadd(rank, 1, 'anything'),
     'an entry without its text': () => redis.hdel(entries, userOf(3)),
     'an entry that is older': () =>
       redis
         .multi()
-        .zrem(rank, memberOf(standing(4)))
-        .zadd(rank, 5, memberOf(standing(4, 9)))
-        .hset(entries, userOf(4), textOf(standing(4, 9)))
+        .zrem(rank, memberOf(entry(4)))
+        .zadd(rank, 5, memberOf(entry(4, 9)))
+        .hset(entries, userOf(4), textOf(entry(4, 9)))
         .exec(),
-    'an entry that is newer than the truth': () => redis.hset(entries, userOf(5), textOf(standing(5, 11))),
+    'an entry that is newer than the truth': () => redis.hset(entries, userOf(5), textOf(entry(5, 11))),
     'an entry of nonsense': () => redis.hset(entries, userOf(6), 'nonsense'),
     'a stranger among the entries': () => redis.hset(entries, stranger.userId, textOf(stranger)),
     'a stranger with rank and entry': () =>
       redis.multi().zadd(rank, 7, memberOf(other)).hset(entries, other.userId, textOf(other)).exec(),
     'a row that is gone from PostgreSQL': () => scores.delete(key, userOf(8)),
-    'a row that has lost its score': () => scores.write(key, [{ ...standing(7, ++version), score: null }]),
-    'a row that Redis has not heard of': () => scores.write(key, [standing(9_009)]),
-    'a row that Redis has only in its old state': () => scores.write(key, [standing(10, 11)]),
+    'a row that has lost its score': () => scores.write(key, [{ ...entry(7, ++version), score: null }]),
+    'a row that Redis has not heard of': () => scores.write(key, [entry(9_009)]),
+    'a row that Redis has only in its old state': () => scores.write(key, [entry(10, 11)]),
   };
   const check = async (what: string, drift: number) => {
-    t.equal(await reconciler.reconcile(key), drift, what);
+    t.equal((await reconciler.reconcile(key))?.drift, drift, what);
     await checkAgreement(key);
-    t.equal(await reconciler.reconcile(key), 0, `nothing is left to do after ${what}`);
+    t.equal((await reconciler.reconcile(key))?.drift, 0, `nothing is left to do after ${what}`);
   };
   for (const [what, change] of Object.entries(tamper)) {
     await change();
     await check(what, 1);
   }
-  await scores.write(key, [standing(7, ++version), standing(8), standing(10)]);
+  await scores.write(key, [entry(7, ++version), entry(8), entry(10)]);
   await reconciler.reconcile(key);
   for (const change of Object.values(tamper)) await change();
   // The row of 9,009 is there already.
@@ -105,34 +114,33 @@ t.test(
   async (t) => {
     for (const cameBack of [false, true]) {
       const { key, board } = await fullBoard(t);
-      await board.apply([{ ...standing(1, 12), score: null }]);
-      if (cameBack) await board.apply([standing(1, 13)]);
-      await board.apply([standing(9_001)]);
+      await board.apply(CHANGE, [{ ...entry(1, 12), score: null }]);
+      if (cameBack) await board.apply(CHANGE, [entry(1, 13)]);
+      await board.apply(CHANGE, [entry(9_001)]);
       t.equal((await board.page(1)).total, cameBack ? ENTRIES + 1 : ENTRIES);
-      t.equal(await reconciler.reconcile(key), cameBack ? 2 : 1);
+      t.equal((await reconciler.reconcile(key))?.drift, cameBack ? 2 : 1);
       const left = await board.many([userOf(1), userOf(9_001)]);
-      t.equal(left.standings.length, 0, 'the one is unknown, the other has left the board');
+      t.equal(left.entries.length, 0, 'the one is unknown, the other has left the board');
       t.equal((await board.page(1)).total, ENTRIES - 1);
-      t.equal(await reconciler.reconcile(key), 0);
+      t.equal((await reconciler.reconcile(key))?.drift, 0);
     }
   },
 );
 
 t.test('a board of which Redis has lost a key, or all, is not read and built anew', async (t) => {
   const { key, board } = await fullBoard(t);
-  const [rank = '', entries = ''] = keysOf(key).board;
+  const [rank = '', entries = ''] = keysOf(key.key).board;
   const reads: (() => Promise<unknown>)[] = [
     () => board.page(10),
     () => board.around(userOf(1), 3),
     () => board.many([userOf(1)]),
-    () => board.state(),
   ];
   for (const lose of [() => redis.del(rank), () => redis.del(entries), () => redis.call('FLUSHALL')]) {
     await lose();
     await redis.zadd(rank, 5, 'what comes after the loss');
     for (const read of reads) await t.rejects(read(), BoardLost);
-    t.same(await board.apply([standing(1, 1)]), [{ previousRank: null, rank: null }]);
-    t.equal(await reconciler.reconcile(key), ENTRIES);
+    t.same(await board.apply(CHANGE, [entry(1, 1)]), null);
+    t.equal((await reconciler.reconcile(key))?.drift, ENTRIES);
     await checkAgreement(key);
   }
 });
@@ -145,10 +153,10 @@ t.test('a newcomer while a board is compared does not make it look for strangers
   const database = interrupted(scores.pool, async () => {
     // The first takes the lock, the second reads a page.
     if (++queries !== 2) return;
-    await scores.write(key, [standing(9_000)]);
-    await board.apply([standing(9_000)]);
+    await scores.write(key, [entry(9_000)]);
+    await board.apply(CHANGE, [entry(9_000)]);
   });
-  t.equal(await new Reconciler(database, redis).reconcile(key), 0);
+  t.equal((await new Reconciler(database, boardRedis).reconcile(key))?.drift, 0);
   t.equal((await board.page(1)).total, ENTRIES + 1);
   t.equal(await searches(), before);
 });
@@ -157,14 +165,18 @@ t.test('of two reconcilers one works and the other leaves it alone', async (t) =
   const { key } = await fullBoard(t);
   const { database, hold } = slowDatabase(scores.pool);
   const held = hold();
-  const first = new Reconciler(database, redis).reconcile(key);
+  const first = new Reconciler(database, boardRedis).reconcile(key);
   await held.reached;
   t.equal(await reconciler.reconcile(key), null);
   const elsewhere = scores.newBoard('asc');
-  t.equal(await reconciler.reconcile({ ...elsewhere, id: 'another' }), 0, 'other boards are free');
+  t.equal(
+    (await reconciler.reconcile({ ...elsewhere, key: boardKey('another', 1) }))?.drift,
+    0,
+    'other boards are free',
+  );
   held.release();
-  t.equal(await first, 0);
-  t.equal(await reconciler.reconcile(key), 0, 'the lock is free again');
+  t.same(await first, { drift: 0, isBuilt: false });
+  t.equal((await reconciler.reconcile(key))?.drift, 0, 'the lock is free again');
 });
 
 // Few changes are left for the end of the build, many are dealt with before.
@@ -177,64 +189,68 @@ for (const [isLost, changed] of [
     async (t) => {
       const { key, board } = await fullBoard(t);
       const { epoch } = await board.page(1);
-      if (isLost) await redis.del(...keysOf(key).board);
-      const late: VersionedStanding[] = [];
+      if (isLost) await redis.del(...keysOf(key.key).board);
+      const late: VersionedEntry[] = [];
       let version = 10;
       let total = ENTRIES;
       const erased = new Set<string>();
       const database = interrupted(scores.pool, async () => {
         version++;
         const changes = Array.from({ length: changed }, (_, i) =>
-          standing((i * 73 + version * 11) % ENTRIES, version),
+          entry((i * 73 + version * 11) % ENTRIES, version),
         );
-        const newcomers = [standing(5_000 + version, version), standing(6_000 + version, version)];
+        const newcomers = [entry(5_000 + version, version), entry(6_000 + version, version)];
         const made = [...changes, ...newcomers].filter(({ userId }) => !erased.has(userId));
         await scores.write(key, made);
         // In two halves, of which the second is told late, and the first twice, and then its old state.
-        await board.apply(late.splice(0));
+        await board.apply(CHANGE, late.splice(0));
         const half = made.splice(0, changed / 2);
-        await board.apply(half);
-        await board.apply(half);
-        await board.apply(half.map(({ userId }) => ({ ...standing(1, 1), userId })));
+        await board.apply(CHANGE, half);
+        await board.apply(CHANGE, half);
+        await board.apply(
+          CHANGE,
+          half.map(({ userId }) => ({ ...entry(1, 1), userId })),
+        );
         late.push(...made);
         const leaving = erased.size / 2;
         for (const user of [userOf(leaving), userOf(ENTRIES - 1 - leaving)]) {
           erased.add(user);
           await scores.delete(key, user);
-          await board.erase(user);
+          await board.erase(CHANGE, user);
         }
         if (isLost) await t.rejects(board.page(1), BoardLost);
         else t.equal((await board.page(1)).epoch, epoch);
-        total = (await scores.pool.query('SELECT FROM scores WHERE season = $1', [key.season])).rowCount ?? 0;
+        total =
+          (await scores.pool.query('SELECT FROM scores WHERE season = $1', [key.key.season])).rowCount ?? 0;
       });
-      await new Reconciler(database, redis).build(key);
+      await new Reconciler(database, boardRedis).build(key);
       t.ok(version >= 13, 'between all pages');
-      await board.apply(late);
+      await board.apply(CHANGE, late);
       await checkAgreement(key);
       const page = await board.page(1);
       t.not(page.epoch, epoch);
       t.equal(page.total, total);
-      t.equal(await reconciler.reconcile(key), 0);
+      t.equal((await reconciler.reconcile(key))?.drift, 0);
     },
   );
 }
 
 /** The lock of one that has failed goes with its connection, a moment later. */
-async function reconcileAfterFailure(key: BoardKey): Promise<number> {
-  return (await reconciler.reconcile(key)) ?? reconcileAfterFailure(key);
+async function reconcileAfterFailure(key: Board): Promise<number> {
+  return (await reconciler.reconcile(key))?.drift ?? reconcileAfterFailure(key);
 }
 
 t.test('a board that is lost while it is built does not come up in part', async (t) => {
   // The second is lost when all of it was loaded.
   for (const entries of [ENTRIES, 0]) {
     const { key, board } = await fullBoard(t, entries);
-    const tag = `scoreboard:{${key.id}:${key.season}}`;
-    for (const lost of [`${tag}:rank:*`, `${tag}:entries:*`, keysOf(key).changes]) {
-      await redis.del(...keysOf(key).board);
+    const tag = `scoreboard:{${key.key.text}}`;
+    for (const lost of [`${tag}:rank:*`, `${tag}:entries:*`, keysOf(key.key).changes]) {
+      await redis.del(...keysOf(key.key).board);
       const database = interrupted(scores.pool, async () => {
         await redis.del(lost, ...(await redis.keys(lost)));
       });
-      await t.rejects(new Reconciler(database, redis).reconcile(key), BoardLost);
+      await t.rejects(new Reconciler(database, boardRedis).reconcile(key), BoardLost);
       await t.rejects(board.page(1), BoardLost);
       t.equal(await reconcileAfterFailure(key), entries);
       await checkAgreement(key);
@@ -246,7 +262,7 @@ t.test('a build that another has overtaken gives up and leaves the board alone',
   const { key, board } = await fullBoard(t);
   const { database, hold } = slowDatabase(scores.pool);
   const held = hold();
-  const overtaken = new Reconciler(database, redis).build(key);
+  const overtaken = new Reconciler(database, boardRedis).build(key);
   await held.reached;
   await reconciler.build(key);
   const { epoch } = await board.page(1);
@@ -260,43 +276,19 @@ t.test('nothing goes on waiting for a build that was given up', async (t) => {
   const { key, board } = await fullBoard(t);
   const { database, hold } = slowDatabase(scores.pool);
   const held = hold();
-  const givenUp = new Reconciler(database, redis);
+  const givenUp = new Reconciler(database, boardRedis);
   const build = givenUp.build(key);
   await held.reached;
   givenUp.close();
   held.release();
   await t.rejects(build, { name: 'AbortError' });
-  await board.apply([standing(1, 11)]);
-  t.equal(await redis.exists(keysOf(key).changes), 1);
-  await scores.write(key, [standing(1, 11)]);
-  t.equal(await reconciler.reconcile(key), 0);
+  await board.apply(CHANGE, [entry(1, 11)]);
+  t.equal(await redis.exists(keysOf(key.key).changes), 1);
+  await scores.write(key, [entry(1, 11)]);
+  t.equal((await reconciler.reconcile(key))?.drift, 0);
   t.same(
-    (await redis.keys(`scoreboard:{${key.id}:${key.season}}:*`)).sort(),
-    keysOf(key).board.sort(),
+    (await redis.keys(`scoreboard:{${key.key.text}}:*`)).sort(),
+    keysOf(key.key).board.sort(),
     'only the board itself is left',
   );
-});
-
-t.test('what is confirmed does not bring back who was erased, whatever Redis has lost', async (t) => {
-  const { key } = await fullBoard(t);
-  const subscriber = await connectTestRedis(t, server.url);
-  const boards = new RedisBoards({
-    client: redis,
-    subscriber,
-    reconciler,
-    syncIntervalMs: 3_600_000,
-    onChange: () => {},
-    onReconciled: () => {},
-    onYielded: () => {},
-    onError: (error) => t.fail(String(error)),
-  });
-  t.teardown(() => boards.close());
-  const board = boards.project(key);
-  await eventually(async () => assert.equal((await board.page(1)).total, ENTRIES));
-  const [erased, other] = [standing(9_001), standing(9_002)];
-  boards.confirm(key.id, key.season, [erased, other]);
-  await board.erase(erased.userId);
-  await redis.del(keysOf(key).gone);
-  await eventually(async () => assert.ok(await board.placement(other.userId)));
-  t.equal(await board.placement(erased.userId), null);
 });

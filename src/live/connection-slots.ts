@@ -1,26 +1,28 @@
-/** The right to one stream. Giving it back twice is harmless. */
-export interface Seat {
+/** The right to hold one stream open. Releasing it twice is harmless. */
+export interface ConnectionSlot {
   release(): void;
 }
 
-/** Counts the streams, in all and per client address. */
-export class Seats {
+/** Bounds the open streams, in all and per client address. */
+export class ConnectionSlots {
+  readonly #max: number;
+  readonly #maxPerAddress: number;
   #taken = 0;
   readonly #takenBy = new Map<string, number>();
 
-  constructor(
-    private readonly max: number,
-    private readonly maxPerAddress: number,
-  ) {}
+  constructor(max: number, maxPerAddress: number) {
+    this.#max = max;
+    this.#maxPerAddress = maxPerAddress;
+  }
 
   get taken(): number {
     return this.#taken;
   }
 
-  /** Null when all seats, or those of this address, are taken. */
-  take(address: string): Seat | null {
+  /** Null when all slots, or those of this address, are taken. */
+  take(address: string): ConnectionSlot | null {
     const own = this.#takenBy.get(address) ?? 0;
-    if (this.#taken >= this.max || own >= this.maxPerAddress) return null;
+    if (this.#taken >= this.#max || own >= this.#maxPerAddress) return null;
     this.#taken++;
     this.#takenBy.set(address, own + 1);
     let released = false;

@@ -1,7 +1,8 @@
 /**
  * Numbered records of one size. A record is a stretch of doubles, which can also be read as words, two to a double.
  * Records lie in large pages: growing copies nothing, and the few objects that lead to them stay in the processor's
- * cache, where each step from object to object would else cost a read of main memory.
+ * cache, where each step from object to object would otherwise cost a read of main memory. Only the first page grows: it
+ * starts with one record and doubles until it is as large as the others, so that a small board costs little.
  */
 export class Records {
   /** The same memory twice, as doubles and as words. */
@@ -10,8 +11,9 @@ export class Records {
   readonly #size: number;
   readonly #pageBits: number;
   readonly #pageMask: number;
-  /** How many numbers were given out, and the last of those given back: its first word is the one before it, plus 1. */
+  /** How many numbers were given out. */
   #count = 0;
+  /** Head of the list of records given back, plus 1; the first word of each is the next one's number, plus 1. */
   #free = 0;
 
   /** Sizes are in doubles, that of a page at least that of a record. */
@@ -28,12 +30,27 @@ export class Records {
       this.#free = this.words(record)[this.wordOf(record)] ?? 0;
       return record;
     }
-    if (this.#count >>> this.#pageBits === this.#pages.length) {
-      const page = new Float64Array(this.#size << this.#pageBits);
-      this.#pages.push(page);
-      this.#wordPages.push(new Uint32Array(page.buffer));
-    }
+    const page = this.#count >>> this.#pageBits;
+    if (page > 0 && page === this.#pages.length) this.#setPage(page, this.#size << this.#pageBits);
+    if (page === 0 && this.#count * this.#size === (this.#pages[0]?.length ?? 0)) this.#growFirstPage();
     return this.#count++;
+  }
+
+  /** Memory of all pages. */
+  get bytes(): number {
+    return this.#pages.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
+  #growFirstPage(): void {
+    const grown = Math.min(Math.max(2 * this.#count, 1), this.#pageMask + 1);
+    this.#setPage(0, grown * this.#size);
+  }
+
+  #setPage(page: number, length: number): void {
+    const doubles = new Float64Array(length);
+    doubles.set(this.#pages[page] ?? []);
+    this.#pages[page] = doubles;
+    this.#wordPages[page] = new Uint32Array(doubles.buffer);
   }
 
   give(record: number): void {

@@ -1,25 +1,21 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { idFromWords, newId } from '../../src/ids.js';
-import {
-  RankIndex,
-  type Sort,
-  type Standing,
-  type VersionedStanding,
-} from '../../src/leaderboard/rank-index.js';
+import { idFromWords, newId } from '../../../src/ids.js';
+import type { Entry, Sort, VersionedEntry } from '../../../src/leaderboard/entry.js';
+import { RankIndex } from '../../../src/leaderboard/rank-index/rank-index.js';
 
 /** The same promises, kept by sorting everything each time. */
 class PlainBoard {
-  readonly #standings = new Map<string, VersionedStanding>();
+  readonly #standings = new Map<string, VersionedEntry>();
 
   constructor(private readonly sort: Sort) {}
 
-  get(userId: string): VersionedStanding | undefined {
+  get(userId: string): VersionedEntry | undefined {
     return this.#standings.get(userId);
   }
 
-  apply(change: VersionedStanding): boolean {
+  apply(change: VersionedEntry): boolean {
     if (change.version <= (this.get(change.userId)?.version ?? -Infinity)) return false;
     this.#standings.set(change.userId, change);
     return true;
@@ -29,7 +25,7 @@ class PlainBoard {
     return this.#standings.delete(userId);
   }
 
-  ordered(): VersionedStanding[] {
+  ordered(): VersionedEntry[] {
     return [...this.#standings.values()].sort((a, b) => this.#compare(a, b));
   }
 
@@ -37,11 +33,11 @@ class PlainBoard {
     return this.ordered().findIndex((standing) => standing.userId === userId) + 1 || undefined;
   }
 
-  countThrough(position: Standing): number {
+  countThrough(position: Entry): number {
     return this.ordered().filter((standing) => this.#compare(standing, position) <= 0).length;
   }
 
-  #compare(a: Standing, b: Standing): number {
+  #compare(a: Entry, b: Entry): number {
     const byScore = this.sort === 'asc' ? a.score - b.score : b.score - a.score;
     return (
       byScore || a.achievedAt - b.achievedAt || Number(a.userId > b.userId) - Number(a.userId < b.userId)

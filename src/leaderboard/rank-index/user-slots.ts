@@ -1,4 +1,4 @@
-import { idFromWords, readIdWords } from '../ids.js';
+import { idFromWords, readIdWords } from '../../ids.js';
 import { Records } from './records.js';
 import { NO_SLOT, SlotTable } from './slot-table.js';
 
@@ -22,6 +22,10 @@ export class UserSlots {
 
   constructor() {
     this.#rows.take();
+  }
+
+  get bytes(): number {
+    return this.#rows.bytes + this.#table.bytes;
   }
 
   /** The user's slot, or NO_SLOT. */

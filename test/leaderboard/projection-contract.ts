@@ -3,17 +3,9 @@ import fc from 'fast-check';
 import type pg from 'pg';
 import type { Test } from 'tap';
 import { idFromWords } from '../../src/ids.js';
-import {
-  type BoardKey,
-  type Leaderboard,
-  type LeaderboardReader,
-  NotReady,
-  type RankedStanding,
-  type Sort,
-  type StandingChange,
-  type VersionedStanding,
-} from '../../src/leaderboard/leaderboard.js';
-import { BoardRows, compare, inOrder, slowDatabase } from './board-rows.js';
+import type { EntryChange, RankedEntry, Sort, VersionedEntry } from '../../src/leaderboard/entry.js';
+import { type Board, type BoardReader, NotReady, type Projection } from '../../src/leaderboard/projection.js';
+import { BoardRows, compare, inOrder, interrupted, slowDatabase } from './board-rows.js';
 
 const SORTS = ['desc', 'asc'] as const;
 const MOST = Number.MAX_SAFE_INTEGER;
@@ -30,8 +22,8 @@ const userIn = (n: number): string => USERS[n % USERS.length] ?? '';
 const user = fc.constantFrom(...USERS);
 const score = fc.constantFrom(-MOST, 1 - MOST, -10, 0, 0, 10, 10, MOST - 1, MOST);
 const achievedAt = fc.constantFrom(0, 1, 1_781_136_000_000, 1_781_136_000_001, 4_102_444_800_999);
-const standing = fc.record({ userId: user, score, achievedAt });
-const row = standing.map((known): VersionedStanding => ({ ...known, version: 1 }));
+const anyEntry = fc.record({ userId: user, score, achievedAt });
+const row = anyEntry.map((known): VersionedEntry => ({ ...known, version: 1 }));
 const rows = fc.uniqueArray(row, {
   selector: ({ userId }) => userId,
   minLength: 0,
@@ -39,27 +31,23 @@ const rows = fc.uniqueArray(row, {
   size: 'max',
 });
 
-const shown = (standings: readonly VersionedStanding[], from = 0): RankedStanding[] =>
-  standings.map(({ userId, score, achievedAt }, i) => ({ userId, score, achievedAt, rank: from + i + 1 }));
+const shown = (entries: readonly VersionedEntry[], from = 0): RankedEntry[] =>
+  entries.map(({ userId, score, achievedAt }, i) => ({ userId, score, achievedAt, rank: from + i + 1 }));
 /** Without what a projection may know besides. */
-const plain = ({ userId, score, achievedAt, rank }: RankedStanding) => ({ userId, score, achievedAt, rank });
+const plain = ({ userId, score, achievedAt, rank }: RankedEntry) => ({ userId, score, achievedAt, rank });
 
 /**
  * What every way to read a board must answer. `open` gives a reader of a board that has exactly these rows, in `scores`
  * already.
  */
-export function readerContract(
-  t: Test,
-  scores: BoardRows,
-  open: (key: BoardKey) => Promise<LeaderboardReader>,
-): void {
+export function readerContract(t: Test, scores: BoardRows, open: (key: Board) => Promise<BoardReader>): void {
   for (const sort of SORTS) {
     t.test(`a board sorted ${sort} reads like a sorted array`, async () => {
       const question = fc.record({
         limit: fc.integer({ min: 1, max: 25 }),
         radius: fc.integer({ min: 0, max: 25 }),
         // Mostly of no entry: it may have moved, or left the board, since the cursor was made.
-        after: standing,
+        after: anyEntry,
         users: fc.array(user, { maxLength: 8 }),
       });
       await fc.assert(
@@ -86,41 +74,41 @@ export function readerContract(
     const entries = USERS.map((userId, n) => ({ userId, score: n % 3, achievedAt: n % 2, version: 1 }));
     await scores.write(key, entries);
     const reader = await open(key);
-    const read: RankedStanding[] = [];
+    const read: RankedEntry[] = [];
     for (;;) {
-      const { standings, total } = await reader.page(3, read.at(-1));
+      const { entries: found, total } = await reader.page(3, read.at(-1));
       t.equal(total, USERS.length);
-      read.push(...standings.map(plain));
-      if (standings.length < 3) break;
+      read.push(...found.map(plain));
+      if (found.length < 3) break;
     }
     t.same(read, shown(inOrder('desc', entries)));
   });
 }
 
 async function checkPages(
-  reader: LeaderboardReader,
+  reader: BoardReader,
   sort: Sort,
-  entries: readonly VersionedStanding[],
+  entries: readonly VersionedEntry[],
   limit: number,
-  position: VersionedStanding | Omit<VersionedStanding, 'version'>,
+  position: VersionedEntry | Omit<VersionedEntry, 'version'>,
 ): Promise<void> {
   const ordered = inOrder(sort, entries);
   const top = await reader.page(limit);
-  assert.deepEqual(top.standings.map(plain), shown(ordered).slice(0, limit));
+  assert.deepEqual(top.entries.map(plain), shown(ordered).slice(0, limit));
   assert.equal(top.total, entries.length);
   for (const after of [position, ordered[limit % (ordered.length + 1)]]) {
     if (after === undefined) continue;
     const start = ordered.filter((entry) => compare(sort, entry, after) <= 0).length;
     const next = await reader.page(limit, after);
-    assert.deepEqual(next.standings.map(plain), shown(ordered).slice(start, start + limit));
+    assert.deepEqual(next.entries.map(plain), shown(ordered).slice(start, start + limit));
     assert.equal(next.total, entries.length);
   }
 }
 
 async function checkUsers(
-  reader: LeaderboardReader,
+  reader: BoardReader,
   sort: Sort,
-  entries: readonly VersionedStanding[],
+  entries: readonly VersionedEntry[],
   users: readonly string[],
   radius: number,
 ): Promise<void> {
@@ -136,7 +124,7 @@ async function checkUsers(
       assert.equal(around, null);
       continue;
     }
-    assert.deepEqual(placement && plain(placement.standing), ranking[place]);
+    assert.deepEqual(placement && plain(placement.entry), ranking[place]);
     const above = ranking[place - 1];
     assert.deepEqual(
       placement?.above && { userId: placement.above.userId, score: placement.above.score },
@@ -144,22 +132,29 @@ async function checkUsers(
     );
     assert.equal(placement?.total, total);
     assert.deepEqual(
-      around?.standings.map(plain),
+      around?.entries.map(plain),
       ranking.slice(Math.max(place - radius, 0), place + radius + 1),
     );
     assert.equal(around?.total, total);
   }
   const many = await reader.many(users);
   assert.deepEqual(
-    many.standings.map(plain),
+    many.entries.map(plain),
     ranking.filter(({ userId }) => users.includes(userId)),
   );
   assert.equal(many.total, total);
 }
 
-type Projection = Leaderboard & { rebuild(): Promise<void> };
 /** Makes an empty projection that is not ready. */
-type Project = (key: BoardKey, database: pg.Pool) => Projection;
+type Project = (board: Board, database: pg.Pool) => Projection;
+
+/** Loads a board that may be ready, as after changes were missed. */
+const rebuild = async (board: Projection): Promise<void> => {
+  board.markStale();
+  await board.load();
+};
+/** The id of a change matters only to other instances. */
+const CHANGE = 'evt_1';
 
 /** Whether the board can be read. */
 const isReady = (board: Projection): Promise<boolean> =>
@@ -199,7 +194,7 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
           (world) =>
             world.hear(pick),
       );
-      const rebuilds = fc.constant<Step>((world) => world.board.rebuild());
+      const rebuilds = fc.constant<Step>((world) => rebuild(world.board));
       const steps = fc.array(
         fc.oneof(
           { arbitrary: commits, weight: 8 },
@@ -217,7 +212,7 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
           fc.infiniteStream(fc.nat()),
           async (sort, steps, order) => {
             const { key, board } = await openBoard([], sort);
-            await board.rebuild();
+            await rebuild(board);
             const world = new World(key, scores, board);
             for (const step of steps) await step(world);
             for (const pick of order) if (!(await world.hearLast(pick))) break;
@@ -231,8 +226,8 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
 
   t.test('a receipt says where the user stood and stands', async (t) => {
     const { board } = await openBoard([change(1, 30, 1), change(2, 20, 1)]);
-    await board.rebuild();
-    const receipts = await board.apply([
+    await rebuild(board);
+    const receipts = await board.apply(CHANGE, [
       change(3, 10, 1),
       change(3, 25, 2),
       change(3, 10, 1),
@@ -249,13 +244,13 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
   t.test('versions grow with every change, and each rebuild begins an epoch', async (t) => {
     const { board } = await openBoard([change(1, 30, 1)]);
     t.equal(await isReady(board), false);
-    await board.rebuild();
+    await rebuild(board);
     const { epoch, version } = await board.page(1);
     let last = version;
     const changes: [string, () => Promise<unknown>][] = [
-      ['apply', () => board.apply([change(1, 40, 2)])],
-      ['touch', () => board.touch()],
-      ['erase', () => board.erase(userIn(1))],
+      ['apply', () => board.apply(CHANGE, [change(1, 40, 2)])],
+      ['rename', () => board.rename(CHANGE, userIn(1))],
+      ['erase', () => board.erase(CHANGE, userIn(1))],
     ];
     for (const [name, make] of changes) {
       await make();
@@ -264,22 +259,22 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
       t.equal(page.epoch, epoch, name);
       last = page.version;
     }
-    await board.rebuild();
+    await rebuild(board);
     t.not((await board.page(1)).epoch, epoch);
   });
 
   t.test('while it loads, it is not ready and receipts have no rank', async (t) => {
     const { board, hold } = await openBoard([change(1, 30, 1)]);
-    t.same(await board.apply([change(2, 20, 1)]), [{ previousRank: null, rank: null }], 'before the load');
+    t.same(await board.apply(CHANGE, [change(2, 20, 1)]), null, 'before the load');
     const load = hold();
-    const loaded = board.rebuild();
+    const loaded = rebuild(board);
     await load.reached;
     t.equal(await isReady(board), false);
-    t.same(await board.apply([change(2, 40, 2)]), [{ previousRank: null, rank: null }]);
+    t.same(await board.apply(CHANGE, [change(2, 40, 2)]), null);
     load.release();
     await loaded;
     t.equal(await isReady(board), true);
-    t.same(await board.apply([change(2, 50, 3)]), [{ previousRank: 1, rank: 1 }]);
+    t.same(await board.apply(CHANGE, [change(2, 50, 3)]), [{ previousRank: 1, rank: 1 }]);
   });
 
   t.test(
@@ -287,17 +282,17 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
     async (t) => {
       const { key, board, hold } = await openBoard([change(1, 30, 1), change(2, 20, 1)]);
       const load = hold();
-      const loaded = board.rebuild();
+      const loaded = rebuild(board);
       await load.reached;
       for (const made of [change(2, 50, 2), change(3, 40, 2)]) {
         await scores.write(key, [made]);
-        await board.apply([made]);
+        await board.apply(CHANGE, [made]);
       }
-      await board.apply([change(3, 5, 1)]);
+      await board.apply(CHANGE, [change(3, 5, 1)]);
       load.release();
       await loaded;
       t.same(await top(board), shown([change(2, 50, 2), change(3, 40, 2), change(1, 30, 1)]));
-      await board.apply([change(1, 10, 0), change(2, 20, 1)]);
+      await board.apply(CHANGE, [change(1, 10, 0), change(2, 20, 1)]);
       t.same(
         await top(board),
         shown([change(2, 50, 2), change(3, 40, 2), change(1, 30, 1)]),
@@ -307,40 +302,40 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
   );
 
   t.test(
-    'an entry that moves to what was read already is there, before the change is heard of too',
+    'an entry that moves to a page read already is there, even before its change is announced',
     async (t) => {
       const entries = 2_500; // more than are read at once
-      const standing = (n: number) => ({ ...change(1, n, 1), userId: BoardRows.userOf(n) });
-      const { key, board, hold } = await openBoard(
-        Array.from({ length: entries }, (_, i) => standing(i + 1)),
-      );
+      const entryOf = (n: number) => ({ ...change(1, n, 1), userId: BoardRows.userOf(n) });
+      const { key, board, hold } = await openBoard(Array.from({ length: entries }, (_, i) => entryOf(i + 1)));
+      // The first query finds that the board is not small; the second reads a page in the snapshot.
+      hold().release();
       const load = hold();
-      const loaded = board.rebuild();
+      const loaded = rebuild(board);
       await load.reached;
-      const moved = { ...standing(1), score: 1_000_000, version: 2 };
+      const moved = { ...entryOf(1), score: 1_000_000, version: 2 };
       await scores.write(key, [moved]);
       load.release();
       await loaded;
       t.equal((await board.page(1)).total, entries);
-      t.match(await board.placement(moved.userId), { standing: { rank: entries, score: 1 } });
-      t.same(await board.apply([moved]), [{ previousRank: entries, rank: 1 }]);
+      t.match(await board.placement(moved.userId), { entry: { rank: entries, score: 1 } });
+      t.same(await board.apply(CHANGE, [moved]), [{ previousRank: entries, rank: 1 }]);
     },
   );
 
   t.test('a user who is erased during the load does not come back', async (t) => {
     const { key, board, hold } = await openBoard([change(1, 30, 1), change(2, 20, 1)]);
     const load = hold();
-    const loaded = board.rebuild();
+    const loaded = rebuild(board);
     await load.reached;
     await scores.delete(key, userIn(1));
-    await board.erase(userIn(1));
+    await board.erase(CHANGE, userIn(1));
     load.release();
     await loaded;
     t.same(await top(board), shown([change(2, 20, 1)]));
     const late = [{ previousRank: null, rank: null }];
-    t.same(await board.apply([change(1, 30, 2)]), late, 'nor by a batch that is reported late');
-    await board.rebuild();
-    t.same(await board.apply([change(1, 30, 2)]), late, 'nor after a rebuild');
+    t.same(await board.apply(CHANGE, [change(1, 30, 2)]), late, 'nor by a batch that is reported late');
+    await rebuild(board);
+    t.same(await board.apply(CHANGE, [change(1, 30, 2)]), late, 'nor after a rebuild');
     t.same(await top(board), shown([change(2, 20, 1)]));
   });
 
@@ -348,34 +343,34 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
     const { key, board, hold } = await openBoard([change(1, 30, 3), change(2, 20, 1)]);
     const gone = { ...change(1, 0, 4), score: null };
     const load = hold();
-    const loaded = board.rebuild();
+    const loaded = rebuild(board);
     await load.reached;
     // The row that the load has read is older.
     await scores.write(key, [gone]);
-    await board.apply([gone]);
+    await board.apply(CHANGE, [gone]);
     load.release();
     await loaded;
     const alone = shown([change(2, 20, 1)]);
     t.same(await top(board), alone);
     t.equal((await board.page(1)).total, 1);
     t.equal(await board.placement(userIn(1)), null);
-    t.same(await board.apply([change(1, 40, 3)]), [{ previousRank: null, rank: null }], 'late news');
+    t.same(await board.apply(CHANGE, [change(1, 40, 3)]), [{ previousRank: null, rank: null }], 'late news');
     t.same(await top(board), alone);
-    await board.rebuild();
-    await board.apply([change(1, 40, 3)]);
+    await rebuild(board);
+    await board.apply(CHANGE, [change(1, 40, 3)]);
     t.same(await top(board), alone, 'late news after a rebuild');
-    t.same(await board.apply([change(1, 5, 5), gone]), [
+    t.same(await board.apply(CHANGE, [change(1, 5, 5), gone]), [
       { previousRank: null, rank: 2 },
       { previousRank: 2, rank: 2 },
     ]);
-    t.same(await board.apply([{ ...gone, version: 6 }]), [{ previousRank: 2, rank: null }]);
+    t.same(await board.apply(CHANGE, [{ ...gone, version: 6 }]), [{ previousRank: 2, rank: null }]);
   });
 
   t.test('an entry that has gone while nobody listened does not survive a rebuild', async (t) => {
     const { key, board } = await openBoard([change(1, 30, 1), change(2, 20, 1)]);
-    await board.rebuild();
+    await rebuild(board);
     await scores.delete(key, userIn(1));
-    await board.rebuild();
+    await rebuild(board);
     t.same(await top(board), shown([change(2, 20, 1)]));
     t.equal(await board.placement(userIn(1)), null);
   });
@@ -385,22 +380,19 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
     const key = scores.newBoard('desc');
     await scores.write(key, [...rows, change(2, 20, 1)]);
     let away = true;
-    const database = new Proxy(scores.pool, {
-      get: (pool, name) => {
-        if (name === 'connect' && away) return () => Promise.reject(new Error('the database is away'));
-        return name === 'connect' ? pool.connect.bind(pool) : Reflect.get(pool, name);
-      },
+    const database = interrupted(scores.pool, async () => {
+      if (away) throw new Error('the database is away');
     });
     const board = project(key, database);
-    await t.rejects(board.rebuild(), { message: 'the database is away' });
+    await t.rejects(rebuild(board), { message: 'the database is away' });
     t.equal(await isReady(board), false);
     await scores.delete(key, userIn(2));
-    await board.erase(userIn(2));
-    await board.apply([change(3, 40, 1)]); // of whom it is not heard that the row has gone
+    await board.erase(CHANGE, userIn(2));
+    await board.apply(CHANGE, [change(3, 40, 1)]); // of whom it is not heard that the row has gone
     away = false;
-    await board.rebuild();
+    await rebuild(board);
     t.equal(await isReady(board), true);
-    await board.apply([change(2, 50, 2)]);
+    await board.apply(CHANGE, [change(2, 50, 2)]);
     t.same(await top(board), shown(rows), 'who was erased meanwhile does not come back');
   });
 }
@@ -412,11 +404,11 @@ export function loadingContract(t: Test, scores: BoardRows, project: Project): v
   t.test('a rebuild that is overtaken gives way, and what it has read is forgotten', async (t) => {
     const { key, board, hold } = await openBoard([change(1, 30, 1), change(2, 20, 1)]);
     const slow = hold();
-    const overtaken = board.rebuild();
+    const overtaken = rebuild(board);
     await slow.reached;
     await scores.delete(key, userIn(1));
     const second = hold();
-    const rebuilt = board.rebuild();
+    const rebuilt = rebuild(board);
     await second.reached;
     slow.release();
     await overtaken;
@@ -428,8 +420,8 @@ export function loadingContract(t: Test, scores: BoardRows, project: Project): v
   });
 }
 
-const top = async (board: Projection) => (await board.page(100)).standings.map(plain);
-const change = (n: number, score: number, version: number): VersionedStanding => ({
+const top = async (board: Projection) => (await board.page(100)).entries.map(plain);
+const change = (n: number, score: number, version: number): VersionedEntry => ({
   userId: userIn(n),
   score,
   achievedAt: 1_781_136_000_000 + version,
@@ -439,7 +431,7 @@ const change = (n: number, score: number, version: number): VersionedStanding =>
 /** Makes boards that are not ready, of a database that can be held up. */
 const opener =
   (scores: BoardRows, project: Project) =>
-  async (rows: readonly VersionedStanding[], sort: Sort = 'desc') => {
+  async (rows: readonly VersionedEntry[], sort: Sort = 'desc') => {
     const key = scores.newBoard(sort);
     await scores.write(key, rows);
     const { database, hold } = slowDatabase(scores.pool);
@@ -448,14 +440,14 @@ const opener =
 
 /** The ledger and what it announces, heard by one board. */
 class World {
-  readonly truth = new Map<string, VersionedStanding>();
+  readonly truth = new Map<string, VersionedEntry>();
   readonly #versions = new Map<string, number>();
   readonly #erased = new Set<string>();
   readonly #news: (() => Promise<unknown>)[] = [];
   readonly #heard = new Set<() => Promise<unknown>>();
 
   constructor(
-    private readonly key: BoardKey,
+    private readonly key: Board,
     private readonly scores: BoardRows,
     readonly board: Projection,
   ) {}
@@ -479,16 +471,16 @@ class World {
     return version;
   }
 
-  async #write(change: StandingChange): Promise<void> {
+  async #write(change: EntryChange): Promise<void> {
     await this.scores.write(this.key, [change]);
-    this.#news.push(() => this.board.apply([change]));
+    this.#news.push(() => this.board.apply(CHANGE, [change]));
   }
 
   async erase(userId: string): Promise<void> {
     this.#erased.add(userId);
     this.truth.delete(userId);
     await this.scores.delete(this.key, userId);
-    this.#news.push(() => this.board.erase(userId));
+    this.#news.push(() => this.board.erase(CHANGE, userId));
   }
 
   /** Any of the news, which may have been heard before. */

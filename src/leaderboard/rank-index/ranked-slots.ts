@@ -31,6 +31,10 @@ export class RankedSlots {
     return this.#size;
   }
 
+  get bytes(): number {
+    return this.#blocks.bytes;
+  }
+
   /** Puts a slot where its row says. */
   insert(slot: number): void {
     this.#seek(slot);

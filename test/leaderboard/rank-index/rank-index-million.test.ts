@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
-import { idFromWords } from '../../src/ids.js';
-import { RankIndex } from '../../src/leaderboard/rank-index.js';
+import { idFromWords } from '../../../src/ids.js';
+import { RankIndex } from '../../../src/leaderboard/rank-index/rank-index.js';
 
 const ENTRIES = 1_000_000;
 const UPDATES = 200_000;

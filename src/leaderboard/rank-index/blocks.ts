@@ -21,6 +21,10 @@ export class Blocks {
     this.#records = new Records(1 + ITEM * capacity);
   }
 
+  get bytes(): number {
+    return this.#records.bytes;
+  }
+
   /** A new block, without items. */
   take(): number {
     const block = this.#records.take();

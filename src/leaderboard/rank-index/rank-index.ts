@@ -1,26 +1,13 @@
+import type { Entry, Sort, VersionedEntry } from '../entry.js';
 import { RankedSlots } from './ranked-slots.js';
 import { NO_SLOT } from './slot-table.js';
 import { SOUGHT, UserSlots } from './user-slots.js';
 
-export type Sort = 'asc' | 'desc';
-
-export interface Standing {
-  readonly userId: string;
-  /** An integer within ±(2^53 − 1). */
-  readonly score: number;
-  /** Milliseconds since 1970. */
-  readonly achievedAt: number;
-}
-
-export interface VersionedStanding extends Standing {
-  readonly version: number;
-}
-
 /**
  * The order of one board in memory: by score, then by who reached it first, then by user id.
  *
- * Each operation takes O(log n), and growing never copies or rehashes all entries, so none pauses for long. They are
- * numbers in typed arrays, which the garbage collector does not look through. An entry takes about 80 bytes: 40 for
+ * Each operation takes O(log n), and growing never copies or rehashes all entries, so none pauses for long. Entries are
+ * numbers in typed arrays, which the garbage collector does not scan. An entry takes about 80 bytes: 40 for
  * its row (user-slots.ts), 12 to 23 for the way to it from the user id (slot-table.ts) and 16 in a block of the order
  * (ranked-slots.ts), which is two thirds full on average and a quarter at worst. What costs time is to wait for main
  * memory, so each operation touches few places in it.
@@ -40,16 +27,21 @@ export class RankIndex {
     this.#sign = sort === 'asc' ? 1 : -1;
   }
 
-  /** How many users stand on the board. */
+  /** How many entries there are. */
   get size(): number {
     return this.#order.size;
   }
 
+  /** Memory of the index. */
+  get bytes(): number {
+    return this.#users.bytes + this.#order.bytes;
+  }
+
   /**
-   * Sets a user's standing, unless a version at least as new is known: repeats and disorder do no harm.
+   * Sets a user's entry, unless a version at least as new is known: repeats and disorder do no harm.
    * True if it was applied. A malformed id (TypeError) or number (RangeError) is refused and changes nothing.
    */
-  apply(change: VersionedStanding): boolean {
+  apply(change: VersionedEntry): boolean {
     const key = this.#keyOf(change);
     let slot = this.#users.find(change.userId);
     if (slot === NO_SLOT) {
@@ -64,19 +56,19 @@ export class RankIndex {
   }
 
   /**
-   * Adds users who are not on the board, in its order and behind all who are: quicker than `apply`, as nothing is looked up.
+   * Adds entries of users who have none, in the board's order and behind all others: quicker than `apply`, as nothing is looked up.
    * Throws as `apply`, and a RangeError if the order is another; then the index is of no use any more.
    */
-  append(standings: readonly VersionedStanding[]): void {
-    const slots = this.#users.addAll(standings.map(({ userId }) => userId));
-    for (const [i, standing] of standings.entries()) {
+  append(entries: readonly VersionedEntry[]): void {
+    const slots = this.#users.addAll(entries.map(({ userId }) => userId));
+    for (const [i, entry] of entries.entries()) {
       const slot = slots[i] ?? NO_SLOT;
-      this.#users.set(slot, this.#keyOf(standing), standing.achievedAt, standing.version);
+      this.#users.set(slot, this.#keyOf(entry), entry.achievedAt, entry.version);
       this.#order.append(slot);
     }
   }
 
-  /** Takes the user off the board. True if it stood there. */
+  /** Removes a user's entry. True if there was one. */
   remove(userId: string): boolean {
     const slot = this.#users.find(userId);
     if (slot === NO_SLOT) return false;
@@ -85,38 +77,42 @@ export class RankIndex {
     return true;
   }
 
-  get(userId: string): VersionedStanding | undefined {
+  get(userId: string): VersionedEntry | undefined {
     const slot = this.#users.find(userId);
-    return slot === NO_SLOT ? undefined : this.#standing(slot);
+    return slot === NO_SLOT ? undefined : this.#entryOf(slot);
   }
 
-  /** From 1; undefined if the user does not stand on the board. */
+  has(userId: string): boolean {
+    return this.#users.find(userId) !== NO_SLOT;
+  }
+
+  /** From 1; undefined if the user has no entry. */
   rank(userId: string): number | undefined {
     const slot = this.#users.find(userId);
     return slot === NO_SLOT ? undefined : this.#order.countThrough(slot);
   }
 
-  /** The standings in places `start` (from 0) to `start + count − 1`, as far as there are such places. */
-  slice(start: number, count: number): VersionedStanding[] {
-    return this.#order.slice(Math.max(start, 0), start + count).map((slot) => this.#standing(slot));
+  /** Up to `count` entries from the place `start` on, which is 0 for the first. */
+  slice(start: number, count: number): VersionedEntry[] {
+    return this.#order.slice(Math.max(start, 0), start + count).map((slot) => this.#entryOf(slot));
   }
 
-  /** How many stand at or before a position, which may be empty: where the page after it begins. Throws as `apply`. */
-  countThrough(position: Standing): number {
+  /** How many entries are at or before a position, where there need be none: the page after it begins there. Throws as `apply`. */
+  countThrough(position: Entry): number {
     this.#users.seek(position.userId);
     this.#users.set(SOUGHT, this.#keyOf(position), position.achievedAt, 0);
     return this.#order.countThrough(SOUGHT);
   }
 
-  #keyOf({ score, achievedAt }: Standing): number {
+  #keyOf({ score, achievedAt }: Entry): number {
     // A number out of order, such as NaN, would put everything else out of order too.
     if (!Number.isSafeInteger(score) || !Number.isFinite(achievedAt)) {
-      throw new RangeError(`Not a standing: score ${score}, achievedAt ${achievedAt}`);
+      throw new RangeError(`Not an entry: score ${score}, achievedAt ${achievedAt}`);
     }
     return this.#sign * score;
   }
 
-  #standing(slot: number): VersionedStanding {
+  #entryOf(slot: number): VersionedEntry {
     const users = this.#users;
     return {
       userId: users.userId(slot),

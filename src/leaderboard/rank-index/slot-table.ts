@@ -22,6 +22,10 @@ export class SlotTable {
   /** By the low bits of a hash. A table of less depth than the directory stands in it several times. */
   #directory = [this.#newTable(0)];
 
+  get bytes(): number {
+    return this.#tables.bytes + 8 * this.#directory.length;
+  }
+
   /** The slot under this hash for which `matches` holds, or NO_SLOT. */
   find(hash: number, matches: (slot: number) => boolean): number {
     const table = this.#tableOf(hash);

@@ -1,0 +1,68 @@
+/** The writer of a change has this long to apply it, in milliseconds. */
+const GRACE_MS = 500;
+const CHECK_EVERY_MS = 100;
+/** A writer may report a change as applied before the change itself arrives, on another connection. */
+const REMEMBERED_MS = 10_000;
+const MAX_EXPECTED = 50_000;
+const MAX_APPLIED = 50_000;
+
+interface Expected {
+  readonly dueAt: number;
+  /** One for each part of the change. */
+  readonly callbacks: readonly (() => void)[];
+}
+
+/**
+ * Committed changes whose writer has not reported yet that it has applied them. One that stays unreported is overdue: its writer
+ * may have died between the commit and the projection.
+ */
+export class UnappliedChanges {
+  /** In the order of `dueAt`. */
+  readonly #expected = new Map<string, Expected>();
+  /** What was applied lately: until when each is remembered, in that order. A change may come in several parts. */
+  readonly #applied = new Map<string, number>();
+  readonly #checks: NodeJS.Timeout;
+
+  constructor() {
+    this.#checks = setInterval(() => this.#check(), CHECK_EVERY_MS).unref();
+  }
+
+  /**
+   * Calls `onOverdue` if the change is not reported as applied to this board within half a second.
+   * @returns false if too many changes are expected already: then this one is not
+   */
+  expect(board: string, changeId: string, onOverdue: () => void): boolean {
+    const key = keyOf(board, changeId);
+    if (this.#applied.has(key)) return true;
+    if (this.#expected.size >= MAX_EXPECTED) return false;
+    const callbacks = [...(this.#expected.get(key)?.callbacks ?? []), onOverdue];
+    this.#expected.delete(key);
+    this.#expected.set(key, { dueAt: performance.now() + GRACE_MS, callbacks });
+    return true;
+  }
+
+  applied(board: string, changeId: string): void {
+    const key = keyOf(board, changeId);
+    this.#expected.delete(key);
+    if (this.#applied.size < MAX_APPLIED) this.#applied.set(key, performance.now() + REMEMBERED_MS);
+  }
+
+  close(): void {
+    clearInterval(this.#checks);
+  }
+
+  #check(): void {
+    const now = performance.now();
+    for (const [key, { dueAt, callbacks }] of this.#expected) {
+      if (dueAt > now) break;
+      this.#expected.delete(key);
+      for (const onOverdue of callbacks) onOverdue();
+    }
+    for (const [key, until] of this.#applied) {
+      if (until > now) break;
+      this.#applied.delete(key);
+    }
+  }
+}
+
+const keyOf = (board: string, changeId: string): string => `${board} ${changeId}`;

@@ -1,0 +1,27 @@
+import type { Entry } from '../../schemas/leaderboard.js';
+import type { BoardKey } from './board-key.js';
+
+/** Part of a board as its readers see it. `version` only grows within an `epoch`. */
+export interface BoardState {
+  readonly board: BoardKey;
+  readonly epoch: string;
+  readonly version: number;
+  /** Entries on the whole board, not only in `items`. */
+  readonly total: number;
+  readonly items: Entry[];
+}
+
+/** One user's place; rank and score are null while the user has no entry. */
+export interface UserRank {
+  readonly rank: number | null;
+  readonly score: number | null;
+  readonly total: number;
+}
+
+/** One user's entry as its readers see it. */
+export interface EntryState {
+  readonly entry: Entry;
+  readonly total: number;
+  /** The score of the entry just above, or null for the first. */
+  readonly scoreAbove: number | null;
+}

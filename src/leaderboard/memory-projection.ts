@@ -1,0 +1,192 @@
+import pLimit from 'p-limit';
+import type pg from 'pg';
+import { type Entry, type EntryChange, hasScore, type RankChange, type RankedEntry } from './entry.js';
+import { entriesInOrder } from './entry-pages.js';
+import { newEpoch } from './epoch.js';
+import { type Board, NotReady, type Page, type Placement, type Projection } from './projection.js';
+import { RankIndex } from './rank-index/rank-index.js';
+import { Tombstones } from './tombstones.js';
+
+/** What a caller keeps with a page, such as display names, must not be kept for longer. */
+const TOPS_KEPT_MS = 60_000;
+/** Loads of this process at a time: each takes a connection, and the event loop for moments. */
+const loads = pLimit(2);
+/** The objects of a projection without its index. */
+const OBJECTS_BYTES = 4_096;
+
+/**
+ * A board in the memory of this process.
+ *
+ * - *loading*: rows stream in from PostgreSQL, all of one snapshot and in the board's order, while changes wait.
+ * - *ready*: every row and every change that waited is on the board, and ranks are right.
+ *
+ * A change with an older version than the known one is ignored, so rows and changes may overlap in any order. Each load fills a
+ * new index, so that an entry that was removed while the process missed changes does not survive it.
+ */
+export class MemoryProjection implements Projection {
+  readonly board: Board;
+  readonly #pool: pg.Pool;
+  readonly #erased: Tombstones;
+  #index: RankIndex;
+  readonly #tombstones = new Tombstones();
+  #epoch = newEpoch();
+  #version = 0;
+  /** While the board is loading: the newest change of each user. */
+  #waiting: Map<string, EntryChange> | undefined = new Map();
+  /** First pages of the current version, by limit: they are read more often than the board changes. */
+  readonly #tops = new Map<number, Page>();
+  #topsEpoch = '';
+  #topsVersion = 0;
+  #topsUntil = 0;
+
+  /** @param erased the users whom this process knows to be erased, on any board */
+  constructor(board: Board, pool: pg.Pool, erased: Tombstones) {
+    this.board = board;
+    this.#pool = pool;
+    this.#erased = erased;
+    this.#index = new RankIndex(board.sort);
+  }
+
+  get isReady(): boolean {
+    return this.#waiting === undefined;
+  }
+
+  get bytes(): number {
+    return OBJECTS_BYTES + this.#index.bytes;
+  }
+
+  /** Begins a new epoch. A load under way no longer counts. */
+  markStale(): void {
+    this.#index = new RankIndex(this.board.sort);
+    // Scores that waited for an earlier load are in what the next one reads, or were lost; removals must not be forgotten.
+    this.#waiting = new Map([...(this.#waiting ?? [])].filter(([, change]) => !hasScore(change)));
+    this.#epoch = newEpoch();
+  }
+
+  /** Reads every entry from PostgreSQL. */
+  async load(): Promise<void> {
+    const index = this.#index;
+    await loads(() => this.#fill(index));
+  }
+
+  async #fill(index: RankIndex): Promise<void> {
+    if (this.#index !== index) return;
+    for await (const entries of entriesInOrder(this.#pool, this.board)) {
+      if (this.#index !== index) return;
+      index.append(entries.filter(hasScore));
+      for (const { userId, score, version } of entries)
+        if (score === null) this.#tombstones.add(userId, version);
+    }
+    if (this.#index !== index) return;
+    const changes = this.#waiting?.values() ?? [];
+    this.#waiting = undefined;
+    for (const change of changes) this.#take(change);
+    this.#version++;
+  }
+
+  async apply(_changeId: string, changes: readonly EntryChange[]): Promise<RankChange[] | null> {
+    const { isReady } = this;
+    let isNews = false;
+    const ranks = changes.map((change): RankChange => {
+      const previousRank = isReady ? this.#rank(change.userId) : null;
+      if (this.#take(change)) isNews = true;
+      return { previousRank, rank: isReady ? this.#rank(change.userId) : null };
+    });
+    if (isNews) this.#version++;
+    return isReady ? ranks : null;
+  }
+
+  async erase(_changeId: string, userId: string): Promise<void> {
+    this.#version++;
+    this.#take({ userId, score: null, achievedAt: 0, version: Number.POSITIVE_INFINITY });
+  }
+
+  async rename(_changeId: string, userId: string): Promise<void> {
+    if (this.#index.has(userId)) this.#version++;
+  }
+
+  async page(limit: number, after?: Entry): Promise<Page> {
+    const index = this.#readable();
+    if (after !== undefined) return this.#page(index, index.countThrough(after), limit);
+    const isOther = this.#topsVersion !== this.#version || this.#topsEpoch !== this.#epoch;
+    if (isOther || performance.now() > this.#topsUntil) this.#forgetTops();
+    const top = this.#tops.get(limit) ?? this.#page(index, 0, limit);
+    this.#tops.set(limit, top);
+    return top;
+  }
+
+  #forgetTops(): void {
+    this.#tops.clear();
+    this.#topsVersion = this.#version;
+    this.#topsEpoch = this.#epoch;
+    this.#topsUntil = performance.now() + TOPS_KEPT_MS;
+  }
+
+  async placement(userId: string): Promise<Placement | null> {
+    const index = this.#readable();
+    const rank = index.rank(userId);
+    if (rank === undefined) return null;
+    const start = Math.max(rank - 2, 0);
+    const entries = slice(index, start, rank - start);
+    const entry = entries.pop();
+    return entry === undefined ? null : { total: index.size, entry, above: entries.pop() ?? null };
+  }
+
+  async around(userId: string, radius: number): Promise<Page | null> {
+    const index = this.#readable();
+    const rank = index.rank(userId);
+    if (rank === undefined) return null;
+    const start = Math.max(rank - 1 - radius, 0);
+    return this.#page(index, start, rank + radius - start);
+  }
+
+  async many(userIds: readonly string[]): Promise<Page> {
+    const index = this.#readable();
+    const entries = [...new Set(userIds)].flatMap((userId): RankedEntry[] => {
+      const entry = index.get(userId);
+      const rank = index.rank(userId);
+      return entry === undefined || rank === undefined ? [] : [{ rank, ...entry }];
+    });
+    return this.#answer(
+      index,
+      entries.sort((a, b) => a.rank - b.rank),
+    );
+  }
+
+  /** Takes over a change, unless something newer is known. True if the index has changed. */
+  #take(change: EntryChange): boolean {
+    const { userId, version } = change;
+    if (this.#waiting !== undefined) {
+      const newest = this.#waiting.get(userId);
+      if (newest === undefined || newest.version < version) this.#waiting.set(userId, change);
+      return false;
+    }
+    const index = this.#index;
+    // A removal is announced on another connection than the answer to a batch, and may overtake it.
+    if (version <= this.#tombstones.versionOf(userId)) return false;
+    if (hasScore(change)) return version > this.#erased.versionOf(userId) && index.apply(change);
+    if ((index.get(userId)?.version ?? 0) >= version) return false;
+    this.#tombstones.add(userId, version);
+    return index.remove(userId);
+  }
+
+  #rank(userId: string): number | null {
+    return this.#index.rank(userId) ?? null;
+  }
+
+  #readable(): RankIndex {
+    if (this.#waiting !== undefined) throw new NotReady('The board is being loaded');
+    return this.#index;
+  }
+
+  #page(index: RankIndex, start: number, count: number): Page {
+    return this.#answer(index, slice(index, start, count));
+  }
+
+  #answer(index: RankIndex, entries: RankedEntry[]): Page {
+    return { epoch: this.#epoch, version: this.#version, total: index.size, entries };
+  }
+}
+
+const slice = (index: RankIndex, start: number, count: number): RankedEntry[] =>
+  index.slice(start, count).map((entry, i) => ({ rank: start + i + 1, ...entry }));

@@ -1,0 +1,165 @@
+import { Loop } from '../loop.js';
+import type { Queryable } from '../postgres/database.js';
+import type { BoardKey } from './board-key.js';
+import { PostgresBoard } from './postgres-boards.js';
+import { type Board, type BoardReader, NotReady, type Projection } from './projection.js';
+
+/** A board that nobody has used for this long is closed, in milliseconds. */
+const IDLE_MS = 900_000;
+const SWEEP_EVERY_MS = 30_000;
+/** Over the budget, boards are closed until this part of it is left, so that the next one does not need another sweep. */
+const SWEPT_TO = 0.9;
+
+interface OpenBoard {
+  readonly projection: Projection;
+  /** Read while the projection is not ready. */
+  readonly truth: BoardReader;
+  /** Loads the projection until it is ready. */
+  readonly loading: Loop;
+  bytes: number;
+  /** On the clock of `performance.now()`. */
+  usedAt: number;
+}
+
+interface OpenBoardsOptions {
+  /** Makes the projection of a board, which is not loaded yet. */
+  readonly project: (board: Board) => Projection;
+  readonly database: Queryable;
+  /** Memory that projections may take in this process. The one used last stays open whatever it takes. */
+  readonly maxBytes: number;
+  /** Called when a cold board is opened. */
+  readonly onOpen?: () => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * The boards that are in use. A board is *cold* until somebody reads it or scores on it. Then its projection is opened and
+ * loaded, while PostgreSQL answers in its place. It is closed when nobody has used it for a quarter of an hour, or, least
+ * recently used first, when all projections together take more memory than they may.
+ */
+export class OpenBoards {
+  readonly #options: OpenBoardsOptions;
+  /** By the text of the board key. */
+  readonly #boards = new Map<string, OpenBoard>();
+  readonly #listeners: ((board: BoardKey) => void)[] = [];
+  readonly #sweeps: NodeJS.Timeout;
+  #bytes = 0;
+
+  constructor(options: OpenBoardsOptions) {
+    this.#options = options;
+    this.#sweeps = setInterval(() => this.#sweep(), SWEEP_EVERY_MS).unref();
+  }
+
+  get size(): number {
+    return this.#boards.size;
+  }
+
+  /** Memory of all projections, as far as it was last looked at. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Called with a board when something that its readers see may have changed. */
+  onChange(listener: (board: BoardKey) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  announce(board: BoardKey): void {
+    for (const listener of this.#listeners) listener(board);
+  }
+
+  /** The board, opened if it is cold, or again if it sorts in another direction now. */
+  use(board: Board): OpenBoard {
+    const known = this.#boards.get(board.key.text);
+    if (known?.projection.board.sort === board.sort) {
+      known.usedAt = performance.now();
+      return known;
+    }
+    return this.#open(board);
+  }
+
+  /** The projection of a board that is open, which is not used by this. */
+  peek(key: BoardKey): Projection | undefined {
+    return this.#boards.get(key.text)?.projection;
+  }
+
+  projections(): Projection[] {
+    return [...this.#boards.values()].map(({ projection }) => projection);
+  }
+
+  /** Changes of this board may have been missed. A cold board needs nothing. */
+  reload(key: BoardKey): void {
+    const open = this.#boards.get(key.text);
+    if (open === undefined) return;
+    open.projection.markStale();
+    open.loading.request();
+    this.announce(key);
+  }
+
+  /** Changes of any board may have been missed. */
+  reloadAll(): void {
+    for (const { projection } of this.#boards.values()) this.reload(projection.board.key);
+  }
+
+  close(): void {
+    clearInterval(this.#sweeps);
+    for (const { loading } of this.#boards.values()) void loading.stop();
+  }
+
+  #open(board: Board): OpenBoard {
+    const projection = this.#options.project(board);
+    const truth = new PostgresBoard(board, this.#options.database);
+    const loading = new Loop((signal) => this.#load(open, signal), {
+      onError: (error) => {
+        if (!(error instanceof NotReady)) this.#options.onError(error);
+      },
+    });
+    const open: OpenBoard = { projection, truth, loading, bytes: 0, usedAt: performance.now() };
+    this.#forget(board.key.text);
+    this.#boards.set(board.key.text, open);
+    this.#account(open);
+    this.#options.onOpen?.();
+    loading.request();
+    return open;
+  }
+
+  async #load(open: OpenBoard, signal: AbortSignal): Promise<void> {
+    const { projection } = open;
+    while (!projection.isReady && !signal.aborted) await projection.load();
+    if (signal.aborted) return;
+    this.#account(open);
+    this.announce(projection.board.key);
+  }
+
+  #account(open: OpenBoard): void {
+    const { bytes } = open.projection;
+    this.#bytes += bytes - open.bytes;
+    open.bytes = bytes;
+    if (this.#bytes > this.#options.maxBytes) this.#shrink();
+  }
+
+  #sweep(): void {
+    const idleSince = performance.now() - IDLE_MS;
+    for (const [text, open] of this.#boards) {
+      if (open.usedAt < idleSince) this.#forget(text);
+      else this.#account(open);
+    }
+  }
+
+  #shrink(): void {
+    const byUse = [...this.#boards].sort(([, a], [, b]) => a.usedAt - b.usedAt);
+    byUse.pop();
+    for (const [text] of byUse) {
+      if (this.#bytes <= SWEPT_TO * this.#options.maxBytes) return;
+      this.#forget(text);
+    }
+  }
+
+  #forget(text: string): void {
+    const open = this.#boards.get(text);
+    if (open === undefined) return;
+    this.#bytes -= open.bytes;
+    this.#boards.delete(text);
+    void open.loading.stop();
+  }
+}

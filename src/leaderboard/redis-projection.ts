@@ -1,0 +1,252 @@
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { TypeCompiler } from '@sinclair/typebox/compiler';
+import type { RedisClient } from '../redis/connection.js';
+import { defineScripts, type Scripts } from '../redis/scripts.js';
+import type { BoardKey } from './board-key.js';
+import { type Entry, type EntryChange, type RankChange, type RankedEntry, sortKey } from './entry.js';
+import { type Board, NotReady, type Page, type Placement, type Projection } from './projection.js';
+import { BOARD_SCRIPTS, type BoardScript } from './redis-scripts.js';
+
+/** On which instances report to each other that a board in Redis has changed; see `messageOf`. */
+export const BOARDS_CHANNEL = 'scoreboard:boards';
+/** Stands in a message for a change that has no id. */
+export const NO_CHANGE = '-';
+/** The objects of a projection; its entries are in Redis. */
+const OBJECTS_BYTES = 1_024;
+
+/** Redis answers, and does not have the board, or not all of it: it must be built. */
+export class BoardLost extends NotReady {
+  override readonly name = 'BoardLost';
+}
+
+/** Parses what a script has answered: null is how Redis says false, and false says that the board is lost. */
+export function parser<T extends TSchema>(schema: T): (answer: unknown) => Static<T> {
+  const compiled = TypeCompiler.Compile(schema);
+  return (answer) => {
+    if (answer === null) throw new BoardLost('The board is not in Redis');
+    if (!compiled.Check(answer)) throw new Error('Redis has given an answer that no script of ours gives');
+    return answer;
+  };
+}
+
+const Text = Type.String();
+const asAnswer = parser(
+  Type.Tuple([Text, Text, Type.Integer(), Type.Integer(), Type.Array(Type.Union([Text, Type.Integer()]))]),
+);
+/** 0: the board is lost, and the one that is being built in its place has taken the changes. */
+const asRanks = parser(Type.Union([Type.Array(Type.Integer()), Type.Literal(0)]));
+
+/** `achievedAt` in the width at which text sorts like numbers, until the year 33,658. */
+export const timeText = (ms: number): string => String(ms).padStart(15, '0');
+
+/** The keys of a board, of its tombstones, of changes that wait for a board that is being built, and of the mark that it was compared lately. */
+export function keysOf(key: BoardKey) {
+  const tag = `scoreboard:{${key.text}}`;
+  return {
+    board: [`${tag}:rank`, `${tag}:entries`],
+    tombstones: `${tag}:tombstones`,
+    changes: `${tag}:changes`,
+    reconciled: `${tag}:reconciled`,
+    claimOf: (changeId: string) => `${tag}:confirmed:${changeId}`,
+    /** Of a board that is being built: each build has its own, so that one that was given up does not write to another's. */
+    next: (epoch: string): [rank: string, entries: string] => [
+      `${tag}:rank:${epoch}`,
+      `${tag}:entries:${epoch}`,
+    ],
+  };
+}
+
+/** A change as the scripts take it: user, sort key (empty if the entry is removed), time, version. */
+export const scriptArguments = ({ sort }: Board, { userId, score, achievedAt, version }: EntryChange) => [
+  userId,
+  score === null ? '' : sortKey(sort, score),
+  timeText(achievedAt),
+  version,
+];
+
+/** Redis as the boards of one instance use it. */
+export class BoardRedis {
+  readonly client: RedisClient;
+  readonly scripts: Scripts<BoardScript>;
+  readonly instance: string;
+
+  constructor(client: RedisClient, instance: string) {
+    this.client = client;
+    this.scripts = defineScripts(client, BOARD_SCRIPTS);
+    this.instance = instance;
+  }
+
+  /** What a script that changes a board publishes: the board, the instance that sent the script, and the change. */
+  messageOf(board: BoardKey, changeId = NO_CHANGE): [channel: string, message: string] {
+    return [BOARDS_CHANNEL, `${board.text} ${this.instance} ${changeId}`];
+  }
+}
+
+/**
+ * A board in Redis, shared by all instances. Each call is one script: one round trip, and atomic. Any call may throw
+ * `NotReady`, because Redis does not answer, or `BoardLost`.
+ *
+ * While verifications are pending nothing is read, but changes are written.
+ */
+export class RedisProjection implements Projection {
+  readonly board: Board;
+  readonly bytes = OBJECTS_BYTES;
+  /** How often changes may have bypassed Redis since the board was last compared with PostgreSQL. */
+  pendingVerifications = 0;
+  /** Whether the board was ready before: one that is not any more has been lost, one that never was is cold. */
+  wasReady = false;
+  readonly #redis: BoardRedis;
+  readonly #verify: (projection: RedisProjection) => Promise<void>;
+  /** Called when the board turns out to be lost, or a write to have failed. */
+  readonly #onStale: (projection: RedisProjection) => void;
+  readonly #keys: ReturnType<typeof keysOf>;
+  readonly #all: readonly string[];
+
+  constructor(
+    board: Board,
+    redis: BoardRedis,
+    verify: (projection: RedisProjection) => Promise<void>,
+    onStale: (projection: RedisProjection) => void,
+  ) {
+    this.board = board;
+    this.#redis = redis;
+    this.#verify = verify;
+    this.#onStale = onStale;
+    this.#keys = keysOf(board.key);
+    this.#all = [...this.#keys.board, this.#keys.tombstones, this.#keys.changes];
+  }
+
+  get isReady(): boolean {
+    return this.pendingVerifications === 0;
+  }
+
+  markStale(): void {
+    this.pendingVerifications++;
+  }
+
+  load(): Promise<void> {
+    return this.#verify(this);
+  }
+
+  async apply(changeId: string, changes: readonly EntryChange[]): Promise<RankChange[] | null> {
+    const args = changes.flatMap((change) => scriptArguments(this.board, change));
+    const written = this.#write('apply', this.#all, changeId, args);
+    if (!this.isReady) {
+      // The ranks would be of no use, and the answer may never come.
+      written.catch(() => {});
+      return null;
+    }
+    try {
+      const ranks = asRanks(await written);
+      if (ranks === 0 || !this.isReady) return null;
+      return changes.map((_, i) => ({ previousRank: rankOf(ranks[2 * i]), rank: rankOf(ranks[2 * i + 1]) }));
+    } catch (error) {
+      // A score never fails because Redis does. The board is compared when Redis is back.
+      if (error instanceof NotReady) return null;
+      throw error;
+    }
+  }
+
+  async erase(changeId: string, userId: string): Promise<void> {
+    await this.#write('erase', this.#all, changeId, [userId]);
+  }
+
+  async rename(changeId: string, userId: string): Promise<void> {
+    await this.#write('rename', this.#keys.board, changeId, [userId]);
+  }
+
+  /** Moves the version on, past those that clients may have seen and Redis has lost. */
+  async skipVersions(versions: number): Promise<void> {
+    await this.#write('skipVersions', this.#keys.board, NO_CHANGE, [versions]);
+  }
+
+  async page(limit: number, after?: Entry): Promise<Page> {
+    const position = after
+      ? [sortKey(this.board.sort, after.score), timeText(after.achievedAt) + after.userId]
+      : [];
+    return this.#page(await this.#read('page', [limit, ...position]));
+  }
+
+  async placement(userId: string): Promise<Placement | null> {
+    const found = await this.around(userId, 1, 0);
+    const entry = found?.entries.at(-1);
+    if (found === null || entry === undefined) return null;
+    return { total: found.total, entry, above: found.entries.at(-2) ?? null };
+  }
+
+  async around(userId: string, above: number, below = above): Promise<Page | null> {
+    const found = this.#page(await this.#read('around', [userId, above, below]));
+    return found.entries.length === 0 ? null : found;
+  }
+
+  async many(userIds: readonly string[]): Promise<Page> {
+    const answer = asAnswer(await this.#read('many', [...new Set(userIds)]));
+    const [epoch, version, total, , rows] = answer;
+    const entries: RankedEntry[] = [];
+    for (let i = 0; i < rows.length; i += 3)
+      entries.push(this.#entry(rows[i], rows[i + 1], Number(rows[i + 2])));
+    entries.sort((a, b) => a.rank - b.rank);
+    return { epoch, version: Number(version), total, entries };
+  }
+
+  async #read(script: BoardScript, args: readonly (string | number)[]): Promise<unknown> {
+    if (!this.isReady) throw new NotReady('The board has not been compared with PostgreSQL yet');
+    const answer = await this.#run(script, this.#keys.board, args);
+    if (answer === null) this.#onStale(this);
+    return answer;
+  }
+
+  async #write(
+    script: BoardScript,
+    keys: readonly string[],
+    changeId: string,
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    try {
+      const message = this.#redis.messageOf(this.board.key, changeId);
+      const answer = await this.#run(script, keys, [...message, ...args]);
+      if (script === 'apply' && answer === null && this.isReady) this.#onStale(this);
+      return answer;
+    } catch (error) {
+      this.#onStale(this);
+      throw error;
+    }
+  }
+
+  async #run(
+    script: BoardScript,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<unknown> {
+    try {
+      return await this.#redis.scripts[script](keys, args);
+    } catch (error) {
+      throw new NotReady('Redis does not answer', { cause: error });
+    }
+  }
+
+  #page(answer: unknown): Page {
+    const [epoch, version, total, start, rows] = asAnswer(answer);
+    const entries: RankedEntry[] = [];
+    for (let i = 0; i < rows.length; i += 2) entries.push(this.#entry(rows[i], rows[i + 1], start + i / 2));
+    return { epoch, version: Number(version), total, entries };
+  }
+
+  #entry(
+    member: string | number | undefined,
+    score: string | number | undefined,
+    position: number,
+  ): RankedEntry {
+    const text = String(member);
+    return {
+      rank: position + 1,
+      userId: text.slice(15),
+      score: sortKey(this.board.sort, Number(score)),
+      achievedAt: Number(text.slice(0, 15)),
+    };
+  }
+}
+
+/** From a 0-based place, −1 for none. */
+const rankOf = (place: number | undefined): number | null =>
+  place === undefined || place < 0 ? null : place + 1;

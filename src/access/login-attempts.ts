@@ -4,7 +4,7 @@ import { Problem } from '../errors.js';
 import type { RateCounters } from '../redis/rate-counters.js';
 import type { Scripts } from '../redis/scripts.js';
 
-/** So many tries cost nothing; after each further one the account waits, twice as long each time, up to a limit. */
+/** Tries without a wait; after each further one the account waits, twice as long each time, up to a limit. */
 const FREE_TRIES = 5;
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15 * 60_000;
@@ -49,9 +49,9 @@ interface Tries {
 }
 
 /**
- * Slows down whoever guesses the password of one account, from however many addresses: counted before the password is
- * looked at, so that tries at the same time do not slip through, and for names that nobody has, so that a refusal tells
- * nothing. Tries that are refused do not make the wait longer.
+ * Slows down guesses of one account's password, from however many addresses. Tries are counted before the password is
+ * checked, so that concurrent tries do not slip through, and for unknown names too, so that a refusal reveals nothing.
+ * Tries that are refused do not make the wait longer.
  *
  * A network from which the owner has logged in lately has a count of its own: guesses from elsewhere do not lock the
  * owner out there. Counted in Redis for all instances, else in this process.

@@ -33,9 +33,7 @@ export class RateCounters {
   }
 
   /** Scripts that count something else, or null where each process counts for itself. While Redis rests, they throw. */
-  define<Name extends string>(
-    scripts: Parameters<typeof defineScripts<Name>>[1],
-  ): Scripts<Name> | null {
+  define<Name extends string>(scripts: Parameters<typeof defineScripts<Name>>[1]): Scripts<Name> | null {
     return this.#redis && defineScripts(this.#redis, scripts, this.#breaker);
   }
 

@@ -77,6 +77,7 @@ export default fp<{ config: AppConfig }>(
         await app.countRequest(request, reply);
       }
     });
+
     const load = async (): Promise<void> => {
       await sessions.load();
       for (const id of await serviceAccounts.revokedWithin(revocations.lifetime)) revocations.remember(id);

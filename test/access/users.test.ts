@@ -55,11 +55,12 @@ t.test('a rename names the boards on which the user stands, and no other', async
 
 t.test('a user on no board is renamed and erased by one announcement', async (t) => {
   const { pool, user, users } = await open(t);
-  for (const [type, work] of [
-    ['user-renamed', () => users.rename(user, 'Ada')],
-    ['user-erased', () => users.erase(user)],
-  ] as const) {
-    const { result, changes } = await announced(pool, work);
+  const works = {
+    'user-renamed': () => users.rename(user, 'Ada'),
+    'user-erased': () => users.erase(user),
+  };
+  for (const [type, work] of Object.entries(works)) {
+    const { result, changes } = await announced<{ changeId: string; boards: readonly unknown[] }>(pool, work);
     t.same(result.boards, []);
     t.match(changes, [{ type, id: result.changeId, boards: [] }]);
     t.equal(changes.length, 1);

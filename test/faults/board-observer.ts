@@ -4,6 +4,7 @@ import type pg from 'pg';
 import type { Entry } from '../../schemas/leaderboard.js';
 import type { Answer } from '../ledger/game-server.js';
 import { truth } from '../ledger/truth.js';
+import { resultOn } from '../receipts.js';
 import type { BoardEvent } from './board-stream.js';
 
 /** An instance may show what another has committed a second later, and some more on a loaded machine. */
@@ -140,7 +141,7 @@ export class BoardObserver {
 
   /** A receipt's rank must be below everyone who was certainly ahead, and not below more than can have been ahead. */
   #violationOfRank({ receipt, ms }: Answer): string | undefined {
-    const result = receipt?.leaderboards.find(({ id }) => id === 'global');
+    const result = resultOn('global', receipt);
     if (receipt === undefined || result === undefined || result.rank === null) return undefined;
     const at = Date.parse(receipt.acceptedAt);
     const [least, most] = this.#bounds(at, at + ms);

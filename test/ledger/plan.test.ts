@@ -10,6 +10,7 @@ interface Node {
   readonly 'Node Type': string;
   readonly 'Relation Name'?: string;
   readonly 'Index Name'?: string;
+  readonly 'Index Cond'?: string;
   readonly Plans?: Node[];
 }
 
@@ -36,6 +37,10 @@ for (const statistics of ['none', 'fresh']) {
       .filter(({ 'Node Type': type }) => /Scan/.test(type));
     const of = (relation: string) =>
       scans.filter((node) => node['Relation Name'] === relation || node['Index Name']?.startsWith(relation));
+    t.ok(
+      of('leaderboards').every((node) => node['Index Cond'] !== undefined),
+      'of the leaderboards only those that are fed are read',
+    );
     for (const relation of ['users', 'scores']) {
       t.ok(of(relation).length > 0);
       t.same(

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { leaderboardOf, ScoreboardError } from '@scoreboard/client';
 import type pg from 'pg';
 import type { Entry } from '../../schemas/leaderboard.js';
-import type { Answer } from '../ledger/game-server.js';
+import { type Answer, results } from '../ledger/game-server.js';
 import { truth } from '../ledger/truth.js';
 import type { BoardEvent } from './board-stream.js';
 
@@ -137,8 +137,9 @@ export class Onlookers {
 
   /** A rank in a receipt: not before all who certainly stood higher, not behind more than can have. */
   #faultOfRank({ receipt, ms }: Answer): string | undefined {
-    const result = receipt?.leaderboards.find(({ id }) => id === 'global');
-    if (receipt === undefined || result === undefined || result.rank === null) return undefined;
+    if (receipt === undefined) return undefined;
+    const result = results(receipt).find(({ id }) => id === 'global');
+    if (result === undefined || result.rank === null) return undefined;
     const at = Date.parse(receipt.acceptedAt);
     const [least, most] = this.#bounds(at, at + ms);
     const { userId } = receipt;

@@ -56,11 +56,11 @@ t.test('of several instances one compares in an interval', async (t) => {
   const player = await newPlayer(first.api);
   await first.api.as(player.session.accessToken).post('/v1/scores', { actionToken: mint(player.id) });
   const admin = await connectTestRedis(t, redis.url);
-  const turn = 'scoreboard:{global:1}:compared';
+  const turn = 'scoreboard:{global:1}:reconciled';
   await eventually(async () => {
     assert.equal(await admin.get(turn), '1');
   });
-  // Whoever has the turn mends what was tampered with; nobody is told.
+  // The instance whose turn it is repairs what was tampered with.
   const [member = ''] = await admin.zrange('scoreboard:{global:1}:rank', '0', '0');
   await admin.zadd('scoreboard:{global:1}:rank', '-9000', String(member));
   await eventually(async () => {

@@ -11,13 +11,14 @@ import {
   User,
   UserParams,
 } from '../schemas/user.js';
+import { requireRole, requireUser } from '../src/access/caller.js';
 import { BODY_FAULTS, Problem, problemResponses, UNREAD_BODY_FAULTS } from '../src/errors.js';
 
 const security = [{ bearer: [] }];
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
-  const user = { onRequest: [app.authenticate, app.requireUser] };
-  const gameServer = { onRequest: [app.authenticate, app.requireRole('server', 'admin')] };
+  const user = { onRequest: [app.authenticate, requireUser] };
+  const gameServer = { onRequest: [app.authenticate, requireRole('server', 'admin')] };
 
   app.get(
     '/v1/users/me',
@@ -169,7 +170,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (found.role !== 'player')
         throw new Problem('forbidden', `This user is no player, but ${found.role}.`);
       reply.header('cache-control', 'no-store');
-      return reply.code(201).send(await app.openSession(found));
+      return reply.code(201).send(await app.logins.open(found));
     },
   );
 

@@ -45,6 +45,7 @@ import openapiRoutes from '../routes/openapi.js';
 import scoreRoutes from '../routes/scores.js';
 import userRoutes from '../routes/users.js';
 import widgetRoutes from '../routes/widget.js';
+import { requireRole } from './access/caller.js';
 import type { AppConfig } from './config.js';
 import { Problem, problemDocument } from './errors.js';
 import { RequestLog } from './http/request-log.js';
@@ -110,7 +111,7 @@ async function register(app: FastifyInstance, config: AppConfig, requestLog: Req
 
 async function administration(app: FastifyInstance): Promise<void> {
   app.addHook('onRequest', app.authenticate);
-  app.addHook('onRequest', app.requireRole('admin'));
+  app.addHook('onRequest', requireRole('admin'));
   await app.register(adminLeaderboardRoutes);
   await app.register(adminActionRoutes);
   await app.register(adminEventRoutes);

@@ -228,7 +228,7 @@ export async function newPlayer(api: Api, displayName = 'Ada') {
 /** The calls of a service account. */
 export async function serviceApi({ app, api }: { app: TestApp['app']; api: Api }, role: 'server' | 'admin') {
   const { id } = await app.serviceAccounts.create(`test ${role} ${performance.now()}`, role);
-  return api.as(app.signServiceToken({ id, name: '', role }).token);
+  return api.as(app.accessTokens.issue({ sub: id, role }).token);
 }
 
 /** Asks again until it is so; what one instance writes, another shows within a second (on a loaded machine, some more). */

@@ -6,12 +6,12 @@ import type { Answer } from '../ledger/game-server.js';
 import { truth } from '../ledger/truth.js';
 import type { BoardEvent } from './board-stream.js';
 
-/** What one instance has committed, another may show a second later; a loaded machine takes some more. */
+/** An instance may show what another has committed a second later, and some more on a loaded machine. */
 const LAG_MS = 2_000;
 const READ_EVERY_MS = 40;
 const SNAPSHOT_EVERY_MS = 80;
 
-/** A whole board as somebody was shown it; times are milliseconds since the epoch. */
+/** A board as a client received it; times are milliseconds since the epoch. */
 interface View {
   readonly what: string;
   readonly from: number;
@@ -19,7 +19,7 @@ interface View {
   readonly board: BoardEvent;
 }
 
-/** The scores that PostgreSQL had. */
+/** The scores in PostgreSQL at one time. */
 interface Snapshot {
   readonly from: number;
   readonly to: number;
@@ -27,24 +27,27 @@ interface Snapshot {
 }
 
 /**
- * They read `global` on every instance all the time, and note what PostgreSQL has. In the end all that was shown to anybody
- * is held against what it can have been: every player, in order, each score between what PostgreSQL had before and after.
+ * Reads `global` from every instance continuously, and records the scores in PostgreSQL. In the end every view is compared
+ * with what it may have been: all players, in order, each score between those of PostgreSQL before and after.
  */
-export class Onlookers {
-  readonly faults: string[] = [];
+export class BoardObserver {
+  readonly #failedReads: string[] = [];
   readonly #pool: pg.Pool;
   readonly #views: View[] = [];
   readonly #snapshots: Snapshot[] = [];
   readonly #tasks: Promise<void>[] = [];
   #slowest = 0;
-  #looking = true;
+  #running = true;
 
-  /** @param mayBeAway whether PostgreSQL goes away too, so that a read may be answered with 503 */
-  static async start(pool: pg.Pool, urls: readonly string[], mayBeAway = false): Promise<Onlookers> {
-    const onlookers = new Onlookers(pool);
-    await onlookers.#snapshot();
-    onlookers.#tasks.push(onlookers.#noteTruth(), ...urls.map((url) => onlookers.#read(url, mayBeAway)));
-    return onlookers;
+  /** @param databaseFails whether PostgreSQL fails too, so that 503 is a valid answer to a read */
+  static async start(pool: pg.Pool, urls: readonly string[], databaseFails = false): Promise<BoardObserver> {
+    const observer = new BoardObserver(pool);
+    await observer.#snapshot();
+    observer.#tasks.push(
+      observer.#recordSnapshots(),
+      ...urls.map((url) => observer.#read(url, databaseFails)),
+    );
+    return observer;
   }
 
   private constructor(pool: pg.Pool) {
@@ -59,41 +62,41 @@ export class Onlookers {
     return this.#views.length;
   }
 
-  /** For what a stream shows. */
-  noteEvent(what: string, board: BoardEvent): void {
+  /** Adds what a stream showed. */
+  addView(what: string, board: BoardEvent): void {
     const now = Date.now();
     this.#views.push({ what, from: now, to: now, board });
   }
 
-  /** Ends the looking. @returns all that was wrong, with every view and the rank of every receipt */
-  async judge(answers: readonly Answer[]): Promise<string[]> {
-    this.#looking = false;
+  /** Stops reading. @returns what was wrong with the views, and with the ranks in the receipts */
+  async violations(answers: readonly Answer[]): Promise<string[]> {
+    this.#running = false;
     await Promise.all(this.#tasks);
     await this.#snapshot();
-    const views = this.#views.flatMap((view) => this.#faultsOf(view) ?? []);
-    const ranks = answers.flatMap((answer) => this.#faultOfRank(answer) ?? []);
-    return [...this.faults, ...views, ...ranks];
+    const views = this.#views.flatMap((view) => this.#violationOf(view) ?? []);
+    const ranks = answers.flatMap((answer) => this.#violationOfRank(answer) ?? []);
+    return [...this.#failedReads, ...views, ...ranks];
   }
 
-  async #read(url: string, mayBeAway: boolean): Promise<void> {
+  async #read(url: string, databaseFails: boolean): Promise<void> {
     const leaderboard = leaderboardOf(url, 'global');
-    for (; this.#looking; await delay(READ_EVERY_MS)) {
+    for (; this.#running; await delay(READ_EVERY_MS)) {
       const from = Date.now();
       const start = performance.now();
       try {
         const board = await leaderboard.top({ limit: 100 });
         this.#views.push({ what: url, from, to: Date.now(), board });
       } catch (error) {
-        if (mayBeAway && error instanceof ScoreboardError && error.status === 503) continue;
-        this.faults.push(String(error));
+        if (databaseFails && error instanceof ScoreboardError && error.status === 503) continue;
+        this.#failedReads.push(String(error));
       }
       this.#slowest = Math.max(this.#slowest, performance.now() - start);
     }
   }
 
-  async #noteTruth(): Promise<void> {
-    // While PostgreSQL is away nothing changes in it.
-    for (; this.#looking; await delay(SNAPSHOT_EVERY_MS)) await this.#snapshot().catch(() => {});
+  async #recordSnapshots(): Promise<void> {
+    // While PostgreSQL is down, nothing changes in it.
+    for (; this.#running; await delay(SNAPSHOT_EVERY_MS)) await this.#snapshot().catch(() => {});
   }
 
   async #snapshot(): Promise<void> {
@@ -106,37 +109,37 @@ export class Onlookers {
     });
   }
 
-  /** What PostgreSQL had at the latest before the lag, and what it had at the earliest after. */
+  /** The lowest and highest scores that a view of this time may show: the last snapshot before the lag, the first one after. */
   #bounds(from: number, to: number): [least: Snapshot['scores'], most: Snapshot['scores']] {
     const before = this.#snapshots.findLast((snapshot) => snapshot.to <= from - LAG_MS) ?? this.#snapshots[0];
     const after = this.#snapshots.find((snapshot) => snapshot.from >= to) ?? this.#snapshots.at(-1);
     return [before?.scores ?? new Map(), after?.scores ?? new Map()];
   }
 
-  #faultsOf({ what, from, to, board }: View): string | undefined {
+  #violationOf({ what, from, to, board }: View): string | undefined {
     const { items, total } = board;
     const [least, most] = this.#bounds(from, to);
-    const fault = (text: string) => `${what} ${new Date(to).toISOString()}: ${text}`;
-    if (total !== least.size) return fault(`${total} of ${least.size} entries`);
-    if (items.length !== Math.min(total, 100)) return fault(`${items.length} items of ${total}`);
+    const violation = (text: string) => `${what} ${new Date(to).toISOString()}: ${text}`;
+    if (total !== least.size) return violation(`${total} of ${least.size} entries`);
+    if (items.length !== Math.min(total, 100)) return violation(`${items.length} items of ${total}`);
     for (const [i, { rank, userId, score }] of items.entries()) {
-      if (rank !== i + 1) return fault(`rank ${rank} at place ${i + 1}`);
+      if (rank !== i + 1) return violation(`rank ${rank} at place ${i + 1}`);
       if (score < (least.get(userId) ?? Number.POSITIVE_INFINITY))
-        return fault(`${userId} has ${score}, and had ${least.get(userId)} before`);
+        return violation(`${userId} has ${score}, but had ${least.get(userId)} before`);
       if (score > (most.get(userId) ?? 0))
-        return fault(`${userId} has ${score}, and never had more than ${most.get(userId)}`);
+        return violation(`${userId} has ${score}, but never had more than ${most.get(userId)}`);
       const above = items[i - 1];
       if (
         above !== undefined &&
         !isAbove(above, { rank, userId, score, achievedAt: items[i]?.achievedAt ?? '' })
       )
-        return fault(`${above.userId} above ${userId}`);
+        return violation(`${above.userId} above ${userId}`);
     }
     return undefined;
   }
 
-  /** A rank in a receipt: not before all who certainly stood higher, not behind more than can have. */
-  #faultOfRank({ receipt, ms }: Answer): string | undefined {
+  /** A receipt's rank must be below everyone who was certainly ahead, and not below more than can have been ahead. */
+  #violationOfRank({ receipt, ms }: Answer): string | undefined {
     const result = receipt?.leaderboards.find(({ id }) => id === 'global');
     if (receipt === undefined || result === undefined || result.rank === null) return undefined;
     const at = Date.parse(receipt.acceptedAt);
@@ -147,14 +150,14 @@ export class Onlookers {
     const best = 1 + others.filter((id) => (least.get(id) ?? 0) > own).length;
     const worst = 1 + others.filter((id) => (most.get(id) ?? 0) >= result.score).length;
     if (result.rank >= best && result.rank <= worst) return undefined;
-    return `${receipt.acceptedAt}: a receipt says rank ${result.rank}, and it was between ${best} and ${worst}`;
+    return `${receipt.acceptedAt}: a receipt says rank ${result.rank}, but it was between ${best} and ${worst}`;
   }
 }
 
-type Place = Pick<Entry, 'rank' | 'userId' | 'score' | 'achievedAt'>;
+type Position = Pick<Entry, 'rank' | 'userId' | 'score' | 'achievedAt'>;
 
-/** The order of the contract. */
-function isAbove(a: Place, b: Place): boolean {
+/** The order that the contract defines. */
+function isAbove(a: Position, b: Position): boolean {
   if (a.score !== b.score) return a.score > b.score;
   if (a.achievedAt !== b.achievedAt) return a.achievedAt < b.achievedAt;
   return a.userId < b.userId;

@@ -11,15 +11,15 @@ import { Environment, loadConfig } from '../src/config.js';
 import { StartError } from '../src/start-error.js';
 import { buildTestDatabase } from './helper.js';
 
-/** An event that has not come by then never will: a ceiling, not a measure. */
+/** A ceiling after which an event is missing. */
 const HANG_UP_MS = 15_000;
 const COMPILED = fileURLToPath(new URL('..', import.meta.url));
 const README = readFileSync('README.md', 'utf8');
 const SCRIPTS: Record<string, string> = JSON.parse(readFileSync('package.json', 'utf8')).scripts;
 
 /**
- * What stands in fences: `bash` is run here, the first in a shell of its own, where it watches; `json` is what the `bash`
- * before it answers, `text` an event that the watcher receives, `js` a file to save. `sh` is not run.
+ * The code blocks: `bash` is run here, the first one in its own shell, where it watches; `json` is the output of the `bash`
+ * block before it, `text` an event that the watcher receives, `js` a file to save. `sh` is not run.
  */
 const FENCES = [...README.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = '', text = '']) => ({
   language,
@@ -28,7 +28,7 @@ const FENCES = [...README.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language
 const fenced = (language: string) =>
   FENCES.filter((fence) => fence.language === language).map(({ text }) => text);
 
-t.test('the walk through the README goes as it stands there', async (t) => {
+t.test('the commands of the README work as described', async (t) => {
   const [, file = ''] = /Save this as `(.+)`:/.exec(README) ?? [];
   const folder = t.testdir({ [file]: fenced('js').join('') });
   const { url, env } = await startService(t, folder);
@@ -72,7 +72,7 @@ t.test('the table of variables in the README is that of src/config.ts', async (t
   t.same(starred.sort(), missingInProduction().sort(), 'a star where production needs a value');
 });
 
-t.test('every script, file and link that the documents name is there', async (t) => {
+t.test('every script, file and link in the documents exists', async (t) => {
   const decisions = readdirSync('docs/adr').map((name) => join('docs/adr', name));
   for (const document of [
     'README.md',
@@ -101,7 +101,7 @@ t.test('every script, file and link that the documents name is there', async (t)
 
 const URL_SHOWN = 'http://localhost:3000';
 
-/** What `npm start` runs, with the state of a fresh folder: only the database is that of the test. */
+/** The service like `npm start` in a fresh folder, except for the database, which is the test's. */
 async function startService(t: Test, folder: string) {
   const env = { PATH: process.env['PATH'], DATABASE_URL: await buildTestDatabase(t), PORT: '0' };
   const service = spawn('node', [join(COMPILED, 'src/server.js')], {
@@ -141,7 +141,7 @@ async function* eventsIn(stream: Readable): AsyncGenerator<string> {
   }
 }
 
-/** Waits for an event as it is shown. False if the stream ends without it. */
+/** Waits for an event like the one shown. False if the stream ends before. */
 async function comes(shown: string, events: AsyncGenerator<string>): Promise<boolean> {
   const [name, data = ''] = shown.split('data: ');
   for (;;) {
@@ -153,7 +153,7 @@ async function comes(shown: string, events: AsyncGenerator<string>): Promise<boo
   }
 }
 
-/** Both answers, where `…` in the one that is shown stands for what is another at each run. */
+/** Both responses; `…` in the shown one stands for values that differ at each run. */
 function asShown(real: unknown, shown: unknown): [unknown, unknown] {
   return [masked(real, shown), shown];
 }

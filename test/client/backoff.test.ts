@@ -1,7 +1,7 @@
 import t from 'tap';
 import { backoff } from '../../client/src/backoff.js';
 
-t.test('pauses have full jitter: from nothing to a limit that doubles, up to half a minute', async (t) => {
+t.test('the back-off has full jitter: from zero to a limit that doubles, up to half a minute', async (t) => {
   const random = (number: number) => t.intercept(Math, 'random', { value: () => number });
   const pauses = () => [0, 1, 2, 3, 4, 5, 6, 2_000].map(backoff);
   const least = random(0);

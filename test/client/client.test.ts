@@ -3,7 +3,7 @@ import t from 'tap';
 import { startApi } from '../api.js';
 import { newPlayer } from './player.js';
 
-t.test('a first action makes a guest, and counts', async (t) => {
+t.test('the first action creates a guest, and counts', async (t) => {
   const { url } = await startApi(t);
   const { client, next } = newPlayer(t, `${url}/`);
   t.equal(client.user, null);
@@ -16,7 +16,7 @@ t.test('a first action makes a guest, and counts', async (t) => {
   t.equal(finished.leaderboards[0]?.score, 17);
 });
 
-t.test('an action that has begun has its token already, for the player who began it', async (t) => {
+t.test('beginAction() gets the token, which is used only for the player who began it', async (t) => {
   const { url } = await startApi(t);
   const { client } = newPlayer(t, url);
   const begun = await client.beginAction('finish-level');
@@ -29,7 +29,7 @@ t.test('an action that has begun has its token already, for the player who began
   t.match(other, { replayed: false, userId: client.user?.id });
 });
 
-t.test('what cannot be right is refused with its code', async (t) => {
+t.test('invalid calls reject with the code of the service', async (t) => {
   const { url } = await startApi(t);
   const { client, next } = newPlayer(t, url);
   await t.rejects(client.performAction('win-match'), { code: 'action-not-player-issuable', status: 403 });
@@ -68,7 +68,7 @@ t.test('a leaderboard is read as pages, neighbours, friends and entries', async 
   await t.rejects(board.top({ signal: abort.signal }), { message: 'enough' });
 });
 
-t.test('a guest takes a name and an account, leaves, and comes back with its score', async (t) => {
+t.test('a guest takes a name and an account, logs out, and logs in with its score', async (t) => {
   const { url } = await startApi(t);
   const users: (string | null)[] = [];
   const { client } = newPlayer(t, url, { onUser: (user) => users.push(user?.displayName ?? null) });

@@ -3,23 +3,23 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { Test } from 'tap';
 
 /**
- * What happens to a request on its way:
- * - *cut before*: the connection breaks before the service hears of it
- * - *cut after*: the service answers, and the connection breaks before the answer comes back
- * - *cut within*: half of the answer comes back
- * - *busy*, *draining*: somebody else answers with 429 or 503, to be asked again after a second
+ * Faults of a request:
+ * - *cut before*: the connection breaks before the service receives the request
+ * - *cut after*: the service responds, and the connection breaks before the response arrives
+ * - *cut within*: half of the response arrives
+ * - *busy*, *draining*: a proxy answers 429 or 503 with `Retry-After: 1`
  */
 export const FAULTS = ['cut before', 'cut after', 'cut within', 'busy', 'draining'] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** A way to a service on which requests and answers can get lost. */
+/** A proxy in front of the service that loses requests and responses. */
 export class FaultyWay {
   readonly url: string;
-  /** How many requests have come for each path. */
+  /** Number of requests for each path. */
   readonly requests: Record<string, number> = {};
-  /** Faults to come for each path: each befalls one request. */
+  /** Faults for each path; each is used for one request. */
   readonly faults: Record<string, Fault[]> = {};
-  /** Whether nothing gets through. */
+  /** Whether all requests fail. */
   isDown = false;
 
   readonly #underWay = new Set<ServerResponse>();
@@ -41,7 +41,7 @@ export class FaultyWay {
     return way;
   }
 
-  /** Breaks what is under way. */
+  /** Breaks all open connections. */
   breakAll(): void {
     for (const response of this.#underWay) response.destroy();
   }

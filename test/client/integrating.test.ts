@@ -8,7 +8,7 @@ import { startApi } from '../api.js';
 import { ACTION_TOKEN_SECRET } from '../helper.js';
 import { openBrowser, serveSite } from './browser.js';
 
-/** What stands in the first fence of a language after a heading, for a service at `url`. */
+/** The first code block of a language after a heading, for a service at `url`. */
 function snippet(heading: string, language: string, url: string): string {
   const [, text] =
     new RegExp(`^## ${heading}$.*?^\`\`\`${language}\n(.*?)^\`\`\`$`, 'ms').exec(DOCUMENT) ?? [];
@@ -17,7 +17,7 @@ function snippet(heading: string, language: string, url: string): string {
 }
 const DOCUMENT = readFileSync('docs/integrating.md', 'utf8');
 
-/** One file of a script and all it imports. */
+/** Bundles a script with its imports. */
 async function bundle(contents: string, plugins: Plugin[] = []): Promise<string> {
   const { outputFiles } = await build({
     stdin: { contents, resolveDir: '.' },
@@ -29,7 +29,7 @@ async function bundle(contents: string, plugins: Plugin[] = []): Promise<string>
   return outputFiles[0]?.text ?? '';
 }
 
-t.test('the page: a click, and the player is on the board', async (t) => {
+t.test('the page: a click puts the player on the board', async (t) => {
   const { url } = await startApi(t, { CORS_ORIGINS: ['*'] });
   const page = await (await openBrowser(t)).newPage();
   const problems: string[] = [];
@@ -49,7 +49,7 @@ t.test('the page: a click, and the player is on the board', async (t) => {
   t.same(problems, []);
 });
 
-t.test('the game for Phaser: a round, and its points are on the board', async (t) => {
+t.test('the game for Phaser: the points of a round are on the board', async (t) => {
   const { url, app } = await startApi(t);
   const { scene, texts, tick } = phaserStage(t);
   const phaser: Plugin = {
@@ -71,7 +71,7 @@ t.test('the game for Phaser: a round, and its points are on the board', async (t
   scene.events.emit('shutdown');
 });
 
-t.test('the game server: a match is won', async (t) => {
+t.test('the game server: a won match counts once', async (t) => {
   const { url, app } = await startApi(t);
   const { id, secret } = await app.serviceAccounts.create('my game', 'server');
   const folder = t.testdir({
@@ -87,7 +87,7 @@ t.test('the game server: a match is won', async (t) => {
   t.equal((await app.pg.query('SELECT FROM scores')).rowCount, 1, 'both by one player');
 });
 
-/** As much of Phaser as the game uses, without a screen: a stand-in, which shows that the game plays, not that it looks well. */
+/** A stub of the part of Phaser that the game uses, without a screen. */
 function phaserStage(t: Test) {
   const events = () => {
     const listeners = new Map<string, () => unknown>();

@@ -18,7 +18,7 @@ const due = (storage: TestStorage) =>
 const spoil = (storage: TestStorage) =>
   storage.change('session', (text) => JSON.stringify({ ...JSON.parse(text), accessToken: 'old' }));
 
-t.test('however many calls of however many tabs need it, a session is refreshed once', async (t) => {
+t.test('concurrent calls of several tabs refresh a session once', async (t) => {
   const { way, storage, open } = await start(t);
   const tabs = [open(), open(), open()].map(({ client }) => client);
   const { id } = (await tabs[0]?.guest()) ?? {};
@@ -31,7 +31,7 @@ t.test('however many calls of however many tabs need it, a session is refreshed 
   t.equal(way.requests['/v1/auth/guest'], 1);
 });
 
-t.test('the lost answer to a refresh ends no session while the access token is good', async (t) => {
+t.test('a lost response to a refresh does not end the session while the access token is valid', async (t) => {
   const { way, storage, open } = await start(t);
   const { client } = open();
   const { id } = await client.guest();
@@ -42,7 +42,7 @@ t.test('the lost answer to a refresh ends no session while the access token is g
   t.equal(way.requests[REFRESH], 1, 'the token is not sent again');
 });
 
-t.test('when a refresh did not arrive, the next serves as well', async (t) => {
+t.test('after a refresh that did not arrive, the next one succeeds', async (t) => {
   const { way, storage, open } = await start(t);
   const { client } = open();
   const { id } = await client.guest();
@@ -54,7 +54,7 @@ t.test('when a refresh did not arrive, the next serves as well', async (t) => {
   t.equal((await client.rename('Bo')).id, id);
 });
 
-t.test('who logs out while the session is refreshed is logged out, and nobody else is made', async (t) => {
+t.test('a logout during a refresh ends the session, and no guest is created', async (t) => {
   const { way, storage, open } = await start(t);
   const { client } = open();
   await client.guest();
@@ -94,7 +94,7 @@ t.test(
   },
 );
 
-t.test('a session that is over is told, and its actions wait for their user', async (t) => {
+t.test('the end of a session is reported, and its actions wait for their user', async (t) => {
   const { storage, open } = await start(t);
   const { client, next } = open();
   const credentials = { username: 'ada', password: 'correct horse battery' };

@@ -19,7 +19,7 @@ async function pageFor(baseUrl: string) {
   return { html: `<!doctype html><script>${outputFiles[0]?.text}</script>` };
 }
 
-t.test('a frame that may neither store nor lock anything plays all the same', async (t) => {
+t.test('a frame without storage and locks can still play', async (t) => {
   const { url } = await startApi(t, { CORS_ORIGINS: ['*'] });
   const origin = await serveSite(t, {
     '/': { html: '<!doctype html><iframe sandbox="allow-scripts" src="/game"></iframe>' },
@@ -32,7 +32,7 @@ t.test('a frame that may neither store nor lock anything plays all the same', as
   t.equal(await frame?.evaluate(points), 10);
 });
 
-t.test('two tabs share a session, refresh it once, and send what a closed one has left', async (t) => {
+t.test('two tabs share a session, refresh it once, and send the actions of a closed tab', async (t) => {
   const { url, app } = await startApi(t, { CORS_ORIGINS: ['*'] });
   const way = await FaultyWay.to(t, url);
   const origin = await serveSite(t, { '/': await pageFor(way.url) });

@@ -3,7 +3,7 @@ import { startApi } from '../api.js';
 import { FaultyWay } from './faulty-way.js';
 import { newPlayer } from './player.js';
 
-t.test('limits are waited for as long as they say, and aborting ends the waiting alone', async (t) => {
+t.test('the client waits as long as a limit asks, and aborting ends only the wait', async (t) => {
   const { url } = await startApi(t, { RATE_LIMIT_SCORE_UPDATE: 1, RATE_LIMIT_WINDOW_MS: 2_000 });
   const { client, next } = newPlayer(t, url);
   await client.performAction('collect-coin');
@@ -19,7 +19,7 @@ t.test('limits are waited for as long as they say, and aborting ends the waiting
   t.equal((await client.leaderboard('global').entry()).score, 20);
 });
 
-t.test('a browser that is online again does not end a wait that the service asked for', async (t) => {
+t.test('going online again does not shorten a wait that the service asked for', async (t) => {
   const { url } = await startApi(t);
   const way = await FaultyWay.to(t, url);
   const page = new EventTarget();

@@ -13,7 +13,7 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const WIDTHS = [390, 1024, 1920] as const;
 const HEIGHTS = { 390: 760, 1024: 900, 1920: 1080 } as const;
 
-t.test('axe finds nothing, in light and in dark; these are its looks', async (t) => {
+t.test('axe finds no violation, in light and dark, in all states', async (t) => {
   const board = await newBoard('Midnight Grand Prix');
   const players = [
     'Ada Lovelace',
@@ -63,7 +63,7 @@ t.test('axe finds nothing, in light and in dark; these are its looks', async (t)
   }
 });
 
-t.test('the theme attribute is stronger than what the system prefers', async (t) => {
+t.test("the theme attribute overrides the system's preference", async (t) => {
   const board = await newBoard('Theme');
   const page = await visit(t, element(board, 'theme="dark"'), { colorScheme: 'light' });
   await page.locator('live-leaderboard .board').waitFor(CEILING);
@@ -116,7 +116,7 @@ t.test('100 rows and 10 updates a second leave time for frames', async (t) => {
   t.ok(shift < 0.1, 'it does not count as unstable');
 });
 
-t.test('it weighs less than 15 KB', async (t) => {
+t.test('the script is smaller than 15 KB', async (t) => {
   const bytes = gzipSync(readFileSync('client/dist/widget.js'), { level: 9 }).length;
   t.comment(`${bytes} bytes`);
   t.ok(bytes < 15_000);

@@ -19,7 +19,7 @@ import {
 } from './fan-site.js';
 
 const { app, api, url, newBoard, visit } = await startFanSite(t);
-t.test('one script tag on a page of another origin shows a board, and follows it', async (t) => {
+t.test('one script tag on a page of another origin shows a live board', async (t) => {
   const board = await newBoard('Grand Prix');
   const ada = await board.join('Ada', 1_200);
   const bo = await board.join('Bo', 900);
@@ -54,7 +54,7 @@ t.test('one script tag on a page of another origin shows a board, and follows it
   await board.score(ada, 1);
 });
 
-t.test('a row that is overtaken while it glides goes on from where it is', async (t) => {
+t.test('an entry that moves again during its animation continues from its current place', async (t) => {
   const board = await newBoard('Overtaking');
   const [ada, bo] = [await board.join('Ada', 30), await board.join('Bo', 20)];
   const page = await visit(t, element(board));
@@ -86,7 +86,7 @@ t.test('a row that is overtaken while it glides goes on from where it is', async
   t.ok(Math.abs(from - (away - 1)) < 0.01, `from ${from}, where it was, and not from -1`);
 });
 
-t.test('the own row stands out, also below the top, with its rank', async (t) => {
+t.test("the user's row is highlighted, also below the top, with its rank", async (t) => {
   const board = await newBoard('Own row');
   for (let i = 0; i < 5; i++) await board.join(`Rival ${i}`, 100 - i);
   const me = await board.join('Grace', 10);
@@ -108,7 +108,7 @@ t.test('the own row stands out, also below the top, with its rank', async (t) =>
   t.equal(await page.locator('live-leaderboard .total').innerText(), '6 players');
 });
 
-t.test('the own row stays in sight where the element scrolls', async (t) => {
+t.test("the user's row stays visible when the element scrolls", async (t) => {
   const board = await newBoard('Long');
   const ids = [];
   for (let i = 0; i < 30; i++) ids.push(await board.join(`Player ${i}`, 100 - i));
@@ -133,7 +133,7 @@ t.test('the own row stays in sight where the element scrolls', async (t) => {
   t.ok(await inSight(), 'below the top');
 });
 
-t.test('without a service it says so, keeps the board, and catches up', async (t) => {
+t.test('without a connection it says so, keeps the board, and catches up later', async (t) => {
   const databaseUrl = await buildTestDatabase(t);
   let service = await startService(t, databaseUrl);
   const game = new GameServer(t);
@@ -157,7 +157,7 @@ t.test('without a service it says so, keeps the board, and catches up', async (t
   await state(page).getByText('Live').waitFor(CEILING);
 });
 
-t.test('a board that does not exist, or has no scores yet, is a sentence', async (t) => {
+t.test('for a board that does not exist, or has no scores yet, it shows a message', async (t) => {
   const board = await newBoard('Autumn cup');
   const page = await visit(t, element(board));
   await page.locator('live-leaderboard').getByText('No scores yet').waitFor(CEILING);
@@ -178,7 +178,7 @@ t.test('a board that does not exist, or has no scores yet, is a sentence', async
   }
 });
 
-t.test('a name is text, whatever it looks like', async (t) => {
+t.test('a display name is always shown as text', async (t) => {
   const board = await newBoard('<b>Title</b>');
   const name = '<img src=x onerror=report=0>';
   const me = await board.join(name, 7);
@@ -190,7 +190,7 @@ t.test('a name is text, whatever it looks like', async (t) => {
   t.type(await reportOf(page), 'object');
 });
 
-t.test('a page with a strict Content-Security-Policy has nothing to object to', async (t) => {
+t.test('it works under a strict Content-Security-Policy', async (t) => {
   const board = await newBoard('Strict');
   const me = await board.join('Ada', 100);
   await board.join('Bo', 200);
@@ -208,7 +208,7 @@ t.test('a page with a strict Content-Security-Policy has nothing to object to', 
   t.same((await reportOf(page)).violations, []);
 });
 
-t.test('who wants a page that keeps still gets one', async (t) => {
+t.test('with reduced motion nothing is animated', async (t) => {
   const board = await newBoard('Still');
   const [ada, bo] = [await board.join('Ada', 10), await board.join('Bo', 5)];
   const page = await visit(t, element(board, `user="${ada}"`), { reducedMotion: 'reduce' });
@@ -224,7 +224,7 @@ t.test('who wants a page that keeps still gets one', async (t) => {
   t.same((await reportOf(page)).animated, []);
 });
 
-t.test('it is laid out from right to left, with the digits of its language', async (t) => {
+t.test('it supports right-to-left layout and the digits of its language', async (t) => {
   const board = await newBoard('لوحة المتصدرين');
   await board.join('ليلى', 98_210);
   await board.join('Ada', 4_321);
@@ -238,7 +238,7 @@ t.test('it is laid out from right to left, with the digits of its language', asy
   await eventually(async () => assert.deepEqual(await scores(page), ['98.210', '4.321']));
 });
 
-t.test('attributes may change, and an element that leaves closes its stream', async (t) => {
+t.test('attributes can change, and a removed element closes its stream', async (t) => {
   const [one, two] = [await newBoard('One'), await newBoard('Two')];
   for (let i = 0; i < 4; i++) await one.join(`One ${i}`, 100 - i);
   await two.join('Two', 5);
@@ -272,7 +272,7 @@ t.test('attributes may change, and an element that leaves closes its stream', as
   await eventually(async () => assert.equal(app.hub.active, 0), CEILING.timeout);
 });
 
-t.test('it tells who listens of a new leader and of their own rank, but not all the time', async (t) => {
+t.test("it announces a new leader and the user's rank to screen readers, but not too often", async (t) => {
   const board = await newBoard('Listening');
   const [ada, bo] = [await board.join('Ada', 1_000), await board.join('Bo', 999)];
   const page = await visit(t, element(board, `user="${bo}"`));

@@ -10,7 +10,7 @@ const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const { api, url } = await startGame(t);
 const browser = await openBrowser(t);
 
-t.test('axe finds nothing to object to, in light and dark', async (t) => {
+t.test('axe finds no violation, in light and dark', async (t) => {
   await newPlayer(api, 'Grace');
   for (const query of ['', '?obs']) {
     for (const colorScheme of ['light', 'dark'] as const) {

@@ -6,8 +6,7 @@ import type { AppConfig } from '../../../src/config.js';
 import { serviceApi, startApi } from '../../api.js';
 
 /**
- * The service, for pages whose clock runs ahead of its own: their rounds are over before the second has passed that a
- * level lasts at least.
+ * The service, without the minimum duration of `finish-level`: the clock of these pages runs faster than the service's.
  */
 export async function startGame(t: Test, overrides: Partial<AppConfig> = {}) {
   const service = await startApi(t, overrides);
@@ -18,25 +17,25 @@ export async function startGame(t: Test, overrides: Partial<AppConfig> = {}) {
   return service;
 }
 
-/** What never comes later than this, on the slowest machine, never comes. */
+/** A ceiling that even the slowest machine does not reach. */
 export const CEILING_MS = 60_000;
 
-/** Frames as long as the game takes them whole: a round is 60 of them. */
+/** The longest frames that the game accepts: a round has 60 of them. */
 const FRAME_MS = 250;
 
 export interface GameOptions extends BrowserContextOptions {
-  /** Behind the origin, as `?obs`. */
+  /** Appended to the origin, like `?obs`. */
   readonly query?: string;
-  /** The page's clock is the real one: no fast rounds. */
+  /** Whether the page uses the real clock: no fast rounds. */
   readonly realTime?: boolean;
 }
 
-/** Somebody with a browser of their own in front of the game. Errors of the page fail the test. */
+/** A player with their own browser. Errors of the page fail the test. */
 export class GamePage {
   readonly page: Page;
   readonly context: BrowserContext;
   readonly url: string;
-  /** What the browser has complained about: exceptions, refusals by the policy. */
+  /** Errors of the page: exceptions and violations of the policy. */
   readonly complaints: string[] = [];
   readonly status: Locator;
   readonly countdown: Locator;
@@ -80,7 +79,7 @@ export class GamePage {
     return game;
   }
 
-  /** Until the page says so. */
+  /** Waits until the page shows this text. */
   async says(what: RegExp): Promise<void> {
     await this.status
       .filter({ hasText: what })
@@ -88,7 +87,7 @@ export class GamePage {
       .catch(async () => assert.match((await this.status.textContent()) ?? '', what));
   }
 
-  /** Until the board is in this state: `open`, `reconnecting`. */
+  /** Waits until the board is in this state: `open`, `reconnecting`. */
   async board(state: string): Promise<void> {
     await this.page.locator(`live-leaderboard [data-state=${state}]`).waitFor();
   }
@@ -97,7 +96,7 @@ export class GamePage {
     return this.page.locator('live-leaderboard').getByRole('row').filter({ hasText: name }).first();
   }
 
-  /** Frames go by as on a slow machine, as fast as this one can. */
+  /** Runs frames as long as on a slow machine, as fast as possible. */
   async pass(milliseconds: number): Promise<void> {
     for (let passed = 0; passed < milliseconds; passed += FRAME_MS)
       await this.page.clock.fastForward(FRAME_MS);
@@ -110,7 +109,7 @@ export class GamePage {
     return { x: box.x + across * box.width, y: box.y + down * box.height };
   }
 
-  /** A round with the mouse, in a few seconds. @returns its points */
+  /** Plays a round with the mouse in a few seconds. @returns its points */
   async round(): Promise<number> {
     await this.page.getByRole('button', { name: /Play/ }).click();
     assert.equal(await this.phase(), 'playing');
@@ -118,7 +117,7 @@ export class GamePage {
     return this.points();
   }
 
-  /** Lets the mouse go round the field until the time is over. */
+  /** Moves the mouse around the field until the round ends. */
   async fly(): Promise<void> {
     const [middle, corner] = [await this.at(0.5, 0.5), await this.at(0.86, 0.86)];
     const [wide, high] = [corner.x - middle.x, corner.y - middle.y];

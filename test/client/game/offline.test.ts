@@ -22,7 +22,7 @@ t.test('an offline minute, with the page closed in the middle, loses no finished
   const rounds = [await game.round(), await game.round(), await game.round()];
   await game.says(/^3 rounds are kept. It will count as soon as the service can be reached/);
   await game.context.setOffline(false);
-  // Only to load the page: the service is still out of reach, and nothing can be sent.
+  // Only the page can be loaded: the service is still unreachable, and nothing can be sent.
   await game.page.route('**/v1/**', (route) => route.abort());
   await game.page.reload();
   rounds.push(await game.round());

@@ -9,7 +9,7 @@ t.setTimeout(240_000);
 const { url } = await startGame(t);
 const browser = await openBrowser(t);
 
-t.test('the page allows itself only what comes with it, and no browser objects', async (t) => {
+t.test('the page works under its strict Content-Security-Policy', async (t) => {
   const { headers } = await fetch(url);
   const policy = headers.get('content-security-policy') ?? '';
   t.match(policy, "default-src 'none'");
@@ -39,7 +39,7 @@ t.test('the page allows itself only what comes with it, and no browser objects',
   game.complaints.length = 0;
 });
 
-t.test('?obs shows the board alone, with nothing behind it', async (t) => {
+t.test('?obs shows only the board, on a transparent page', async (t) => {
   const game = await GamePage.open(t, browser, url, { query: '?obs&limit=3', colorScheme: 'dark' });
   await game.board('open');
   t.notOk(await game.page.locator('#page').isVisible());
@@ -59,7 +59,7 @@ t.test('?obs shows the board alone, with nothing behind it', async (t) => {
   t.equal(alpha, 0, 'transparent');
 });
 
-t.test('a request that is copied runs in bash; on the screen its tokens are short', async (t) => {
+t.test('a copied request runs in bash; on the screen its tokens are shortened', async (t) => {
   const game = await GamePage.open(t, browser, url, { permissions: ['clipboard-read', 'clipboard-write'] });
   await game.round();
   await game.says(/counted/);
@@ -70,7 +70,7 @@ t.test('a request that is copied runs in bash; on the screen its tokens are shor
   const run = async (name: string) => {
     await game.page.getByRole('button', { name, exact: true }).first().click();
     const command = await game.page.evaluate<string>('navigator.clipboard.readText()');
-    // The stream would not end by itself.
+    // The stream does not end by itself.
     const { stdout } = await promisify(execFile)('bash', ['-c', `${command} -s --max-time 20`]);
     return JSON.parse(stdout);
   };
@@ -80,7 +80,7 @@ t.test('a request that is copied runs in bash; on the screen its tokens are shor
   t.match(again, { code: 'action-token-replayed', original: { eventId: /^evt_/ } }, 'it counted once');
   t.match(await run('Copy POST /v1/auth/guest as curl'), { user: { role: 'player' } });
 
-  // As over plain http from another machine.
+  // As on a page over plain http from another machine.
   await game.page.evaluate(`{
     const { clipboard } = navigator;
     window.readCopied = () => clipboard.readText();

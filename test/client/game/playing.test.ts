@@ -8,14 +8,14 @@ t.setTimeout(180_000);
 const { api, url } = await startGame(t);
 const browser = await openBrowser(t);
 
-/** What the service says that somebody has scored. */
+/** The score of a user according to the service. */
 async function scored(game: GamePage) {
   const session = await game.page.evaluate<string>(`localStorage.getItem('scoreboard::session')`);
   const { accessToken } = JSON.parse(session);
   return (await api.as(accessToken).get('/v1/users/me/events')).is(200, ScoreEvents).items;
 }
 
-t.test('a round with the mouse counts what was collected, and shows on the board', async (t) => {
+t.test('a round with the mouse counts its points, and the board shows them', async (t) => {
   const game = await GamePage.open(t, browser, url);
   t.equal(await game.userId(), null, 'nobody is made a guest for looking');
   const points = await game.round();
@@ -30,7 +30,7 @@ t.test('a round with the mouse counts what was collected, and shows on the board
   t.same(requests.slice(0, 2), ['/v1/scores', '/v1/action-tokens'], 'the token was there before the end');
 });
 
-t.test('a round by keyboard alone, from the start to the next one', async (t) => {
+t.test('a round can be played with only the keyboard, from its start to the next one', async (t) => {
   const game = await GamePage.open(t, browser, url, { query: '?seed=11' });
   const { keyboard } = game.page;
   const fly = async () => {

@@ -39,7 +39,7 @@ for (const { deviceScaleFactor = 1, ...viewport } of SIZES) {
     await game.says(/Enough rounds for now/);
     await keep('limit');
     await game.context.setOffline(true);
-    // Chromium keeps the streams that it has.
+    // Chromium keeps open streams.
     app.server.closeAllConnections();
     await game.round();
     await game.board('reconnecting');
@@ -51,7 +51,7 @@ for (const { deviceScaleFactor = 1, ...viewport } of SIZES) {
   });
 }
 
-t.test('how the overlay looks', async (t) => {
+t.test('the overlay is rendered', async (t) => {
   const { url } = await startGame(t);
   const player = await GamePage.open(t, browser, url);
   await player.name.fill('Ada');

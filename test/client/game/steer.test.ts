@@ -4,7 +4,7 @@ import { newWorld } from '../../../client/src/game/world.js';
 
 const newField = () => newWorld({ seed: 1, aspect: 1, mostPoints: 100 });
 
-t.test('keys add up, and a key that is lifted is over', async (t) => {
+t.test('pressed keys add up, and a released key no longer counts', async (t) => {
   const steer = new Steer();
   const world = newField();
   steer.press('ArrowRight');
@@ -16,7 +16,7 @@ t.test('keys add up, and a key that is lifted is over', async (t) => {
   t.same(steer.towards(world), { x: 0, y: 0 });
 });
 
-t.test('what moved last is obeyed: mouse or keys', async (t) => {
+t.test('the last used input steers: mouse or keys', async (t) => {
   const steer = new Steer();
   const world = newField();
   steer.press('ArrowLeft');

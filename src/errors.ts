@@ -22,7 +22,7 @@ export interface ProblemExtras {
   cause?: unknown;
 }
 
-/** A failure that the caller is told about. `detail` goes to the caller: no internals in it. */
+/** A failure that the caller may know. `detail` is sent to the caller, so it has no internals. */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly code: ProblemCode;

@@ -231,6 +231,12 @@ export async function serviceApi({ app, api }: { app: TestApp['app']; api: Api }
   return api.as(app.accessTokens.issue({ sub: id, role }).token);
 }
 
+/** Resolves when every board that is open on these instances is read from its projection. */
+export const projected = (...apps: readonly TestApp['app'][]): Promise<void> =>
+  eventually(async () => {
+    for (const app of apps) assert(app.boards.projections().every(({ isReady }) => isReady));
+  });
+
 /** Asks again until it is so; what one instance writes, another shows within a second (on a loaded machine, some more). */
 export async function eventually<T>(ask: () => Promise<T>, ceilingMs = 5_000): Promise<T> {
   for (const deadline = performance.now() + ceilingMs; ; ) {

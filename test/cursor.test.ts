@@ -2,26 +2,24 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { Cursors, type EntryCursor } from '../src/cursor.js';
+import { boardKey } from '../src/leaderboard/board-key.js';
 
 const cursors = new Cursors('a secret for cursors, only for tests');
 const safe = fc.maxSafeInteger();
 const text = fc.string({ unit: 'binary', maxLength: 40 });
-const position = fc.record({
-  leaderboard: text,
-  season: fc.nat(),
-  userId: text,
-  score: safe,
-  achievedAt: safe,
-});
-const POSITION: EntryCursor = { leaderboard: 'global', season: 1, userId: 'usr_x', score: -5, achievedAt: 1 };
+const board = fc.tuple(text, fc.nat()).map(([leaderboard, season]) => boardKey(leaderboard, season));
+const place = fc.record({ userId: text, score: safe, achievedAt: safe });
+const GLOBAL = boardKey('global', 1);
+const POSITION: EntryCursor = { board: GLOBAL.text, userId: 'usr_x', score: -5, achievedAt: 1 };
 
 const forged = { code: 'validation-failed', errors: [{ path: '/cursor' }] };
 
 t.test('a cursor leads back to where it was made, and is fit for a URL', async () => {
   fc.assert(
-    fc.property(position, (at) => {
+    fc.property(board, place, (key, where) => {
+      const at = { board: key.text, ...where };
       const cursor = cursors.encode(at);
-      const read = cursors.entryCursor(cursor, at.leaderboard, at.season);
+      const read = cursors.entryCursor(cursor, key);
       return /^[\w-]+$/.test(cursor) && JSON.stringify(read) === JSON.stringify(at);
     }),
   );
@@ -55,7 +53,7 @@ t.test('a cursor that was changed anywhere is forged', async (t) => {
       fc.pre(cursor[at] !== letter);
       const changed = cursor.slice(0, at) + letter + cursor.slice(at + 1);
       try {
-        cursors.entryCursor(changed, 'global', 1);
+        cursors.entryCursor(changed, GLOBAL);
         return false;
       } catch {
         return true;
@@ -72,14 +70,14 @@ t.test('a cursor that was changed anywhere is forged', async (t) => {
     `${cursor}=`,
     ` ${cursor}`,
   ]) {
-    t.throws(() => cursors.entryCursor(other, 'global', 1), forged);
+    t.throws(() => cursors.entryCursor(other, GLOBAL), forged);
   }
 });
 
 t.test('a cursor is of one list only', async (t) => {
   const cursor = cursors.encode(POSITION);
-  t.throws(() => cursors.entryCursor(cursor, 'other', 1), forged);
-  t.throws(() => cursors.entryCursor(cursor, 'global', 2), forged);
+  t.throws(() => cursors.entryCursor(cursor, boardKey('other', 1)), forged);
+  t.throws(() => cursors.entryCursor(cursor, boardKey('global', 2)), forged);
   const read = async () => ['evt_x', 'evt_y'];
   const page = (list: string, query: { limit: number; cursor?: string }) =>
     cursors.page(list, query, read, (id) => id);
@@ -88,7 +86,7 @@ t.test('a cursor is of one list only', async (t) => {
   await page('history usr_x', next);
   await t.rejects(page('history usr_y', next), forged);
   await t.rejects(page('history usr_x', { limit: 1, cursor }), forged);
-  t.throws(() => cursors.entryCursor(next.cursor, 'global', 1), forged);
+  t.throws(() => cursors.entryCursor(next.cursor, GLOBAL), forged);
 });
 
 t.test('a cursor outlives one rotation of the secret', async (t) => {
@@ -97,10 +95,7 @@ t.test('a cursor outlives one rotation of the secret', async (t) => {
     'the next secret for cursors, for tests',
     'a secret for cursors, only for tests',
   );
-  t.same(rotated.entryCursor(cursor, 'global', 1), POSITION);
-  t.throws(() => cursors.entryCursor(rotated.encode(POSITION), 'global', 1), forged);
-  t.throws(
-    () => new Cursors('the next secret for cursors, for tests').entryCursor(cursor, 'global', 1),
-    forged,
-  );
+  t.same(rotated.entryCursor(cursor, GLOBAL), POSITION);
+  t.throws(() => cursors.entryCursor(rotated.encode(POSITION), GLOBAL), forged);
+  t.throws(() => new Cursors('the next secret for cursors, for tests').entryCursor(cursor, GLOBAL), forged);
 });

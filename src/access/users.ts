@@ -74,7 +74,7 @@ export class Users {
     return user === undefined ? this.provision(name, externalId) : { user, created: false };
   }
 
-  /** The user with these credentials, or null. A wrong password takes as long to tell as an unknown user. */
+  /** The user with these credentials, or null. A wrong password takes as long as an unknown user. */
   async authenticate({ username, password }: Credentials): Promise<User | null> {
     const { rows } = await this.#pool.query<User & { passwordHash: string }>(
       `SELECT ${USER}, password_hash AS "passwordHash" FROM users WHERE lower(username) = lower($1)`,

@@ -9,7 +9,7 @@ export class HealthCheck {
   readonly #onError: (error: unknown) => void;
   #answer: Promise<boolean> | undefined;
 
-  /** @param ask may throw: that is a no, and told to `onError` */
+  /** @param ask may throw: that counts as a no, and is reported to `onError` */
   constructor(ask: () => Promise<boolean>, onError: (error: unknown) => void) {
     this.#ask = ask;
     this.#onError = onError;

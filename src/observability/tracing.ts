@@ -32,7 +32,7 @@ export class Tracing {
 
   constructor({ endpoint, serviceName, onError }: TracingOptions) {
     this.#onError = onError;
-    // Both are the only ways to hear of it, and there is one of each in a process.
+    // There is no other way to receive these errors, and there is one handler of each in a process.
     setGlobalErrorHandler(onError);
     const warn: DiagLogFunction = (message) => onError(new Error(message));
     const ignore: DiagLogFunction = () => {};

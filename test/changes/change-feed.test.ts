@@ -48,27 +48,33 @@ async function allowConnections(url: string, allowed: boolean): Promise<void> {
   await client.end();
 }
 
-const renamed = (userId: string): Change => ({ type: 'user-erased', userId });
+const erased = (userId: string): Change => ({
+  type: 'user-erased',
+  id: 'chg_1',
+  writer: 'instance-1',
+  userId,
+  boards: ['global:1'],
+});
 
 t.test('what commits is heard in order, what is rolled back is not', async (t) => {
   const { client, heard, tell } = await openFeed(t);
   await client.query('BEGIN');
-  await announce(client, renamed('usr_1'));
+  await announce(client, erased('usr_1'));
   await client.query('ROLLBACK');
   await client.query('BEGIN');
-  await announce(client, renamed('usr_2'));
-  await announce(client, renamed('usr_3'));
+  await announce(client, erased('usr_2'));
+  await announce(client, erased('usr_3'));
   await client.query('COMMIT');
-  await tell(renamed('usr_4'));
-  t.same(heard, [renamed('usr_2'), renamed('usr_3'), renamed('usr_4')]);
+  await tell(erased('usr_4'));
+  t.same(heard, [erased('usr_2'), erased('usr_3'), erased('usr_4')]);
 });
 
 t.test('what somebody else says on the channel is reported and does no harm', async (t) => {
   const { client, heard, errors, tell } = await openFeed(t);
   await client.query("NOTIFY scoreboard_changes, 'hello'");
   await client.query('NOTIFY scoreboard_changes');
-  await tell(renamed('usr_1'));
-  t.same(heard, [renamed('usr_1')]);
+  await tell(erased('usr_1'));
+  t.same(heard, [erased('usr_1')]);
   t.equal(errors.length, 2);
 });
 
@@ -78,9 +84,9 @@ t.test('a connection that is cut comes back, says so, and hears again', async (t
     const resync = once(events, 'resync');
     await cut();
     await resync;
-    await tell(renamed(userId));
+    await tell(erased(userId));
   }
-  t.same(heard, [renamed('usr_1'), renamed('usr_2')]);
+  t.same(heard, [erased('usr_1'), erased('usr_2')]);
   t.equal(errors.length, 2, 'each cut is reported once');
   t.equal(await connections(), 1);
 });
@@ -94,13 +100,13 @@ t.test('while the database is away it keeps trying', async (t) => {
   const resync = once(events, 'resync');
   await allowConnections(url, true);
   await resync;
-  await tell(renamed('usr_1'));
+  await tell(erased('usr_1'));
 });
 
 t.test('after the end it neither hears nor comes back', async (t) => {
   const { client, feed, heard, errors, connections } = await openFeed(t);
   await feed.close();
-  await announce(client, renamed('usr_1'));
+  await announce(client, erased('usr_1'));
   while ((await connections()) !== 0);
   t.same(heard, []);
   t.same(errors, []);

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import t from 'tap';
-import { keysOf } from '../../src/leaderboard/redis-leaderboard.js';
+import { boardKey } from '../../src/leaderboard/board-key.js';
+import { keysOf } from '../../src/leaderboard/redis-projection.js';
 import { type RedisCluster, type RedisServer, startRedisCluster } from '../redis-server.js';
 import { cluster, type Run, underLoad } from './under-load.js';
 
 /** The node that holds the board `global`. */
 async function nodeOf({ nodes }: RedisCluster, { redis }: Run): Promise<RedisServer> {
-  const [key = ''] = keysOf({ id: 'global', season: 1, sort: 'desc' }).board;
+  const [key = ''] = keysOf(boardKey('global', 1)).board;
   const slot = await redis.cluster('KEYSLOT', key);
   const node = nodes[Math.floor((slot * nodes.length) / 16_384)];
   assert(node !== undefined);

@@ -60,7 +60,7 @@ t.test('of several instances, one reconciles in each interval', async (t) => {
   const player = await newPlayer(first.api);
   await first.api.as(player.session.accessToken).post('/v1/scores', { actionToken: mint(player.id) });
   const admin = await connectTestRedis(t, redis.url);
-  const turn = 'scoreboard:{global:1}:compared';
+  const turn = 'scoreboard:{global:1}:reconciled';
   await eventually(async () => {
     assert.equal(await admin.get(turn), '1');
   });

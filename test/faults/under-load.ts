@@ -3,7 +3,8 @@ import { httpOf } from '@scoreboard/client';
 import type pg from 'pg';
 import type { Test } from 'tap';
 import type { AppConfig } from '../../src/config.js';
-import { keysOf } from '../../src/leaderboard/redis-leaderboard.js';
+import { boardKey } from '../../src/leaderboard/board-key.js';
+import { keysOf } from '../../src/leaderboard/redis-projection.js';
 import type { RedisClient } from '../../src/redis/connection.js';
 import { eventually } from '../api.js';
 import { buildTestApp, buildTestDatabase } from '../helper.js';
@@ -137,7 +138,7 @@ export async function redisAgrees(t: Test, pool: pg.Pool, redis: RedisClient): P
        ORDER BY sort_key, achieved_at, user_id`,
       [id],
     );
-    const [rank = '', entries = ''] = keysOf({ id, season: 1, sort: 'desc' }).board;
+    const [rank = '', entries = ''] = keysOf(boardKey(id, 1)).board;
     const difference = async () => {
       const ranked = await redis.zrange(rank, '0', '-1', 'WITHSCORES');
       const hash = Object.entries(await redis.hgetall(entries)).filter(([user]) => !user.startsWith('~'));

@@ -2,8 +2,9 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import t from 'tap';
-import { MemoryLeaderboard } from '../../src/leaderboard/memory-leaderboard.js';
-import { PostgresLeaderboard } from '../../src/leaderboard/postgres-leaderboard.js';
+import { MemoryProjection } from '../../src/leaderboard/memory-projection.js';
+import { PostgresBoard } from '../../src/leaderboard/postgres-boards.js';
+import { Tombstones } from '../../src/leaderboard/tombstones.js';
 import { BoardRows } from './board-rows.js';
 
 const ENTRIES = 1_000_000;
@@ -17,12 +18,12 @@ const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 t.test('a million entries load from PostgreSQL in time and in little memory', async (t) => {
   const scores = await BoardRows.open(t);
-  const key = scores.newBoard('desc');
+  const board = scores.newBoard('desc');
   const filled = performance.now();
-  await scores.fill(key, ENTRIES);
+  await scores.fill(board, ENTRIES);
   t.comment(`the table was filled in ${(performance.now() - filled).toFixed()} ms`);
 
-  const board = new MemoryLeaderboard(key, scores.pool);
+  const projection = new MemoryProjection(board, scores.pool, new Tombstones());
   collectGarbage();
   const before = process.memoryUsage();
   const peak = { heapUsed: 0, external: 0 };
@@ -35,7 +36,7 @@ t.test('a million entries load from PostgreSQL in time and in little memory', as
   delays.enable();
   const started = performance.now();
   const busyBefore = process.cpuUsage();
-  await board.rebuild();
+  await projection.load();
   const loadMs = performance.now() - started;
   const { user, system } = process.cpuUsage(busyBefore);
   const busyMs = (user + system) / 1_000;
@@ -64,12 +65,12 @@ t.test('a million entries load from PostgreSQL in time and in little memory', as
     [ENTRIES / RANKS_CHECKED],
   );
   t.equal(rows.length, RANKS_CHECKED + 3);
-  const { total, standings } = await board.many(rows.map(({ userId }) => userId));
+  const { total, entries } = await projection.many(rows.map(({ userId }) => userId));
   t.equal(total, ENTRIES);
   t.same(
-    standings.map(({ userId, rank }) => ({ userId, rank })),
+    entries.map(({ userId, rank }) => ({ userId, rank })),
     rows,
   );
-  const straight = new PostgresLeaderboard(key, scores.pool);
-  t.match((await board.page(10)).standings, (await straight.page(10)).standings);
+  const straight = new PostgresBoard(board, scores.pool);
+  t.match((await projection.page(10)).entries, (await straight.page(10)).entries);
 });

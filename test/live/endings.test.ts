@@ -2,9 +2,11 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import t from 'tap';
+import { boardKey } from '../../src/leaderboard/board-key.js';
 import {
   collectGarbage,
   eventually,
+  GLOBAL,
   HugeBoard,
   openRaw,
   openStalled,
@@ -47,7 +49,7 @@ t.test('a client that goes while the source is still asked leaves too', async (t
   await (await openRaw(t, `${live.url}/global`)).until(/event: snapshot/);
 });
 
-t.test('a client that goes before it is subscribed gives its seat back', async (t) => {
+t.test('a client that goes before it is subscribed gives its slot back', async (t) => {
   const live = await startLiveServer(t, {
     source: oneEntry(),
     async beforeSubscribe(_request, response) {
@@ -87,7 +89,7 @@ t.test('an error of the response ends its stream, and only that', async (t) => {
   t.same(live.ends, ['error']);
   t.equal(live.hub.active, 1);
   source.score('usr_1', 2);
-  live.hub.boardChanged('global');
+  live.hub.boardChanged(GLOBAL);
   await other.until(/event: leaderboard/);
 });
 
@@ -103,7 +105,7 @@ t.test('over a limit nobody is admitted, until somebody goes', async (t) => {
   t.equal((await open('c')).status, 503, 'the hub is full');
   first.abort();
   await live.ended(1);
-  t.equal((await open('a')).status, 200, 'a seat for this address again');
+  t.equal((await open('a')).status, 200, 'a slot for this address again');
   t.equal((await open('a')).status, 503);
   t.equal(live.hub.active, 3);
 });
@@ -120,6 +122,24 @@ t.test('close ends all streams with a retry and lets the server close', async (t
   t.same(live.ends, Array(20).fill('shutdown'));
   t.equal(live.hub.active, 0);
   t.equal(live.hub.admit('nowhere'), null);
+});
+
+t.test('streams of a deleted leaderboard end with a retry, and those of others go on', async (t) => {
+  const source = oneEntry();
+  const live = await startLiveServer(t, { source });
+  const deleted = await Promise.all([
+    openRaw(t, `${live.url}/global?limit=1`),
+    openRaw(t, `${live.url}/global?limit=5&user=usr_1`),
+  ]);
+  const other = await openRaw(t, `${live.url}/other`);
+  await Promise.all([...deleted, other].map((raw) => raw.until(/event: snapshot\n.*\n\n/)));
+  live.hub.leaderboardRemoved('global');
+  for (const raw of deleted) t.match(await raw.untilEnd(), /retry: \d+\n\n$/);
+  t.same(live.ends, ['shutdown', 'shutdown']);
+  t.equal(live.hub.active, 1);
+  source.score('usr_1', 2);
+  live.hub.boardChanged(boardKey('other', 1));
+  await other.until(/event: leaderboard/);
 });
 
 t.test('close does not wait for clients that do not read', async (t) => {

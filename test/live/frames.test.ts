@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
+import { boardKey } from '../../src/leaderboard/board-key.js';
 import { BoardFrames, entryJson, RankFrames, retryFrame } from '../../src/live/frames.js';
 
 const anyText = fc.oneof(
@@ -25,13 +26,20 @@ const entry = fc.record(
 t.test('whatever a name contains, a frame is one event whose one line of data says the same', async () => {
   fc.assert(
     fc.property(fc.array(entry, { maxLength: 5 }), (items) => {
-      const state = { leaderboard: 'global', season: 2, version: 7, total: 9, items };
-      const frames = new BoardFrames({ epoch: 'e1', ...state }, items.map(entryJson).join(','));
+      const state = { version: 7, total: 9, items };
+      const frames = new BoardFrames(
+        { epoch: 'e1', board: boardKey('global', 2), ...state },
+        items.map(entryJson).join(','),
+      );
       const expected = { snapshot: frames.first, leaderboard: frames.next };
       for (const [event, frame] of Object.entries(expected)) {
         const [id, name, data, ...rest] = frame.event.toString().split(anyLineEnd);
         assert.deepEqual([id, name, ...rest], ['id: e1-7', `event: ${event}`, '', '']);
-        assert.deepEqual(JSON.parse(data?.replace(/^data: /, '') ?? ''), state);
+        assert.deepEqual(JSON.parse(data?.replace(/^data: /, '') ?? ''), {
+          leaderboard: 'global',
+          season: 2,
+          ...state,
+        });
       }
     }),
     { numRuns: 200 },
@@ -66,7 +74,7 @@ t.test('a frame is also one chunk of HTTP, around the same memory', async () => 
 });
 
 t.test('frames are built once, whoever asks', async (t) => {
-  const state = { epoch: 'e1', leaderboard: 'global', season: 1, version: 1, total: 0, items: [] };
+  const state = { epoch: 'e1', board: boardKey('global', 1), version: 1, total: 0, items: [] };
   const frames = new BoardFrames(state, '');
   t.equal(frames.first, frames.first);
   t.equal(frames.next, frames.next);

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
+import { boardKey } from '../../src/leaderboard/board-key.js';
 import type { BoardSource } from '../../src/live/board-source.js';
 import {
   databaseAway,
   eventually,
+  GLOBAL,
   openRaw,
   ScriptedSource,
   startLiveServer,
@@ -45,7 +47,7 @@ t.test('a change reaches a quiet stream at once, long before the flush interval 
 
   const changedAt = performance.now();
   source.score('usr_3', 5000);
-  hub.boardChanged('global');
+  hub.boardChanged(GLOBAL);
   const event = await watcher.next();
   t.equal(event.type, 'leaderboard');
   t.equal(event.id, 'e1-4');
@@ -63,7 +65,7 @@ t.test('many changes become at most one event an interval, and the last state ar
   const startedAt = performance.now();
   for (let n = 1; n <= 200; n++) {
     source.score('usr_1', 10_000 + n);
-    hub.boardChanged('global');
+    hub.boardChanged(GLOBAL);
     await sleep(1);
   }
   await watcher.until((event) => event.data.items[0]?.score === 10_200);
@@ -75,28 +77,23 @@ t.test('many changes become at most one event an interval, and the last state ar
   t.equal(source.version, watcher.received.at(-1)?.data.version);
 });
 
-t.test(
-  'a change below what a client asked for is not sent to it, a change of total or season is',
-  async (t) => {
-    const source = sourceWith(3);
-    const { hub, url } = await startLiveServer(t, { source, flushIntervalMs: 1 });
-    const top1 = new Watcher(t, `${url}/global?limit=1`);
-    const top3 = new Watcher(t, `${url}/global?limit=3`);
-    await Promise.all([top1.next(), top3.next()]);
+t.test('a change below what a client asked for is not sent to it, a change of total is', async (t) => {
+  const source = sourceWith(3);
+  const { hub, url } = await startLiveServer(t, { source, flushIntervalMs: 1 });
+  const top1 = new Watcher(t, `${url}/global?limit=1`);
+  const top3 = new Watcher(t, `${url}/global?limit=3`);
+  await Promise.all([top1.next(), top3.next()]);
 
-    const changeAndSeeTop3 = async (change: () => void) => {
-      change();
-      hub.boardChanged('global');
-      await top3.next();
-    };
-    await changeAndSeeTop3(() => source.score('usr_3', 1));
-    await changeAndSeeTop3(() => source.score('usr_3', 2));
-    await changeAndSeeTop3(() => source.score('usr_4', 0));
-    t.equal((await top1.next()).data.total, 4, 'the first event after the snapshot is that of the new total');
-    await changeAndSeeTop3(() => source.season++);
-    t.equal((await top1.next()).data.season, 2);
-  },
-);
+  const changeAndSeeTop3 = async (change: () => void) => {
+    change();
+    hub.boardChanged(GLOBAL);
+    await top3.next();
+  };
+  await changeAndSeeTop3(() => source.score('usr_3', 1));
+  await changeAndSeeTop3(() => source.score('usr_3', 2));
+  await changeAndSeeTop3(() => source.score('usr_4', 0));
+  t.equal((await top1.next()).data.total, 4, 'the first event after the snapshot is that of the new total');
+});
 
 t.test('a new version alone is not sent, and a later snapshot tells it', async (t) => {
   const source = sourceWith(3);
@@ -105,13 +102,13 @@ t.test('a new version alone is not sent, and a later snapshot tells it', async (
   await watcher.next();
   for (let n = 1; n <= 3; n++) {
     source.version++;
-    hub.boardChanged('global');
+    hub.boardChanged(GLOBAL);
     await eventually(() => source.limitsAsked.length === n + 1);
   }
   const late = new Watcher(t, `${url}/global`);
   t.equal((await late.next()).data.version, 6);
   const isLast = lastScore(source, 2000);
-  hub.boardChanged('global');
+  hub.boardChanged(GLOBAL);
   t.ok(isLast(await watcher.next()), 'the next event is the real change');
 });
 
@@ -128,7 +125,7 @@ t.test('all limits of a board share one call of the source, at the largest limit
   t.same(source.limitsAsked, [20], 'who joins a board that is watched costs no call');
 
   source.score('usr_1', 5000);
-  hub.boardChanged('global');
+  hub.boardChanged(GLOBAL);
   const events = await Promise.all(watchers.map((watcher) => watcher.next()));
   t.same(
     events.map((event) => event.data.items.length),
@@ -162,7 +159,7 @@ t.test('500 clients that join at once make one call of the source', async (t) =>
   t.equal(source.limitsAsked.length, 1);
 });
 
-t.test('boards are separate, and one that nobody watches is not read', async (t) => {
+t.test('boards and their seasons are separate, and one that nobody watches is not read', async (t) => {
   const source = sourceWith(3);
   const { hub, url, ended } = await startLiveServer(t, { source, flushIntervalMs: 1 });
   const first = new Watcher(t, `${url}/first`);
@@ -171,9 +168,10 @@ t.test('boards are separate, and one that nobody watches is not read', async (t)
   first.close();
   await ended(1);
   source.score('usr_1', 2000);
-  hub.boardChanged('first');
-  hub.boardChanged('never-watched');
-  hub.boardChanged('second');
+  hub.boardChanged(boardKey('first', 1));
+  hub.boardChanged(boardKey('never-watched', 1));
+  hub.boardChanged(boardKey('second', 2));
+  hub.boardChanged(boardKey('second', 1));
   await second.next();
   t.equal(source.limitsAsked.length, 3);
   t.equal(first.received.length, 1);
@@ -187,12 +185,12 @@ t.test(
     // Every other answer is read now and given only after a later one could have overtaken it; every third is a
     // replica's, some versions behind.
     let calls = 0;
-    const past = [await reality.top('global', 10)];
+    const past = [await reality.top(GLOBAL, 10)];
     const source: BoardSource = {
-      standing: (leaderboard, userId) => reality.standing(leaderboard, userId),
-      async top(leaderboard, limit) {
+      userRank: (board, userId) => reality.userRank(board, userId),
+      async top(board, limit) {
         calls++;
-        const now = await reality.top(leaderboard, limit);
+        const now = await reality.top(board, limit);
         past.push(now);
         if (calls % 2 === 0) {
           await new Promise<void>((resolve) => {
@@ -210,7 +208,7 @@ t.test(
     );
     for (let n = 1; n <= 100; n++) {
       reality.score('usr_1', 10_000 + n * 100);
-      hub.boardChanged('global');
+      hub.boardChanged(GLOBAL);
       if (n % 7 === 0) late.pop()?.();
       await sleep(1);
     }
@@ -230,8 +228,8 @@ t.test('a new epoch may count its versions from the start', async (t) => {
   const reality = sourceWith(3);
   let epoch = 'e1';
   const source: BoardSource = {
-    standing: (leaderboard, userId) => reality.standing(leaderboard, userId),
-    top: async (leaderboard, limit) => ({ ...(await reality.top(leaderboard, limit)), epoch }),
+    userRank: (board, userId) => reality.userRank(board, userId),
+    top: async (board, limit) => ({ ...(await reality.top(board, limit)), epoch }),
   };
   const { hub, url } = await startLiveServer(t, { source });
   const watcher = new Watcher(t, `${url}/global`);
@@ -239,7 +237,7 @@ t.test('a new epoch may count its versions from the start', async (t) => {
   reality.score('usr_1', 2000);
   reality.version = 1;
   epoch = 'e2';
-  hub.boardChanged('global');
+  hub.boardChanged(GLOBAL);
   t.equal((await watcher.next()).id, 'e2-1');
 });
 
@@ -253,7 +251,7 @@ t.test('with a user, its rank follows the snapshot and every change of its rank 
   t.same(first.data, { userId: 'usr_3', rank: 3, score: 997, total: 3 });
 
   source.score('usr_2', 1);
-  hub.boardChanged('global');
+  hub.boardChanged(GLOBAL);
   t.same(
     (await watcher.next()).data,
     { userId: 'usr_3', rank: 2, score: 997, total: 3 },
@@ -261,15 +259,15 @@ t.test('with a user, its rank follows the snapshot and every change of its rank 
   );
 
   source.score('usr_3', 998);
-  hub.boardChanged('global');
+  hub.boardChanged(GLOBAL);
   t.same((await watcher.next()).data, { userId: 'usr_3', rank: 2, score: 998, total: 3 }, 'its score');
 
   source.score('usr_4', 0);
-  hub.boardChanged('global');
+  hub.boardChanged(GLOBAL);
   t.equal((await watcher.next()).type, 'leaderboard', 'a new total is told by the board alone');
-  await eventually(() => source.standingsAsked === 4);
+  await eventually(() => source.ranksAsked === 4);
   source.score('usr_3', 5000);
-  hub.boardChanged('global');
+  hub.boardChanged(GLOBAL);
   const both = await watcher.until((event) => event.type === 'rank');
   t.same(both.data, { userId: 'usr_3', rank: 1, score: 5000, total: 4 }, 'both');
 });
@@ -282,7 +280,7 @@ t.test('no rank goes out before the snapshot, even if the board answers last', a
   };
   const { url } = await startLiveServer(t, { source });
   const watcher = new Watcher(t, `${url}/global?user=usr_1`);
-  await eventually(() => source.standingsAsked === 1);
+  await eventually(() => source.ranksAsked === 1);
   await sleep(10);
   answerTop();
   t.equal((await watcher.next()).type, 'snapshot');
@@ -293,7 +291,7 @@ t.test('a lookup of a rank that failed is repeated', async (t) => {
   const source = sourceWith(1);
   let failures = 2;
   source.latency = async (call) => {
-    if (call === 'standing' && failures-- > 0) await databaseAway();
+    if (call === 'userRank' && failures-- > 0) await databaseAway();
   };
   const { url, errors } = await startLiveServer(t, { source });
   const watcher = new Watcher(t, `${url}/global?user=usr_1`);
@@ -308,7 +306,7 @@ t.test('a user without an entry has no rank, until it has', async (t) => {
   await watcher.next();
   t.same((await watcher.next()).data, { userId: 'usr_9', rank: null, score: null, total: 1 });
   source.score('usr_9', 1);
-  hub.boardChanged('global');
+  hub.boardChanged(GLOBAL);
   t.match(await watcher.until((event) => event.type === 'rank'), { data: { rank: 2, score: 1, total: 2 } });
 });
 
@@ -318,12 +316,12 @@ t.test('streams of one user share its lookups, and a later one is told the newes
   const early = new Watcher(t, `${url}/global?user=usr_1`);
   await early.until((event) => event.type === 'rank');
   source.score('usr_3', 1);
-  hub.boardChanged('global');
+  hub.boardChanged(GLOBAL);
   await early.next();
-  await eventually(() => source.standingsAsked === 2);
+  await eventually(() => source.ranksAsked === 2);
   const late = new Watcher(t, `${url}/global?user=usr_1`);
   t.equal((await late.until((event) => event.type === 'rank')).data.total, 3);
-  t.equal(source.standingsAsked, 2);
+  t.equal(source.ranksAsked, 2);
 });
 
 t.test('300 users followed at once all get their rank', async (t) => {
@@ -335,7 +333,7 @@ t.test('300 users followed at once all get their rank', async (t) => {
   await Promise.all(raws.map((raw, n) => raw.until(new RegExp(`"rank":${n + 1},"score":${999 - n},`))));
   // The last becomes the first: every rank changes.
   source.score('usr_300', 5000);
-  hub.boardChanged('global');
+  hub.boardChanged(GLOBAL);
   await Promise.all(raws.map((raw, n) => raw.until(new RegExp(`"rank":${n === 299 ? 1 : n + 2},"score"`))));
 });
 
@@ -357,7 +355,7 @@ t.test('while the source fails streams stay open, and what changed meanwhile arr
 
   source.latency = databaseAway;
   source.score('usr_1', 2000);
-  hub.boardChanged('global');
+  hub.boardChanged(GLOBAL);
   const newcomer = new Watcher(t, `${url}/other?user=usr_2`);
   await eventually(() => errors.length >= 4);
   t.equal(newcomer.received.length, 0);
@@ -379,7 +377,7 @@ t.test('a source that fails is left alone when nobody watches any more', async (
   await eventually(() => errors.length >= 2);
   watcher.close();
   await ended(1);
-  const calls = () => source.limitsAsked.length + source.standingsAsked;
+  const calls = () => source.limitsAsked.length + source.ranksAsked;
   const before = calls();
   await sleep(400);
   t.equal(calls(), before);
@@ -406,11 +404,11 @@ t.test('200 streams of one topic all show the same last state', async (t) => {
   const mark = randomUUID();
   for (let n = 0; n < 20; n++) {
     source.score('usr_1', 2000 + n);
-    hub.boardChanged('global');
+    hub.boardChanged(GLOBAL);
     await sleep(1);
   }
   source.score('usr_1', 3000, mark);
-  hub.boardChanged('global');
+  hub.boardChanged(GLOBAL);
   await Promise.all(raws.map((raw) => raw.until(new RegExp(mark))));
   t.pass();
 });
@@ -418,7 +416,7 @@ t.test('200 streams of one topic all show the same last state', async (t) => {
 t.test('what a board shows now is shown when a frame of it has been written, not sooner', async (t) => {
   const source = sourceWith(3);
   const { hub, url, errors } = await startLiveServer(t, { source });
-  await hub.shown(['global']);
+  await hub.shown([GLOBAL]);
   const watcher = new Watcher(t, `${url}/global`);
   await watcher.next();
   let answer = () => {};
@@ -432,7 +430,7 @@ t.test('what a board shows now is shown when a frame of it has been written, not
   };
   source.score('usr_3', 5000);
   let isShown = false;
-  const shown = hub.shown(['global', 'nobody-watches']).then(() => {
+  const shown = hub.shown([GLOBAL, boardKey('nobody-watches', 1)]).then(() => {
     isShown = true;
   });
   await eventually(() => failures < 0);
@@ -449,7 +447,7 @@ t.test('nobody waits for a frame after the last stream has left', async (t) => {
   const watcher = new Watcher(t, `${url}/global`);
   await watcher.next();
   source.latency = () => new Promise(() => {});
-  const shown = hub.shown(['global']);
+  const shown = hub.shown([GLOBAL]);
   watcher.close();
   await ended(1);
   await shown;
@@ -463,7 +461,7 @@ t.test('only so many wait for a frame', async (t) => {
   await watcher.next();
   source.latency = () => new Promise(() => {});
   const outcomes = Array.from({ length: 10_000 }, () =>
-    hub.shown(['global']).then(
+    hub.shown([GLOBAL]).then(
       () => 'shown',
       () => 'refused',
     ),

@@ -6,8 +6,11 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { EventSource } from 'eventsource';
 import type { Test } from 'tap';
-import type { BoardSource, BoardState, OwnStanding } from '../../src/live/board-source.js';
-import { Hub, type HubOptions, type StreamEnd } from '../../src/live/hub.js';
+import { type BoardKey, boardKey } from '../../src/leaderboard/board-key.js';
+import type { BoardState, UserRank } from '../../src/leaderboard/board-state.js';
+import type { BoardSource } from '../../src/live/board-source.js';
+import { Hub, type HubOptions } from '../../src/live/hub.js';
+import type { StreamEnd } from '../../src/live/stream.js';
 
 setFlagsFromString('--expose-gc');
 export const collectGarbage: () => void = runInNewContext('gc');
@@ -15,11 +18,10 @@ export const collectGarbage: () => void = runInNewContext('gc');
 /** A board in memory that can be changed, slowed down and broken, and counts how often it is asked. */
 export class ScriptedSource implements BoardSource {
   readonly limitsAsked: number[] = [];
-  standingsAsked = 0;
+  ranksAsked = 0;
   version = 0;
-  season = 1;
   /** Awaited by each call before it reads the board; may throw. */
-  latency: (call: 'top' | 'standing') => Promise<void> = async () => {};
+  latency: (call: 'top' | 'userRank') => Promise<void> = async () => {};
   readonly #players = new Map<string, { score: number; displayName: string }>();
 
   score(userId: string, score: number, displayName = userId): void {
@@ -27,17 +29,17 @@ export class ScriptedSource implements BoardSource {
     this.version++;
   }
 
-  async top(leaderboard: string, limit: number): Promise<BoardState> {
+  async top(board: BoardKey, limit: number): Promise<BoardState> {
     this.limitsAsked.push(limit);
     await this.latency('top');
-    const { season, version } = this;
+    const { version } = this;
     const items = this.#ranking().slice(0, limit);
-    return { epoch: 'e1', leaderboard, season, version, total: this.#players.size, items };
+    return { epoch: 'e1', board, version, total: this.#players.size, items };
   }
 
-  async standing(_leaderboard: string, userId: string): Promise<OwnStanding> {
-    this.standingsAsked++;
-    await this.latency('standing');
+  async userRank(_board: BoardKey, userId: string): Promise<UserRank> {
+    this.ranksAsked++;
+    await this.latency('userRank');
     const own = this.#ranking().find((entry) => entry.userId === userId);
     return { rank: own?.rank ?? null, score: own?.score ?? null, total: this.#players.size };
   }
@@ -53,6 +55,9 @@ export class ScriptedSource implements BoardSource {
       }));
   }
 }
+
+/** The board of most tests. */
+export const GLOBAL = boardKey('global', 1);
 
 export async function databaseAway(): Promise<void> {
   throw new Error('the database is away');
@@ -114,8 +119,8 @@ export async function startLiveServer(
   });
   const server = createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
-    const seat = hub.admit(String(request.headers['x-address'] ?? 'nowhere'));
-    if (seat === null) {
+    const slot = hub.admit(String(request.headers['x-address'] ?? 'nowhere'));
+    if (slot === null) {
       response.writeHead(503).end();
       return;
     }
@@ -124,7 +129,7 @@ export async function startLiveServer(
     await beforeSubscribe?.(request, response);
     const limit = Number(searchParams.get('limit') ?? 10);
     const userId = searchParams.get('user') ?? undefined;
-    hub.subscribe(seat, { leaderboard: pathname.slice(1), limit, userId }, response);
+    hub.subscribe(slot, { board: boardKey(pathname.slice(1), 1), limit, userId }, response);
     responses.push(response);
   });
   server.listen(0, '127.0.0.1');
@@ -292,7 +297,7 @@ export async function openStalled(t: Test, source: HugeBoard, live: LiveServer, 
     if (waiting > HIGH_WATER && response.writableLength === waiting) return { raw, response };
     const calls = source.limitsAsked.length;
     source.change();
-    live.hub.boardChanged('global');
+    live.hub.boardChanged(GLOBAL);
     await eventually(() => source.limitsAsked.length > calls);
   }
 }

@@ -2,6 +2,7 @@ import t from 'tap';
 import {
   collectGarbage,
   eventually,
+  GLOBAL,
   HIGH_WATER,
   HugeBoard,
   openStalled,
@@ -19,7 +20,7 @@ t.test('a client that does not read costs 64 KiB and a frame at most, and delays
   const changeAndRead = async () => {
     source.change();
     const { version } = source;
-    live.hub.boardChanged('global');
+    live.hub.boardChanged(GLOBAL);
     const startedAt = performance.now();
     await reader.until((event) => event.data.version === version);
     // What it has read is the test's own memory.
@@ -56,7 +57,7 @@ t.test('a client that reads again gets the newest state and rank, and none of th
   for (let n = 0; n < 20; n++) {
     source.change();
     const { version } = source;
-    live.hub.boardChanged('global');
+    live.hub.boardChanged(GLOBAL);
     await reader.until((event) => event.data.version === version);
   }
   await eventually(() => reader.received.some((event) => event.data.score === source.version));
@@ -68,12 +69,12 @@ t.test('a client that reads again gets the newest state and rank, and none of th
   t.same(live.ends, []);
 
   source.change();
-  live.hub.boardChanged('global');
+  live.hub.boardChanged(GLOBAL);
   await raw.until(new RegExp(`^id: e1-${source.version}$`, 'm'));
   t.pass('and the stream goes on');
 });
 
-t.test('a client that does not drain in time is cut off, and its seat is free', async (t) => {
+t.test('a client that does not drain in time is cut off, and its slot is free', async (t) => {
   const source = new HugeBoard();
   const live = await startLiveServer(t, { source, flushIntervalMs: 1, stallTimeoutMs: 100 });
   const { response } = await openStalled(t, source, live);
@@ -81,7 +82,7 @@ t.test('a client that does not drain in time is cut off, and its seat is free', 
   await reader.next();
   t.equal(live.hub.active, 2);
   source.change();
-  live.hub.boardChanged('global');
+  live.hub.boardChanged(GLOBAL);
   await live.ended(1);
   t.same(live.ends, ['stalled']);
   t.ok(response.destroyed);

@@ -1,9 +1,8 @@
 import { execFile, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
 import { isDeepStrictEqual, promisify } from 'node:util';
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import t from 'tap';
 import { Environment, loadConfig } from '../src/config.js';
 import { StartError } from '../src/start-error.js';
@@ -40,7 +39,7 @@ t.test('the commands of the README work as described', async (t) => {
 
   const watcher = spawn('bash', ['-c', `exec ${watch}`], { env, stdio: ['ignore', 'pipe', 'ignore'] });
   t.teardown(() => watcher.kill());
-  const events = eventsIn(watcher.stdout);
+  const events = eventsIn(watcher.stdout.setEncoding('utf8'));
   const isShown = async (event: string) => {
     const hangUp = setTimeout(() => watcher.kill(), HANG_UP_MS);
     t.ok(await comes(event, events), `the watcher is shown ${event}`);
@@ -104,27 +103,24 @@ t.test('every script, file and link in the documents exists', async (t) => {
 
 const URL_SHOWN = 'http://localhost:3000';
 
-/** Server-sent events, without their ids. */
-async function* eventsIn(stream: Readable): AsyncGenerator<string> {
-  let event = '';
-  for await (const line of createInterface(stream)) {
-    if (/^(event|data): /.test(line)) event += `${line}\n`;
-    if (line === '' && event !== '') {
-      yield event;
-      event = '';
-    }
+/** The server-sent events in a stream, as they arrive. */
+async function* eventsIn(stream: Iterable<string> | AsyncIterable<string>) {
+  const events: EventSourceMessage[] = [];
+  const parser = createParser({ onEvent: (event) => events.push(event) });
+  for await (const chunk of stream) {
+    parser.feed(chunk);
+    yield* events.splice(0);
   }
 }
 
 /** Waits for an event like the one shown. False if the stream ends before. */
-async function comes(shown: string, events: AsyncGenerator<string>): Promise<boolean> {
-  const [name, data = ''] = shown.split('data: ');
+async function comes(shown: string, events: ReturnType<typeof eventsIn>): Promise<boolean> {
+  const { value: expected } = await eventsIn([`${shown}\n`]).next();
   for (;;) {
     const { value } = await events.next();
-    if (typeof value !== 'string') return false;
-    const [realName, realData = ''] = value.split('data: ');
-    if (realName === name && isDeepStrictEqual(...asShown(JSON.parse(realData), JSON.parse(data))))
-      return true;
+    if (!value || !expected) return false;
+    const data = asShown(JSON.parse(value.data), JSON.parse(expected.data));
+    if (value.event === expected.event && isDeepStrictEqual(...data)) return true;
   }
 }
 

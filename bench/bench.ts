@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { ensureTestProgram } from '../dev/test-program.js';
 import type { Case, Result } from './case.js';
+import { boards } from './cases/boards.js';
 import { indexStructure } from './cases/index-structure.js';
 import { fanout, latency, streams } from './cases/live.js';
 import { rank, top } from './cases/reads.js';
@@ -18,6 +19,7 @@ import { exitUnknown } from './unknown-names.js';
  */
 
 const CASES: Record<string, Case> = {
+  boards,
   write,
   'write-naive': writeNaive,
   'write-redis': writeRedis,

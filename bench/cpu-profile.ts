@@ -30,20 +30,23 @@ export interface Frame {
 
 /** Parts of the service by patterns of their source files; the first match counts. */
 const PARTS: readonly (readonly [string, RegExp])[] = [
-  ['log', /node_modules\/(pino|sonic-boom|quick-format|safe-stable)|\/src\/(logging|request-log)\.js/],
-  ['access token', /node_modules\/(fast-jwt|@fastify\/jwt)|\/plugins\/auth\.js|\/src\/identity\//],
-  ['action token', /\/src\/action-token\/|\/plugins\/action-token\.js/],
+  [
+    'log',
+    /node_modules\/(pino|sonic-boom|quick-format|safe-stable)|\/src\/(observability\/logging|http\/request-log)\.js/,
+  ],
+  ['access token', /node_modules\/(fast-jwt|@fastify\/jwt)|\/plugins\/auth\.js|\/src\/access\//],
+  ['action token', /\/src\/scoring\/|\/plugins\/action-token\.js/],
   [
     'rate limit',
-    /node_modules\/@fastify\/rate-limit|\/plugins\/rate-limit\.js|\/src\/(rate-counters|network)\.js/,
+    /node_modules\/@fastify\/rate-limit|\/plugins\/rate-limit\.js|\/src\/(redis\/rate-counters|http\/network)\.js/,
   ],
   ['headers for browsers', /node_modules\/(@fastify\/)?(helmet|cors)|\/plugins\/browsers\.js/],
-  ['metrics', /node_modules\/prom-client|\/plugins\/metrics\.js/],
+  ['metrics', /node_modules\/prom-client|\/plugins\/metrics\.js|\/src\/observability\/metrics\.js/],
   ['ledger', /\/src\/ledger\/|\/src\/ids\.js|\/plugins\/score-ledger\.js/],
   ['ranking', /\/src\/leaderboard\/|\/src\/live\//],
   ['changes of other instances', /\/src\/changes\/|\/plugins\/leaderboard\.js/],
-  ['PostgreSQL client', /node_modules\/pg|\/src\/database\.js/],
-  ['Redis client', /node_modules\/(ioredis|redis)|\/src\/redis\.js/],
+  ['PostgreSQL client', /node_modules\/pg|\/src\/postgres\//],
+  ['Redis client', /node_modules\/(ioredis|redis)|\/src\/redis\//],
   [
     'JSON and schemas',
     /node_modules\/(ajv|fast-json-stringify|secure-json-parse|@sinclair)|\/plugins\/validation\.js/,

@@ -22,7 +22,8 @@ export async function raiseLeader(
     const body = { actionToken: coinToken(leader) };
     const { leaderboards } = await ask((signal) => http.POST('/v1/scores', { body, signal }));
     const raised = leaderboards.find(({ id }) => id === BOARD);
-    if (raised === undefined) throw new Error(`A score that does not count on ${BOARD}`);
+    if (raised === undefined || 'skipped' in raised)
+      throw new Error(`A score that does not count on ${BOARD}`);
     answers.push({ score: raised.score, answeredAt: performance.now() });
   }
   return answers;
@@ -56,10 +57,12 @@ export async function frameDelays(server: Server, seconds: number): Promise<numb
 /** Waits until reads of these boards come from projections, not from PostgreSQL. */
 export async function untilProjected(server: Server, boards: readonly string[]): Promise<void> {
   const deadline = performance.now() + 120_000;
+  // A board is opened when it is first read.
+  for (const board of boards)
+    await (await fetch(`${urlOf(server)}/v1/leaderboards/${board}/entries?limit=1`)).text();
   for (;;) {
     const metrics = await (await fetch(`${urlOf(server)}/metrics`)).text();
-    if (boards.every((board) => new RegExp(`ready\\{leaderboard="${board}"\\} 1$`, 'm').test(metrics)))
-      return;
+    if (/^leaderboard_projections\{state="loading"\} 0$/m.test(metrics)) return;
     if (performance.now() > deadline) throw new Error(`Not projected in time: ${boards.join(', ')}`);
     await delay(200);
   }

@@ -105,15 +105,29 @@ export class Testbed {
     await addEntries(database, id, entries, step);
   }
 
+  /** Adds leaderboards `level-1` to `level-<count>`; ten users have entries on each of the first `inUse`. */
+  async boards(database: string, count: number, inUse: number): Promise<void> {
+    await query(
+      database,
+      `INSERT INTO leaderboards (id, title, sort, operator)
+       SELECT 'level-' || n, 'Level ' || n, 'desc', 'best' FROM generate_series(1, ${count}) n;
+       SET session_replication_role = replica;
+       INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
+       SELECT 'level-' || n, 1, ${sqlId('usr', 'user_n')}, user_n, -user_n, now(), 1
+       FROM generate_series(1, ${inUse}) n, generate_series(1, 10) user_n`,
+    );
+    await settle(database);
+  }
+
   /** Adds past score events, of these users in turn. */
   async events(database: string, count: number, users: number): Promise<void> {
     await query(
       database,
       `DROP INDEX score_events_user_idx;
        ALTER TABLE score_events DROP CONSTRAINT score_events_pkey;
-       INSERT INTO score_events (id, user_id, action_id, token_id, points, accepted_at)
+       INSERT INTO score_events (id, user_id, action_id, token_id, points, accepted_at, boards)
        SELECT ${sqlId('evt', 'n')}, ${sqlId('usr', `1 + n % ${users}`)}, 'collect-coin',
-              ${sqlId('tok', 'n')}, 10, now() - interval '30 days' + n * interval '100 ms'
+              ${sqlId('tok', 'n')}, 10, now() - interval '30 days' + n * interval '100 ms', '{"global": 1}'
        FROM generate_series(1::bigint, ${count}) n;
        ALTER TABLE score_events ADD PRIMARY KEY (id);
        CREATE INDEX score_events_user_idx ON score_events (user_id, id DESC)`,

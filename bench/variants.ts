@@ -48,7 +48,8 @@ const INSERT_TOKEN = `
 INSERT INTO consumed_tokens (token_id, event_id, user_id, accepted_at, expires_at)
 VALUES ($1, $2, $3, now(), to_timestamp($4)) ON CONFLICT DO NOTHING RETURNING accepted_at`;
 const INSERT_EVENT = `
-INSERT INTO score_events (id, user_id, action_id, token_id, points, accepted_at) VALUES ($1, $2, $3, $4, $5, now())`;
+INSERT INTO score_events (id, user_id, action_id, token_id, points, accepted_at, boards)
+VALUES ($1, $2, $3, $4, $5, now(), '{"global": 1}')`;
 const UPSERT_SCORE = `
 INSERT INTO scores AS s (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
 VALUES ('global', 1, $1, $2::bigint, -$2::bigint, now(), 1)

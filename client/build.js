@@ -6,7 +6,7 @@ import { writeWhole } from '../dev/write-whole.js';
 
 const HERE = import.meta.dirname;
 
-/** Makes client/dist/: the SDK, and what the service serves, with the compressed forms that plugins/site.ts finds beside it. */
+/** Writes client/dist/: the SDK, and the files that the service serves, with compressed variants for plugins/site.ts. */
 export async function buildForBrowsers() {
   const [sdk, ...served] = await Promise.all([buildSdk(), buildElement(), buildPage(), buildStyle()]);
   for (const { path, contents } of sdk) writeWhole(path, contents);
@@ -21,7 +21,7 @@ function serve(path, contents) {
   writeWhole(`${path}.br`, brotliCompressSync(contents));
 }
 
-/** One file for bundlers and one for Node, which has no EventSource. Their declarations are made by tsc. */
+/** One file for bundlers and one for Node, which has no EventSource. tsc writes their declarations. */
 const buildSdk = async () => {
   const options = { entryPoints: ['src/index.ts'], packages: 'external', format: 'esm', target: 'es2022' };
   return (
@@ -32,7 +32,7 @@ const buildSdk = async () => {
   ).flat();
 };
 
-/** One file that any page may load with a script tag. */
+/** One file that pages load with a script tag. */
 const buildElement = () =>
   bundle({
     entryPoints: ['src/widget/live-leaderboard.ts'],
@@ -68,7 +68,7 @@ const buildStyle = () =>
     entryPoints: { game: 'src/game/game.css' },
     outdir: 'dist/site',
     minify: true,
-    // By default esbuild would write light-dark() out as rules for browsers that lack it; these lack popovers too.
+    // By default esbuild expands light-dark() for older browsers, which lack popovers anyway.
     target: ['chrome123', 'firefox125', 'safari17.5'],
   });
 

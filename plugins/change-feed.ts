@@ -11,7 +11,7 @@ declare module 'fastify' {
   }
 }
 
-/** Hears what other instances have changed. Connected before anything is read that changes would keep current. */
+/** Changes of other instances. Connected before anything is read that changes keep current. */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const changes = new ChangeFeed(config.DATABASE_URL, (error) =>

@@ -31,8 +31,6 @@ export default fp<{ config: AppConfig }>(
     const names = new DisplayNames(app.replica, database);
     const erased = new Tombstones();
     const unapplied = new UnappliedChanges();
-    /** Entries that differed when this instance last compared each board; boards without drift are left out. */
-    const drifts = new Map<string, number>();
 
     const inRedis = (): RedisBoards => {
       const redis = new BoardRedis(app.redis, instance);
@@ -47,9 +45,7 @@ export default fp<{ config: AppConfig }>(
         reloadAll: () => boards.reloadAll(),
         onChange: (board) => boards.announce(board),
         onApplied: (board, changeId) => unapplied.applied(board.text, changeId),
-        onReconciled: ({ leaderboard, season, text }, drift, ms) => {
-          if (drift === 0) drifts.delete(text);
-          else drifts.set(text, drift);
+        onReconciled: ({ leaderboard, season }, drift, ms) => {
           app.log.info(
             { data: { leaderboard, season, drift, ms: Math.round(ms) } },
             'Leaderboard compared with PostgreSQL',
@@ -59,10 +55,12 @@ export default fp<{ config: AppConfig }>(
       });
     };
     const redis = config.REDIS_MODE === 'off' ? null : inRedis();
+    const maxBytes = config.PROJECTION_MEMORY_MB * 2 ** 20;
+    measured.projectionCapacity.set(maxBytes);
     const boards = new OpenBoards({
       database,
       project: (board) => redis?.project(board) ?? new MemoryProjection(board, database, erased),
-      maxBytes: config.PROJECTION_MEMORY_MB * 2 ** 20,
+      maxBytes,
       onOpen: () => measured.projectionsOpened.inc(),
       onError: (error) => app.faults.either(error, 'loading a board'),
     });
@@ -112,10 +110,14 @@ export default fp<{ config: AppConfig }>(
     );
     app.decorate('cursors', new Cursors(config.JWT_SECRET, config.JWT_SECRET_PREVIOUS));
     app.onScrape(() => {
-      measured.drift.set([...drifts.values()].reduce((sum, entries) => sum + entries, 0));
-      const ready = boards.projections().filter(({ isReady }) => isReady).length;
+      const projections = boards.projections();
+      const drifts = projections.map((projection) =>
+        projection instanceof RedisProjection ? projection.drift : 0,
+      );
+      measured.drift.set(drifts.reduce((sum, entries) => sum + entries, 0));
+      const ready = projections.filter(({ isReady }) => isReady).length;
       measured.projections.set({ state: 'ready' }, ready);
-      measured.projections.set({ state: 'loading' }, boards.size - ready);
+      measured.projections.set({ state: 'loading' }, projections.length - ready);
       measured.projectionBytes.set(boards.bytes);
     });
   },

@@ -9,7 +9,7 @@ declare module 'fastify' {
   }
 }
 
-/** The live streams. They end before the server closes, which would wait for them for ever. */
+/** The live streams. They end before the server closes, which would otherwise wait for them without end. */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     await app.register(FastifySSEPlugin, { retryDelay: false });

@@ -13,6 +13,7 @@ import {
   ServiceToken,
   Session,
 } from '../schemas/session.js';
+import { requireUser } from '../src/access/caller.js';
 import { BODY_FAULTS, Problem, problemResponses, UNREAD_BODY_FAULTS } from '../src/errors.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
@@ -41,7 +42,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request, reply) => {
       const user = await app.users.createGuest(request.body.displayName);
-      return reply.code(201).send(await app.openSession(user));
+      return reply.code(201).send(await app.logins.open(user));
     },
   );
 
@@ -60,7 +61,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const { displayName, ...credentials } = request.body;
       const user = await app.users.register(credentials, displayName);
-      return reply.code(201).send(await app.openSession(user));
+      return reply.code(201).send(await app.logins.open(user));
     },
   );
 
@@ -78,7 +79,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(Session), ...problemResponses(...BODY_FAULTS, 'invalid-credentials') },
       },
     },
-    async (request) => app.logIn(request.body, request.network),
+    async (request) => app.logins.logIn(request.body, request.network),
   );
 
   app.post(
@@ -97,13 +98,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         },
       },
     },
-    async (request) => app.refreshSession(request.body.refreshToken),
+    async (request) => app.logins.refresh(request.body.refreshToken),
   );
 
   app.post(
     '/v1/auth/logout',
     {
-      onRequest: [app.authenticate, app.requireUser],
+      onRequest: [app.authenticate, requireUser],
       schema: {
         summary: 'Log out',
         description: 'The session and its access tokens stop working at once, on every instance.',
@@ -147,7 +148,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         const account = id && secret ? await app.serviceAccounts.authenticate(id, secret) : null;
         if (account === null)
           throw new Problem('invalid-credentials', 'Unknown service account or wrong secret.');
-        const { token, expiresIn } = app.signServiceToken(account);
+        const { token, expiresIn } = app.accessTokens.issue({ sub: account.id, role: account.role });
         return { access_token: token, token_type: 'Bearer' as const, expires_in: expiresIn };
       },
     );

@@ -11,18 +11,19 @@ import {
   User,
   UserParams,
 } from '../schemas/user.js';
+import { requireRole, requireUser } from '../src/access/caller.js';
 import { BODY_FAULTS, Problem, problemResponses, UNREAD_BODY_FAULTS } from '../src/errors.js';
 
 const security = [{ bearer: [] }];
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
-  const player = { onRequest: [app.authenticate, app.requireUser] };
-  const gameServer = { onRequest: [app.authenticate, app.requireRole('server', 'admin')] };
+  const user = { onRequest: [app.authenticate, requireUser] };
+  const gameServer = { onRequest: [app.authenticate, requireRole('server', 'admin')] };
 
   app.get(
     '/v1/users/me',
     {
-      ...player,
+      ...user,
       schema: {
         summary: 'Who am I?',
         tags: ['Users'],
@@ -36,7 +37,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.patch(
     '/v1/users/me',
     {
-      ...player,
+      ...user,
       schema: {
         summary: 'Change my display name',
         tags: ['Users'],
@@ -49,16 +50,17 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request) => {
-      const { user, changeId, boards } = await app.users.rename(request.user.id, request.body.displayName);
-      await app.leaderboards.rename(changeId, user.id, user.displayName, boards);
-      return user;
+      const { displayName } = request.body;
+      const { user: renamed, changeId, boards } = await app.users.rename(request.user.id, displayName);
+      await app.leaderboards.rename(changeId, renamed.id, renamed.displayName, boards);
+      return renamed;
     },
   );
 
   app.post(
     '/v1/users/me/credentials',
     {
-      ...player,
+      ...user,
       config: { limit: 'auth' },
       schema: {
         summary: 'Turn my guest account into a full one',
@@ -78,7 +80,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.delete(
     '/v1/users/me',
     {
-      ...player,
+      ...user,
       schema: {
         summary: 'Erase me',
         description: 'Erases personal data, ends all sessions and leaves every board.',
@@ -102,7 +104,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/v1/users/me/events',
     {
-      ...player,
+      ...user,
       schema: {
         summary: 'My score history, newest first',
         tags: ['Users'],
@@ -168,7 +170,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (found.role !== 'player')
         throw new Problem('forbidden', `This user is no player, but ${found.role}.`);
       reply.header('cache-control', 'no-store');
-      return reply.code(201).send(await app.openSession(found));
+      return reply.code(201).send(await app.logins.open(found));
     },
   );
 

@@ -3,7 +3,6 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyBaseLogger, type FastifyHttpOptions, type FastifyInstance } from 'fastify';
-import actionToken from '../plugins/action-token.js';
 import auth from '../plugins/auth.js';
 import browsers from '../plugins/browsers.js';
 import catalog from '../plugins/catalog.js';
@@ -22,6 +21,7 @@ import rateLimit from '../plugins/rate-limit.js';
 import redis from '../plugins/redis.js';
 import requestId from '../plugins/request-id.js';
 import scoreLedger from '../plugins/score-ledger.js';
+import scoring from '../plugins/scoring.js';
 import site from '../plugins/site.js';
 import sseBroadcaster from '../plugins/sse-broadcaster.js';
 import tracing from '../plugins/tracing.js';
@@ -45,6 +45,7 @@ import openapiRoutes from '../routes/openapi.js';
 import scoreRoutes from '../routes/scores.js';
 import userRoutes from '../routes/users.js';
 import widgetRoutes from '../routes/widget.js';
+import { requireRole } from './access/caller.js';
 import type { AppConfig } from './config.js';
 import { Problem, problemDocument } from './errors.js';
 import { RequestLog } from './http/request-log.js';
@@ -83,10 +84,10 @@ async function register(app: FastifyInstance, config: AppConfig, requestLog: Req
   await app.register(db, { config });
   await app.register(changeFeed, { config });
   await app.register(auth, { config });
-  await app.register(actionToken, { config });
   await app.register(catalog, { config });
   await app.register(leaderboard, { config });
   await app.register(scoreLedger);
+  await app.register(scoring, { config });
   await app.register(moderation);
   await app.register(sseBroadcaster, { config });
   await app.register(jobs);
@@ -110,7 +111,7 @@ async function register(app: FastifyInstance, config: AppConfig, requestLog: Req
 
 async function administration(app: FastifyInstance): Promise<void> {
   app.addHook('onRequest', app.authenticate);
-  app.addHook('onRequest', app.requireRole('admin'));
+  app.addHook('onRequest', requireRole('admin'));
   await app.register(adminLeaderboardRoutes);
   await app.register(adminActionRoutes);
   await app.register(adminEventRoutes);

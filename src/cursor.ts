@@ -61,7 +61,7 @@ export class Cursors {
     read: (limit: number, after: string | null) => Promise<T[]>,
     idOf: (item: T) => string,
   ): Promise<ListPage<T>> {
-    // One more tells whether there is a next page.
+    // One more item shows whether there is a next page.
     const found = await read(limit + 1, cursor === undefined ? null : this.#after(cursor, list));
     const items = found.slice(0, limit);
     const last = found.length > limit ? items.at(-1) : undefined;

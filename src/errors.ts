@@ -22,7 +22,7 @@ export interface ProblemExtras {
   cause?: unknown;
 }
 
-/** A failure that the caller is told about. `detail` goes to the caller: no internals in it. */
+/** A failure that the caller may know. `detail` is sent to the caller, so it has no internals. */
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly code: ProblemCode;
@@ -42,6 +42,9 @@ export class Problem extends Error {
     return PROBLEMS[this.code].status;
   }
 }
+
+/** Whether the caller could have done nothing about it. */
+export const isOurFault = (error: unknown): boolean => !(error instanceof Problem) || error.statusCode >= 500;
 
 /** A `validation-failed` for a rule that a schema cannot express. `path` is a JSON pointer into the body. */
 export const invalid = (path: string, message: string): Problem =>

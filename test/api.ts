@@ -228,7 +228,7 @@ export async function newPlayer(api: Api, displayName = 'Ada') {
 /** The calls of a service account. */
 export async function serviceApi({ app, api }: { app: TestApp['app']; api: Api }, role: 'server' | 'admin') {
   const { id } = await app.serviceAccounts.create(`test ${role} ${performance.now()}`, role);
-  return api.as(app.signServiceToken({ id, name: '', role }).token);
+  return api.as(app.accessTokens.issue({ sub: id, role }).token);
 }
 
 /** Resolves when every board that is open on these instances is read from its projection. */

@@ -5,7 +5,7 @@ import { buildApp } from '../src/app.js';
 import { type AppConfig, loadConfig } from '../src/config.js';
 import { createLogger } from '../src/observability/logging.js';
 
-/** Given by scripts/test.ts: the maintenance database of a server that is there for the tests alone. */
+/** Given by dev/testing/servers.ts: the maintenance database of a server that is there for the tests alone. */
 const SERVER = process.env['TEST_POSTGRES_URL'] ?? '';
 export const JWT_SECRET = 'a secret for access tokens, only for tests';
 export const ACTION_TOKEN_SECRET = 'a secret for action tokens, only for tests';

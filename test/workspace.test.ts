@@ -10,6 +10,10 @@ const json = <Schema extends TSchema>(schema: Schema, path: string) =>
   Value.Parse(schema, JSON.parse(text(path)));
 
 const NODE_MAJOR = text('.nvmrc').trim();
+const SCRIPTS: Record<string, string> = json(
+  Type.Object({ scripts: Type.Record(Type.String(), Type.String()) }),
+  'package.json',
+).scripts;
 
 t.test('editors, the container for development, CI and the image use the same Node', async (t) => {
   const { engines } = json(Type.Object({ engines: Type.Object({ node: Type.String() }) }), 'package.json');
@@ -37,6 +41,34 @@ t.test(
     t.same(container.forwardPorts, [Environment.properties.PORT.default]);
   },
 );
+
+t.test('editors can debug the service, and the test in the open file', async (t) => {
+  const { configurations } = json(
+    Type.Object({
+      configurations: Type.Array(
+        Type.Object({
+          program: Type.String(),
+          args: Type.Array(Type.String()),
+          outFiles: Type.Array(Type.String()),
+        }),
+      ),
+    }),
+    '.vscode/launch.json',
+  );
+  const inFolder = (path: string) => path.replace(/^\$\{workspaceFolder\}\//, '');
+  for (const { program, outFiles } of configurations) {
+    t.ok(existsSync(inFolder(program)), program);
+    t.same(outFiles.map(inFolder), ['dist/**/*.js']);
+  }
+  const [service, test] = configurations;
+  t.match(SCRIPTS['start'], `${inFolder(service?.program ?? '')} ${service?.args[0]}`, 'as npm start does');
+  const tap = json(
+    Type.Object({ bin: Type.Record(Type.String(), Type.String()) }),
+    'node_modules/tap/package.json',
+  );
+  t.equal(inFolder(test?.program ?? ''), `node_modules/tap/${tap.bin['tap']}`);
+  t.match(test?.args, ['run', '--timeout=0', /^\$\{relativeFile\}$/]);
+});
 
 t.test('editors format as Biome does', async (t) => {
   const { formatter } = json(

@@ -28,7 +28,6 @@ export const rebuild: Case = async (testbed) => {
   });
   const redis = connectRedis('single', (await testbed.redis()).REDIS_URL);
   await once(redis, 'ready');
-  const reconciler = new Reconciler(pool, new BoardRedis(redis, 'bench'));
   try {
     const copied = timed(async () => {
       const client = await pool.connect();
@@ -44,9 +43,9 @@ export const rebuild: Case = async (testbed) => {
       if (bytes < MANY * 30) throw new Error(`Only ${bytes} bytes were copied`);
     });
     const inMemory = timed(async () => {
-      const projection = new MemoryProjection(BOARD, pool, new Tombstones());
-      await projection.load();
-      const { total } = await projection.page(1);
+      const board = new MemoryProjection(BOARD, pool, new Tombstones());
+      await board.load();
+      const { total } = await board.page(1);
       if (total !== MANY) throw new Error(`${total} entries`);
     });
     const inRedis = async (): Promise<number> => {
@@ -54,7 +53,7 @@ export const rebuild: Case = async (testbed) => {
       // A thread of Redis is still freeing the last board.
       while (!/^lazyfree_pending_objects:0\r?$/m.test(await redis.info('memory'))) await delay(50);
       return timed(async () => {
-        const rebuilt = await reconciler.reconcile(BOARD);
+        const rebuilt = await new Reconciler(pool, new BoardRedis(redis, 'bench')).reconcile(BOARD);
         if (rebuilt?.drift !== MANY) throw new Error(`${rebuilt?.drift} entries`);
       })();
     };

@@ -43,6 +43,14 @@ async function costs(
   ];
 }
 
+/** Processor time of the server per score, in microseconds. */
+export const cpuPerScore = (testbed: Testbed, server: Server) => async (): Promise<number> => {
+  const post = await scores(testbed, server);
+  const before = await server.used('cpu');
+  const { right } = await post();
+  return (((await server.used('cpu')) - before) * 1e6) / right;
+};
+
 const busySeconds = (): number =>
   cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + user + nice + sys + irq, 0) / 1000;
 

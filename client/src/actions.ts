@@ -8,69 +8,69 @@ import type { Session } from './session.js';
 
 type Schemas = components['schemas'];
 
-/** An action that counts, once. */
+/** The result of an action that has counted. */
 export interface Receipt extends Omit<Schemas['Receipt'], 'status'> {
-  /** Held events are on no board until somebody has looked at them; undefined if that answer was lost. */
+  /** A held event is on no board until an administrator has released it. Undefined if the response was lost. */
   readonly status: Schemas['Receipt']['status'] | undefined;
-  /** The answer was lost, and this was learned by asking again: `leaderboards` is empty. */
+  /** Whether the response was lost and a retry found that the action had counted: `leaderboards` is then empty. */
   readonly replayed: boolean;
 }
 
-/** What becomes of actions, also of those that nobody waits for any more. */
+/** The progress of actions, including those whose promise has timed out. */
 export type ActionEvent = { readonly action: PendingAction } & (
   | { readonly type: 'counted'; readonly receipt: Receipt }
   | { readonly type: 'waiting'; readonly error: ScoreboardError; readonly retryInMs: number }
   | { readonly type: 'refused'; readonly error: ScoreboardError }
 );
 
-/** An action that has begun: its token, for performAction() when it is done. */
+/** An action that has begun, with its token: pass it to performAction() when the action is finished. */
 export interface BegunAction {
   readonly userId: string;
   readonly token: HeldToken;
 }
 
 export interface ActionOptions {
-  /** From beginAction(), good for one action. Without it the token is got when the action is done, and its shortest duration begins then. */
+  /** From beginAction(), for one action. Without it the token is requested when the action is finished, and its minimum duration begins then. */
   readonly begun?: BegunAction;
-  /** Needed where the action leaves a range. */
+  /** Required if the action has a range of points. */
   readonly points?: number;
-  /** A JSON object of up to 2 KiB, kept with the event. */
+  /** A JSON object of up to 2 KiB, stored with the event. */
   readonly metadata?: Record<string, unknown>;
-  /** Stops the waiting, not the action: that is kept, and counted when it can be. */
+  /** Rejects the promise, but does not cancel the action: it is still sent. */
   readonly signal?: AbortSignal;
-  /** How long to wait, in milliseconds; two minutes if not given. Then the promise fails with `queued`. */
+  /** Time after which the promise rejects with `queued`, in milliseconds; two minutes by default. */
   readonly timeoutMs?: number;
 }
 
-/** How many actions may wait. */
+/** Maximum number of pending actions. */
 const CAPACITY = 64;
 const PATIENCE_MS = 120_000;
-/** A 429 that wants a longer wait is final. */
+/** A 429 with a longer `Retry-After` is final. */
 const LONGEST_WAIT_S = 300;
 const DAY_MS = 86_400_000;
-/** So long after a token was sent without an answer, the service has either counted it or never will. */
+/** After this time, the service has either counted a token that was sent without a response, or never will. */
 const SETTLED_AFTER_MS = 60_000;
 /** The service remembers used tokens for a day after they expire. */
 const REMEMBERED_MS = DAY_MS * 0.9;
 
 /**
- * Sends finished actions until each is counted or refused.
+ * Sends finished actions until each is counted or rejected.
  *
  * *queued* (in the storage) → *token* (it has an action token, also in the storage before it is sent) → *counted* or
- * *refused* (out of the storage). A token counts once at the service, so it may be sent again and again. What must never
- * happen is that an action gets a second token while the first may still count. So each action has a lock, which whoever
- * sends it holds, and a token is given up only when the service says that it has expired unused.
+ * *refused* (out of the storage). A token counts once, so it may be sent repeatedly. But an action must never get a second
+ * token while the first may still count. So the tab that sends an action holds its lock, and a token is replaced only when
+ * the service says that it has expired unused.
  */
 export function actionsOf(
   session: Session,
   queue: OfflineQueue,
   lock: string,
-  tell: (event: ActionEvent) => void,
+  report: (event: ActionEvent) => void,
 ) {
   const closing = new AbortController();
   const { signal } = closing;
   const line = lock + Math.random();
-  /** Actions that are not in the queue yet, because their lock is not held yet. */
+  /** Number of actions that are not in the queue yet, because they wait for their lock. */
   let arriving = 0;
 
   async function perform(action: string, options: ActionOptions = {}): Promise<Receipt> {
@@ -78,7 +78,7 @@ export function actionsOf(
     options.signal?.throwIfAborted();
     signal.throwIfAborted();
     if (queue.all().length + arriving >= CAPACITY)
-      throw new ScoreboardError('queue-full', 'Too many actions wait already.');
+      throw new ScoreboardError('queue-full', 'Too many actions are waiting.');
     const doneAt = Date.now();
     const userId = session.user()?.id;
     const pending = {
@@ -88,7 +88,7 @@ export function actionsOf(
       metadata,
       doneAt,
       userId,
-      // Somebody else's token would be refused.
+      // The token of another user would be rejected.
       token: begun && begun.userId === userId ? { ...begun.token } : undefined,
     };
     arriving++;
@@ -97,55 +97,58 @@ export function actionsOf(
       queue.put(pending);
       return send(pending);
     });
-    return orAbort(orTimeout(counted, timeoutMs, queued('It is kept, and sent later.')), options.signal);
+    return orAbort(
+      orTimeout(counted, timeoutMs, queued('It is stored, and will be sent later.')),
+      options.signal,
+    );
   }
 
-  /** Sends what an earlier page has left, or the user that is back now; what another tab is about, if that is closed. */
+  /** Sends pending actions of an earlier page, or of a user who has logged in again. Waits for those that another tab sends. */
   function resume(): void {
     for (const pending of queue.all()) {
       const sent = exclusively(lock + pending.id, async () => {
         const left = queue.find(pending.id);
         if (left) await send(left);
       });
-      // Told as an event.
+      // Reported as an event.
       sent.catch(() => {});
     }
   }
 
-  /** Those of one action one after the other, so that they count in the order in which they were done. */
+  /** Submissions of the same action are sent one after the other, so that they count in order. */
   const send = (pending: PendingAction) => inLine(line + pending.action, () => deliver(pending));
 
   /**
-   * To be called under the lock of the action; so nobody else knows more of it than `action`, whatever tabs that write the
-   * queue at the same moment make of the storage. Every wait ends, and so do the tries: a day after it was done.
+   * Call it with the lock of the action held. Then `action` is the newest state, even if other tabs overwrite the queue in
+   * the storage. All waits are limited, and so are the retries: to a day after the action was finished.
    */
   async function deliver(action: PendingAction): Promise<Receipt> {
     for (let failures = 0; ; failures++) {
       try {
         const receipt = await attempt(action);
         queue.remove(action.id);
-        tell({ type: 'counted', action, receipt });
+        report({ type: 'counted', action, receipt });
         return receipt;
       } catch (error) {
-        // With a 401 the session is over. If the same user comes back, so does the action.
+        // A 401 means that the session has ended. When the same user logs in again, the action is sent again.
         if (!(error instanceof ScoreboardError) || error.code === 'queued' || error.status === 401)
           throw error;
         const { retryAfter = 0 } = error;
         if (!error.mayPass || retryAfter > LONGEST_WAIT_S || isOld(action)) {
           queue.remove(action.id);
-          tell({ type: 'refused', action, error });
+          report({ type: 'refused', action, error });
           throw error;
         }
         const askedFor = retryAfter * 1_000;
         const pause = backoff(failures);
-        tell({ type: 'waiting', action, error, retryInMs: askedFor + pause });
+        report({ type: 'waiting', action, error, retryInMs: askedFor + pause });
         await wait(askedFor, signal);
         await wait(pause, signal, 'or online');
       }
     }
   }
 
-  /** One try to get a token, if there is none, and to send it. Keeps in the storage what the next try must know. */
+  /** One attempt: requests a token if there is none, and sends it. Stores the state that the next attempt needs. */
   async function attempt(pending: PendingAction): Promise<Receipt> {
     const { user } = await session.access();
     pending.userId ??= user.id;
@@ -159,9 +162,9 @@ export function actionsOf(
     const { token, userId, action, points, metadata } = pending;
     const { actionToken, doubtfulSince } = token;
     await wait(Math.min(token.durationMs, token.readyAt - Date.now()), signal);
-    // Another user's session would have the token refused.
+    // With the session of another user the token would be rejected.
     if (session.user()?.id !== userId) throw away(pending);
-    // Before it is sent: the page may be closed at any moment.
+    // Stored before sending, because the page may be closed at any moment.
     token.doubtfulSince = Date.now();
     queue.put(pending);
     try {
@@ -185,7 +188,7 @@ export function actionsOf(
           replayed: true,
         };
       }
-      // A sure no to this try. It says nothing about the tries before.
+      // This attempt certainly did not count. Earlier attempts may have.
       if (status >= 400 && status < 500) token.doubtfulSince = doubtfulSince;
       const isExpired = code === 'action-token-expired';
       const unsettledMs = isExpired ? unsettledFor(doubtfulSince) : 0;
@@ -197,7 +200,7 @@ export function actionsOf(
     }
   }
 
-  /** Gets a token, whose duration begins now. */
+  /** Requests a token; its minimum duration begins now. */
   async function begin(action: string, abort?: AbortSignal): Promise<BegunAction> {
     const { actionToken, tokenId, userId, points, notBefore } = await session.call(
       (http, signal) => http.POST('/v1/action-tokens', { body: { action }, signal }),
@@ -212,7 +215,7 @@ export function actionsOf(
     begin,
     perform,
     resume,
-    /** Stops sending; what is not counted stays in the storage. */
+    /** Stops sending; actions that have not counted stay in the storage. */
     close: () => closing.abort(queued('The client was closed.')),
   };
 }
@@ -220,24 +223,24 @@ export function actionsOf(
 const isOld = ({ doneAt }: PendingAction) => Date.now() - doneAt > DAY_MS;
 const away = (pending: PendingAction) =>
   isOld(pending)
-    ? new ScoreboardError('unauthenticated', 'Its user did not come back.')
-    : queued('It waits until its user is back.');
+    ? new ScoreboardError('unauthenticated', 'Its user has not logged in again.')
+    : queued('It waits until its user logs in again.');
 const queued = (why: string) => new ScoreboardError('queued', `Not counted yet. ${why}`);
 
 /**
- * How long it still is, in milliseconds, until the service surely knows what has become of a token that was sent without an
- * answer; for ever if it may have forgotten.
+ * Milliseconds until the service certainly knows the outcome of a token that was sent without a response; infinite if it may
+ * already have forgotten the token.
  */
 function unsettledFor(doubtfulSince: number | undefined): number {
   if (doubtfulSince === undefined) return 0;
   const since = Date.now() - doubtfulSince;
-  // Less than nothing: the clock was set back, so nothing is known.
+  // A negative time: the clock was set back, so the age is unknown.
   return since < 0 || since > REMEMBERED_MS
     ? Number.POSITIVE_INFINITY
     : Math.max(0, SETTLED_AFTER_MS - since);
 }
 
 const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz';
-/** When an id was made, by the clock of the service, in milliseconds: it is a UUIDv7 in base32 with a prefix of four. */
+/** When an id was created, by the clock of the service, in milliseconds: it is a UUIDv7 in base32 after a prefix of four. */
 const timeOf = (id: string): number =>
   [...id.slice(4, 14)].reduce((time, digit) => time * 32 + DIGITS.indexOf(digit), 0);

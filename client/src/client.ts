@@ -12,50 +12,50 @@ import { type Account, type Credentials, sessionOf, type User } from './session.
 import { browserStorage, type KeyValueStorage, storeOf } from './storage.js';
 
 export interface ClientOptions {
-  /** Of the service, as `https://scores.example.com`; '' for the origin of the page. */
+  /** URL of the service, like `https://scores.example.com`; '' for the origin of the page. */
   readonly baseUrl: string;
   /**
-   * Where the session and the queue are kept: in a browser `localStorage`, in Node memory, if not given. Only tabs of one
-   * browser may share it; two processes would use the same refresh token, which ends the session.
+   * Stores the session and the queue. Default: `localStorage` in a browser, memory in Node. Only tabs of one browser may share
+   * it; two processes would use the same refresh token, which ends the session.
    */
   readonly storage?: KeyValueStorage;
-  /** What becomes of actions, also of those that an earlier page has left. */
+  /** Called with the progress of actions, including those of earlier pages. */
   readonly onAction?: (event: ActionEvent) => void;
-  /** The session's user has changed: another one, another name, or null when the session is over. */
+  /** Called when the session's user or display name changes; with null when the session has ended. */
   readonly onUser?: (user: User | null) => void;
-  /** For platforms that have no EventSource; browsers and Node need none. */
+  /** Needed only on platforms other than browsers and Node. */
   readonly eventSource?: EventSourceClass;
 }
 
-/** A player's view of the service. Every call fails with a ScoreboardError. */
+/** The service for one player. All calls reject with a ScoreboardError. */
 export interface Client {
-  /** Whose session it is; null if there is none. */
+  /** The session's user; null without a session. */
   readonly user: User | null;
-  /** The session's user; a new guest if there is no session. Other calls do that by themselves, without a name. */
+  /** Returns the session's user, or creates a guest if there is no session. Other calls create one by themselves. */
   guest(displayName?: string): Promise<User>;
-  /** Makes an account, and changes to it. */
+  /** Creates an account and logs in. */
   register(account: Account): Promise<User>;
-  /** Changes to an account. */
+  /** Logs in to an account. */
   login(credentials: Credentials): Promise<User>;
-  /** Makes the guest a full account, which keeps its scores. */
+  /** Turns the guest into an account, which keeps its scores. */
   upgrade(credentials: Credentials): Promise<User>;
-  /** Gives the user another name to show. */
+  /** Changes the user's display name. */
   rename(displayName: string): Promise<User>;
-  /** Ends the session: here in any case, and at the service if it answers. */
+  /** Ends the session: locally in any case, and in the service if it answers. */
   logout(): Promise<void>;
-  /** Gets the token of an action that begins now, to be given to performAction() when it is done. */
+  /** Requests the token of an action that begins now: pass it to performAction() when the action is finished. */
   beginAction(action: string, options?: { readonly signal?: AbortSignal }): Promise<BegunAction>;
   /**
-   * Counts a finished action, exactly once: gets an action token, waits until it may be used, sends it, and sends it again
-   * as long as the answer is lost. It waits while the service is away, busy, or says to wait; longer than `timeoutMs`, and it
-   * fails with `queued`: the action is in the storage then, survives a reload, and `onAction` tells what becomes of it.
+   * Counts a finished action exactly once: requests an action token, waits until it may be used, sends it, and repeats it while
+   * responses are lost. It waits while the service is unreachable, busy or asks for a wait. After `timeoutMs` it rejects with
+   * `queued`: the action stays in the storage, survives a reload, and `onAction` reports its outcome.
    */
   performAction(action: string, options?: ActionOptions): Promise<Receipt>;
-  /** Actions that are not known to be counted yet, oldest first. */
+  /** Actions that may not have counted yet, oldest first. */
   readonly pending: readonly PendingAction[];
-  /** What can be read of a leaderboard, now or live. */
+  /** Reads a leaderboard, once or live. */
   leaderboard(id: string): Leaderboard;
-  /** Stops sending actions. Those that are not counted stay in the storage. */
+  /** Stops sending actions. Actions that have not counted stay in the storage. */
   close(): void;
 }
 
@@ -63,10 +63,10 @@ export interface Client {
 export function createClient({ baseUrl, storage, onAction, onUser, eventSource }: ClientOptions): Client {
   const kept = storage ?? browserStorage();
   const prefix = `scoreboard:${baseUrl}:`;
-  // What is in memory is nobody else's, so nobody else need wait for it.
+  // Other clients cannot see a queue in memory, so they need not wait for its locks.
   const lock = kept ? prefix : prefix + Math.random();
   const store = storeOf(kept, prefix);
-  // In a turn of its own, what a listener throws harms nobody else.
+  // As a microtask, so that an error of a listener does not disturb the session.
   const session = sessionOf(baseUrl, store, `${lock}session`, (user) => {
     queueMicrotask(() => onUser?.(user));
     if (user) actions.resume();

@@ -3,13 +3,13 @@ import type { paths } from './api.js';
 import { problemOf, ScoreboardError } from './problem.js';
 import { orAbort, orTimeout } from './retry.js';
 
-/** Calls of the service, typed by its OpenAPI document. */
+/** Calls the service, typed by its OpenAPI document. */
 export type Http = Pick<Client<paths>, 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'>;
 
 export interface HttpOptions {
   /** Sent with every request. */
   readonly accessToken?: string | undefined;
-  /** Sends the requests, in place of the global fetch(). */
+  /** Sends the requests instead of the global fetch(). */
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
 }
 
@@ -23,9 +23,9 @@ interface RequestOptions {
 }
 
 /**
- * openapi-fetch, as far as this service needs it: the whole would be half of what a page has to load.
- * A request that gets no answer rejects; use ask() to get bodies and ScoreboardErrors instead.
- * @param baseUrl of the service, as `https://scores.example.com`
+ * The part of openapi-fetch that this service needs; the whole package would double the size of the SDK.
+ * A request without a response rejects; use ask() to get bodies and ScoreboardErrors instead.
+ * @param baseUrl of the service, like `https://scores.example.com`
  */
 export function httpOf(baseUrl: string, options: HttpOptions = {}): Http {
   const send =
@@ -61,22 +61,22 @@ export function httpOf(baseUrl: string, options: HttpOptions = {}): Http {
   };
 }
 
-/** The base of URLs, without a slash at its end. */
+/** The base of URLs, without a trailing slash. */
 export const origin = (baseUrl: string): string => baseUrl.replace(/\/$/, '');
 
-/** The result of a call of `Http`; `data` is null where the service answers without a body. */
+/** The result of a call of `Http`; `data` is null if the response has no body. */
 export type Answer<T> = Promise<{ data?: T | undefined; error?: unknown; response: Response }>;
 
 const REQUEST_TIMEOUT_MS = 15_000;
 
 /**
- * The body of the answer to one request, which is given up after 15 s.
+ * Returns the body of the response to one request, which is aborted after 15 s.
  * @throws ScoreboardError, or the reason of `signal`
  */
 export async function ask<T>(send: (signal: AbortSignal) => Answer<T>, signal?: AbortSignal): Promise<T> {
   signal?.throwIfAborted();
   const request = new AbortController();
-  const lost = new ScoreboardError('unreachable', 'No answer.');
+  const lost = new ScoreboardError('unreachable', 'No response.');
   try {
     const answer = orTimeout(send(request.signal), REQUEST_TIMEOUT_MS, lost);
     const { data, error, response } = await orAbort(answer, signal);

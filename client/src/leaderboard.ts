@@ -6,7 +6,7 @@ import { ScoreboardError } from './problem.js';
 type Schemas = components['schemas'];
 /** `{rank, userId, displayName, score, achievedAt}`; ranks start at 1 and are unique. */
 export type Entry = Schemas['Entry'];
-/** Part of a leaderboard, in its order; `nextCursor` leads to the next part, if there is one. */
+/** A page of a leaderboard; `nextCursor` leads to the next page, if there is one. */
 export type Entries = Schemas['Entries'];
 /** An entry with `total`, `percentile` and `pointsToNextRank`. */
 export type EntryDetails = Schemas['EntryDetails'];
@@ -17,28 +17,28 @@ interface Cancellable {
   readonly signal?: AbortSignal;
 }
 
-/** What can be read of one leaderboard. Every call fails with a ScoreboardError. */
+/** Reads one leaderboard. All calls reject with a ScoreboardError. */
 export interface Leaderboard {
-  /** The first entries, 10 if not said otherwise (1 to 100), or those that a `nextCursor` leads to. */
+  /** The first `limit` entries (1 to 100; default 10), or the page of a `nextCursor`. */
   top(options?: Cancellable & { readonly limit?: number; readonly cursor?: string }): Promise<Entries>;
-  /** A user (the session's own if none is named) with up to `radius` neighbours (0 to 50; 5) on each side. */
+  /** A user (default: the session's) with up to `radius` neighbours (0 to 50; default 5) on each side. */
   around(userId?: string, options?: Cancellable & { readonly radius?: number }): Promise<Entries>;
-  /** Those of up to 100 users who have an entry, in the order of the board. */
+  /** The entries of up to 100 users, in the order of the board. Users without an entry are omitted. */
   friends(userIds: readonly string[], options?: Cancellable): Promise<FriendEntries>;
-  /** Where a user (the session's own if none is named) stands; `not-found` if nowhere. */
+  /** The entry of a user (default: the session's); `not-found` if there is none. */
   entry(userId?: string, options?: Cancellable): Promise<EntryDetails>;
-  /** Live: see subscribe(). @returns what ends it */
+  /** Follows the live stream: see subscribe(). @returns a function that ends the subscription */
   subscribe(listener: (view: LiveView) => void, options?: LiveOptions): () => void;
 }
 
 export interface LeaderboardOptions extends Pick<LiveOptions, 'eventSource'> {
-  /** Whom around() and entry() are about if no user is named. */
+  /** The default user of around() and entry(). */
   readonly user?: () => string | undefined;
 }
 
 /**
- * One leaderboard, for pages that only read: it needs no session.
- * @param baseUrl of the service, as `https://scores.example.com`
+ * A leaderboard for pages that only read: it needs no session.
+ * @param baseUrl of the service, like `https://scores.example.com`
  */
 export function leaderboardOf(
   baseUrl: string,
@@ -48,7 +48,7 @@ export function leaderboardOf(
   const http = httpOf(baseUrl);
   const named = (userId = user?.()): string => {
     if (userId) return userId;
-    throw new ScoreboardError('unauthenticated', 'There is no session whose user could be meant.');
+    throw new ScoreboardError('unauthenticated', 'No user was given, and there is no session.');
   };
   return {
     top: ({ signal, ...query } = {}) =>

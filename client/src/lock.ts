@@ -1,7 +1,7 @@
-/** The end of each line. */
+/** The last work of each queue. */
 const lines = new Map<string, Promise<void>>();
 
-/** Does something when all that was asked for under the same name before, on this page, is done. */
+/** Runs `work` after all earlier work of this page with the same name. */
 export async function inLine<T>(name: string, work: () => Promise<T>): Promise<T> {
   const result = (lines.get(name) ?? Promise.resolve()).then(work);
   const end = result.then(
@@ -16,7 +16,7 @@ export async function inLine<T>(name: string, work: () => Promise<T>): Promise<T
   }
 }
 
-/** The same among all tabs, where the browser keeps locks. It keeps none for a frame that may not store anything either. */
+/** The same across all tabs, if the browser has locks. It has none for a frame that may not use storage. */
 export async function exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
   let granted = false;
   try {

@@ -1,14 +1,14 @@
 import type { Store } from './storage.js';
 
-/** A finished action that is not known to be counted yet. */
+/** A finished action that may not have counted yet. */
 export interface PendingAction {
   readonly id: string;
   readonly action: string;
   readonly points?: number;
   readonly metadata?: Record<string, unknown>;
-  /** When it was done, by the clock of this device, in milliseconds. */
+  /** When it was finished, by the clock of this device, in milliseconds. */
   readonly doneAt: number;
-  /** Who did it; not known until there is a session. */
+  /** Its user; undefined until there is a session. */
   userId?: string;
   token?: HeldToken;
 }
@@ -16,18 +16,18 @@ export interface PendingAction {
 /** An action token, with times by the clock of this device, in milliseconds. */
 export interface HeldToken {
   readonly actionToken: string;
-  /** What it counts for if no points are named. */
+  /** The points it counts for if none are given. */
   readonly points: number;
   readonly readyAt: number;
-  /** How long it must be waited for at the most, whatever this clock says later. */
+  /** The longest wait before it may be used, even if this clock is changed meanwhile. */
   readonly durationMs: number;
-  /** When it was last sent without an answer that says for sure that this did not count. */
+  /** When it was last sent without a response that rules out that it counted. */
   doubtfulSince?: number;
 }
 
 export type OfflineQueue = ReturnType<typeof offlineQueue>;
 
-/** Actions in the storage, oldest first. Each change is one synchronous read and write of the whole. */
+/** Actions in the storage, oldest first. Each change reads and writes the whole queue synchronously. */
 export function offlineQueue(store: Store) {
   const all = () => store.read<PendingAction[]>('queue') ?? [];
   const others = (id: string) => all().filter((pending) => pending.id !== id);
@@ -35,7 +35,7 @@ export function offlineQueue(store: Store) {
   return {
     all,
     find: (id: string) => all().find((pending) => pending.id === id),
-    /** Adds it, or replaces what is known of it. */
+    /** Adds or replaces an action. */
     put: (pending: PendingAction) =>
       write([...others(pending.id), pending].sort((a, b) => a.doneAt - b.doneAt)),
     remove: (id: string) => write(others(id)),

@@ -6,27 +6,27 @@ type ProblemDocument = components['schemas']['Problem'];
 export type ProblemCode = ProblemDocument['code'];
 
 /**
- * What went wrong: a code of the service, or one of these:
- * - `unreachable`: no answer came, or none that the service would give; what was asked for may have happened
- * - `unexpected-answer`: something else than the service answered with a 4xx
- * - `queued`: the action is not counted yet; it is kept and will be sent
- * - `queue-full`: too many actions wait already; this one was not taken
+ * The kind of error: a code of the service, or one of these:
+ * - `unreachable`: there was no response, or an invalid one; the request may have been processed
+ * - `unexpected-answer`: a 4xx that is not from the service
+ * - `queued`: the action has not counted yet; it is stored and will be sent
+ * - `queue-full`: too many actions are waiting; this one was not accepted
  */
 export type ErrorCode = ProblemCode | 'unreachable' | 'unexpected-answer' | 'queued' | 'queue-full';
 
-/** Every failure of this package, told apart by `code`. `message` is English, for developers. */
+/** Every error of this package, distinguished by `code`. `message` is English, for developers. */
 export class ScoreboardError extends Error {
   override readonly name = 'ScoreboardError';
   readonly code: ErrorCode;
-  /** Of the HTTP answer; 0 if there was none. */
+  /** Status of the HTTP response; 0 if there was none. */
   readonly status: number;
-  /** To be named when asking the operators of the service. */
+  /** Give it to the operators of the service when you report the error. */
   readonly requestId: string | undefined;
-  /** Seconds after which it makes sense to try again. */
+  /** Seconds to wait before a retry. */
   readonly retryAfter: number | undefined;
-  /** With `validation-failed`: what is wrong, and where. */
+  /** With `validation-failed`: the errors and their paths. */
   readonly errors: ProblemDocument['errors'];
-  /** With `action-token-replayed`: what the token counted as. */
+  /** With `action-token-replayed`: the event that the token counted as. */
   readonly original: ProblemDocument['original'];
 
   constructor(code: ErrorCode, message: string, more: ProblemFields = {}) {
@@ -50,7 +50,7 @@ interface ProblemFields extends Partial<Pick<ProblemDocument, 'requestId' | 'err
   readonly retryAfter?: number;
 }
 
-/** The error that an answer tells; `body` is whatever came, perhaps from a proxy in between. */
+/** Converts a response into an error; `body` may be from a proxy in between. */
 export function problemOf({ status, headers }: Response, body: unknown): ScoreboardError {
   const retryAfter = Number(headers.get('retry-after')) || undefined;
   if (isProblem(body)) return new ScoreboardError(body.code, body.detail, { ...body, status, retryAfter });

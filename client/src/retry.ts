@@ -1,4 +1,4 @@
-/** Resolves after so many milliseconds, if wanted as soon as the browser is online again; rejects when `signal` aborts. */
+/** Resolves after `ms` milliseconds, optionally as soon as the browser is online again; rejects when `signal` aborts. */
 export function wait(ms: number, signal: AbortSignal, sooner?: 'or online'): Promise<void> {
   const { addEventListener, removeEventListener } = globalThis;
   let wake = () => {};
@@ -13,7 +13,7 @@ export function wait(ms: number, signal: AbortSignal, sooner?: 'or online'): Pro
   });
 }
 
-/** What `work` comes to, unless `signal` aborts first: then its reason is thrown, and `work` goes on without a listener. */
+/** Resolves with `work`, unless `signal` aborts first: then it rejects with the signal's reason, and the result of `work` is ignored. */
 export function orAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   let abort = () => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -24,7 +24,7 @@ export function orAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): P
   return Promise.race([work, aborted]).finally(() => signal?.removeEventListener('abort', abort));
 }
 
-/** The same for a time in milliseconds, after which `error` is thrown. */
+/** Resolves with `work`, or rejects with `error` after `ms` milliseconds. */
 export function orTimeout<T>(work: Promise<T>, ms: number, error: Error): Promise<T> {
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(error), ms);

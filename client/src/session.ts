@@ -18,21 +18,21 @@ export interface Account extends Credentials {
 
 /** A session as it is stored. */
 interface Held extends Pick<Schemas['Session'], 'user' | 'accessToken' | 'refreshToken'> {
-  /** By the clock of this device, in milliseconds. */
+  /** When to refresh, by the clock of this device, in milliseconds. */
   readonly refreshAt: number;
-  /** The refresh token was sent, and no answer has come: it may be used up. */
+  /** The refresh token was sent without a response: it may have been used. */
   readonly doubtful?: boolean;
 }
 
-/** Refreshed when four fifths of the access token's time are over: if the answer is lost, there is still the last fifth. */
+/** Refreshed after four fifths of the access token's lifetime: if the response is lost, the last fifth remains. */
 const REFRESH_AFTER = 0.8;
 
 /**
- * The session of one user, in the storage, where other tabs see it too.
+ * The session of one user, in the storage that all tabs share.
  *
- * A refresh token is good for one use, and a second use ends the session; so only one refresh is under way at a time, in all
- * tabs together, and whoever had to wait reads the storage again. When the answer to a refresh is lost, nobody knows whether
- * the token was used. Then the access token serves to its end, and only after that the refresh token is tried once more.
+ * A refresh token is valid for one use, and a second use ends the session. So all tabs together run one refresh at a time, and a
+ * tab that had to wait reads the storage again. If the response to a refresh is lost, the token may have been used. Then the
+ * access token is used until it expires, and only after that the refresh token is tried once more.
  */
 export function sessionOf(
   baseUrl: string,
@@ -50,7 +50,7 @@ export function sessionOf(
     if (JSON.stringify(session?.user) !== before) onChange(session?.user ?? null);
   }
 
-  /** To be called under the lock. */
+  /** Call it with the lock held. */
   async function open(send: (signal: AbortSignal) => Answer<Schemas['Session']>): Promise<Held> {
     const { user, accessToken, refreshToken, expiresIn } = await ask(send);
     const refreshAt = Date.now() + expiresIn * 1_000 * REFRESH_AFTER;
@@ -61,15 +61,15 @@ export function sessionOf(
   const openGuest = (displayName?: string) =>
     open((signal) => http.POST('/v1/auth/guest', { body: { displayName }, signal }));
 
-  /** To be called under the lock. */
+  /** Call it with the lock held. */
   async function renew(rejected: string | undefined): Promise<Held> {
     const session = held();
-    // What was asked in the name of a user who has left is not asked again in the name of a new guest.
+    // A request of a user who has logged out must not be repeated as a new guest.
     if (!session && rejected) throw new ScoreboardError('unauthenticated', 'Logged out.', { status: 401 });
     if (!session) return openGuest();
-    if (isGood(session, rejected)) return session;
+    if (isValid(session, rejected)) return session;
     const { refreshToken } = session;
-    // Before it is sent: the page may be closed at any moment.
+    // Stored before sending, because the page may be closed at any moment.
     store.write('session', { ...session, doubtful: true });
     try {
       return await open((signal) => http.POST('/v1/auth/refresh', { body: { refreshToken }, signal }));
@@ -82,17 +82,17 @@ export function sessionOf(
     }
   }
 
-  /** A session whose access token is good, as far as can be told; opens one for a guest if there is none. */
+  /** A session with an access token that should be valid; creates a guest if there is no session. */
   async function access(rejected?: string): Promise<Held> {
     const session = held();
-    if (session && isGood(session, rejected)) return session;
+    if (session && isValid(session, rejected)) return session;
     renewal ??= exclusively(lock, () => renew(rejected)).finally(() => {
       renewal = undefined;
     });
     return renewal;
   }
 
-  /** A request in the session's name, with a new access token if the old one is not good any more. */
+  /** Sends a request with the session's access token, which is refreshed if necessary. */
   async function call<T>(
     send: (http: Http, signal: AbortSignal) => Answer<T>,
     signal?: AbortSignal,
@@ -117,7 +117,7 @@ export function sessionOf(
   return {
     access,
     call,
-    /** Whose session it is; null if there is none. */
+    /** The session's user; null without a session. */
     user: () => held()?.user ?? null,
     guest: async (displayName?: string) =>
       (await exclusively(lock, async () => held() ?? openGuest(displayName))).user,
@@ -131,7 +131,7 @@ export function sessionOf(
     rename: async (displayName: string) =>
       renamed(await call((http, signal) => http.PATCH('/v1/users/me', { body: { displayName }, signal }))),
     async logout(): Promise<void> {
-      // Not before a refresh that is under way: its answer would bring the session back.
+      // After a refresh in progress, whose response would otherwise restore the session.
       const session = await exclusively(lock, async () => {
         const last = held();
         keep(null);
@@ -141,7 +141,7 @@ export function sessionOf(
       await ask(async (signal) => {
         const http = httpOf(baseUrl, { accessToken: session.accessToken });
         const { response, error } = await http.POST('/v1/auth/logout', { signal });
-        // Over already is as good.
+        // A session that has already ended is fine.
         return { response, error, data: response.ok || response.status === 401 || undefined };
       });
     },
@@ -149,5 +149,5 @@ export function sessionOf(
 }
 export type Session = ReturnType<typeof sessionOf>;
 
-const isGood = ({ accessToken, refreshAt, doubtful }: Held, rejected: string | undefined): boolean =>
+const isValid = ({ accessToken, refreshAt, doubtful }: Held, rejected: string | undefined): boolean =>
   accessToken !== rejected && (doubtful === true || Date.now() < refreshAt);

@@ -1,15 +1,15 @@
-/** As much of Web Storage as is needed: `localStorage` is one. */
+/** The part of Web Storage that is used: `localStorage` is one. */
 export type KeyValueStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
 
-/** Values under their names. What the storage does not take or give is kept in memory. */
+/** Named values. A value that the storage cannot hold is kept in memory. */
 export interface Store {
-  /** What was written, by this version of the package or an older one; null if there is nothing. */
+  /** The stored value, which an older version of the package may have written; null if there is none. */
   read<T>(name: string): T | null;
   /** @param value null removes it */
   write(name: string, value: object | null): void;
 }
 
-/** @param prefix of the names, so that pages with several services on one origin keep them apart */
+/** @param prefix of the names, so that several services can be used on one origin */
 export function storeOf(storage: KeyValueStorage | null, prefix: string): Store {
   const memory = new Map<string, string | null>();
   return {
@@ -29,15 +29,15 @@ export function storeOf(storage: KeyValueStorage | null, prefix: string): Store 
         else storage?.setItem(prefix + name, text);
         if (storage) memory.delete(name);
       } catch {
-        // Full, or forbidden: memory has it.
+        // The storage is full or forbidden: the value stays in memory.
       }
     },
   };
 }
 
 /**
- * Where a browser keeps things: what all tabs share, if tabs can keep out of each other's way, which they can on https and
- * localhost; else what one tab has for itself, which survives a reload. Null in Node, and where the user allows neither.
+ * The storage of the browser: shared by all tabs if the browser has locks (on https and localhost), otherwise that of the tab,
+ * which survives a reload. Null in Node, and if the user allows neither.
  */
 export function browserStorage(): KeyValueStorage | null {
   try {

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { Problem } from '../errors.js';
 import type { RateCounters } from '../redis/rate-counters.js';
-import { Script } from '../redis/script.js';
+import type { Scripts } from '../redis/scripts.js';
 
-/** So many tries cost nothing; after each further one the account waits, twice as long each time, up to a limit. */
+/** Tries without a wait; after each further one the account waits, twice as long each time, up to a limit. */
 const FREE_TRIES = 5;
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 15 * 60_000;
@@ -18,7 +18,7 @@ const MAX_LOCAL = 50_000;
  * KEYS tries of the account, tries from this network. ARGV free tries, first wait, longest wait, forgotten after, known
  * for, all in ms. Ms to wait, or 0: then this try is counted.
  */
-const begin = new Script(`
+const BEGIN = `
 local known = redis.call('EXISTS', KEYS[2]) == 1
 local key = known and KEYS[2] or KEYS[1]
 local time = redis.call('TIME')
@@ -32,15 +32,15 @@ if tries >= tonumber(ARGV[1]) then pause = math.min(ARGV[2] * 2 ^ (tries - ARGV[
 redis.call('HSET', key, 'tries', tries, 'until', now + pause)
 redis.call('PEXPIRE', key, known and ARGV[5] or ARGV[4])
 return 0
-`);
+`;
 
 /** KEYS as above. ARGV known for, in ms. */
-const succeed = new Script(`
+const SUCCEEDED = `
 if redis.call('DEL', KEYS[2]) == 0 then redis.call('DEL', KEYS[1]) end
 redis.call('HSET', KEYS[2], 'tries', 0)
 redis.call('PEXPIRE', KEYS[2], ARGV[1])
 return 0
-`);
+`;
 
 interface Tries {
   readonly tries: number;
@@ -49,26 +49,29 @@ interface Tries {
 }
 
 /**
- * Slows down whoever guesses the password of one account, from however many addresses: counted before the password is
- * looked at, so that tries at the same time do not slip through, and for names that nobody has, so that a refusal tells
- * nothing. Tries that are refused do not make the wait longer.
+ * Slows down guesses of one account's password, from however many addresses. Tries are counted before the password is
+ * checked, so that concurrent tries do not slip through, and for unknown names too, so that a refusal reveals nothing.
+ * Tries that are refused do not make the wait longer.
  *
  * A network from which the owner has logged in lately has a count of its own: guesses from elsewhere do not lock the
  * owner out there. Counted in Redis for all instances, else in this process.
  */
 export class LoginAttempts {
-  readonly #counters: RateCounters;
+  readonly #scripts: Scripts<'begin' | 'succeeded'> | null;
   readonly #local = new LRUCache<string, Tries>({ max: MAX_LOCAL, ttl: FORGOTTEN_AFTER_MS });
 
   constructor(counters: RateCounters) {
-    this.#counters = counters;
+    this.#scripts = counters.define({
+      begin: { numberOfKeys: 2, lua: BEGIN },
+      succeeded: { numberOfKeys: 2, lua: SUCCEEDED },
+    });
   }
 
   /** @throws Problem `rate-limited` if this account must wait */
   async begin(username: string, network: string): Promise<void> {
     const keys = keysOf(username, network);
     const limits = [FREE_TRIES, FIRST_WAIT_MS, LONGEST_WAIT_MS, FORGOTTEN_AFTER_MS, KNOWN_FOR_MS];
-    const wait = await this.#shared(begin, keys, limits, () => this.#beginLocally(keys));
+    const wait = await this.#shared('begin', keys, limits, () => this.#beginLocally(keys));
     if (wait <= 0) return;
     const retryAfter = Math.ceil(wait / 1000);
     throw new Problem('rate-limited', `Too many tries for this account. Try again in ${retryAfter} s.`, {
@@ -79,7 +82,7 @@ export class LoginAttempts {
   /** The password was right: its tries count no more. */
   async succeeded(username: string, network: string): Promise<void> {
     const keys = keysOf(username, network);
-    await this.#shared(succeed, keys, [KNOWN_FOR_MS], () => {
+    await this.#shared('succeeded', keys, [KNOWN_FOR_MS], () => {
       if (!this.#local.delete(keys[1])) this.#local.delete(keys[0]);
       this.#local.set(keys[1], { tries: 0, until: 0 }, { ttl: KNOWN_FOR_MS });
       return 0;
@@ -99,10 +102,15 @@ export class LoginAttempts {
     return 0;
   }
 
-  async #shared(script: Script, keys: Keys, args: number[], locally: () => number): Promise<number> {
-    if (!this.#counters.shared) return locally();
+  async #shared(
+    script: 'begin' | 'succeeded',
+    keys: Keys,
+    args: number[],
+    locally: () => number,
+  ): Promise<number> {
+    if (this.#scripts === null) return locally();
     try {
-      return Number(await this.#counters.run(script, keys, args));
+      return Number(await this.#scripts[script](keys, args));
     } catch {
       return locally();
     }

@@ -25,6 +25,10 @@ const USER = `id, display_name AS "displayName", username, role, ${rfc3339('crea
 
 /** The condition is that of the index. */
 const OF_USER = 'user_id = $1 AND version > 0';
+/** Boards on which a user stands. */
+export const BOARDS_OF_USER = `
+SELECT leaderboard_id AS leaderboard, season FROM scores WHERE ${OF_USER} AND score IS NOT NULL`;
+export const LEAVE_BOARDS = `DELETE FROM scores WHERE ${OF_USER} RETURNING leaderboard_id AS leaderboard, season`;
 
 /** The people who play: guests, accounts with a password, and those whom a game server brings. */
 export class Users {
@@ -70,7 +74,7 @@ export class Users {
     return user === undefined ? this.provision(name, externalId) : { user, created: false };
   }
 
-  /** The user with these credentials, or null. A wrong password takes as long to tell as an unknown user. */
+  /** The user with these credentials, or null. A wrong password takes as long as an unknown user. */
   async authenticate({ username, password }: Credentials): Promise<User | null> {
     const { rows } = await this.#pool.query<User & { passwordHash: string }>(
       `SELECT ${USER}, password_hash AS "passwordHash" FROM users WHERE lower(username) = lower($1)`,
@@ -106,12 +110,7 @@ export class Users {
     return await transact(this.#pool, async (client) => {
       // Waits for batches that hold the user's row, so that the boards of their scores are found.
       const user = await this.#update(client, 'display_name = $2', [id, displayName(name)]);
-      const boards = boardKeys(
-        await client.query<BoardRow>(
-          `SELECT leaderboard_id AS leaderboard, season FROM scores WHERE ${OF_USER} AND score IS NOT NULL`,
-          [id],
-        ),
-      );
+      const boards = boardKeys(await client.query<BoardRow>(BOARDS_OF_USER, [id]));
       const changeId = newId('chg');
       await announce(client, {
         type: 'user-renamed',
@@ -156,12 +155,7 @@ export class Users {
          WHERE id = $1`,
         [id],
       );
-      const boards = boardKeys(
-        await client.query<BoardRow>(
-          `DELETE FROM scores WHERE ${OF_USER} RETURNING leaderboard_id AS leaderboard, season`,
-          [id],
-        ),
-      );
+      const boards = boardKeys(await client.query<BoardRow>(LEAVE_BOARDS, [id]));
       await client.query(
         'UPDATE score_events SET metadata = NULL WHERE user_id = $1 AND metadata IS NOT NULL',
         [id],

@@ -1,41 +1,54 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { Loop } from '../loop.js';
 import { CHANGES_CHANNEL, type Change, parseChange } from './change.js';
 
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2_000;
-/** A connection that is cut without a word (a NAT that forgot it) is found by asking. */
+/** A connection that was cut without notice, as by a NAT that forgot it, is found by a query. */
 const HEARTBEAT_MS = 5_000;
 const ANSWER_TIMEOUT_MS = 3_000;
 
 export interface ChangeListener {
   onChange?(change: Change): void;
-  /** The feed was cut and is back: whatever came meanwhile was missed, so read everything again. */
+  /** The feed was cut and is back. Changes were missed meanwhile, so everything must be read again. */
   onResync?(): void;
 }
 
-/**
- * Hears what other instances announce, over one connection that LISTENs and is made anew whenever it breaks.
- */
+/** Receives the changes that instances announce, over one connection that LISTENs and is replaced whenever it breaks. */
 export class ChangeFeed {
   readonly #databaseUrl: string;
   readonly #onError: (error: unknown) => void;
   readonly #listeners: ChangeListener[] = [];
-  readonly #closed = new AbortController();
+  readonly #reconnects: Loop;
+  readonly #heartbeats: Loop;
   #client: pg.Client | undefined;
-  #heartbeat: NodeJS.Timeout | undefined;
 
   constructor(databaseUrl: string, onError: (error: unknown) => void) {
     this.#databaseUrl = databaseUrl;
     this.#onError = onError;
+    const backoff = { firstBackoffMs: FIRST_RETRY_MS, maxBackoffMs: LAST_RETRY_MS };
+    this.#reconnects = new Loop(() => this.#reconnect(), { ...backoff, onError });
+    this.#heartbeats = new Loop(() => this.#beat(), { everyMs: HEARTBEAT_MS, onError });
   }
 
   listen(listener: ChangeListener): void {
     this.#listeners.push(listener);
   }
 
-  /** Connects. Changes that commit after this has resolved are heard. */
+  /** Connects. Changes that commit after this has resolved are received. */
   async start(): Promise<void> {
+    await this.#connect();
+    this.#heartbeats.start();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#reconnects.stop(), this.#heartbeats.stop()]);
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.end();
+  }
+
+  async #connect(): Promise<void> {
     const client = new pg.Client({
       connectionString: this.#databaseUrl,
       connectionTimeoutMillis: ANSWER_TIMEOUT_MS,
@@ -43,7 +56,7 @@ export class ChangeFeed {
       keepAlive: true,
       application_name: 'scoreboard-api changes',
     });
-    client.on('notification', ({ payload }) => this.#hear(payload));
+    client.on('notification', ({ payload }) => this.#receive(payload));
     client.on('error', (error) => this.#lost(client, error));
     client.on('end', () =>
       this.#lost(client, new Error('The connection that listens for changes has ended')),
@@ -56,20 +69,20 @@ export class ChangeFeed {
       throw error;
     }
     this.#client = client;
-    this.#heartbeat = setInterval(() => {
-      client.query('SELECT').catch((error: unknown) => this.#lost(client, error));
-    }, HEARTBEAT_MS).unref();
   }
 
-  async close(): Promise<void> {
-    this.#closed.abort();
-    clearInterval(this.#heartbeat);
+  async #reconnect(): Promise<void> {
+    if (this.#client !== undefined) return;
+    await this.#connect();
+    for (const listener of this.#listeners) listener.onResync?.();
+  }
+
+  async #beat(): Promise<void> {
     const client = this.#client;
-    this.#client = undefined;
-    await client?.end();
+    await client?.query('SELECT').catch((error: unknown) => this.#lost(client, error));
   }
 
-  #hear(payload: string | undefined): void {
+  #receive(payload: string | undefined): void {
     const change = payload === undefined ? null : parseChange(payload);
     if (change === null) this.#onError(new Error(`Not a change: ${payload?.slice(0, 200)}`));
     else for (const listener of this.#listeners) listener.onChange?.(change);
@@ -78,23 +91,8 @@ export class ChangeFeed {
   #lost(client: pg.Client, error: unknown): void {
     if (this.#client !== client) return;
     this.#client = undefined;
-    clearInterval(this.#heartbeat);
     client.end().catch(() => {});
     this.#onError(error);
-    void this.#reconnect();
-  }
-
-  async #reconnect(): Promise<void> {
-    for (let wait = FIRST_RETRY_MS; !this.#closed.signal.aborted; wait = Math.min(wait * 2, LAST_RETRY_MS)) {
-      try {
-        await delay(wait, undefined, { signal: this.#closed.signal });
-        await this.start();
-        if (this.#closed.signal.aborted) return await this.close();
-        for (const listener of this.#listeners) listener.onResync?.();
-        return;
-      } catch (error) {
-        if (!this.#closed.signal.aborted) this.#onError(error);
-      }
-    }
+    this.#reconnects.request();
   }
 }

@@ -5,7 +5,7 @@ const WITH_PORT = /^(?:([\d.]+)|\[(.+)\]):\d+$/;
 
 /**
  * Whom an address stands for, where requests and streams are counted: the address itself for IPv4, however it is written,
- * and its /64 for IPv6, since whoever has one address of a /64 has all of them.
+ * and its /64 for IPv6, since a client with one address of a /64 has all of them.
  */
 export function networkOf(forwarded: string): string {
   const [, v4 = '', v6 = ''] = WITH_PORT.exec(forwarded) ?? [];

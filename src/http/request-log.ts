@@ -22,7 +22,7 @@ declare module 'fastify' {
 const UNKNOWN_ROUTE = 'unknown';
 const CLIENT_LEFT = 499;
 
-/** Tells the log of every request, in the words that the queries of operators look for, and of its end whoever listens. */
+/** Logs every request, with the messages that operators' queries look for, and reports its end to listeners. */
 export class RequestLog extends LogController {
   readonly #listeners: ((ended: EndedRequest) => void)[] = [];
 

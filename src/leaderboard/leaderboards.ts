@@ -81,7 +81,7 @@ export class Leaderboards {
     });
   }
 
-  /** The display name of a user has changed, who has entries on these boards. */
+  /** The display name of a user with entries on these boards has changed. */
   async rename(
     changeId: string,
     userId: string,
@@ -92,7 +92,7 @@ export class Leaderboards {
     await this.#each(changeId, boards, (projection) => projection.rename(changeId, userId));
   }
 
-  /** A user is erased, who had entries on these boards. */
+  /** A user with entries on these boards is erased. */
   async erase(changeId: string, userId: string, boards: readonly BoardKey[]): Promise<void> {
     this.#options.erased.add(userId, Number.POSITIVE_INFINITY);
     this.#options.names.forget(userId);

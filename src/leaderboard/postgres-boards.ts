@@ -154,7 +154,7 @@ export async function countRanks(
       changes.map(({ sort, score }) => sortKey(sort, score)),
       changes.map(({ achievedAt }) => achievedAt),
       changes.map(({ sort, previous }) => previous && sortKey(sort, previous.score)),
-      changes.map(({ previous }) => previous && previous.achievedAt),
+      changes.map(({ previous }) => previous?.achievedAt ?? null),
       Math.floor(COUNTED_AT_MOST / (2 * changes.length)),
     ],
   });

@@ -198,6 +198,7 @@ export class RedisBoards {
         const ttl = Math.ceil(syncIntervalMs * 0.9);
         const isOurTurn = (await inTime(redis.client.set(reconciled, 1, 'PX', ttl, 'NX'))) !== null;
         if (isOurTurn) await this.#limit(() => this.#reconcile(projection));
+        else projection.drift = 0;
       } catch (error) {
         onError(error);
       }
@@ -234,7 +235,10 @@ export class RedisBoards {
       if (reconciled === null) return false;
       const { drift, isBuilt } = reconciled;
       // A cold board that is built for the first time has not drifted.
-      if (wasReady || !isBuilt) onReconciled(board.key, drift, performance.now() - start);
+      if (wasReady || !isBuilt) {
+        projection.drift = drift;
+        onReconciled(board.key, drift, performance.now() - start);
+      }
       if (pendingVerifications > 0 && !isBuilt) await projection.skipVersions(LOST_VERSIONS);
     } catch (error) {
       if (this.#closed.signal.aborted) return false;

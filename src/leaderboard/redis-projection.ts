@@ -96,6 +96,8 @@ export class RedisProjection implements Projection {
   pendingVerifications = 0;
   /** Whether the board was ready before: one that is not any more has been lost, one that never was is cold. */
   wasReady = false;
+  /** Entries that differed when this instance compared the board; 0 once another instance has compared it since. */
+  drift = 0;
   readonly #redis: BoardRedis;
   readonly #verify: (projection: RedisProjection) => Promise<void>;
   /** Called when the board turns out to be lost, or a write to have failed. */

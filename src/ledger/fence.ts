@@ -8,7 +8,7 @@ import { SQLSTATE } from '../postgres/errors.js';
  * fence for a moment. Both are advisory locks, which are granted in the order of the requests: scores that keep coming
  * cannot starve a change, as they would if it locked the row that they read.
  */
-const FENCE = 7_228_502;
+const FENCE = 7_228_504;
 /** Leaderboards share fences, because a batch may feed hundreds and PostgreSQL's table of locks has room for thousands. */
 const FENCES = 64;
 /** How long a change waits for the scores under way, and how long its transaction may stay idle, in milliseconds. */

@@ -47,25 +47,24 @@ WITH submission AS MATERIALIZED (
 ), fence AS MATERIALIZED (
   ${passFences('feed')}
 ), board AS MATERIALIZED (
-  SELECT * FROM leaderboards
-  WHERE id IN (SELECT leaderboard_id FROM feed) AND removed_at IS NULL AND (SELECT count(*) FROM fence) >= 0
+  SELECT *, ${skippedBy('leaderboards')} AS skipped FROM leaderboards
+  WHERE id = ANY (ARRAY(SELECT leaderboard_id FROM feed)) AND removed_at IS NULL AND (SELECT count(*) FROM fence) >= 0
   ORDER BY id
   FOR KEY SHARE
-), target AS MATERIALIZED (
-  SELECT s.ordinal, b.id AS leaderboard_id, ${seasonOf('b', 's.accepted_at')} AS season, b.sort, b.operator,
-         ${skippedBy('b')} AS skipped
-  FROM submission s JOIN feed f ON f.action_id = s.action_id JOIN board b ON b.id = f.leaderboard_id
 ), fed AS (
-  SELECT ordinal, coalesce(jsonb_object_agg(leaderboard_id, season) FILTER (WHERE skipped IS NULL), '{}') AS boards,
-         jsonb_object_agg(leaderboard_id, skipped) FILTER (WHERE skipped IS NOT NULL) AS skipped,
-         bool_and(skipped IS NOT NULL) AS all_skipped
-  FROM target GROUP BY ordinal
+  SELECT s.ordinal,
+         array_agg((b.id, ${seasonOf('b', 's.accepted_at')}, b.sort, b.operator) ORDER BY b.id)
+           FILTER (WHERE b.skipped IS NULL) AS targets,
+         jsonb_object_agg(b.id, ${seasonOf('b', 's.accepted_at')}) FILTER (WHERE b.skipped IS NULL) AS boards,
+         jsonb_object_agg(b.id, b.skipped) FILTER (WHERE b.skipped IS NOT NULL) AS skipped
+  FROM submission s JOIN feed f ON f.action_id = s.action_id JOIN board b ON b.id = f.leaderboard_id
+  GROUP BY s.ordinal
 ), judged AS MATERIALIZED (
-  SELECT s.*, f.boards, f.skipped,
+  SELECT s.*, f.targets, f.boards, f.skipped,
          CASE WHEN p.id IS NULL THEN 'no-user'
               WHEN p.banned THEN 'banned'
               WHEN f.ordinal IS NULL THEN 'no-action'
-              WHEN f.all_skipped THEN 'frozen' END AS refused
+              WHEN f.boards IS NULL THEN 'frozen' END AS refused
   FROM submission s LEFT JOIN player p ON p.id = s.user_id LEFT JOIN fed f ON f.ordinal = s.ordinal
 ), consumed AS (
   INSERT INTO consumed_tokens (token_id, event_id, user_id, accepted_at, expires_at)
@@ -81,32 +80,35 @@ WITH submission AS MATERIALIZED (
   SELECT event_id, user_id, action_id, token_id, points, metadata::json, accepted_at,
          CASE WHEN held THEN 'held' ELSE 'counted' END, boards, skipped, issued_by, signing_key
   FROM accepted
-), counted AS MATERIALIZED (
-  SELECT a.ordinal, a.user_id, a.points, a.accepted_at, t.leaderboard_id, t.season, t.sort, t.operator
-  FROM accepted a JOIN target t ON t.ordinal = a.ordinal
-  WHERE NOT a.held AND t.skipped IS NULL
-), entry AS MATERIALIZED (
-  SELECT c.leaderboard_id, c.season, c.user_id, s.score, s.version, s.user_id IS NOT NULL AS exists,
-         CASE WHEN s.score IS NOT NULL THEN s.achieved_at END AS achieved_at
-  FROM (SELECT DISTINCT leaderboard_id, season, user_id FROM counted) c
-  LEFT JOIN LATERAL (
+), counted AS (
+  SELECT a.ordinal, a.user_id, a.points, a.accepted_at, b.*, row_number() OVER so_far AS nth
+  FROM accepted a, unnest(a.targets) b (leaderboard_id text COLLATE "C", season integer, sort text, operator text)
+  WHERE NOT a.held
+  WINDOW so_far AS (PARTITION BY b.leaderboard_id, b.season, a.user_id ORDER BY a.ordinal)
+), entry AS (
+  -- The entry before the batch, beside the first event that counts for it.
+  SELECT c.*, e.version AS entry_version, e.score AS entry_score,
+         CASE WHEN e.score IS NOT NULL THEN e.achieved_at END AS entry_achieved_at
+  FROM counted c LEFT JOIN LATERAL (
     SELECT * FROM scores
-    WHERE leaderboard_id = c.leaderboard_id AND season = c.season AND user_id = c.user_id
+    WHERE c.nth = 1 AND leaderboard_id = c.leaderboard_id AND season = c.season AND user_id = c.user_id
     FOR UPDATE
-  ) s ON true
+  ) e ON true
 ), scored AS (
-  SELECT c.*, e.exists, e.score AS first_score, e.achieved_at AS first_achieved_at,
-         coalesce(e.version, 0) + row_number() OVER so_far AS version,
-         CASE c.operator
-           WHEN 'increment' THEN (coalesce(e.score, 0) + sum(c.points) OVER so_far)::bigint
-           WHEN 'latest' THEN c.points
-           ELSE CASE c.sort
-             WHEN 'desc' THEN greatest(e.score, max(c.points) OVER so_far)
-             ELSE least(e.score, min(c.points) OVER so_far)
+  SELECT *, first_value(entry_version) OVER so_far IS NOT NULL AS exists,
+         first_value(entry_score) OVER so_far AS first_score,
+         first_value(entry_achieved_at) OVER so_far AS first_achieved_at,
+         coalesce(first_value(entry_version) OVER so_far, 0) + nth AS version,
+         CASE operator
+           WHEN 'increment' THEN (coalesce(first_value(entry_score) OVER so_far, 0) + sum(points) OVER so_far)::bigint
+           WHEN 'latest' THEN points
+           ELSE CASE sort
+             WHEN 'desc' THEN greatest(first_value(entry_score) OVER so_far, max(points) OVER so_far)
+             ELSE least(first_value(entry_score) OVER so_far, min(points) OVER so_far)
            END
          END AS score
-  FROM counted c JOIN entry e USING (leaderboard_id, season, user_id)
-  WINDOW so_far AS (PARTITION BY c.leaderboard_id, c.season, c.user_id ORDER BY c.ordinal)
+  FROM entry
+  WINDOW so_far AS (PARTITION BY leaderboard_id, season, user_id ORDER BY ordinal)
 ), stepped AS (
   SELECT *, coalesce(lag(score) OVER so_far, first_score) AS previous_score
   FROM scored

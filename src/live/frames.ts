@@ -9,7 +9,7 @@ import type { BoardState, UserRank } from '../leaderboard/board-state.js';
 /** One whole server-sent event, ready for any socket. */
 export interface Frame {
   readonly event: Buffer;
-  /** The event as a chunk of HTTP/1.1, so that this is not made for each client anew. The same memory. */
+  /** The event as a chunk of HTTP/1.1, so that it is made once for all clients. Shares the memory of `event`. */
   readonly chunk: Buffer;
 }
 
@@ -19,11 +19,11 @@ function frameOf(event: string): Frame {
   return { event: chunk.subarray(head.length, -2), chunk };
 }
 
-/** What there is to say on one topic at one moment: two events with the same data. */
+/** The state of one topic at one moment, as two events with the same data. */
 export interface Frames {
-  /** For a stream that has shown nothing of the topic yet. */
+  /** For a stream that was sent nothing of the topic yet. */
   readonly first: Frame;
-  /** For a stream that shows an older state. */
+  /** For a stream that was sent an older state. */
   readonly next: Frame;
 }
 
@@ -47,7 +47,7 @@ export class BoardFrames implements Frames {
     return this.#leaderboard;
   }
 
-  /** A new version alone is no news: most changes of a board happen below what a client shows. */
+  /** A new version alone is no change: most changes of a board are below the entries that a client shows. */
   equals(other: BoardFrames): boolean {
     return this.state.total === other.state.total && this.items === other.items;
   }
@@ -60,7 +60,7 @@ export class BoardFrames implements Frames {
   }
 }
 
-/** Without an id: that is the board's version. */
+/** Has no id, because ids are versions of the board. */
 export class RankFrames implements Frames {
   #rank: Frame | undefined;
 
@@ -80,7 +80,7 @@ export class RankFrames implements Frames {
     return this.#rank;
   }
 
-  /** A new total alone is no news: the board's own event tells it, and it would cost a frame of its own a user. */
+  /** A new total alone is no change: the board's own event has it, and it would cost a frame for each user. */
   equals(other: RankFrames): boolean {
     return this.userRank.rank === other.userRank.rank && this.userRank.score === other.userRank.score;
   }
@@ -91,18 +91,18 @@ export const pingFrame = frameOf(': ping\n\n');
 const RETRY_FROM_MS = 1000;
 const RETRY_TO_MS = 4000;
 
-/** How long to wait before reconnecting: another time for each client, or all would come back at once. */
+/** How long to wait before reconnecting: varied, or all clients would reconnect at once. */
 export function retryFrame(): Frame {
   const delayMs = RETRY_FROM_MS + Math.round(Math.random() * (RETRY_TO_MS - RETRY_FROM_MS));
   return frameOf(`retry: ${delayMs}\n\n`);
 }
 
-/** An entry as it stands in `items`; built once a tick and shared by all limits. */
+/** An entry as JSON in `items`; made once a flush and shared by all limits. */
 export function entryJson(entry: Entry): string {
   return json(entry);
 }
 
-/** Some readers in the field also split lines at these three, against the standard. */
+/** Some parsers also split lines at these three, against the standard. */
 const otherLineEnds = /[\u0085\u2028\u2029]/g;
 
 function json(value: object): string {

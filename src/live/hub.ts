@@ -25,7 +25,7 @@ export interface Subscription extends View {
 }
 
 /**
- * Fans the boards out to the streams that watch them. It is told only *that* a board has changed, and reads the newest
+ * Fans the boards out to the streams that watch them. It receives only *that* a board has changed, and reads the newest
  * state, so a client that is slow, late or reconnecting has nothing to catch up on but that state.
  */
 export class Hub {

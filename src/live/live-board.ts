@@ -5,7 +5,7 @@ import { Loop } from '../loop.js';
 import type { BoardSource } from './board-source.js';
 import { BoardFrames, entryJson, RankFrames } from './frames.js';
 import { eachStream, type Shown, type Stream } from './stream.js';
-import { type News, Topic } from './topic.js';
+import { type Comparable, Topic } from './topic.js';
 
 /** What one stream asked to see of a board. */
 export interface View {
@@ -156,7 +156,7 @@ export class LiveBoard {
   }
 }
 
-function joinTopic<K, F extends News<F>>(topics: Map<K, Topic<F>>, key: K, stream: Stream): Topic<F> {
+function joinTopic<K, F extends Comparable<F>>(topics: Map<K, Topic<F>>, key: K, stream: Stream): Topic<F> {
   const topic = topics.get(key) ?? new Topic<F>();
   topics.set(key, topic);
   topic.streams.add(stream);
@@ -164,11 +164,11 @@ function joinTopic<K, F extends News<F>>(topics: Map<K, Topic<F>>, key: K, strea
 }
 
 /** The source was asked for an older topic already. */
-function isNew<F extends News<F>>(topic: Topic<F>): boolean {
+function isNew<F extends Comparable<F>>(topic: Topic<F>): boolean {
   return topic.streams.size === 1;
 }
 
-function leaveTopic<K, F extends News<F>>(topics: Map<K, Topic<F>>, key: K, stream: Stream): void {
+function leaveTopic<K, F extends Comparable<F>>(topics: Map<K, Topic<F>>, key: K, stream: Stream): void {
   const topic = topics.get(key);
   topic?.streams.delete(stream);
   if (topic?.streams.size === 0) topics.delete(key);

@@ -14,10 +14,10 @@ const MAX_BUFFERED_BYTES = 64 * 1024;
 
 /**
  * One client's connection. It keeps no queue, only which revision of each topic it has shown; whenever it may write,
- * it writes the newest frame of each topic that has moved on since.
+ * it writes the newest frame of each topic whose revision has changed.
  *
  * - *opening*: the headers are out and `retry:` is written; the source has not answered yet for its board.
- * - *live*: the snapshot has been written. Each tick of the board calls `catchUp()`.
+ * - *live*: the snapshot has been written. Each flush of the board calls `catchUp()`.
  * - *stalled*: more than 64 KiB were waiting in the process when it was about to write. Nothing more is written, so
  *   the client costs at most that and one frame. When the socket has drained, *live* again and caught up, which may
  *   be sooner than a flush interval after the last event. When it does not drain in time, the socket is destroyed.
@@ -41,7 +41,7 @@ export class Stream {
     this.#topics = topics;
     const { response } = this;
     response.on('close', () => this.#end('client'));
-    // Stays on after the end: an 'error' without a listener would take the process down.
+    // Stays after the end: an 'error' without a listener would end the process.
     response.on('error', () => this.#abort('error'));
     if (response.destroyed || response.writableEnded) {
       this.#end('client');
@@ -51,7 +51,7 @@ export class Stream {
     this.catchUp();
   }
 
-  /** Writes what is newer than what the client has been shown; nothing if there is nothing, or no room. */
+  /** Writes the frames that are newer than those that the client was sent; nothing if the socket is full. */
   catchUp(): void {
     for (const [i, { revision, frames }] of this.#topics.entries()) {
       // Nothing goes out before the snapshot.
@@ -67,7 +67,7 @@ export class Stream {
     this.#write(pingFrame);
   }
 
-  /** The end at shutdown. Whether the client reads it or not, the server's own close() then drops the connection. */
+  /** Ends the stream at a shutdown. The server's own close() then drops the connection, even if the client does not read. */
   close(): void {
     if (this.#ended) return;
     this.#end('shutdown');
@@ -83,7 +83,7 @@ export class Stream {
       (socket ?? response).once('drain', () => this.#drained());
       return false;
     }
-    // As long as a response waits for the one before it on its connection, it has no socket, and keeps what is written.
+    // A response that waits for the one before it on its connection has no socket, and buffers what is written.
     const isFlushed = socket !== null && socket.writableLength === response.writableLength;
     if (isFlushed && socket.writable && response.chunkedEncoding) socket.write(frame.chunk);
     else response.write(frame.event);
@@ -111,7 +111,7 @@ export class Stream {
 
 const STREAMS_A_TURN = 256;
 
-/** Visits them all, a slice each turn of the event loop: thousands of writes at a time would hold it up for long. */
+/** Visits all streams, some in each turn of the event loop: thousands of writes in one turn would block it for long. */
 export async function eachStream(streams: Iterable<Stream>, visit: (stream: Stream) => void): Promise<void> {
   let visited = 0;
   for (const stream of streams) {

@@ -1,19 +1,19 @@
 import { isDatabaseError } from '../postgres/errors.js';
 
-/** Faults come in floods: of each kind no more than one line in this time, in milliseconds. Without traces nobody is worse off. */
+/** Faults come in floods: at most one line of each kind in this time, in milliseconds. Lost traces are less urgent. */
 const QUIET_MS = { 'Database error': 1_000, 'Redis error': 1_000, 'Tracing error': 60_000 };
 
 export type FaultEvent = keyof typeof QUIET_MS;
 
 interface FaultLine {
   readonly err: unknown;
-  /** What could not be done; `count` is how many such faults there were since the line before. */
+  /** What could not be done; `count` is the number of such faults since the last line. */
   readonly data: { readonly doing: string; readonly count: number };
 }
 
 type Log = (line: FaultLine, event: FaultEvent) => void;
 
-/** Tells the log what the database, Redis and the collector of traces fail at: the first fault at once, a flood of them now and then, counted. */
+/** Logs failures of the database, Redis and the collector of traces: the first at once, a flood of them now and then, counted. */
 export class Faults {
   readonly #log: Log;
   readonly #floods = new Map<FaultEvent, Flood>();

@@ -1,3 +1,5 @@
+import { withDeadline } from '../deadline.js';
+
 const TIME_LIMIT_MS = 1_000;
 const GOOD_FOR_MS = 1_000;
 
@@ -7,7 +9,7 @@ export class HealthCheck {
   readonly #onError: (error: unknown) => void;
   #answer: Promise<boolean> | undefined;
 
-  /** @param ask may throw: that is a no, and told to `onError` */
+  /** @param ask may throw: that counts as a no, and is reported to `onError` */
   constructor(ask: () => Promise<boolean>, onError: (error: unknown) => void) {
     this.#ask = ask;
     this.#onError = onError;
@@ -23,20 +25,11 @@ export class HealthCheck {
   }
 
   async #run(): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error(`There was no answer within ${TIME_LIMIT_MS} ms`)),
-        TIME_LIMIT_MS,
-      );
-    });
     try {
-      return await Promise.race([this.#ask(), tooLate]);
+      return await withDeadline(this.#ask(), TIME_LIMIT_MS, `There was no answer within ${TIME_LIMIT_MS} ms`);
     } catch (error) {
       this.#onError(error);
       return false;
-    } finally {
-      clearTimeout(timer);
     }
   }
 }

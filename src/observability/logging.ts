@@ -20,7 +20,7 @@ export function createLogger(
   return pino(options, stream);
 }
 
-/** So many characters go out at once, however long the turn is. */
+/** Characters after which lines are written before the turn has ended. */
 const MOST_HELD = 65_536;
 
 /** One for all loggers of the process. */
@@ -50,7 +50,7 @@ function standardOutput(): DestinationStream {
   return output;
 }
 
-/** The time as a line has it; made anew each millisecond, as many lines share one. */
+/** The time as a line has it; formatted once a millisecond, because many lines share it. */
 function timestamps(): () => string {
   let last = 0;
   let text = '';

@@ -109,6 +109,11 @@ export function createMetrics(registry: Registry) {
       help: 'Memory of this process that open projections take.',
       registers,
     }),
+    projectionCapacity: new Gauge({
+      name: 'leaderboard_projection_capacity_bytes',
+      help: 'Memory of this process that open projections may take before the least recently used are closed.',
+      registers,
+    }),
     projectionsOpened: new Counter({
       name: 'leaderboard_projections_opened_total',
       help: 'Cold boards whose projection was opened because they were needed.',

@@ -8,6 +8,7 @@ import {
   resourceFromAttributes,
 } from '@opentelemetry/resources';
 import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import { withDeadline } from '../deadline.js';
 import { RequestTrace } from './request-trace.js';
 
 /** What is not with the collector by then is given up, in milliseconds. */
@@ -31,7 +32,7 @@ export class Tracing {
 
   constructor({ endpoint, serviceName, onError }: TracingOptions) {
     this.#onError = onError;
-    // Both are the only ways to hear of it, and there is one of each in a process.
+    // There is no other way to receive these errors, and there is one handler of each in a process.
     setGlobalErrorHandler(onError);
     const warn: DiagLogFunction = (message) => onError(new Error(message));
     const ignore: DiagLogFunction = () => {};
@@ -58,19 +59,15 @@ export class Tracing {
 
   /** Sends what has ended so far, if that does not take long. */
   async close(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error(`The collector has not taken the last spans within ${FLUSH_WITHIN_MS} ms`)),
-        FLUSH_WITHIN_MS,
-      );
-    });
     try {
-      await Promise.race([this.#provider.shutdown(), tooLate]);
+      await withDeadline(
+        this.#provider.shutdown(),
+        FLUSH_WITHIN_MS,
+        `The collector has not taken the last spans within ${FLUSH_WITHIN_MS} ms`,
+      );
     } catch (error) {
       this.#onError(error);
     } finally {
-      clearTimeout(timer);
       diag.disable();
       setGlobalErrorHandler(loggingErrorHandler());
     }

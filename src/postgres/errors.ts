@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { errorCode } from '../error-code.js';
 
-/** SQLSTATEs that the code tells apart. Source: PostgreSQL manual, appendix A. */
+/** SQLSTATEs that the code distinguishes. Source: PostgreSQL manual, appendix A. */
 export const SQLSTATE = {
   serializationFailure: '40001',
   deadlockDetected: '40P01',

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { CircuitBreaker } from '../circuit-breaker.js';
 import type { Queryable } from './database.js';
 import { isDatabaseUnavailable } from './errors.js';
 
@@ -10,7 +11,7 @@ export class Replica implements Queryable {
   readonly #replica: pg.Pool;
   readonly #primary: pg.Pool;
   readonly #onError: (error: unknown) => void;
-  #restsUntil = 0;
+  readonly #breaker = new CircuitBreaker(REST_MS);
 
   constructor(replica: pg.Pool, primary: pg.Pool, onError: (error: unknown) => void) {
     this.#replica = replica;
@@ -22,13 +23,13 @@ export class Replica implements Queryable {
     text: string | pg.QueryConfig,
     values?: unknown[],
   ): Promise<pg.QueryResult<R>> {
-    if (performance.now() < this.#restsUntil) return this.#primary.query<R>(text, values);
+    if (this.#breaker.isOpen) return this.#primary.query<R>(text, values);
     try {
       return await this.#replica.query<R>(text, values);
     } catch (error) {
       // Whatever it is: a replica also cancels queries that look at what the primary has just vacuumed away, and lags
       // behind migrations.
-      if (isDatabaseUnavailable(error)) this.#restsUntil = performance.now() + REST_MS;
+      if (isDatabaseUnavailable(error)) this.#breaker.trip();
       this.#onError(error);
       return this.#primary.query<R>(text, values);
     }

@@ -5,5 +5,5 @@ export const rfc3339 = (column: string): string =>
 /** A timestamp in milliseconds since 1970: a number is parsed much faster than a timestamp. */
 export const milliseconds = (time: string): string => `round(date_part('epoch', ${time}) * 1000)`;
 
-/** The timestamp that is so many milliseconds after 1970. */
+/** The timestamp of a number of milliseconds since 1970. */
 export const timestampAt = (ms: string): string => `'epoch'::timestamptz + ${ms} * interval '1 millisecond'`;

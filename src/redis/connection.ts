@@ -16,8 +16,8 @@ export function connectRedis(mode: 'single' | 'cluster', url: string): RedisClie
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     connectTimeout: ANSWER_WITHIN_MS,
-    // A half-open connection is found by the first command that it does not answer, and made anew: what is asked
-    // meanwhile fails at once.
+    // A half-open connection is found by the first command that it does not answer, and replaced. Commands fail at once
+    // meanwhile.
     socketTimeout: ANSWER_WITHIN_MS,
     // After a failover behind one address the old master, now a replica, may still hold the connection.
     reconnectOnError: ({ message }: Error) => message.startsWith('READONLY'),

@@ -1,43 +1,46 @@
 import { LRUCache } from 'lru-cache';
+import { CircuitBreaker } from '../circuit-breaker.js';
 import type { RedisClient } from './connection.js';
-import { Script } from './script.js';
+import { defineScripts, type Scripts } from './scripts.js';
 
-/** KEYS counter. ARGV window in ms. Count, and ms until it starts anew. */
-const count = new Script(`
+/** KEYS counter. ARGV window in ms. Count, and ms until it starts again. */
+const COUNT = `
 local current = redis.call('INCR', KEYS[1])
 if current == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 local ttl = redis.call('PTTL', KEYS[1])
 return {current, ttl}
-`);
+`;
 
-/** How long Redis is left alone after it has failed: who waited for it here would wait for it again at the board. */
+/** How long Redis is left alone after it has failed: a request that waits for it here waits for it again at the board. */
 const REST_MS = 1_000;
 
 interface Count {
   readonly current: number;
-  /** Milliseconds until the count starts anew. */
+  /** Milliseconds until the count starts again. */
   readonly ttl: number;
 }
 
 /** Counts of what somebody did in a window of time: in Redis, for all instances together, or in this process alone. */
 export class RateCounters {
   readonly #redis: RedisClient | null;
-  #restsUntil = 0;
+  readonly #scripts: Scripts<'count'> | null;
+  readonly #breaker = new CircuitBreaker(REST_MS);
   readonly #local = new LRUCache<string, { current: number; until: number }>({ max: 50_000 });
 
   constructor(redis: RedisClient | null) {
     this.#redis = redis;
+    this.#scripts = this.define({ count: { numberOfKeys: 1, lua: COUNT } });
   }
 
-  /** False where each process counts for itself. */
-  get shared(): boolean {
-    return this.#redis !== null;
+  /** Scripts that count something else, or null where each process counts for itself. While Redis rests, they throw. */
+  define<Name extends string>(scripts: Parameters<typeof defineScripts<Name>>[1]): Scripts<Name> | null {
+    return this.#redis && defineScripts(this.#redis, scripts, this.#breaker);
   }
 
   /** @throws if there is a Redis and it does not answer */
   async increment(key: string, windowMs: number): Promise<Count> {
-    if (!this.shared) return this.incrementLocally(key, windowMs);
-    const answer = await this.run(count, [`scoreboard:rate:{${key}}`], [windowMs]);
+    if (this.#scripts === null) return this.incrementLocally(key, windowMs);
+    const answer = await this.#scripts.count([`scoreboard:rate:{${key}}`], [windowMs]);
     if (!Array.isArray(answer)) throw new Error('Redis has given an answer that no script of ours gives');
     const [current = 0, ttl = windowMs] = answer.map(Number);
     return { current, ttl };
@@ -51,17 +54,5 @@ export class RateCounters {
     counter.current++;
     this.#local.set(key, counter);
     return { current: counter.current, ttl: counter.until - now };
-  }
-
-  /** @throws if there is no Redis, or it does not answer, or did not a moment ago */
-  async run(script: Script, keys: readonly string[], args: readonly number[]): Promise<unknown> {
-    if (this.#redis === null) throw new Error('There is no Redis');
-    if (performance.now() < this.#restsUntil) throw new Error('Redis has failed a moment ago');
-    try {
-      return await script.run(this.#redis, keys, args);
-    } catch (error) {
-      this.#restsUntil = performance.now() + REST_MS;
-      throw error;
-    }
   }
 }

@@ -1,3 +1,5 @@
+import type { CircuitBreaker } from '../circuit-breaker.js';
+import { withDeadline } from '../deadline.js';
 import { ANSWER_WITHIN_MS, type RedisClient } from './connection.js';
 
 /** Runs a script: one that fails or is not answered in time throws. The answer is not checked yet. */
@@ -9,16 +11,28 @@ interface Script {
   readonly lua: string;
 }
 
-/** Makes Lua scripts commands of the client, which sends them by their hash, in full only to a server that does not know them. */
+/**
+ * Makes Lua scripts commands of the client, which sends them by their hash, in full only to a server that does not know them.
+ * @param breaker opened by a failure; while it is open, scripts throw at once
+ */
 export function defineScripts<Name extends string>(
   client: RedisClient,
   scripts: Readonly<Record<Name, Script>>,
+  breaker?: CircuitBreaker,
 ): Scripts<Name> {
   const define = (name: string, script: Script): RunScript => {
     client.defineCommand(`scoreboard:${name}`, script);
     const command: unknown = Reflect.get(client, `scoreboard:${name}`);
     if (typeof command !== 'function') throw new Error(`Redis has no command scoreboard:${name}`);
-    return (keys, args) => inTime(Promise.resolve(Reflect.apply(command, client, [...keys, ...args])));
+    return async (keys, args) => {
+      if (breaker?.isOpen) throw new Error('Redis has failed a moment ago');
+      try {
+        return await inTime(Promise.resolve(Reflect.apply(command, client, [...keys, ...args])));
+      } catch (error) {
+        breaker?.trip();
+        throw error;
+      }
+    };
   };
   const defined: Partial<Record<Name, RunScript>> = {};
   for (const name in scripts) defined[name] = define(name, scripts[name]);
@@ -29,14 +43,5 @@ export function defineScripts<Name extends string>(
 }
 
 /** The answer of a command, or an error: a cluster also waits for connections to nodes, and for redirections. */
-export async function inTime<T>(answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('Redis has not answered in time')), ANSWER_WITHIN_MS);
-  });
-  try {
-    return await Promise.race([answer, tooLate]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+export const inTime = <T>(answer: Promise<T>): Promise<T> =>
+  withDeadline(answer, ANSWER_WITHIN_MS, 'Redis has not answered in time');

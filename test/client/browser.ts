@@ -5,7 +5,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import type { Test } from 'tap';
 import { ensureTestProgram } from '../../dev/test-program.js';
 
-const QUIET = [
+const ARGUMENTS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -15,11 +15,11 @@ const QUIET = [
   '--disable-sync',
 ];
 
-/** A Chromium without a screen, closed when the test ends. */
+/** A headless Chromium, closed when the test ends. */
 export async function openBrowser(t: Test): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath: ensureTestProgram('chromium'),
-    args: QUIET,
+    args: ARGUMENTS,
     timeout: 120_000,
   });
   t.teardown(() => browser.close());
@@ -31,7 +31,7 @@ export interface SitePage {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A site of somebody else, on an origin of its own: what `pages` has for a path. @returns its origin */
+/** A site on another origin, with `pages` by path. @returns its origin */
 export async function serveSite(t: Test, pages: Readonly<Record<string, SitePage>>): Promise<string> {
   const server = createServer((request, response) => {
     const page = pages[new URL(request.url ?? '/', 'http://site').pathname];
@@ -52,7 +52,7 @@ export async function serveSite(t: Test, pages: Readonly<Record<string, SitePage
 
 const SCREENSHOTS = 'client/screenshots';
 
-/** Keeps what a page looks like, for people to look at. */
+/** Saves a screenshot of a page for people to look at. */
 export async function keepScreenshot(page: Page, name: string): Promise<void> {
   mkdirSync(SCREENSHOTS, { recursive: true });
   await page.screenshot({ path: `${SCREENSHOTS}/${name}.png` });

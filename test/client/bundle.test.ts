@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import t from 'tap';
 
-/** What a page has to load for it, minified and with everything it needs: the text, and its size when compressed. */
+/** A minified bundle with all dependencies: its text, and its compressed size. */
 async function bundle(script: string) {
   const { outputFiles } = await build({
     stdin: { contents: script, resolveDir: '.' },
@@ -22,7 +22,7 @@ t.test('the whole client is smaller than 6 KB', async (t) => {
   t.ok(bytes > 1_000 && bytes <= 6 * 1_024);
 });
 
-t.test('who only watches a board loads nothing of sessions and actions', async (t) => {
+t.test('a page that only subscribes loads no code for sessions and actions', async (t) => {
   const { bytes, text } = await bundle(
     "import { subscribe } from '@scoreboard/client'; subscribe('', 'global', console.log)",
   );

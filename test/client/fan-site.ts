@@ -9,7 +9,7 @@ import { type Api, eventually, serviceApi, startApi } from '../api.js';
 import { mint } from '../mint.js';
 import { openBrowser, type SitePage, serveSite } from './browser.js';
 
-/** What a browser reports of itself; read it with reportOf(). */
+/** Measurements of the browser; read them with reportOf(). */
 const REPORT = `
   window.report = { violations: [], shift: 0, longFrames: [], animated: [] };
   document.addEventListener('securitypolicyviolation', ({ violatedDirective }) =>
@@ -35,19 +35,19 @@ const REPORT = `
   };`;
 
 export interface Report {
-  /** Directives of the page's Content-Security-Policy that something has offended against. */
+  /** Violated directives of the page's Content-Security-Policy. */
   readonly violations: string[];
-  /** The sum of all layout shifts; numbers that grow wider are worth a ten-thousandth each. */
+  /** The sum of all layout shifts; a number that gets wider causes some 0.0001. */
   readonly shift: number;
-  /** Frames of more than 50 ms, in milliseconds. */
+  /** Durations of frames above 50 ms, in milliseconds. */
   readonly longFrames: number[];
-  /** Every animation that a script has made: its keyframes, and whose row it moves. */
+  /** Every animation that a script has created: its keyframes, and the user of its row. */
   readonly animated: { transform?: string[]; opacity?: number[]; row?: string }[];
 }
 
 export const reportOf = (page: Page): Promise<Report> => page.evaluate('report');
 
-/** A board that nobody else plays on. */
+/** A board without other players. */
 export class Board {
   constructor(
     readonly id: string,
@@ -67,7 +67,7 @@ export class Board {
   }
 }
 
-/** The service, its game server, and a browser for the pages of somebody else. */
+/** The service, its game server, and a browser for pages of another origin. */
 export async function startFanSite(t: Test) {
   const service = await startApi(t);
   const server = await serviceApi(service, 'server');
@@ -85,7 +85,7 @@ export async function startFanSite(t: Test) {
       (await admin.put(`/v1/admin/actions/play-${id}`, action)).is(200, Action);
       return new Board(id, server);
     },
-    /** Opens a page of another origin that embeds this; closed with the test. */
+    /** Opens a page of another origin with this content; closed with the test. */
     visit: async (
       t: Test,
       body: string,
@@ -106,11 +106,11 @@ export async function startFanSite(t: Test) {
 }
 
 interface Visit extends Pick<SitePage, 'headers'> {
-  /** Of the page's root. */
+  /** Attributes of the page's root element. */
   readonly attributes?: string;
 }
 
-/** For what takes a moment on an idle machine. */
+/** A ceiling for steps that take a moment on an idle machine. */
 export const CEILING = { timeout: 20_000 };
 
 export const rows = (page: Page): Locator => page.locator('live-leaderboard tbody .entry');
@@ -123,7 +123,7 @@ export async function shows(page: Page, expected: string[]): Promise<void> {
   await eventually(async () => assert.deepEqual(await names(page), expected), CEILING.timeout);
 }
 
-/** By then a browser knows what is in sight. */
+/** Waits until the browser has computed which rows are visible. */
 export const TWO_FRAMES = 'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))';
 
 export const element = (board: Board, more = '') =>

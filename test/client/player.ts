@@ -7,7 +7,7 @@ import {
 } from '@scoreboard/client';
 import type { Test } from 'tap';
 
-/** A storage that outlives clients, as that of a browser outlives pages. */
+/** A storage that survives clients, as a browser's survives pages. */
 export class TestStorage implements KeyValueStorage {
   readonly #values = new Map<string, string>();
 
@@ -23,7 +23,7 @@ export class TestStorage implements KeyValueStorage {
     this.#values.delete(name);
   }
 
-  /** Rewrites what is stored under a name that ends so. */
+  /** Rewrites the value whose name ends like this. */
   change(end: string, rewrite: (text: string) => string): void {
     for (const [name, text] of this.#values) if (name.endsWith(end)) this.#values.set(name, rewrite(text));
   }
@@ -32,11 +32,11 @@ export class TestStorage implements KeyValueStorage {
 export interface Player {
   readonly client: Client;
   readonly events: ActionEvent[];
-  /** The next event of this type that has not been asked for yet. */
+  /** The next event of this type. */
   next(type: ActionEvent['type']): Promise<ActionEvent>;
 }
 
-/** A client as a game has it, closed when the test ends. */
+/** A client like that of a game, closed when the test ends. */
 export function newPlayer(t: Test, baseUrl: string, options: Partial<ClientOptions> = {}): Player {
   const events: ActionEvent[] = [];
   const unseen: ActionEvent[] = [];

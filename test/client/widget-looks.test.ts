@@ -13,7 +13,7 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const WIDTHS = [390, 1024, 1920] as const;
 const HEIGHTS = { 390: 760, 1024: 900, 1920: 1080 } as const;
 
-t.test('axe finds nothing, in light and in dark; these are its looks', async (t) => {
+t.test('axe finds no violation, in light and dark, in all states', async (t) => {
   const board = await newBoard('Midnight Grand Prix');
   const players = [
     'Ada Lovelace',
@@ -41,12 +41,12 @@ t.test('axe finds nothing, in light and in dark; these are its looks', async (t)
         await page.evaluate('axe.run()');
       return found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join()}`);
     };
-    t.same(await violations(), [], `${colorScheme}, with the own row below`);
+    t.same(await violations(), [], `${colorScheme}, with the user's own row below the others`);
     for (const width of WIDTHS) {
       await page.setViewportSize({ width, height: HEIGHTS[width] });
       await keepScreenshot(page, `board-${width}-${colorScheme}`);
       const overflow = await page.locator('html').evaluate((root) => root.scrollWidth - root.clientWidth);
-      t.equal(overflow, 0, `${width} pixels are enough`);
+      t.equal(overflow, 0, `no horizontal overflow at ${width} pixels`);
     }
     for (const [id, text] of [
       [empty.id, 'No scores yet'],
@@ -63,7 +63,7 @@ t.test('axe finds nothing, in light and in dark; these are its looks', async (t)
   }
 });
 
-t.test('the theme attribute is stronger than what the system prefers', async (t) => {
+t.test("the theme attribute overrides the system's preference", async (t) => {
   const board = await newBoard('Theme');
   const page = await visit(t, element(board, 'theme="dark"'), { colorScheme: 'light' });
   await page.locator('live-leaderboard .board').waitFor(CEILING);
@@ -77,10 +77,10 @@ t.test('the theme attribute is stronger than what the system prefers', async (t)
   await page
     .locator('live-leaderboard')
     .evaluate((host) => host.style.setProperty('--leaderboard-background', 'red'));
-  t.equal(await background(), 'rgb(255, 0, 0)', 'and a page may set its own');
+  t.equal(await background(), 'rgb(255, 0, 0)', 'a page may set its own colour');
 });
 
-t.test('100 rows and 10 updates a second leave time for frames', async (t) => {
+t.test('100 rows with 10 updates a second keep a usable frame rate', async (t) => {
   const board = await newBoard('Busy');
   const players = Array.from({ length: 100 }, (_, i) => board.join(`Player ${i}`, 1_000 + i));
   const ids = await Promise.all(players);
@@ -112,11 +112,14 @@ t.test('100 rows and 10 updates a second leave time for frames', async (t) => {
       `frame ms p50 ${at(0.5)} p95 ${at(0.95)} p99 ${at(0.99)} max ${frames.at(-1)?.toFixed(0)}, ` +
       `over 50 ms: ${longFrames.length} of ${frames.length}, layout shift ${shift.toFixed(4)}`,
   );
-  t.ok(updates > 0 && (frames[Math.floor(frames.length / 2)] ?? Number.NaN) < 200, 'it moves');
-  t.ok(shift < 0.1, 'it does not count as unstable');
+  t.ok(
+    updates > 0 && (frames[Math.floor(frames.length / 2)] ?? Number.NaN) < 200,
+    'updates and frames arrive',
+  );
+  t.ok(shift < 0.1, 'the layout is stable');
 });
 
-t.test('it weighs less than 15 KB', async (t) => {
+t.test('the script is smaller than 15 KB', async (t) => {
   const bytes = gzipSync(readFileSync('client/dist/widget.js'), { level: 9 }).length;
   t.comment(`${bytes} bytes`);
   t.ok(bytes < 15_000);

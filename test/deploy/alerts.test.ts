@@ -38,7 +38,7 @@ const alerts = Value.Parse(RuleFile, parse(readFileSync(ALERTS, 'utf8')))
   .groups.flatMap(({ rules }) => rules)
   .filter(({ alert }) => alert !== undefined);
 
-t.test('promtool takes the configuration and the rules', async (t) => {
+t.test('promtool accepts the configuration and the rules', async (t) => {
   const folder = configure(t, '127.0.0.1:3000');
   t.match(await promtool(['check', 'config', join(folder, 'prometheus.yml')]), 'is valid prometheus config');
   t.match(await promtool(['check', 'rules', ALERTS]), 'SUCCESS');
@@ -58,7 +58,7 @@ t.test('every alert fires above its limit, and not below it', async (t) => {
   }
 });
 
-t.test('every alert says how bad it is, what to do, and where to read more', async (t) => {
+t.test('every alert has a severity, a description and a link to the runbook', async (t) => {
   for (const { alert = '', labels, annotations } of alerts) {
     t.match(labels?.['severity'], /^(warning|critical)$/, alert);
     t.ok(annotations?.['summary'], alert);

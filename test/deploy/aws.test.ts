@@ -14,7 +14,7 @@ import { buildTestDatabase } from '../helper.js';
 
 t.setTimeout(240_000);
 
-/** What deploy/aws starts the service with. A test of its own holds the file to the synthesised template. */
+/** The environment that deploy/aws passes to the service. A test of deploy/aws compares the file with the synthesised template. */
 const { environment, secrets } = Value.Parse(
   Type.Object({
     environment: Type.Object(
@@ -34,8 +34,8 @@ const SECRETS: Record<string, string> = {
   ACTION_TOKEN_SECRET_PREVIOUS: '',
 };
 
-t.test('the service takes what it is started with on AWS', async (t) => {
-  // pg itself reads the rest.
+t.test('the service accepts its environment on AWS', async (t) => {
+  // pg reads the other variables.
   const known = [...Object.keys(Environment.properties), 'PGUSER', 'PGPASSWORD'];
   const names = [...Object.keys(environment), ...secrets];
   t.same(
@@ -61,11 +61,11 @@ const task = (name: string) => [
 const compiled = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const PATH = process.env['PATH'];
 
-/** Runs Node to its end; what it said is in the error, if there is one. */
+/** Runs Node until it exits. An error contains its output. */
 const node = (args: string[], env: Record<string, string>) =>
   promisify(execFile)(process.execPath, args, { env: { PATH, ...env } });
 
-/** A database as RDS makes it, and two logins to it that take turns. */
+/** A database like one of RDS, with two alternating logins. */
 async function aDatabase(t: Test) {
   const administrator = new URL(await buildTestDatabase(t, 'template0'));
   const suffix = randomUUID().replaceAll('-', '');
@@ -75,7 +75,7 @@ async function aDatabase(t: Test) {
   client.on('error', () => {});
   await client.connect();
   t.teardown(() => client.end());
-  /** As in the container, but for the host, and for TLS, which this server has not. */
+  /** As in the container, except for the host and without TLS, which this server lacks. */
   const urlOf = (name: 'DATABASE_URL' | 'DATABASE_REPLICA_URL') => {
     const url = new URL(environment[name]);
     url.host = administrator.host;
@@ -86,7 +86,7 @@ async function aDatabase(t: Test) {
   return { administrator, owner, clone, client, urlOf };
 }
 
-t.test('either login may use what the other has made', async (t) => {
+t.test('each login can use the tables that the other has created', async (t) => {
   const { administrator, owner, clone, client, urlOf } = await aDatabase(t);
   const prepare = () =>
     node(task('prepare-database.mjs'), {
@@ -106,11 +106,11 @@ t.test('either login may use what the other has made', async (t) => {
 
   await prepare();
   await migrate(owner, "first:/?#'\\", '5');
-  // What the rotation does, the first time.
+  // The first rotation.
   await client.query(`CREATE ROLE ${clone} LOGIN PASSWORD 'second'; GRANT ${owner} TO ${clone}`);
   await prepare();
   await migrate(clone, 'second');
-  // And the next time.
+  // The next rotation.
   await client.query(`ALTER ROLE ${owner} PASSWORD 'third'`);
   await migrate(owner, 'third', '0');
   await migrate(clone, 'second');
@@ -151,7 +151,7 @@ async function addressOf(service: ChildProcess): Promise<string> {
   throw new Error('It ended before it listened');
 }
 
-t.test('the certificates are kept only if they are some', async (t) => {
+t.test('only valid certificates are stored', async (t) => {
   const answers: Record<string, string> = {
     '/certificates': '-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n',
     '/page': '<html>',

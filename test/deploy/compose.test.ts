@@ -3,7 +3,7 @@ import t from 'tap';
 import { Environment, loadConfig } from '../../src/config.js';
 import { addressOf, readCompose, serviceOf } from './compose.js';
 
-/** What `.env` holds when it is filled. */
+/** The content of a complete `.env`. */
 const secrets = Object.fromEntries(
   [...readFileSync('.env.example', 'utf8').matchAll(/^(\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [
     name,
@@ -44,7 +44,7 @@ t.test('images have a version, and files that are mounted exist', async (t) => {
   }
 });
 
-t.test('the service takes its environment, and knows each variable', async (t) => {
+t.test('the service accepts its environment, and uses each variable', async (t) => {
   for (const [compose, name] of [
     [stack, 'api-1'],
     [stack, 'api-2'],
@@ -73,7 +73,7 @@ t.test('the service takes its environment, and knows each variable', async (t) =
   t.same(serviceOf(stack, 'redis-cluster').command, nodes);
 });
 
-t.test('a secret that is missing is named, and where to look', async (t) => {
+t.test('a missing secret is named, with a hint where to set it', async (t) => {
   for (const name of Object.keys(secrets).filter((name) => /SECRET|PASSWORD/.test(name))) {
     t.throws(() => readCompose('compose.yaml', { ...secrets, [name]: '' }), {
       message: `required variable ${name} is missing a value: see .env.example`,
@@ -99,7 +99,7 @@ t.test('only nginx can be reached from outside', async (t) => {
   }
 });
 
-t.test('what waits for something waits for what is there, and until it works', async (t) => {
+t.test('dependencies exist, and are waited for until they are healthy', async (t) => {
   for (const compose of [stack, simple]) {
     for (const [name, { depends_on: needs = {} }] of Object.entries(compose.services)) {
       for (const [needed, { condition }] of Object.entries(needs)) {

@@ -41,8 +41,8 @@ const Compose = Type.Object({
 export type Compose = Static<typeof Compose>;
 
 /**
- * A compose file as the engine's client reads it: with its anchors, and variables in place of `${…}`.
- * @throws Error if one that the file needs is missing or empty
+ * Reads a compose file like the engine's client: with its anchors, and variables for `${…}`.
+ * @throws Error if a required variable is missing or empty
  */
 export function readCompose(file: string, variables: Record<string, string> = {}): Compose {
   const text = readFileSync(file, 'utf8')
@@ -63,7 +63,7 @@ export function serviceOf({ services }: Compose, name: string): Static<typeof Se
   return service;
 }
 
-/** The address that a service has in the network `stack`. */
+/** The address of a service in the network `stack`. */
 export function addressOf(compose: Compose, name: string): string | undefined {
   const { networks } = serviceOf(compose, name);
   return Array.isArray(networks) ? undefined : networks?.['stack']?.ipv4_address;

@@ -20,35 +20,38 @@ const rules = Value.Parse(
 ).groups.flatMap(({ rules }) => rules);
 const panels = dashboard.panels.filter(({ type }) => type !== 'row');
 
-t.test('the dashboard shows every metric of the service, and it and the alerts read no other', async (t) => {
-  const redis = await RedisServer.start(t);
-  const { url } = await buildTestApp(t, { REDIS_MODE: 'single', REDIS_URL: redis.url });
-  const text = await (await fetch(`${url}/metrics`)).text();
-  const exposed = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name));
-  t.ok(exposed.has('http_requests_total'));
+t.test(
+  'the dashboard shows every metric of the service, and dashboard and alerts use no other',
+  async (t) => {
+    const redis = await RedisServer.start(t);
+    const { url } = await buildTestApp(t, { REDIS_MODE: 'single', REDIS_URL: redis.url });
+    const text = await (await fetch(`${url}/metrics`)).text();
+    const exposed = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name));
+    t.ok(exposed.has('http_requests_total'));
 
-  const shown = new Set(panels.flatMap(expressionsOf).flatMap((expr) => metricsIn(expr, exposed)));
-  t.same(
-    [...exposed].filter((name) => !shown.has(name)),
-    [],
-    'all are shown',
-  );
+    const shown = new Set(panels.flatMap(expressionsOf).flatMap((expr) => metricsIn(expr, exposed)));
+    t.same(
+      [...exposed].filter((name) => !shown.has(name)),
+      [],
+      'all are shown',
+    );
 
-  const read = [
-    ...shown,
-    ...dashboard.annotations.list.flatMap(({ expr }) => metricsIn(fillIn(expr), exposed)),
-    ...rules.flatMap(({ expr }) => metricsIn(expr, exposed)),
-  ];
-  // Prometheus itself makes these two.
-  const known = new Set([...exposed, ...rules.map(({ record }) => record), 'up', 'ALERTS']);
-  t.same(
-    read.filter((name) => !known.has(name)),
-    [],
-    'none is made up',
-  );
-});
+    const read = [
+      ...shown,
+      ...dashboard.annotations.list.flatMap(({ expr }) => metricsIn(fillIn(expr), exposed)),
+      ...rules.flatMap(({ expr }) => metricsIn(expr, exposed)),
+    ];
+    // Prometheus creates these two.
+    const known = new Set([...exposed, ...rules.map(({ record }) => record), 'up', 'ALERTS']);
+    t.same(
+      read.filter((name) => !known.has(name)),
+      [],
+      'none is made up',
+    );
+  },
+);
 
-t.test('the metrics in an expression are told from all that is not a metric', async (t) => {
+t.test('metrics are distinguished from everything else in an expression', async (t) => {
   const families = new Set(['a_seconds', 'b_count']);
   const cases: [expression: string, metrics: string[]][] = [
     ['histogram_quantile(0.99, sum by (le, path) (rate(a_seconds_bucket{path="x_y"}[5m])))', ['a_seconds']],
@@ -61,7 +64,7 @@ t.test('the metrics in an expression are told from all that is not a metric', as
   for (const [expression, metrics] of cases) t.same(metricsIn(expression, families), metrics, expression);
 });
 
-t.test('every panel has a title, a description, a query and a place of its own', async (t) => {
+t.test('every panel has a title, a description, a query and its own place', async (t) => {
   const { list } = dashboard.templating;
   t.same(
     list.map(({ name, type }) => [name, type]),

@@ -22,13 +22,13 @@ const Dashboard = Type.Object({
 });
 export type Panel = Static<typeof Panel>;
 
-/** The dashboard, as far as tests look at it. */
+/** The part of the dashboard that tests read. */
 export const dashboard = Value.Parse(
   Dashboard,
   JSON.parse(readFileSync('deploy/grafana/dashboards/scoreboard-api.json', 'utf8')),
 );
 
-/** The expressions of a panel, with values for its variables such as Grafana fills in. */
+/** The expressions of a panel, with values for Grafana's variables. */
 export function expressionsOf({ targets = [] }: Panel): string[] {
   return targets.map(({ expr }) => fillIn(expr));
 }
@@ -37,10 +37,10 @@ export function fillIn(expression: string): string {
   return expression.replaceAll('$instance', '.+').replaceAll('$__rate_interval', '1m');
 }
 
-/** Words of PromQL that stand where a metric could. */
+/** Words of PromQL in places where a metric could be. */
 const WORDS = new Set(['and', 'or', 'unless', 'bool', 'offset', 'inf', 'nan']);
 
-/** The metrics that an expression reads, by the names of their families: without `_bucket`, `_sum` and `_count`. */
+/** The metrics that an expression uses, by family: without `_bucket`, `_sum` and `_count`. */
 export function metricsIn(expression: string, families: ReadonlySet<string>): string[] {
   const bare = expression
     .replaceAll(/"[^"]*"/g, '')

@@ -10,7 +10,7 @@ import { eventually } from '../api.js';
 import { ACTION_TOKEN_SECRET, buildTestDatabase, JWT_SECRET } from '../helper.js';
 import { buildImage, canConfine, runIn, signal, startIn } from './image.js';
 
-// Packages are installed and compiled, on a machine that may be busy.
+// Installs and compiles packages, on a machine that may be busy.
 t.setTimeout(600_000);
 const UP_WITHIN_MS = 90_000;
 
@@ -25,7 +25,7 @@ const Lock = Type.Object({
   ),
 });
 
-t.test('its labels tell its version, which is that of the package', async (t) => {
+t.test('its labels have the version of the package', async (t) => {
   const dockerfile = readFileSync('Dockerfile', 'utf8');
   const { version } = Value.Parse(
     Type.Object({ version: Type.String() }),
@@ -49,7 +49,7 @@ t.test('the image serves in production: without privileges, on a read-only file 
     t.ok(existsSync(join(image.root, image.workdir, 'dist/src/server.js.map')));
   });
 
-  await t.test('it has the packages that it needs to run, and none for development', async (t) => {
+  await t.test('it has all packages for production, and none for development', async (t) => {
     const { packages } = Value.Parse(Lock, JSON.parse(readFileSync('package-lock.json', 'utf8')));
     const isThere = (path: string) => existsSync(join(image.root, image.workdir, path));
     const modules = Object.entries(packages).filter(
@@ -94,7 +94,7 @@ t.test('the image serves in production: without privileges, on a read-only file 
     t.equal(output, `${image.user.replace(':', ' ')} true\n`);
   });
 
-  await t.test('it migrates an empty database, and makes service accounts', async (t) => {
+  await t.test('it migrates an empty database, and creates service accounts', async (t) => {
     t.match(await runIn(image, ['node', 'dist/scripts/migrate.js'], env), {
       code: 0,
       output: /^The schema went from version 0 to \d+\.\n$/,
@@ -125,7 +125,7 @@ t.test('the image serves in production: without privileges, on a read-only file 
   );
   t.pass('the health check passes');
 
-  await t.test('it plays', async (t) => {
+  await t.test('it passes the smoke test', async (t) => {
     const account = {
       SCOREBOARD_CLIENT_ID: printed('client_id'),
       SCOREBOARD_CLIENT_SECRET: printed('client_secret'),

@@ -7,16 +7,17 @@ import { promisify } from 'node:util';
 import ignore from '@balena/dockerignore';
 import { Copy, DockerfileParser, Env, From, type Instruction, JSONInstruction } from 'dockerfile-ast';
 import type { Test } from 'tap';
+import { checkoutFiles } from '../checkout.js';
 
 const STEP_WITHIN_MS = 300_000;
 
-/** What `docker build` makes of the checkout: a root folder, and how it is run. */
+/** The result of `docker build` for the checkout: a root folder, and how it is run. */
 export interface Image {
   readonly root: string;
   readonly base: string;
   readonly env: Record<string, string>;
   readonly workdir: string;
-  /** As `USER` has it. */
+  /** The argument of `USER`. */
   readonly user: string;
   readonly command: readonly string[];
   readonly healthcheck: readonly string[];
@@ -64,14 +65,11 @@ export async function buildImage(t: Test): Promise<Image> {
   return stage;
 }
 
-/** The files of the checkout that the engine would be sent. */
+/** The files of the checkout that would be sent to the engine. */
 function copyContext(to: string): void {
-  const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-    encoding: 'utf8',
-  });
-  const files = listed.split('\0').filter((file) => file !== '');
   const ignored = ignore.default().add(readFileSync('.dockerignore', 'utf8').split('\n'));
-  for (const file of ignored.filter(files)) cpSync(file, join(to, file), { preserveTimestamps: true });
+  for (const file of ignored.filter(checkoutFiles()))
+    cpSync(file, join(to, file), { preserveTimestamps: true });
 }
 
 async function follow(
@@ -135,7 +133,7 @@ function copy(instruction: Copy, { root, workdir }: Stage, rootOf: (stage: strin
 }
 
 async function run([program = '', ...args]: readonly string[], { root, workdir, env }: Stage): Promise<void> {
-  // Nothing of the npm that runs this test; what CI has fetched already is not fetched again.
+  // Without variables of the npm that runs this test, but with the cache of CI.
   const clean = Object.entries(process.env).filter(([name]) => !/^(npm_|node_|tap|init_cwd)/i.test(name));
   await promisify(execFile)(program, args, {
     cwd: join(root, workdir),
@@ -147,7 +145,7 @@ async function run([program = '', ...args]: readonly string[], { root, workdir, 
 const isRoot = process.getuid?.() === 0;
 const SUDO = isRoot ? [] : ['sudo', '-n'];
 
-/** Whether this machine lets us confine a process as an engine does: on Linux, as root or with a sudo that asks nothing. */
+/** Whether a process can be confined as by an engine: on Linux, as root or with a sudo without a password. */
 export const canConfine = process.platform === 'linux' && (isRoot || hasSudo());
 
 function hasSudo(): boolean {
@@ -160,8 +158,8 @@ function hasSudo(): boolean {
 }
 
 /**
- * In a mount namespace of its own: the image's root, with this machine's system libraries for those of the base image,
- * all of it read-only and nothing else to be seen; then the image's user, without any privilege.
+ * Runs in a separate mount namespace with the image's root and this machine's system libraries instead of the base image's,
+ * all read-only and without other files; as the image's user, without privileges.
  */
 const CONFINED = `
 set -e
@@ -183,14 +181,14 @@ exec unshare --root="$root" --wd="$workdir" /usr/bin/setpriv --reuid="$uid" --re
   --bounding-set=-all --inh-caps=-all --no-new-privs /node "$@"
 `;
 
-/** Starts a command of the image, in the image: `node …`, as all of its commands are. */
+/** Starts a command of the image in the image; all of them begin with `node`. */
 export function startIn(image: Image, command: readonly string[], env: Record<string, string> = {}) {
   const [program, ...args] = command;
   if (program !== 'node') throw new Error(`Not a command for Node.js: ${command.join(' ')}`);
   const options: SpawnOptionsWithoutStdio = { env: { ...image.env, ...env } };
   if (!canConfine) return spawn(process.execPath, args, { ...options, cwd: join(image.root, image.workdir) });
   const [uid = '', gid = ''] = image.user.split(':');
-  // sudo hands on no variables, env does.
+  // sudo passes no variables on, so env sets them.
   const variables = Object.entries({ PATH: process.env['PATH'], ...options.env }).map(
     ([k, v]) => `${k}=${v}`,
   );
@@ -201,7 +199,7 @@ export function startIn(image: Image, command: readonly string[], env: Record<st
   return spawn(file, rest);
 }
 
-/** Runs a command of the image to its end. */
+/** Runs a command of the image until it exits. */
 export async function runIn(image: Image, command: readonly string[], env: Record<string, string> = {}) {
   const child = startIn(image, command, env);
   let output = '';
@@ -213,7 +211,7 @@ export async function runIn(image: Image, command: readonly string[], env: Recor
   return { code, output };
 }
 
-/** A signal for what startIn() has started; sudo hands it on. */
+/** Sends a signal to a process of startIn(); sudo passes it on. */
 export function signal(pid: number | undefined, name: NodeJS.Signals): void {
   if (pid === undefined) return;
   if (isRoot || !canConfine) process.kill(pid, name);

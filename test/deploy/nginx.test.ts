@@ -14,7 +14,7 @@ import { buildTestApp, buildTestDatabase } from '../helper.js';
 import type { RawStream } from '../live/live-server.js';
 import { Nginx, type Reply } from './nginx.js';
 
-// Instances are killed and started again, on a machine that may be busy.
+// Kills and restarts instances, on a machine that may be busy.
 t.setTimeout(180_000);
 const CEILING_MS = 60_000;
 const STREAM = '/v1/leaderboards/global/stream';
@@ -47,7 +47,7 @@ async function newToken(nginx: Nginx, player: Session): Promise<string> {
 const post = (nginx: Nginx, player: Session, actionToken: string): Promise<Reply> =>
   nginx.call('POST', '/v1/scores', { json: { actionToken }, headers: authorized(player) });
 
-/** What nginx itself answers is a problem like those of the service. */
+/** Error responses of nginx are problem documents like those of the service. */
 function isProblem(t: Test, { status, headers, body }: Reply, code: ProblemCode): void {
   const problem: unknown = JSON.parse(body);
   conform(ProblemDocument, problem, 'the answer');
@@ -65,12 +65,12 @@ async function handshake(t: Test, { port, ca }: Nginx, version: SecureVersion): 
   return socket;
 }
 
-t.test('only TLS 1.2 and newer, HTTP/2 as well, and HTTP is sent there', async (t) => {
+t.test('only TLS 1.2 and newer, with HTTP/2, and HTTP is redirected to HTTPS', async (t) => {
   const { nginx } = await startOne(t);
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     t.equal((await handshake(t, nginx, version)).getProtocol(), version);
   }
-  // Its own alert: a client that could not say it at all would fail in another way.
+  // The server's alert: a client without this TLS version would fail differently.
   for (const version of ['TLSv1.1', 'TLSv1'] as const) {
     await t.rejects(handshake(t, nginx, version), { code: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION' }, version);
   }
@@ -89,7 +89,7 @@ t.test('only TLS 1.2 and newer, HTTP/2 as well, and HTTP is sent there', async (
   t.equal(redirect.headers.get('location'), 'https://127.0.0.1/v1/leaderboards?a=b');
 });
 
-t.test('a stream comes through TLS as it is written', async (t) => {
+t.test('a stream passes through TLS without buffering', async (t) => {
   const { nginx } = await startOne(t);
   const player = await newGuest(nginx);
   const stream = await nginx.stream(t, STREAM);
@@ -111,7 +111,7 @@ t.test('the address of a client is the one that nginx sees', async (t) => {
   t.equal((await nginx.call('GET', '/v1/leaderboards', { from: '127.0.0.3' })).status, 200, 'others go on');
 });
 
-t.test('requests and answers pass as they are, but for what is not public', async (t) => {
+t.test('requests and responses pass unchanged, except for private paths', async (t) => {
   const { app, nginx } = await startOne(t);
   let connections = 0;
   app.server.on('connection', () => connections++);
@@ -136,7 +136,7 @@ t.test('requests and answers pass as they are, but for what is not public', asyn
   t.ok(connections < 20, `${connections} connections`);
 });
 
-t.test('without an instance the answer is a problem with a time to wait for', async (t) => {
+t.test('without an instance the response is a problem document with Retry-After', async (t) => {
   const nobody = `http://127.0.0.1:${await freePort()}`;
   const nginx = await Nginx.start(t, nobody, nobody);
   const answer = await nginx.call('GET', '/v1/leaderboards', { headers: { 'x-request-id': 'a"b' } });
@@ -151,10 +151,10 @@ async function streamsOf({ url }: Service): Promise<number> {
   return Number(/^sse_connections_active (\d+)$/m.exec(metrics)?.[1]);
 }
 
-/** The last score that a stream has shown. */
+/** The last score that a stream has sent. */
 const shown = ({ text }: RawStream) => Number([...text.matchAll(/"score":(\d+)/g)].at(-1)?.[1] ?? 0);
 
-t.test('when an instance stops, its streams and scores go on with the other', async (t) => {
+t.test('when an instance stops, its streams and scores continue on the other', async (t) => {
   const database = await buildTestDatabase(t);
   const variables = {
     TRUST_PROXY: '127.0.0.1',
@@ -166,7 +166,7 @@ t.test('when an instance stops, its streams and scores go on with the other', as
   const nginx = await Nginx.start(t, instances[0].url, instances[1].url);
   const player = await newGuest(nginx);
 
-  // Who names the same user comes to the same instance; the one that has them all is the first to stop.
+  // Streams of one user are on the same instance; that one is stopped first.
   const streams = [await nginx.stream(t, `${STREAM}?user=${player.user.id}`)];
   await streams[0]?.until(/event: snapshot/);
   const [one, two] = (await streamsOf(instances[0])) === 1 ? instances : [instances[1], instances[0]];
@@ -177,7 +177,7 @@ t.test('when an instance stops, its streams and scores go on with the other', as
   }
   t.same([await streamsOf(one), await streamsOf(two)], [5, 0], 'sticky');
 
-  // Somebody plays all the while, and sends a score that was not accepted again.
+  // A player keeps scoring, and retries rejected scores.
   let playing = true;
   let counted = 0;
   const refusals: string[] = [];

@@ -19,7 +19,7 @@ interface Call {
   readonly json?: unknown;
   readonly body?: string;
   readonly headers?: Record<string, string>;
-  /** Where it comes from: any address of 127.0.0.0/8. */
+  /** The client's address: any of 127.0.0.0/8. */
   readonly from?: string;
 }
 
@@ -30,9 +30,9 @@ export interface Reply {
   readonly body: string;
 }
 
-/** A real nginx on free ports of 127.0.0.1, with deploy/nginx as it is but for addresses and folders. It ends with the test. */
+/** A real nginx on free ports of 127.0.0.1, with the files of deploy/nginx except for addresses and folders. It ends with the test. */
 export class Nginx {
-  /** How the certificate of this test is trusted. */
+  /** Options of TLS that trust the certificate of this test. */
   readonly ca: Buffer;
 
   private constructor(
@@ -43,7 +43,7 @@ export class Nginx {
     this.ca = readFileSync(join(folder, 'certificates', 'fullchain.pem'));
   }
 
-  /** @param instances the URLs of what stands for `api-1` and `api-2`, or for the one `api` of the simple stack */
+  /** @param instances the URLs that replace `api-1` and `api-2`, or the one `api` of the simple stack */
   static async start(t: Test, ...instances: readonly [string, string?]): Promise<Nginx> {
     const program = findTestProgram('nginx');
     if (program === undefined) throw new Error('Run "npm test", which installs nginx.');
@@ -81,7 +81,7 @@ export class Nginx {
     return nginx;
   }
 
-  /** One call on a connection of its own, over TLS. */
+  /** Sends a request on its own connection, over TLS. */
   async call(method: string, path: string, call: Call = {}): Promise<Reply> {
     const response = await this.#send(method, path, call);
     const { statusCode: status, headers, rawHeaders } = response;
@@ -114,7 +114,7 @@ export class Nginx {
   }
 }
 
-/** @param changes each must be there: what the test changes is what the file says */
+/** @param changes each must occur in the file */
 function copyInto(folder: string, name: string, changes: Record<string, string>, as = name): void {
   let content = readFileSync(join(FOLDER, name), 'utf8');
   for (const [from, to] of Object.entries(changes)) {

@@ -23,7 +23,7 @@ const stack = readCompose('compose.yaml', filled);
 const AS_SERVER =
   process.getuid?.() === 0 ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
 
-/** A folder as the image of PostgreSQL has it, and its programs. */
+/** A folder like that of the image of PostgreSQL, and its programs. */
 function machine(t: Test) {
   const folder = mkdtempSync(join(tmpdir(), 'scoreboard-replication-'));
   if (AS_SERVER.length > 0) execFileSync('chown', ['65534:65534', folder]);
@@ -86,7 +86,7 @@ t.test('the replica of the stack copies its primary, and follows it', async (t) 
   const at = (where: number) =>
     `postgres://${user}:${PASSWORDS.POSTGRES_PASSWORD}@127.0.0.1:${where}/scoreboard`;
 
-  // What the image does before it runs what is in docker-entrypoint-initdb.d.
+  // What the image does before it runs the scripts in docker-entrypoint-initdb.d.
   const PGDATA = join(folder, 'primary');
   writeFileSync(join(folder, 'password'), PASSWORDS.POSTGRES_PASSWORD);
   await run(
@@ -106,7 +106,7 @@ t.test('the replica of the stack copies its primary, and follows it', async (t) 
   const connection = { PGHOST: folder, PGPORT: String(port) };
   await eventually(() => run(['createdb', '-U', user, 'scoreboard'], connection), UP_WITHIN_MS);
   const ofImage = { POSTGRES_USER: user, POSTGRES_DB: 'scoreboard', ...PASSWORDS };
-  // A replica on another machine has no use for the rules of this one.
+  // A replica on another machine does not need the rules of this one.
   const rules = join(PGDATA, 'pg_hba.conf');
   writeFileSync(rules, readFileSync(rules, 'utf8').replaceAll(/^.* replication .*\n/gm, ''));
   await run(script('primary.sh'), { PGDATA, ...connection, ...ofImage });
@@ -115,7 +115,7 @@ t.test('the replica of the stack copies its primary, and follows it', async (t) 
   await eventually(() => rows(at(port), 'SELECT'), UP_WITHIN_MS);
   await migrate(at(port));
 
-  // A copy that was begun and not ended is in the way.
+  // The remains of an interrupted copy.
   const data = join(folder, 'replica', 'data');
   mkdirSync(`${data}.new`, { recursive: true });
   writeFileSync(join(`${data}.new`, 'PG_VERSION'), 'half');

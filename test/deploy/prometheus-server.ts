@@ -20,7 +20,7 @@ function program(name: TestProgram): string {
   return file;
 }
 
-/** What promtool says, if it is content; else this rejects. `input` is what it reads where a file is `/dev/stdin`. */
+/** The output of promtool; rejects if it fails. `input` is its standard input, for the file `/dev/stdin`. */
 export async function promtool(args: readonly string[], input = ''): Promise<string> {
   const running = promisify(execFile)(program('promtool'), args);
   running.child.stdin?.end(input);
@@ -28,7 +28,7 @@ export async function promtool(args: readonly string[], input = ''): Promise<str
   return stdout + stderr;
 }
 
-/** A folder like /etc/prometheus in the container, with a target of the test. It goes with the test. */
+/** A folder like /etc/prometheus in the container, with a target of the test. It is deleted with the test. */
 export function configure(t: Test, target: string, scrapeInterval = '15s', patience?: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'scoreboard-prometheus-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
@@ -102,7 +102,7 @@ export class PrometheusServer {
     return new PrometheusServer(`http://${address}`);
   }
 
-  /** What an expression is now. */
+  /** The current value of an expression. */
   async query(expression: string): Promise<Static<typeof Vector>['result']> {
     const { result } = await this.#get(Vector, `query?${new URLSearchParams({ query: expression })}`);
     return result;

@@ -6,10 +6,10 @@ import { RedisServer } from '../redis-server.js';
 import { dashboard, expressionsOf } from './dashboard.js';
 import { PrometheusServer, promtool } from './prometheus-server.js';
 
-/** Rates need two scrapes, and those come once a second. */
+/** Rates need two scrapes, one a second. */
 const SCRAPED_WITHIN_MS = 30_000;
 
-/** Something of everything: a score, a replay, a limit reached, a stream and one too many. */
+/** A little of everything: a score, a replay, a reached limit, a stream and one above the limit. */
 async function play(api: Api): Promise<void> {
   const player = await newPlayer(api);
   const { actionToken } = (await player.api.post('/v1/action-tokens', { action: 'collect-coin' })).is(
@@ -74,7 +74,7 @@ t.test(
       t.pass();
     });
 
-    await t.test('the rules are loaded, and what they compare with their limits is there', async (t) => {
+    await t.test('the rules are loaded, and their recorded series exist', async (t) => {
       const rules = await eventually(async () => {
         const rules = await prometheus.rules();
         assert(rules.length > 0 && rules.every(({ health }) => health === 'ok'), JSON.stringify(rules));
@@ -87,10 +87,10 @@ t.test(
           name,
         );
       }
-      // These two look for what is missing.
+      // These two alert on missing series.
       const compare = alerts.filter(({ name }) => !['NoInstances', 'InstancesUnhealthy'].includes(name));
       await eventually(async () => {
-        // Enough of them to be judged.
+        // Enough requests for a rate.
         for (let i = 0; i < 10; i++) await play(api);
         for (const { name, query } of compare) {
           const compared = query.replace(/ (>|==) [\d.]+$/, '');
@@ -102,7 +102,7 @@ t.test(
       t.same(await prometheus.query('ALERTS{alertstate="firing"}'), []);
     });
 
-    await t.test('promtool has nothing to say about names and types', async (t) => {
+    await t.test('promtool finds no fault in names and types', async (t) => {
       const response = await fetch(`${url}/metrics`);
       t.match(response.headers.get('content-type'), /^text\/plain; version=0\.0\.4/);
       t.equal(await promtool(['check', 'metrics'], await response.text()), '');
@@ -119,7 +119,7 @@ t.test(
       },
     );
 
-    await t.test('an instance that is gone begins to count as unhealthy', async (t) => {
+    await t.test('a stopped instance counts as unhealthy', async (t) => {
       await app.close();
       const pending = await eventually(async () => {
         const found = await prometheus.query('ALERTS{alertname="InstancesUnhealthy"}');

@@ -15,7 +15,7 @@ t.setTimeout(180_000);
 const PASSWORD = 'a-password-for-tests';
 const UP_WITHIN_MS = 30_000;
 
-/** What deploy/redis/redis.conf says. */
+/** The settings of deploy/redis/redis.conf. */
 const configured = Object.fromEntries(
   readFileSync('deploy/redis/redis.conf', 'utf8')
     .split('\n')
@@ -31,7 +31,7 @@ async function formCluster(nodes: readonly RedisServer[]): Promise<string> {
   return stdout;
 }
 
-t.test('the nodes of the stack become a cluster, which the service uses', async (t) => {
+t.test('the nodes of the stack form a cluster, which the service uses', async (t) => {
   t.match(configured, { appendonly: 'yes', 'maxmemory-policy': 'allkeys-lru' }, 'as specified');
   const start = async () =>
     RedisServer.start(t, {
@@ -51,7 +51,7 @@ t.test('the nodes of the stack become a cluster, which the service uses', async 
   (await api.post('/v1/auth/guest', {})).is(201, Session);
 });
 
-/** The id and the slots of each node, as one of them knows it. */
+/** The id and the slots of each node, according to one of them. */
 async function nodesOf(node: RedisServer | undefined): Promise<string[]> {
   const client = new Redis(node?.port ?? 0, { password: PASSWORD });
   try {

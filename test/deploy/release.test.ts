@@ -8,7 +8,7 @@ const OUTPUTS = { Url: 'https://scores.example', RollbackAlarms: 'a,b' };
 
 const ADDRESS = { DOMAIN_NAME: 'scores.example', HOSTED_ZONE_NAME: 'example', HOSTED_ZONE_ID: 'Z1' };
 
-/** deploy/release.sh in a folder of its own, with a command `npx` that deploys nothing. */
+/** Runs deploy/release.sh in its own folder, with a stub of `npx` that deploys nothing. */
 function release(t: Test, args: string[], code = 0, variables: Record<string, string> = ADDRESS) {
   const folder = t.testdir({ deploy: { aws: {} }, bin: {}, output: '' });
   cpSync('deploy/release.sh', `${folder}/deploy/release.sh`);
@@ -29,7 +29,7 @@ function release(t: Test, args: string[], code = 0, variables: Record<string, st
   return { ...ran, folder };
 }
 
-t.test('a stack gets the image of a digest, and tells its address and its alarms', async (t) => {
+t.test('a stack gets the image of a digest, and outputs its URL and its alarms', async (t) => {
   const { status, folder } = release(t, ['ScoreboardStaging', DIGEST]);
   t.equal(status, 0);
   t.match(
@@ -62,7 +62,7 @@ t.test(
   },
 );
 
-t.test('what is no digest is not deployed', async (t) => {
+t.test('an invalid digest is not deployed', async (t) => {
   for (const digest of ['', 'latest', DIGEST.slice(0, -1), `${DIGEST} -c x=y`]) {
     const { status, stderr } = release(t, ['ScoreboardStaging', digest]);
     t.equal(status, 1, digest);
@@ -70,7 +70,7 @@ t.test('what is no digest is not deployed', async (t) => {
   }
 });
 
-t.test('a deployment that fails is a failure', async (t) => {
+t.test('a failed deployment fails the script', async (t) => {
   const { status, folder } = release(t, ['ScoreboardStaging', DIGEST], 3);
   t.equal(status, 3);
   t.equal(readFileSync(`${folder}/output`, 'utf8'), '');

@@ -65,9 +65,9 @@ t.test('every action is pinned by its commit, and the comment says which version
   for (const [action, used] of versions) t.equal(used.size, 1, `${action} in one version`);
 });
 
-t.test('every job has an end, and no more rights than it needs', async (t) => {
+t.test('every job has a time limit, and no more permissions than it needs', async (t) => {
   for (const { where, job } of jobs) {
-    // A job that calls a workflow cannot have a limit of its own.
+    // A job that calls a workflow cannot have its own limit.
     t.equal(job['timeout-minutes'] === undefined, job.uses !== undefined, `${where} has a time limit`);
     const extra = Object.entries(job.permissions).filter(
       ([scope, access]) => `${scope}: ${access}` !== 'contents: read',
@@ -88,14 +88,14 @@ t.test('every job has an end, and no more rights than it needs', async (t) => {
   }
 });
 
-t.test('there are no keys: AWS is entered by roles', async (t) => {
+t.test('there are no access keys: jobs assume roles of AWS', async (t) => {
   for (const { name, text } of files) t.notMatch(text, /\bsecrets\b/, name);
   const roles = steps.flatMap(({ step }) => step.with?.['role-to-assume'] ?? []);
   t.ok(roles.length >= 3);
   for (const role of roles) t.match(role, /^\$\{\{ vars\.AWS_(PUSH|DEPLOY)_ROLE_ARN \}\}$/);
 });
 
-t.test('nothing that somebody else may write gets into a shell', async (t) => {
+t.test('no expression that others can influence is put into a shell', async (t) => {
   for (const { where, step } of steps) t.notMatch(step.run ?? '', /\$\{\{/, where);
 });
 
@@ -111,7 +111,7 @@ t.test('the commands that are run exist', async (t) => {
     const [, file] = /^(\.\/\S+)/.exec(command) ?? [];
     if (file !== undefined) t.ok(existsSync(file), `${where}: ${command}`);
   }
-  // They are patterns of the shell.
+  // These are shell patterns.
   for (const [file = ''] of (scripts['test:unit'] ?? '').matchAll(/test\/\S+\.ts/g)) {
     t.ok(existsSync(file.replace(/\/\*.*/, '')), file);
   }
@@ -120,7 +120,7 @@ t.test('the commands that are run exist', async (t) => {
 const runsOf = (file: string, name: string) =>
   (workflows.get(file)?.jobs[name]?.steps ?? []).map(({ run = '' }) => run).join('\n');
 
-t.test('a pull request is linted, type checked and tested, on every Node that is supported', async (t) => {
+t.test('a pull request is linted, type checked and tested, on every supported Node', async (t) => {
   const check = workflows.get('check.yml');
   t.ok(check && 'pull_request' in check.on);
   for (const command of ['lint', 'typecheck', 'docs:check']) t.match(runsOf('check.yml', 'static'), command);
@@ -131,7 +131,7 @@ t.test('a pull request is linted, type checked and tested, on every Node that is
   }
 });
 
-t.test('what an image is built with is an argument of the Dockerfile', async (t) => {
+t.test('the build arguments of an image exist in the Dockerfile', async (t) => {
   const args = [...readFileSync('Dockerfile', 'utf8').matchAll(/^ARG (\w+)=/gm)].map(([, name]) => name);
   const given = (file: string, name: string) => {
     const builds = workflows.get(file)?.jobs[name]?.steps ?? [];
@@ -142,7 +142,7 @@ t.test('what an image is built with is an argument of the Dockerfile', async (t)
   for (const name of ['NODE_VERSION', 'REVISION']) t.ok(args.includes(name), name);
 });
 
-t.test('a merge is checked, built with SBOM and provenance, tried in staging, then released', async (t) => {
+t.test('a merge is checked, built with SBOM and provenance, tested in staging, then released', async (t) => {
   const release = workflows.get('release.yml');
   t.same(release?.on, { push: { branches: ['main'] } });
   const { build, staging, production } = release?.jobs ?? {};
@@ -154,7 +154,7 @@ t.test('a merge is checked, built with SBOM and provenance, tried in staging, th
   for (const job of [staging, production]) t.equal(job?.uses, './.github/workflows/deploy.yml');
 });
 
-t.test('a deployment is tried, watched, and taken back if need be', async (t) => {
+t.test('a deployment is tested, watched, and rolled back on failure', async (t) => {
   const runs = runsOf('deploy.yml', 'deploy').split('\n');
   const order = [
     /release\.sh "\$STACK" "\$DIGEST"/,
@@ -174,7 +174,7 @@ t.test('a deployment is tried, watched, and taken back if need be', async (t) =>
   t.match(workflows.get('deploy.yml')?.jobs['deploy']?.environment, /^\$\{\{ inputs\.environment \}\}$/);
 });
 
-t.test('Dependabot looks after everything that is pinned', async (t) => {
+t.test('Dependabot updates everything that is pinned', async (t) => {
   const Updates = Type.Object({
     updates: Type.Array(
       Type.Object({

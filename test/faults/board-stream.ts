@@ -16,14 +16,14 @@ export interface RankEvent {
   readonly total: number;
 }
 
-/** A live stream on one connection, which is never made anew. */
+/** A live stream on one connection; it does not reconnect. */
 export class BoardStream {
   /** The last `snapshot` or `leaderboard` event. */
   board: BoardEvent | undefined;
   /** The last `rank` event. */
   own: RankEvent | undefined;
   isOpen = true;
-  /** Events that were older than one before. */
+  /** Events that were older than an earlier one. */
   readonly disorder: string[] = [];
   readonly #onBoard: (event: BoardEvent) => void;
   #id = '';

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import type { Test } from 'tap';
 
-/** A way to a server on which all bytes can get lost while no connection breaks, as behind a NAT that has forgotten it. */
+/** A proxy that can drop all bytes without closing connections, like a NAT that has lost its state. */
 export class HalfOpenProxy {
-  swallows = false;
+  dropsBytes = false;
   readonly port: number;
 
   private constructor(port: number) {
@@ -21,7 +21,7 @@ export class HalfOpenProxy {
       ] as const) {
         sockets.add(from);
         from.on('data', (chunk) => {
-          if (!proxy.swallows) to.write(chunk);
+          if (!proxy.dropsBytes) to.write(chunk);
         });
         from.on('error', () => {});
         from.on('close', () => {

@@ -2,7 +2,7 @@ import type { Test } from 'tap';
 import { type Answer, type GameServer, groupBy, newToken, sum, type Token } from '../ledger/game-server.js';
 import type { EventRow, Row } from '../ledger/truth.js';
 
-/** Players who score without a pause, each post with a token of its own, whatever becomes of the service meanwhile. */
+/** Players who score continuously, each time with a new token, even while the service fails. */
 export class Load {
   readonly answers: Answer[] = [];
   #running = true;
@@ -10,7 +10,7 @@ export class Load {
   #waiting: { count: number; resolve: () => void }[] = [];
   readonly #workers: Promise<void>[];
 
-  /** @param url where to post now; it may change */
+  /** @param url the service to post to; may change */
   constructor(game: GameServer, users: readonly string[], workers: number, url: () => string) {
     const work = async (): Promise<void> => {
       while (this.#running) {
@@ -22,7 +22,7 @@ export class Load {
           resolve();
           return false;
         });
-        // Who was refused does not come back at once.
+        // Rejected players wait a moment before the next post.
         if (answer.status !== 200) await new Promise((resolve) => setTimeout(resolve, 50));
       }
     };
@@ -33,12 +33,12 @@ export class Load {
     return this.answers.filter(({ status }) => status === 200).length;
   }
 
-  /** Resolves when so many more have been accepted. */
+  /** Resolves when `count` more posts have been accepted. */
   more(count: number): Promise<void> {
     return new Promise((resolve) => this.#waiting.push({ count: this.accepted + count, resolve }));
   }
 
-  /** Resolves when all that is under way is answered. */
+  /** Resolves when all posts in flight are answered. */
   async stop(): Promise<void> {
     this.#running = false;
     await Promise.all(this.#workers);
@@ -47,7 +47,7 @@ export class Load {
 
 const pointsIn = (answers: readonly Answer[]) => sum(answers.map(({ token }) => token.points));
 
-/** For each user: the points acknowledged ≤ the final score ≤ those and the points whose answer was lost. */
+/** For each user: acknowledged points ≤ final score ≤ acknowledged points + points whose answer was lost. */
 export function nothingLost(
   t: Test,
   answers: readonly Answer[],
@@ -72,8 +72,8 @@ export function nothingLost(
   return `${accepted.length} acknowledged, ${unknown.length} unknown, ${lost} lost, ${twice} counted twice`;
 }
 
-/** Posts again what got no answer. */
-export function askAgain(game: GameServer, url: string, answers: readonly Answer[]): Promise<Answer[]> {
+/** Posts the tokens again that were not accepted. */
+export function postAgain(game: GameServer, url: string, answers: readonly Answer[]): Promise<Answer[]> {
   const open: Token[] = answers.filter(({ status }) => status !== 200).map(({ token }) => token);
   return Promise.all(open.map((token) => game.post(url, token)));
 }

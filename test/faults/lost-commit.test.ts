@@ -9,7 +9,7 @@ import { agreement, countedOnce, events, truth, unbroken } from '../ledger/truth
 import { typeId } from '../mint.js';
 import { COMMIT, type Fault, PostgresProxy } from './proxy.js';
 
-/** The service, with a proxy between it and its database, and a pool that does without. */
+/** The service, a proxy between it and its database, and a pool that bypasses the proxy. */
 async function open(t: Test, players: number) {
   const databaseUrl = await buildTestDatabase(t);
   const users = await prepare(databaseUrl, players);
@@ -18,9 +18,9 @@ async function open(t: Test, players: number) {
   return { app, url, proxy, users, game: new GameServer(t), pool: openPool(t, databaseUrl) };
 }
 
-/** A first post makes the connection and the prepared statement, another finds both. */
+/** The first half opens the connection and prepares the statement; the second half uses both. */
 for (const fault of ['cut before', 'cut after', 'silence'] satisfies Fault[]) {
-  t.test(`${fault}: each submission counts once, and its own answer says so`, async (t) => {
+  t.test(`${fault}: each submission counts once, and its answer confirms it`, async (t) => {
     const { url, proxy, users, game, pool } = await open(t, 10);
     const tokens = Array.from({ length: 40 }, (_, n) => newToken(users[n % users.length] ?? '', n + 1));
     const answers = [];
@@ -32,7 +32,7 @@ for (const fault of ['cut before', 'cut after', 'silence'] satisfies Fault[]) {
     t.ok(answers.every(({ status }) => status === 200));
     countedOnce(t, tokens, await events(pool), answers);
     t.equal(sum((await truth(pool, 'global')).map(({ score }) => score)), (40 * 41) / 2);
-    // Where the answer was lost, nobody knows any more what other scores were when this one counted.
+    // Where the answer was lost, the previous scores of this event are unknown.
     if (fault === 'cut before')
       await unbroken(
         t,
@@ -45,7 +45,7 @@ for (const fault of ['cut before', 'cut after', 'silence'] satisfies Fault[]) {
 
 for (const fault of ['cut before', 'cut after', 'silence'] satisfies Fault[]) {
   t.test(
-    `${fault} at the commit of scores that have limits: each counts once, and no limit twice`,
+    `${fault} at the commit of a guarded batch: each score counts once, and uses up its limit once`,
     async (t) => {
       const databaseUrl = await buildTestDatabase(t);
       const users = await prepare(databaseUrl, 5);
@@ -97,10 +97,10 @@ t.test('the receipt of a lone submission is right even if its commit was lost', 
 });
 
 t.test(
-  'a database that is silent for longer than anybody waits: 503 in time, and the boards learn what was committed',
+  'a database that is silent for longer than the deadlines: 503 in time, and the boards show what was committed',
   async (t) => {
     const { url, proxy, users, game, pool } = await open(t, 2);
-    // Two posts fill the two batches that may be on their way; each is tried twice.
+    // Two posts fill the two batches that may be in flight; each is tried twice.
     proxy.faults.push(...Array.from<Fault>({ length: 4 }).fill('silence'));
     const tokens = users.map((user) => newToken(user, 10));
     const answers = await Promise.all(tokens.map((token) => game.post(url, token)));
@@ -109,7 +109,7 @@ t.test(
       answers.every(({ ms }) => ms < 10_000),
       `after ${Math.round(Math.max(...answers.map(({ ms }) => ms)))} ms`,
     );
-    t.equal((await events(pool)).length, 2, 'all the same they were committed');
+    t.equal((await events(pool)).length, 2, 'they were committed nevertheless');
     await agreement(t, pool, [url], 5_000);
 
     proxy.faults.length = 0;
@@ -119,12 +119,12 @@ t.test(
   },
 );
 
-t.test('a client that lost the answer and asks again is told what was counted', async (t) => {
+t.test('a client that lost the answer and posts again receives the original receipt', async (t) => {
   const { app, url, users, game, pool } = await open(t, 1);
   const [user = ''] = users;
   const token = newToken(user, 10);
   const { hostname, port } = new URL(url);
-  const { token: accessToken } = app.signServiceToken({ id: typeId('svc'), name: '', role: 'server' });
+  const { token: accessToken } = app.accessTokens.issue({ sub: typeId('svc'), role: 'server' });
   const body = JSON.stringify({ actionToken: token.text });
   const socket = connect(Number(port), hostname);
   await once(socket, 'connect');
@@ -144,7 +144,7 @@ t.test('a client that lost the answer and asks again is told what was counted', 
   t.equal(again.problem?.original?.eventId, event?.id);
 });
 
-t.test('a token that has expired since it counted is still told from one that never did', async (t) => {
+t.test('an expired token that has counted is distinguished from one that never did', async (t) => {
   const { url, users, game, pool } = await open(t, 1);
   const [user = ''] = users;
   const exp = Date.now() / 1000 + 2;

@@ -7,11 +7,11 @@ import { ACTION, GameServer, newToken, openPool, prepare } from '../ledger/game-
 import { agreement, countedOnce, events } from '../ledger/truth.js';
 import { typeId } from '../mint.js';
 
-/** How many the ledger lets wait, and how many may be on their way besides. */
+/** How many submissions may wait in the batch queue, and how many more may be in flight. */
 const WAITING = 8_192;
-const ON_THEIR_WAY = 2 * 256;
+const IN_FLIGHT = 2 * 256;
 
-t.test('more scores than can wait, while PostgreSQL is blocked', async (t) => {
+t.test('PostgreSQL is blocked, and more scores arrive than the batch queue holds', async (t) => {
   const databaseUrl = await buildTestDatabase(t);
   const users = await prepare(databaseUrl, 50);
   const { app, url } = await buildTestApp(t, { DATABASE_URL: databaseUrl });
@@ -45,26 +45,30 @@ t.test('more scores than can wait, while PostgreSQL is blocked', async (t) => {
     );
     assert((rowCount ?? 0) >= 2);
   });
-  outcomes.push(...Array.from({ length: ON_THEIR_WAY + 100 }, record));
+  outcomes.push(...Array.from({ length: IN_FLIGHT + 100 }, record));
 
   const answer = await game.post(url, newToken(users[0] ?? '', 1));
   t.match(answer, { status: 503, problem: { code: 'service-unavailable' }, retryAfter: /^\d+$/ });
-  t.ok(answer.ms < 1_500, 'who finds no room is told at once');
-  t.equal((await fetch(`${url}/v1/leaderboards/global/entries`)).status, 200, 'reads go on');
+  t.ok(answer.ms < 1_500, 'a full batch queue rejects immediately');
+  t.equal((await fetch(`${url}/v1/leaderboards/global/entries`)).status, 200, 'reads continue');
   t.ok(process.memoryUsage().heapUsed - heapBefore < 100e6, 'memory is bounded');
 
   const answered = await Promise.all(outcomes);
   t.ok(answered.every(({ code }) => code === 'service-unavailable'));
-  t.equal(answered.filter(({ ms }) => ms < 4_500).length, 100, 'who found room was waited for');
+  t.equal(
+    answered.filter(({ ms }) => ms < 4_500).length,
+    100,
+    'only those beyond the queue were rejected early',
+  );
   const last = Math.max(...answered.map(({ ms }) => ms));
   t.ok(last < 12_000, `the last one after ${Math.round(last)} ms`);
 
   await blocker.query('COMMIT');
   blocker.release();
-  await allGoesOn(t, databaseUrl, url);
+  await recovers(t, databaseUrl, url);
 });
 
-t.test('every connection of the pool is taken', async (t) => {
+t.test('every connection of the pool is in use', async (t) => {
   const databaseUrl = await buildTestDatabase(t);
   const users = await prepare(databaseUrl, 10);
   const { app, url } = await buildTestApp(t, { DATABASE_URL: databaseUrl });
@@ -76,11 +80,11 @@ t.test('every connection of the pool is taken', async (t) => {
   t.ok(answers.every(({ status, retryAfter }) => status === 503 && retryAfter !== undefined));
   t.ok(answers.every(({ ms }) => ms < 10_000));
   for (const client of taken) client.release();
-  await allGoesOn(t, databaseUrl, url);
+  await recovers(t, databaseUrl, url);
 });
 
-/** What was given up may still be committed; then it is on the boards. And new scores count as ever. */
-async function allGoesOn(t: Test, databaseUrl: string, url: string): Promise<void> {
+/** Abandoned submissions may still be committed, and must then be on the boards. New scores count as usual. */
+async function recovers(t: Test, databaseUrl: string, url: string): Promise<void> {
   const pool = openPool(t, databaseUrl);
   await eventually(async () => {
     const busy =

@@ -10,13 +10,13 @@ import { buildTestApp } from '../helper.js';
 import { GameServer, openPool, prepare } from '../ledger/game-server.js';
 import { agreement, countedOnce, events, truth } from '../ledger/truth.js';
 import { BoardStream } from './board-stream.js';
-import { askAgain, Load, nothingLost } from './load.js';
+import { Load, nothingLost, postAgain } from './load.js';
 import { PostgresProxy } from './proxy.js';
 
-/** What was written to the operating system survives these ways to die, so that nothing need be synced to the disk. */
+/** Data that was passed to the operating system survives a killed process, so fsync may be off. */
 const SETTINGS = { fsync: false, settings: { synchronous_commit: 'on', full_page_writes: 'on' } };
 
-t.test('PostgreSQL dies twice under load', async (t) => {
+t.test('PostgreSQL is killed twice under load', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'scoreboard-restart-'));
   t.teardown(() => rmSync(directory, { recursive: true, force: true }));
   let server = await startEmbeddedPostgres({ directory, ...SETTINGS });
@@ -31,18 +31,18 @@ t.test('PostgreSQL dies twice under load', async (t) => {
   const game = new GameServer(t);
   const load = new Load(game, users, 16, () => url);
   await load.more(200);
-  const die = async (signal: NodeJS.Signals) => {
+  const restart = async (signal: NodeJS.Signals) => {
     const [postmaster] = readFileSync(join(directory, 'data', 'postmaster.pid'), 'utf8').split('\n');
     process.kill(Number(postmaster), signal);
     server = await startEmbeddedPostgres({ directory, ...SETTINGS });
   };
-  // As "pg_ctl stop -m immediate" does: back so soon that nobody need be refused.
-  await die('SIGQUIT');
+  // As "pg_ctl stop -m immediate" does: back so soon that no score needs to be rejected.
+  await restart('SIGQUIT');
   proxy.target = portOf(server.url);
   await load.more(200);
-  // Away for longer than the ledger is patient.
+  // Down for longer than the deadline of the ledger.
   proxy.target = null;
-  await die('SIGKILL');
+  await restart('SIGKILL');
   await eventually(async () => assert(load.answers.some(({ status }) => status === 503)), 12_000);
   proxy.target = portOf(server.url);
   const back = performance.now();
@@ -54,7 +54,7 @@ t.test('PostgreSQL dies twice under load', async (t) => {
   const odd = answers.filter(({ status, retryAfter }) => !(status === 200 || (status === 503 && retryAfter)));
   t.same(odd, [], 'answers are 200 or 503 with Retry-After');
   const slowest = Math.max(...answers.map(({ ms }) => ms));
-  t.ok(slowest < 12_000, 'nobody waits for ever');
+  t.ok(slowest < 12_000, 'no post waits without end');
   const summary = nothingLost(t, answers, await truth(pool, 'global'), await events(pool));
   await agreement(t, pool, [url], 10_000);
   const ms = Math.round(performance.now() - back);
@@ -62,7 +62,7 @@ t.test('PostgreSQL dies twice under load', async (t) => {
     `${summary}; boards right at most ${ms} ms after the last restart; longest wait ${Math.round(slowest)} ms`,
   );
 
-  const again = await askAgain(game, url, answers);
+  const again = await postAgain(game, url, answers);
   const known = [...answers.filter(({ status }) => status === 200), ...again];
   countedOnce(t, [...new Set(known.map(({ token }) => token))], await events(pool), known);
   await agreement(t, pool, [url], 10_000);
@@ -70,9 +70,9 @@ t.test('PostgreSQL dies twice under load', async (t) => {
   const shown = () => stream.board?.items.map(({ userId, score }) => [userId, score]);
   await t.resolves(
     eventually(async () => assert.deepEqual(shown(), top)),
-    'the stream shows the last state',
+    'the stream shows the final state',
   );
-  t.equal(stream.isOpen, true, 'on the connection that it had from the start');
+  t.equal(stream.isOpen, true, 'on its first connection');
   await app.close();
 });
 

@@ -6,10 +6,10 @@ import pg from 'pg';
 import type { Test } from 'tap';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../dev/embedded-postgres.js';
 
-/** What was written to the operating system survives these ways to die, so that nothing need be synced to the disk. */
+/** Data that was passed to the operating system survives a killed process, so fsync may be off. */
 const SETTINGS = { synchronous_commit: 'on', full_page_writes: 'on' };
 
-/** A PostgreSQL server of the test's own, that can be killed and started again. It ends with the test. */
+/** A PostgreSQL server for one test, which can be killed and started again. It ends with the test. */
 export class PostgresServer {
   readonly directory: string;
   readonly #settings: Record<string, string>;
@@ -35,7 +35,7 @@ export class PostgresServer {
     return server;
   }
 
-  /** The URL of its database `scoreboard`; after a start its port is another. */
+  /** The URL of its database `scoreboard`; the port changes with each start. */
   get url(): string {
     if (this.#running === undefined) throw new Error('This server does not run');
     return this.#running.url;
@@ -59,7 +59,7 @@ export class PostgresServer {
     this.#running = undefined;
   }
 
-  /** A streaming replica: a copy of the files, taken while this server runs, that follows what is written since. */
+  /** A streaming replica: a copy of the files, taken while this server runs, that follows later changes. */
   async replica(t: Test): Promise<PostgresServer> {
     const directory = mkdtempSync(join(tmpdir(), 'scoreboard-replica-'));
     const data = join(directory, 'data');

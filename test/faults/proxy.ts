@@ -3,28 +3,28 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import type { Test } from 'tap';
 
 /**
- * What happens to the next batch of scores on its way to PostgreSQL:
- * - *cut before*: the connection breaks before the statement arrives
- * - *cut after*: the statement is carried out and committed, and the connection breaks before the answer
- * - *silence*: the statement is carried out, and no byte ever comes back on this connection, nor does it break
+ * What happens to the next batch of scores between the service and PostgreSQL:
+ * - *cut before*: the connection closes before the statement arrives
+ * - *cut after*: the statement is executed and committed, and the connection closes before the response
+ * - *silence*: the statement is executed, but this connection never returns another byte and stays open
  */
 export type Fault = 'cut before' | 'cut after' | 'silence';
 
-/** The name of the prepared statement that records a batch; it is in the Bind message of each. */
+/** The name of the prepared statement that records a batch; every Bind message contains it. */
 const STATEMENT = 'record-batch';
-/** What ends the transaction of a batch that has limits. */
+/** Ends the transaction of a guarded batch. */
 export const COMMIT = 'COMMIT';
 
-/** A way to PostgreSQL that can break, and whose other end can be moved. */
+/** A proxy before PostgreSQL with faults, whose target can change. */
 export class PostgresProxy {
-  /** Faults to come: each befalls one batch. */
+  /** Faults to come, one per batch. */
   readonly faults: Fault[] = [];
-  /** The port of PostgreSQL now; null refuses connections. */
+  /** The current port of PostgreSQL; null refuses connections. */
   target: number | null;
   readonly port: number;
   readonly #sockets: Set<Socket>;
   #frozen = false;
-  /** What is in the message that a fault befalls. */
+  /** A text in the messages that faults apply to. */
   readonly #message: string;
 
   private constructor(target: number, port: number, sockets: Set<Socket>, message: string) {
@@ -48,24 +48,24 @@ export class PostgresProxy {
     return proxy;
   }
 
-  /** The URL of a database, by way of this proxy. */
+  /** The URL of a database through this proxy. */
   via(databaseUrl: string): string {
     const url = new URL(databaseUrl);
     url.host = `127.0.0.1:${this.port}`;
     return url.href;
   }
 
-  /** Breaks all connections. */
+  /** Closes all connections. */
   cut(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** From now on nothing gets through, and nothing says so. */
+  /** Drops all bytes from now on, but keeps the connections open. */
   freeze(): void {
     this.#frozen = true;
   }
 
-  /** What has lost bytes is of no use any more. */
+  /** Passes bytes again, on new connections: the open ones have lost bytes. */
   thaw(): void {
     this.#frozen = false;
     this.cut();
@@ -85,7 +85,7 @@ export class PostgresProxy {
       });
     }
     let fault: Fault | undefined;
-    let swallowed = Buffer.alloc(0);
+    let withheld = Buffer.alloc(0);
     client.on('data', (chunk) => {
       if (this.#frozen) return;
       if (fault === undefined && chunk.includes(this.#message)) fault = this.faults.shift();
@@ -95,13 +95,13 @@ export class PostgresProxy {
     server.on('data', (chunk) => {
       if (this.#frozen) return;
       if (fault === undefined) return void client.write(chunk);
-      swallowed = Buffer.concat([swallowed, chunk]);
-      if (fault === 'cut after' && isReady(swallowed)) cut();
+      withheld = Buffer.concat([withheld, chunk]);
+      if (fault === 'cut after' && isReady(withheld)) cut();
     });
   }
 }
 
-/** Whether the server has said ReadyForQuery ('Z'): the statement before is committed. */
+/** Whether the server has sent ReadyForQuery ('Z'), so that the statement before it is committed. */
 function isReady(messages: Buffer): boolean {
   for (let at = 0; at + 5 <= messages.length; at += 1 + messages.readInt32BE(at + 1)) {
     if (messages[at] === 'Z'.charCodeAt(0)) return true;

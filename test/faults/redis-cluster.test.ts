@@ -5,7 +5,7 @@ import { keysOf } from '../../src/leaderboard/redis-projection.js';
 import { type RedisCluster, type RedisServer, startRedisCluster } from '../redis-server.js';
 import { cluster, type Run, underLoad } from './under-load.js';
 
-/** The node that has the board `global`. */
+/** The node that holds the board `global`. */
 async function nodeOf({ nodes }: RedisCluster, { redis }: Run): Promise<RedisServer> {
   const [key = ''] = keysOf(boardKey('global', 1)).board;
   const slot = await redis.cluster('KEYSLOT', key);
@@ -24,7 +24,7 @@ t.test('a node of a Redis Cluster is killed and comes back', async (t) => {
   });
 });
 
-t.test('a node of a Redis Cluster stops without a word, and goes on later', async (t) => {
+t.test('a node of a Redis Cluster hangs, and continues later', async (t) => {
   const servers = await startRedisCluster(t);
   await underLoad(t, cluster(servers.url), async (run) => {
     const { pid } = await nodeOf(servers, run);

@@ -6,16 +6,16 @@ import { buildTestApp, buildTestDatabase } from '../helper.js';
 import { GameServer, newToken, openPool, prepare } from '../ledger/game-server.js';
 import { agreement, events, shown, truth } from '../ledger/truth.js';
 import { RedisServer } from '../redis-server.js';
+import { BoardObserver } from './board-observer.js';
 import { BoardStream } from './board-stream.js';
 import { HalfOpenProxy } from './half-open-proxy.js';
 import { Load, nothingLost } from './load.js';
-import { Onlookers } from './onlookers.js';
 import { PostgresServer } from './postgres-server.js';
 import { PostgresProxy } from './proxy.js';
 import { startService } from './service.js';
 import { healthy, redisAgrees, single, underLoad } from './under-load.js';
 
-t.test('an instance is killed between its commit and its word to Redis, under load', async (t) => {
+t.test('an instance is killed between its commit and its write to Redis, under load', async (t) => {
   const databaseUrl = await buildTestDatabase(t);
   const users = await prepare(databaseUrl, 30);
   const pool = openPool(t, databaseUrl);
@@ -27,17 +27,17 @@ t.test('an instance is killed between its commit and its word to Redis, under lo
   const first = await Promise.all(users.map((user, i) => game.post(url, newToken(user, 2_000 * (i + 1)))));
   await healthy([url, doomed.url], 200, 'ok');
 
-  const onlookers = await Onlookers.start(pool, [url]);
-  const stream = await BoardStream.open(t, url, 'limit=100', (board) => onlookers.noteEvent('stream', board));
+  const observer = await BoardObserver.start(pool, [url]);
+  const stream = await BoardStream.open(t, url, 'limit=100', (board) => observer.addView('stream', board));
   const [quiet, players] = [users.slice(0, 10), users.slice(10)];
   let turn = 0;
   let urls = [url, doomed.url];
   const load = new Load(game, players, 8, () => urls[turn++ % urls.length] ?? '');
   await load.more(100);
-  // Else what the load has under way there would hold up those that matter, until the fault is found.
+  // Otherwise posts of the load would delay the posts of this test until the fault is detected.
   urls = [url];
   await load.more(30);
-  proxy.swallows = true;
+  proxy.dropsBytes = true;
   const tokens = quiet.map((user) => newToken(user, 80_000));
   const posted = tokens.map((token) => game.post(doomed.url, token));
   const committed = async () =>
@@ -51,13 +51,13 @@ t.test('an instance is killed between its commit and its word to Redis, under lo
   const unanswered = await Promise.all(posted);
   t.ok(
     unanswered.every(({ status }) => status === 0),
-    'it has told neither Redis nor whoever asked',
+    'it has neither written to Redis nor answered',
   );
-  const untold = await committed();
+  const unannounced = await committed();
   await eventually(async () => {
     for (const board of [await shown(url, 'global'), stream.board?.items ?? []]) {
       const scores = new Map(board.map(({ userId, score }) => [userId, score]));
-      assert(untold.every((user) => (scores.get(user) ?? 0) > 80_000));
+      assert(unannounced.every((user) => (scores.get(user) ?? 0) > 80_000));
     }
   }, 3_000);
   const converged = Math.round(performance.now() - killed);
@@ -66,16 +66,16 @@ t.test('an instance is killed between its commit and its word to Redis, under lo
 
   const answers = [...first, ...unanswered, ...load.answers];
   const odd = load.answers.filter(({ status }) => status !== 200 && status !== 0);
-  t.same(odd, [], 'answered with 200 or not at all');
+  t.same(odd, [], 'each answer is a 200, or was lost');
   const summary = nothingLost(t, answers, await truth(pool, 'global'), await events(pool));
   await agreement(t, pool, [url], 5_000);
   await redisAgrees(t, pool, app.redis);
-  t.same(await onlookers.judge(load.answers), [], `${onlookers.views} views of the board, all right`);
+  t.same(await observer.violations(load.answers), [], `${observer.views} views of the board were right`);
   t.ok(stream.isOpen);
   t.comment(`${summary}; ${converged} ms to converge`);
 });
 
-t.test('PostgreSQL dies twice, with the boards in Redis', async (t) => {
+t.test('PostgreSQL is killed twice, with the boards in Redis', async (t) => {
   const server = await PostgresServer.start(t);
   await migrate(server.url);
   const proxy = await PostgresProxy.open(t, server.port);

@@ -5,7 +5,7 @@ import { RedisServer } from '../redis-server.js';
 import { HalfOpenProxy } from './half-open-proxy.js';
 import { single, underLoad } from './under-load.js';
 
-t.test('Redis is killed and comes back empty', async (t) => {
+t.test('Redis is killed and restarts empty', async (t) => {
   const redis = await RedisServer.start(t);
   await underLoad(t, single(redis.url), async ({ degraded }) => {
     await redis.kill();
@@ -14,7 +14,7 @@ t.test('Redis is killed and comes back empty', async (t) => {
   });
 });
 
-t.test('Redis is killed and comes back with what its file has', async (t) => {
+t.test('Redis is killed and restarts from its file', async (t) => {
   const redis = await RedisServer.start(t, { appendonly: 'yes', appendfsync: 'everysec' });
   await underLoad(t, single(redis.url), async ({ degraded }) => {
     await redis.kill();
@@ -45,8 +45,8 @@ t.test('the connections to Redis are half open', async (t) => {
   const redis = await RedisServer.start(t);
   const proxy = await HalfOpenProxy.open(t, redis.port);
   await underLoad(t, single(`redis://127.0.0.1:${proxy.port}`), async ({ degraded }) => {
-    proxy.swallows = true;
+    proxy.dropsBytes = true;
     await degraded();
-    proxy.swallows = false;
+    proxy.dropsBytes = false;
   });
 });

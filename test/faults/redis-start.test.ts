@@ -4,12 +4,13 @@ import t, { type Test } from 'tap';
 import { boardKey } from '../../src/leaderboard/board-key.js';
 import { eventually, projected } from '../api.js';
 import { buildTestApp, buildTestDatabase } from '../helper.js';
-import { GameServer, newToken, openPool, prepare, results } from '../ledger/game-server.js';
+import { GameServer, newToken, openPool, prepare } from '../ledger/game-server.js';
 import { agreement, shown, truth } from '../ledger/truth.js';
+import { results } from '../receipts.js';
 import { RedisServer, startRedisCluster } from '../redis-server.js';
 import { cluster, healthy, type RedisSettings, redisAgrees, single } from './under-load.js';
 
-/** The service does not need Redis for its start, and takes it up when it comes. */
+/** The service starts without Redis, and uses it once it is up. */
 async function startsWithout(
   t: Test,
   settings: RedisSettings,
@@ -75,12 +76,12 @@ t.test('more boards than connections to PostgreSQL', async (t) => {
   const start = performance.now();
   await healthy(urls, 200, 'ok');
   const took = performance.now() - start;
-  t.comment(`all are built again after ${took.toFixed()} ms`);
-  // Each that found no connection in time would add 2 s.
+  t.comment(`all are rebuilt after ${took.toFixed()} ms`);
+  // Each rebuild that found no connection in time would add 2 s.
   t.ok(took < 20_000);
 });
 
-t.test('Redis comes back with an old file while nobody scores', async (t) => {
+t.test('Redis restarts from an old file while no player scores', async (t) => {
   const redis = await RedisServer.start(t);
   const databaseUrl = await buildTestDatabase(t);
   const users = await prepare(databaseUrl, 3);
@@ -103,14 +104,14 @@ t.test('Redis comes back with an old file while nobody scores', async (t) => {
   };
   const before = await stateOf();
   const wanted = await truth(pool, 'global');
-  // Until all of it is confirmed, and nothing else hints at what Redis is about to forget.
+  // Until nothing is pending verification: only Redis knows of the scores that it will lose.
   await delay(1_000);
   await redis.kill();
   await redis.restart();
   await eventually(async () => {
-    t.same(await shown(url, 'global'), wanted, 'nothing old is ever shown');
+    t.same(await shown(url, 'global'), wanted, 'old scores are never shown');
     assert.equal((await stateOf()).epoch, before.epoch, 'read from Redis again');
   });
-  t.ok((await stateOf()).version > before.version, 'versions do not come again');
+  t.ok((await stateOf()).version > before.version, 'versions are not reused');
   await redisAgrees(t, pool, app.redis);
 });

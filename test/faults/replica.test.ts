@@ -10,7 +10,7 @@ import { mint } from '../mint.js';
 import { PostgresServer } from './postgres-server.js';
 import { PostgresProxy } from './proxy.js';
 
-/** Two instances on a primary and its streaming replica, and the replica as an operator sees it. */
+/** Two instances on a primary and its streaming replica. */
 async function open(t: Test) {
   const primary = await PostgresServer.start(t);
   await migrate(primary.url);
@@ -37,7 +37,7 @@ const namesAt = async (api: Api) =>
     .is(200, Entries)
     .items.map(({ displayName }) => displayName);
 
-t.test('reads that tolerate lag come from the replica, and nobody is without a name', async (t) => {
+t.test('reads that tolerate lag use the replica, and every entry has its display name', async (t) => {
   const { primary, replica, one, two, api, score } = await open(t);
   const master = openPool(t, primary.url);
   const standby = openPool(t, replica.url);
@@ -63,48 +63,48 @@ t.test('reads that tolerate lag come from the replica, and nobody is without a n
       1_500,
     );
   }
-  t.pass('a name that the replica does not know comes from the primary, and a new one shows at once');
+  t.pass('a name that the replica lacks comes from the primary, and a new name shows immediately');
 
   await standby.query('SELECT pg_wal_replay_resume()');
   await eventually(async () => assert.equal(await history(ada), 2));
 });
 
-t.test('what the replica cannot answer, the primary does', async (t) => {
+t.test('the primary answers when the replica cannot', async (t) => {
   const { primary, replica, proxy, one, api, score } = await open(t);
   const ada = await newPlayer(api, 'Ada');
   await score(ada.id);
   await eventually(async () => assert.equal(await history(ada), 1));
   const writer = openPool(t, primary.url);
 
-  // What the primary vacuums away or locks, a replica cannot show any longer: it cancels the queries that look at it.
+  // A replica cancels queries on rows that the primary has vacuumed, or on tables that it has locked.
   const [cancelled] = await Promise.all([
     one.app.replica.query('SELECT pg_is_in_recovery() AS standby, pg_sleep(1) FROM users'),
     writer.query('SELECT pg_sleep(0.3)').then(() => writer.query('ALTER TABLE users ADD COLUMN spare int')),
   ]);
-  t.same(cancelled.rows[0], { standby: false, pg_sleep: '' }, 'a query that the replica has cancelled');
+  t.same(cancelled.rows[0], { standby: false, pg_sleep: '' }, 'a query that the replica cancelled');
   t.equal(await history(ada), 1);
 
-  let asking = true;
-  let asked = 0;
+  let reading = true;
+  let count = 0;
   let slowest = 0;
   const reads = (async () => {
-    for (; asking; asked++) {
+    for (; reading; count++) {
       const start = performance.now();
       const [events, names] = await Promise.all([history(ada), namesAt(api)]);
       assert(events >= 1 && names.length === 1);
       slowest = Math.max(slowest, performance.now() - start);
     }
   })();
-  await eventually(async () => assert(asked > 20));
+  await eventually(async () => assert(count > 20));
   replica.kill('SIGKILL');
   proxy.cut();
   await score(ada.id);
-  t.equal(await history(ada), 2, 'with the replica dead');
-  const before = asked;
-  await eventually(async () => assert(asked > before + 20));
-  asking = false;
+  t.equal(await history(ada), 2, 'while the replica is down');
+  const before = count;
+  await eventually(async () => assert(count > before + 20));
+  reading = false;
   await reads;
-  t.ok(slowest < 3_000, `${asked} reads without an error, the slowest took ${Math.round(slowest)} ms`);
+  t.ok(slowest < 3_000, `${count} reads without an error, the slowest took ${Math.round(slowest)} ms`);
 
   await replica.start();
   proxy.target = replica.port;
@@ -112,5 +112,5 @@ t.test('what the replica cannot answer, the primary does', async (t) => {
   await standby.query('SELECT pg_wal_replay_pause()');
   await score(ada.id);
   await eventually(async () => assert.equal(await history(ada), 2));
-  t.pass('the replica is asked again when it is back');
+  t.pass('the replica is used again when it is back');
 });

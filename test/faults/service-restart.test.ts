@@ -4,17 +4,17 @@ import { eventually } from '../api.js';
 import { buildTestDatabase } from '../helper.js';
 import { type Answer, GameServer, newToken, openPool, prepare } from '../ledger/game-server.js';
 import { agreement, countedOnce, events, truth } from '../ledger/truth.js';
-import { askAgain, Load, nothingLost } from './load.js';
+import { Load, nothingLost, postAgain } from './load.js';
 import { startService } from './service.js';
 
-t.test('kill -9 of the service under load, and a new one', async (t) => {
+t.test('the service is killed twice under load (kill -9) and restarted', async (t) => {
   const databaseUrl = await buildTestDatabase(t);
   const users = await prepare(databaseUrl, 40);
   const pool = openPool(t, databaseUrl);
   let service = await startService(t, databaseUrl);
   const game = new GameServer(t);
   const load = new Load(game, users, 16, () => service.url);
-  for (let deaths = 0; deaths < 2; deaths++) {
+  for (let kills = 0; kills < 2; kills++) {
     await load.more(200);
     service.process.kill('SIGKILL');
     t.equal(await service.ended, 'SIGKILL');
@@ -27,91 +27,88 @@ t.test('kill -9 of the service under load, and a new one', async (t) => {
   t.same(
     answers.filter(({ status }) => status !== 200 && status !== 0),
     [],
-    'answered with 200 or not at all',
+    'each answer is a 200, or was lost',
   );
   t.comment(nothingLost(t, answers, await truth(pool, 'global'), await events(pool)));
-  const again = await askAgain(game, service.url, answers);
+  const again = await postAgain(game, service.url, answers);
   const known = [...answers.filter(({ status }) => status === 200), ...again];
   countedOnce(t, [...new Set(known.map(({ token }) => token))], await events(pool), known);
   await agreement(t, pool, [service.url], 10_000);
 });
 
-t.test(
-  'SIGTERM: what is under way is answered, what is new is refused, and the exit code is 0',
-  async (t) => {
-    const databaseUrl = await buildTestDatabase(t);
-    const users = await prepare(databaseUrl, 20);
-    const pool = openPool(t, databaseUrl);
-    const { url, process, ended } = await startService(t, databaseUrl);
-    const game = new GameServer(t);
-    const load = new Load(game, users, 8, () => url);
-    await load.more(100);
-    await load.stop();
+t.test('SIGTERM: posts in flight are answered, new ones are refused, and the exit code is 0', async (t) => {
+  const databaseUrl = await buildTestDatabase(t);
+  const users = await prepare(databaseUrl, 20);
+  const pool = openPool(t, databaseUrl);
+  const { url, process, ended } = await startService(t, databaseUrl);
+  const game = new GameServer(t);
+  const load = new Load(game, users, 8, () => url);
+  await load.more(100);
+  await load.stop();
 
-    // While one user's row is locked, posts of that user are under way for certain.
-    const [held = ''] = users;
-    const blocker = await pool.connect();
-    await blocker.query('BEGIN');
-    await blocker.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [held]);
-    const tokens = [newToken(held, 7), newToken(held, 8)];
-    const underWay: Promise<Answer>[] = [];
-    for (const token of tokens) {
-      underWay.push(game.post(url, token));
-      await eventually(async () => {
-        const { rowCount } = await pool.query(
-          "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
-        );
-        assert.equal(rowCount, underWay.length);
-      });
-    }
-    const start = performance.now();
-    process.kill('SIGTERM');
+  // While the user's row is locked, posts of this user stay in flight.
+  const [held = ''] = users;
+  const blocker = await pool.connect();
+  await blocker.query('BEGIN');
+  await blocker.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [held]);
+  const tokens = [newToken(held, 7), newToken(held, 8)];
+  const inFlight: Promise<Answer>[] = [];
+  for (const token of tokens) {
+    inFlight.push(game.post(url, token));
     await eventually(async () => {
-      const status = await fetch(`${url}/v1/leaderboards`).then(
-        (response) => response.status,
-        () => 0,
+      const { rowCount } = await pool.query(
+        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
       );
-      assert(status !== 200);
+      assert.equal(rowCount, inFlight.length);
     });
-    const late = await game.post(url, newToken(held, 1));
-    t.ok(late.status === 0 || (late.status === 503 && late.retryAfter !== undefined), 'refused cleanly');
-    await blocker.query('COMMIT');
-    blocker.release();
-    const answers = await Promise.all(underWay);
-    t.same(
-      answers.map(({ status }) => status),
-      answers.map(() => 200),
-      'each post that was under way is answered',
+  }
+  const start = performance.now();
+  process.kill('SIGTERM');
+  await eventually(async () => {
+    const status = await fetch(`${url}/v1/leaderboards`).then(
+      (response) => response.status,
+      () => 0,
     );
-    t.equal(await ended, 0, 'exit code');
-    t.ok(performance.now() - start < 10_000, 'well within 30 s');
+    assert(status !== 200);
+  });
+  const late = await game.post(url, newToken(held, 1));
+  t.ok(late.status === 0 || (late.status === 503 && late.retryAfter !== undefined), 'refused cleanly');
+  await blocker.query('COMMIT');
+  blocker.release();
+  const answers = await Promise.all(inFlight);
+  t.same(
+    answers.map(({ status }) => status),
+    answers.map(() => 200),
+    'each post in flight is answered',
+  );
+  t.equal(await ended, 0, 'exit code');
+  t.ok(performance.now() - start < 10_000, 'well within 30 s');
 
-    const recorded = await events(pool);
-    countedOnce(
-      t,
-      tokens,
-      recorded.filter(({ tokenId }) => tokens.some(({ id }) => id === tokenId)),
-      answers,
-    );
-    nothingLost(t, [...load.answers, ...answers, late], await truth(pool, 'global'), recorded);
-  },
-);
+  const recorded = await events(pool);
+  countedOnce(
+    t,
+    tokens,
+    recorded.filter(({ tokenId }) => tokens.some(({ id }) => id === tokenId)),
+    answers,
+  );
+  nothingLost(t, [...load.answers, ...answers, late], await truth(pool, 'global'), recorded);
+});
 
-/** Throws what nobody catches when it gets SIGWINCH. */
-const BOOM = `--import data:text/javascript,${encodeURIComponent(
+/** Makes SIGWINCH cause an unhandled rejection. */
+const REJECT_ON_SIGWINCH = `--import data:text/javascript,${encodeURIComponent(
   'process.once("SIGWINCH", () => { Promise.reject(new Error("boom")); });',
 )}`;
 
 for (const [how, signal, exitCode] of [
   ['SIGTERM', 'SIGTERM', 0],
   ['SIGINT', 'SIGINT', 0],
-  ['an exception that nobody handles', 'SIGWINCH', 1],
+  ['an unhandled rejection', 'SIGWINCH', 1],
 ] as const) {
   t.test(`${how} under load: each post is answered or refused cleanly, and nothing is lost`, async (t) => {
     const databaseUrl = await buildTestDatabase(t);
     const users = await prepare(databaseUrl, 20);
     const pool = openPool(t, databaseUrl);
-    const { url, process, ended } = await startService(t, databaseUrl, { NODE_OPTIONS: BOOM });
+    const { url, process, ended } = await startService(t, databaseUrl, { NODE_OPTIONS: REJECT_ON_SIGWINCH });
     const load = new Load(new GameServer(t), users, 32, () => url);
     await load.more(300);
     const start = performance.now();

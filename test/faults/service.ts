@@ -10,11 +10,11 @@ const SERVER = fileURLToPath(new URL('../../src/server.js', import.meta.url));
 export interface Service {
   readonly url: string;
   readonly process: ChildProcess;
-  /** Resolves to the exit code, or the signal, with which it has ended. */
+  /** Resolves to the exit code of the process, or to the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals | null>;
 }
 
-/** The service as a process of its own, on a free port, ready for requests. */
+/** Starts the service as a process of its own on a free port. Resolves when it accepts requests. */
 export async function startService(
   t: Test,
   databaseUrl: string,

@@ -16,12 +16,12 @@ import { PostgresProxy } from './proxy.js';
 
 type Mode = Pick<AppConfig, 'REDIS_MODE'> & { REDIS_URL?: string };
 
-/** What one instance does shows on another within a second; on a loaded machine some more. */
-const AT_ONCE_MS = 1_500;
-/** A connection that was refused is tried again after two seconds at most. */
-const HEALED_MS = 5_000;
+/** Changes of one instance show on another within a second, or some more on a loaded machine. */
+const SOON_MS = 1_500;
+/** A refused connection is retried after at most two seconds. */
+const RECOVERED_MS = 5_000;
 
-/** Two instances, of which the second reaches PostgreSQL by a way that can be closed. */
+/** Two instances; the second one connects to PostgreSQL through a proxy. */
 async function open(t: Test, mode: Mode) {
   const databaseUrl = await buildTestDatabase(t);
   const proxy = await PostgresProxy.open(t, Number(new URL(databaseUrl).port));
@@ -35,13 +35,13 @@ async function open(t: Test, mode: Mode) {
   };
   const score = async (userId: string) =>
     assert.equal((await accounts.server.post('/v1/scores', { actionToken: mint(userId) })).status, 200);
-  return { one, two, api, proxy, pool, score, ...accounts, there: api.at(two.url) };
+  return { one, two, api, proxy, pool, score, ...accounts, other: api.at(two.url) };
 }
 
 type Setting = Awaited<ReturnType<typeof open>>;
 
-/** Changes of every kind on the first instance. @returns what the second one must then show */
-async function changeEverything({ api, there, admin, score }: Setting, stream: BoardStream, round: number) {
+/** Prepares changes of every kind on the first instance, and checks of what the second one shows after them. */
+async function changeEverything({ api, other, admin, score }: Setting, stream: BoardStream, round: number) {
   const [ada, bob, eve] = [
     await newPlayer(api, 'Ada'),
     await newPlayer(api, 'Bob'),
@@ -52,7 +52,7 @@ async function changeEverything({ api, there, admin, score }: Setting, stream: B
   for (const { id } of [ada, bob, eve]) await score(id);
   const all = [ada.id, bob.id, eve.id];
   const displayed = async () => {
-    const { items } = (await there.get('/v1/leaderboards/global/entries?limit=100')).is(200, Entries);
+    const { items } = (await other.get('/v1/leaderboards/global/entries?limit=100')).is(200, Entries);
     return items
       .filter(({ userId }) => all.includes(userId))
       .map(({ displayName, score }) => ({ displayName, score }));
@@ -97,16 +97,16 @@ async function changeEverything({ api, there, admin, score }: Setting, stream: B
           ceilingMs,
         ),
         eventually(async () => {
-          const logout = await there.as(ada.session.accessToken).get('/v1/users/me');
+          const logout = await other.as(ada.session.accessToken).get('/v1/users/me');
           logout.fails('unauthenticated');
-          const reuse = await there.as(bob.session.accessToken).get('/v1/users/me');
+          const reuse = await other.as(bob.session.accessToken).get('/v1/users/me');
           reuse.fails('unauthenticated');
-          (await there.post('/v1/auth/refresh', { refreshToken })).fails('refresh-token-invalid');
+          (await other.post('/v1/auth/refresh', { refreshToken })).fails('refresh-token-invalid');
         }, ceilingMs),
         eventually(async () => {
-          const { items } = (await there.get('/v1/actions')).is(200, Actions);
+          const { items } = (await other.get('/v1/actions')).is(200, Actions);
           assert(items.some(({ id }) => id === `go-${round}`));
-          (await there.get(`/v1/leaderboards/round-${round}/entries`)).is(200, Entries);
+          (await other.get(`/v1/leaderboards/round-${round}/entries`)).is(200, Entries);
         }, ceilingMs),
       ]),
     before: [
@@ -119,19 +119,21 @@ async function changeEverything({ api, there, admin, score }: Setting, stream: B
 
 async function instancesAgree(t: Test, mode: Mode, redis: readonly RedisServer[]): Promise<void> {
   const setting = await open(t, mode);
-  const { two, api, proxy, pool, score, there } = setting;
+  const { two, api, proxy, pool, score, other } = setting;
   const stream = await BoardStream.open(t, two.url);
 
   let round = await changeEverything(setting, stream, 1);
-  await round.arrives(round.before, AT_ONCE_MS);
+  await round.arrives(round.before, SOON_MS);
   const start = performance.now();
   await round.change();
-  await round.changed(AT_ONCE_MS);
-  t.pass(`changes of every kind show on the other instance: ${Math.round(performance.now() - start)} ms`);
+  await round.changed(SOON_MS);
+  t.pass(
+    `changes of every kind show on the other instance after ${Math.round(performance.now() - start)} ms`,
+  );
 
-  // Both hear nothing of one another, and the second cannot listen again before everything has happened.
+  // The instances receive nothing from each other, and the second cannot listen again before all changes are made.
   round = await changeEverything(setting, stream, 2);
-  await round.arrives(round.before, AT_ONCE_MS);
+  await round.arrives(round.before, SOON_MS);
   const { target } = proxy;
   proxy.target = null;
   await pool.query(
@@ -142,26 +144,26 @@ async function instancesAgree(t: Test, mode: Mode, redis: readonly RedisServer[]
   for (const client of clients) await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
   await round.change();
   proxy.target = target;
-  const healed = performance.now();
-  await round.changed(HEALED_MS);
+  const restored = performance.now();
+  await round.changed(RECOVERED_MS);
   t.pass(
-    `and after the channels were cut: ${Math.round(performance.now() - healed)} ms after they were back`,
+    `changes that were missed show ${Math.round(performance.now() - restored)} ms after the channels are back`,
   );
   for (const client of clients) client.disconnect();
 
   if (mode.REDIS_MODE !== 'off') {
-    // Redis is there, and its messages do not arrive.
+    // Redis is up, but its messages do not arrive.
     await two.app.redisSubscriber.unsubscribe('scoreboard:boards');
     const lea = await newPlayer(api, 'Lea');
     await score(lea.id);
     await eventually(async () => {
       assert(stream.board?.items.some(({ userId }) => userId === lea.id));
-      const { items } = (await there.get('/v1/leaderboards/global/entries')).is(200, Entries);
+      const { items } = (await other.get('/v1/leaderboards/global/entries')).is(200, Entries);
       assert(items.some(({ userId }) => userId === lea.id));
-    }, AT_ONCE_MS);
-    t.pass('and what a lost message would have told');
+    }, SOON_MS);
+    t.pass('a change whose message was lost shows as well');
   }
-  t.ok(stream.isOpen, 'on a stream that was open all the time');
+  t.ok(stream.isOpen, 'the stream stayed open');
   t.same(stream.disorder, []);
 }
 

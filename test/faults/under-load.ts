@@ -10,17 +10,17 @@ import { eventually } from '../api.js';
 import { buildTestApp, buildTestDatabase } from '../helper.js';
 import { BOARDS, GameServer, newToken, openPool, prepare } from '../ledger/game-server.js';
 import { agreement, events, truth } from '../ledger/truth.js';
+import { BoardObserver } from './board-observer.js';
 import { BoardStream } from './board-stream.js';
 import { Load, nothingLost } from './load.js';
-import { Onlookers } from './onlookers.js';
 
 const PLAYERS = 50;
-/** Some of them score only while the fault lasts: nothing that comes later can cover up that it was missed. */
+/** Players who score only during the fault, so that no later score can hide a lost one. */
 const QUIET = 10;
 const WORKERS = 8;
-/** So far apart that few ranks change while the load runs, and a wrong one shows. */
+/** Far enough apart that few ranks change under load, and a wrong rank shows. */
 const POINTS_APART = 2_000;
-/** A second for Redis, and what a loaded machine takes for all else. */
+/** The deadline of Redis commands, a second, and a margin for a loaded machine. */
 const SLOW_MS = 1_500;
 const RECOVERED_MS = 15_000;
 
@@ -29,28 +29,28 @@ export type RedisSettings = Pick<AppConfig, 'REDIS_MODE'> & { REDIS_URL: string 
 export const single = (url: string): RedisSettings => ({ REDIS_MODE: 'single', REDIS_URL: url });
 export const cluster = (url: string): RedisSettings => ({ REDIS_MODE: 'cluster', REDIS_URL: url });
 
-/** What the author of a fault has to do with. */
+/** What a fault can use. */
 export interface Run {
   readonly load: Load;
   readonly urls: readonly string[];
   readonly pool: pg.Pool;
   /** A client of the first instance. */
   readonly redis: RedisClient;
-  /** Resolves when all instances say that Redis is not well, while writes go on. */
+  /** Resolves when all instances report the failure of Redis and still accept scores. */
   degraded(): Promise<void>;
 }
 
 interface Options {
   readonly databaseUrl?: string;
-  /** Another way to the database for the instances. */
+  /** The URL of the database through a proxy, for the instances. */
   readonly through?: string;
-  /** PostgreSQL goes away too: then a request may be refused, or wait for it. */
+  /** PostgreSQL fails too, so that requests may be rejected or wait for it. */
   readonly databaseFails?: boolean;
 }
 
 /**
- * Lets a fault happen to two instances on which fifty players score, with open streams and people who read, and looks at all
- * that anybody was told meanwhile and at what has become of it.
+ * Runs a fault against two instances while fifty players score, streams are open and the board is read. Then checks every
+ * answer and view, and the final state of PostgreSQL, Redis and the streams.
  */
 export async function underLoad(
   t: Test,
@@ -70,13 +70,13 @@ export async function underLoad(
   );
   await healthy(urls, 200, 'ok');
 
-  const onlookers = await Onlookers.start(pool, urls, databaseFails);
+  const observer = await BoardObserver.start(pool, urls, databaseFails);
   const streams: BoardStream[] = [];
   for (const url of urls) {
     for (let i = 0; i < 3; i++) {
       const query = `limit=100&user=${users[i]}`;
       streams.push(
-        await BoardStream.open(t, url, query, (board) => onlookers.noteEvent(`stream of ${url}`, board)),
+        await BoardStream.open(t, url, query, (board) => observer.addView(`stream of ${url}`, board)),
       );
     }
   }
@@ -92,33 +92,33 @@ export async function underLoad(
     await load.more(100);
   };
   await fault({ load, urls, pool, redis: one.app.redis, degraded });
-  const over = performance.now();
+  const ended = performance.now();
   await healthy(urls, 200, 'ok');
-  const converged = Math.round(performance.now() - over);
+  const converged = Math.round(performance.now() - ended);
   await load.more(150);
   await load.stop();
 
   const answers = [...first, ...load.answers];
   const summary = nothingLost(t, answers, await truth(pool, 'global'), await events(pool));
-  const refused = load.answers.filter(({ status }) => status !== 200);
+  const rejected = load.answers.filter(({ status }) => status !== 200);
   if (!databaseFails) {
-    t.same(refused, [], 'a write never fails because Redis does');
-    const slowest = Math.max(onlookers.slowestMs, ...load.answers.map(({ ms }) => Math.round(ms)));
-    t.ok(slowest < SLOW_MS, `nobody waited for Redis: at most ${slowest} ms`);
+    t.same(rejected, [], 'a score never fails because Redis does');
+    const slowest = Math.max(observer.slowestMs, ...load.answers.map(({ ms }) => Math.round(ms)));
+    t.ok(slowest < SLOW_MS, `no request waited for Redis: at most ${slowest} ms`);
   }
   await agreement(t, pool, urls, 5_000);
   await redisAgrees(t, pool, one.app.redis);
   await streamsAgree(t, pool, streams, users);
-  const wrong = await onlookers.judge(load.answers);
+  const wrong = await observer.violations(load.answers);
   t.same(
     wrong.slice(0, 5),
     [],
-    `${onlookers.views} views of the board and ${load.answers.length} receipts: ${wrong.length} wrong`,
+    `${observer.views} views of the board and ${load.answers.length} receipts: ${wrong.length} wrong`,
   );
   t.comment(`${summary}; ${converged} ms to converge`);
 }
 
-/** Waits until every instance says so of its health. */
+/** Waits until every instance reports this status and this state of Redis. */
 export async function healthy(urls: readonly string[], status: number, redis: string): Promise<void> {
   await eventually(async () => {
     for (const url of urls) {
@@ -167,14 +167,14 @@ async function streamsAgree(
       assert.equal(own?.rank, rankOf(users[i % 3]));
     }
   });
-  await t.resolves(agree, 'every stream has shown the final board, and its user the final rank');
+  await t.resolves(agree, 'every stream shows the final board and the final rank of its user');
   t.ok(
     streams.every(({ isOpen }) => isOpen),
-    'on the connections that they had from the start',
+    'on their first connections',
   );
   t.same(
     streams.flatMap(({ disorder }) => disorder),
     [],
-    'and no version after a newer one',
+    'and no version came after a newer one',
   );
 }

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import type pg from 'pg';
 import t, { type Test } from 'tap';
 import { Catalog } from '../../src/catalog/catalog.js';
 import type { RecordedScore, Submission } from '../../src/ledger/score-ledger.js';
@@ -7,7 +6,7 @@ import { buildTestDatabase } from '../helper.js';
 import { BOARDS, openPool, prepare, sum } from './game-server.js';
 import { newLedger, outcome, outcomes, submission } from './ledgers.js';
 import { truth } from './truth.js';
-import { during, waiting } from './waiting.js';
+import { holding, waiting } from './waiting.js';
 
 const act = { actor: 'svc_1', reason: 'A test.' };
 const LIMITS = { cooldownMs: null, dailyLimit: 1_000, boards: [] };
@@ -113,15 +112,14 @@ t.test('a score that is held counts nowhere, and later not on a board that was f
 t.test('a batch that waits at the fence while a freeze commits sees the board frozen', async (t) => {
   const { pool, user, catalog, ledger, errors } = await open(t);
   // Holds up the freeze after it has closed the fence.
-  const client = await pool.connect();
-  await client.query('BEGIN');
-  await client.query("SELECT FROM leaderboards WHERE id = 'global' FOR UPDATE");
+  const unlock = await holding(pool, (client) =>
+    client.query("SELECT FROM leaderboards WHERE id = 'global' FOR UPDATE"),
+  );
   const freezing = catalog.setFrozen('global', true, act);
   await waiting(pool, 1);
   const recording = ledger.record(submission(user, 5));
   await waiting(pool, 2);
-  await client.query('ROLLBACK');
-  client.release();
+  await unlock();
   t.match(await freezing, { id: 'global', frozenAt: String });
   t.same(boardsOf(await recording), [
     ['best-race', 5],
@@ -134,15 +132,18 @@ t.test('a batch that waits at the fence while a freeze commits sees the board fr
 t.test('a freeze waits for the batch that is being written, and that batch counts', async (t) => {
   const { pool, users, catalog, ledger } = await open(t, 2);
   const [first = '', second = ''] = users;
-  // The batch has passed the fence and waits for the token.
   const score = submission(first, 5);
-  const insert = (client: pg.ClientBase) =>
-    client.query("INSERT INTO consumed_tokens VALUES ($1, 'evt_1', 'usr_1', now(), now())", [score.tokenId]);
-  const [recorded, frozen] = await during(pool, insert, 2, () =>
-    Promise.all([outcomes(ledger, [score, submission(second, 7)]), catalog.setFrozen('global', true, act)]),
+  const commit = await holding(pool, (client) =>
+    client.query("INSERT INTO consumed_tokens VALUES ($1, 'evt_1', 'usr_1', now(), now())", [score.tokenId]),
   );
-  t.same(recorded, ['action-token-replayed', [null, 7]]);
-  t.match(frozen, { frozenAt: String });
+  const recording = outcomes(ledger, [score, submission(second, 7)]);
+  // The batch has passed the fence, and waits for the token.
+  await waiting(pool, 1);
+  const freezing = catalog.setFrozen('global', true, act);
+  await waiting(pool, 2);
+  await commit();
+  t.same(await recording, ['action-token-replayed', [null, 7]]);
+  t.match(await freezing, { frozenAt: String });
   t.same(await outcome(ledger, submission(second, 1)), 'frozen');
 });
 

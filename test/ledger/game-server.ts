@@ -53,10 +53,6 @@ export async function withPool<T>(databaseUrl: string, work: (pool: pg.Pool) => 
   }
 }
 
-/** What a score has done on the boards that took it. */
-export const results = ({ leaderboards }: Pick<Receipt, 'leaderboards'>) =>
-  leaderboards.flatMap((board) => ('skipped' in board ? [] : board));
-
 export interface Token {
   readonly id: string;
   readonly userId: string;

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { BOARDS_OF_USER, LEAVE_BOARDS } from '../../src/access/users.js';
 import { firstIdAt } from '../../src/ids.js';
 import { RECORD_BATCH } from '../../src/ledger/record-batch.js';
 import { PAST_DAYS, PAST_POINTS, RECOMPUTE } from '../../src/ledger/statements.js';
@@ -9,6 +10,7 @@ interface Node {
   readonly 'Node Type': string;
   readonly 'Relation Name'?: string;
   readonly 'Index Name'?: string;
+  readonly 'Index Cond'?: string;
   readonly Plans?: Node[];
 }
 
@@ -24,6 +26,8 @@ for (const statistics of ['none', 'fresh']) {
     if (statistics === 'fresh') await pool.query('ANALYZE');
     // What every connection settles on after five executions.
     await pool.query('SET plan_cache_mode = force_generic_plan');
+    // As on every connection of the service.
+    await pool.query('SET enable_seqscan = off');
     await pool.query(
       `PREPARE batch (text[], text[], text[], text[], bigint[], text[], float8[], float8[], text, bool[], text[], text[], text) AS ${RECORD_BATCH}`,
     );
@@ -35,6 +39,10 @@ for (const statistics of ['none', 'fresh']) {
       .filter(({ 'Node Type': type }) => /Scan/.test(type));
     const of = (relation: string) =>
       scans.filter((node) => node['Relation Name'] === relation || node['Index Name']?.startsWith(relation));
+    t.ok(
+      of('leaderboards').every((node) => node['Index Cond'] !== undefined),
+      'of the leaderboards only those that are fed are read',
+    );
     for (const relation of ['users', 'scores']) {
       t.ok(of(relation).length > 0);
       t.same(
@@ -89,4 +97,22 @@ for (const statistics of ['none', 'fresh']) {
       }
     },
   );
+}
+
+for (const statistics of ['none', 'fresh']) {
+  t.test(`the boards of a user are found by an index of their own (statistics: ${statistics})`, async (t) => {
+    const pool = openPool(t, await buildTestDatabase(t), { max: 1 });
+    await addPlayers(pool, 5_000);
+    await pool.query(`INSERT INTO scores SELECT 'global', 1, id, 1, -1, now(), 1 FROM users`);
+    if (statistics === 'fresh') await pool.query('ANALYZE');
+    for (const sql of [BOARDS_OF_USER, LEAVE_BOARDS]) {
+      const { rows } = await pool.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(`EXPLAIN (FORMAT JSON) ${sql}`, [
+        'usr_1',
+      ]);
+      const indexes = rows
+        .flatMap(({ 'QUERY PLAN': [{ Plan }] }) => nodes(Plan))
+        .flatMap(({ 'Index Name': name }) => name ?? []);
+      t.same(indexes, ['scores_user_idx']);
+    }
+  });
 }

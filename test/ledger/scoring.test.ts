@@ -6,6 +6,7 @@ import type { ScoredChange } from '../../src/leaderboard/entry.js';
 import { type RecordedScore, ScoreLedger } from '../../src/ledger/score-ledger.js';
 import { buildTestDatabase } from '../helper.js';
 import { typeId } from '../mint.js';
+import { results } from '../receipts.js';
 import { addPlayers, groupBy, openPool } from './game-server.js';
 
 const MAX = Number.MAX_SAFE_INTEGER;
@@ -241,9 +242,6 @@ t.test('scoring', async (t) => {
     );
   });
 });
-
-const results = ({ leaderboards }: RecordedScore) =>
-  leaderboards.flatMap((board) => ('skipped' in board ? [] : board));
 
 /** @throws Error; an assertion of tap would not make fast-check shrink */
 function same(found: unknown, wanted: unknown, what: string): void {

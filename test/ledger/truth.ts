@@ -2,7 +2,8 @@ import { type Entries, leaderboardOf } from '@scoreboard/client';
 import type pg from 'pg';
 import type { Test } from 'tap';
 import type { Receipt } from '../../schemas/score.js';
-import { type Answer, BOARDS, groupBy, results, type Token } from './game-server.js';
+import { results } from '../receipts.js';
+import { type Answer, BOARDS, groupBy, type Token } from './game-server.js';
 
 /** What PostgreSQL holds, and whether answers and boards agree with it. */
 
@@ -106,8 +107,8 @@ export function countedOnce(
 
 /** The receipts of a user and board are the steps of one way from nothing to the final score. */
 export async function unbroken(t: Test, pool: pg.Pool, receipts: readonly Receipt[]): Promise<void> {
-  const steps = receipts.flatMap(({ userId, points, ...receipt }) =>
-    results(receipt).map((step) => ({ userId, points, ...step })),
+  const steps = receipts.flatMap((receipt) =>
+    results(receipt).map((step) => ({ userId: receipt.userId, points: receipt.points, ...step })),
   );
   const broken: unknown[] = [];
   for (const board of BOARDS) {

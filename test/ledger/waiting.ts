@@ -11,22 +11,29 @@ export const waiting = (pool: pg.Pool, statements: number): Promise<void> =>
     assert.equal(rowCount, statements);
   });
 
+type Change = (client: pg.ClientBase) => Promise<unknown>;
+
+/** Makes a change in a transaction, which the returned function commits. */
+export async function holding(pool: pg.Pool, change: Change): Promise<() => Promise<void>> {
+  const client = await pool.connect();
+  await client.query('BEGIN');
+  await change(client);
+  return async () => {
+    await client.query('COMMIT');
+    client.release(true);
+  };
+}
+
 /** Starts `work` while a transaction has made a change, and commits when so many statements wait for it. */
 export async function during<T>(
   pool: pg.Pool,
-  change: (client: pg.ClientBase) => Promise<unknown>,
+  change: Change,
   statements: number,
   work: () => Promise<T>,
 ): Promise<T> {
-  const client = await pool.connect();
-  try {
-    await client.query('BEGIN');
-    await change(client);
-    const result = work();
-    await waiting(pool, statements);
-    await client.query('COMMIT');
-    return await result;
-  } finally {
-    client.release(true);
-  }
+  const commit = await holding(pool, change);
+  const result = work();
+  await waiting(pool, statements);
+  await commit();
+  return await result;
 }

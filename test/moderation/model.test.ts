@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type pg from 'pg';
 import t, { type Test } from 'tap';
 import type { AppConfig } from '../../src/config.js';
+import { boardKey } from '../../src/leaderboard/board-key.js';
 import { eventually } from '../api.js';
 import { buildTestApp, buildTestDatabase, type TestApp } from '../helper.js';
 import { ACTION, addPlayers, openPool, prepare } from '../ledger/game-server.js';
@@ -88,7 +89,7 @@ class World {
     while (Date.now() <= last + 1) await nextTurn();
     const userId = this.users[who % this.users.length] ?? '';
     const actionId = suspect ? HELD_ACTION : ACTION;
-    const limits = app.catalog.limits(actionId);
+    const limits = await app.catalog.limits(actionId);
     const { eventId, acceptedAt, status } = await app.ledger.record(
       submission(userId, points, { actionId, limits }),
     );
@@ -142,7 +143,7 @@ class World {
       assert.deepEqual(truth, wanted, `${board} in PostgreSQL`);
       for (const { app } of this.instances) {
         await eventually(async () => {
-          const { items } = await app.leaderboards.many(board, this.users);
+          const { items } = await app.leaderboards.many(boardKey(board, 1), this.users);
           const shown = new Map(
             items.map(({ userId, score, achievedAt }) => [userId, { score, achievedAt }]),
           );

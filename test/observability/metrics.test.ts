@@ -2,16 +2,21 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { Redis } from 'ioredis';
 import t from 'tap';
 import { ensureTestProgram } from '../../dev/test-program.js';
 import { Receipt } from '../../schemas/score.js';
-import { keysOf } from '../../src/leaderboard/redis-leaderboard.js';
+import { newId } from '../../src/ids.js';
+import { boardKey } from '../../src/leaderboard/board-key.js';
+import { keysOf } from '../../src/leaderboard/redis-projection.js';
 import { type Api, eventually, newPlayer, startApi } from '../api.js';
 import { buildTestDatabase } from '../helper.js';
-import { addPlayers, withPool } from '../ledger/game-server.js';
+import { addPlayers, openPool, withPool } from '../ledger/game-server.js';
 import { mint } from '../mint.js';
 import { exchange } from '../raw-http.js';
 import { RedisServer } from '../redis-server.js';
+
+const GLOBAL = boardKey('global', 1);
 
 interface Sample {
   readonly name: string;
@@ -83,7 +88,8 @@ t.test('the metrics of the specification, and nothing that Prometheus objects to
     'nodejs_eventloop_lag_p99_seconds',
     'score_ledger_queue_depth',
     'database_pool_waiting',
-    'leaderboard_projection_epoch_timestamp_seconds',
+    'leaderboard_projections',
+    'leaderboard_projections_opened_total',
   ]) {
     t.ok(Number.isFinite(scrape.value(operators)), operators);
   }
@@ -203,7 +209,7 @@ t.test('streams are counted while they are open, whatever their end', async (t) 
   const stalled = await open();
   stalled.pause();
   await eventually(async () => {
-    await app.leaderboards.rename(player, `Player ${performance.now()}`);
+    await app.leaderboards.rename(newId('chg'), player, `Player ${performance.now()}`, [GLOBAL]);
     assert.equal(await closed('stalled'), 1);
   }, 30_000);
   stalled.destroy();
@@ -228,7 +234,73 @@ t.test('drift is what the last comparison found, and gone when another instance 
   );
   await eventually(async () => assert.equal(await drift(), 2));
   // From now on the turn is always another's.
-  const key = keysOf({ id: 'global', season: 1, sort: 'desc' }).compared;
-  await one.app.redis.set(key, 'by another instance');
+  await one.app.redis.set(keysOf(GLOBAL).reconciled, 'by another instance');
   await eventually(async () => assert.equal(await drift(), 0));
 });
+
+/** The series that a scrape shows of the service itself. Those of Node come and go with its timers and collections. */
+const seriesOf = ({ text }: Scrape): string[] =>
+  text
+    .split('\n')
+    .map((line) => line.replace(/ \S+$/, ''))
+    .filter((series) => !/^(# \w+ )?(nodejs|process)_/.test(series));
+
+/** Reads these boards, which are all that is open, and waits until their projections are ready. */
+async function openBoards(api: Api, ids: readonly string[]): Promise<void> {
+  for (const id of ids) assert.equal((await api.get(`/v1/leaderboards/${id}/entries`)).status, 200);
+  await eventually(async () => {
+    const scrape = await Scrape.of(api);
+    assert.equal(scrape.value('leaderboard_projections', { state: 'ready' }), ids.length);
+    assert.equal(scrape.value('leaderboard_projections', { state: 'loading' }), 0);
+  }, 30_000);
+}
+
+for (const mode of ['off', 'single'] as const) {
+  t.test(`a scrape costs the same with one leaderboard and with 300, REDIS_MODE=${mode}`, async (t) => {
+    const redis = await RedisServer.start(t);
+    const databaseUrl = await buildTestDatabase(t);
+    const { app, api } = await startApi(t, {
+      DATABASE_URL: databaseUrl,
+      REDIS_MODE: mode,
+      ...(mode === 'single' && { REDIS_URL: redis.url }),
+    });
+    await openBoards(api, ['global']);
+    const one = await Scrape.of(api);
+
+    const levels = Array.from({ length: 299 }, (_, i) => `level-${i}`);
+    const database = openPool(t, databaseUrl);
+    await database.query(
+      "INSERT INTO leaderboards (id, title, sort, operator) SELECT id, id, 'desc', 'best' FROM unnest($1::text[]) id",
+      [levels],
+    );
+    const players = await addPlayers(database, 3);
+    await database.query(
+      `INSERT INTO scores SELECT board, 1, player, 7, -7, now(), 1
+       FROM unnest($1::text[]) board, unnest($2::text[]) player`,
+      [levels.slice(0, 50), players],
+    );
+    await openBoards(api, ['global', ...levels]);
+    const many = await Scrape.of(api);
+    t.same(seriesOf(many), seriesOf(one));
+    t.equal(many.value('leaderboard_projections_opened_total'), 300);
+    const bytes = (scrape: Scrape) => scrape.value('leaderboard_projection_bytes');
+    t.ok(bytes(many) > 100 * bytes(one), 'the gauges cover all boards');
+    t.ok(bytes(many) < many.value('leaderboard_projection_capacity_bytes'));
+
+    const asked: string[] = [];
+    const client = new Redis(redis.url);
+    const monitor = await client.monitor();
+    t.teardown(() => [client, monitor].map((connection) => connection.disconnect()));
+    app.pg.pool.on('acquire', () => asked.push('a connection to PostgreSQL'));
+    monitor.on('monitor', (_time: string, command: string[]) => asked.push(command.join(' ')));
+    await Scrape.of(api);
+    // Redis reports its commands in order: when it reports this one, it has reported all of the scrape.
+    await client.echo('done');
+    await eventually(async () => assert.ok(asked.includes('echo done')));
+    // The check of /health asks for this key, at most once a second.
+    t.same(
+      asked.filter((command) => command !== 'get scoreboard:sentinel'),
+      ['echo done'],
+    );
+  });
+}

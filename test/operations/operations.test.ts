@@ -8,7 +8,7 @@ import { promtool } from '../deploy/prometheus-server.js';
 import { buildTestApp, buildTestDatabase } from '../helper.js';
 import { blocks, RUNBOOK, section, sections } from './runbook.js';
 
-/** What the runbook says is there, and can be run. */
+/** The contents of the runbook exist, and its commands work. */
 
 const Rules = Type.Object({
   groups: Type.Array(
@@ -38,7 +38,7 @@ t.test('every alert has its section, and every section its alert', async (t) => 
   }
 });
 
-t.test('the triggers of a rollback are those of the rules, and say so', async (t) => {
+t.test('the rollback triggers are those of the rules, and are marked as such', async (t) => {
   const triggers = alerts.filter(({ labels }) => labels?.['rollback'] === 'true').map(({ alert }) => alert);
   const named = [...section('Rollback').matchAll(/\[(\w+)\]\(#\w+\)/g)].map(([, name]) => name);
   t.same(
@@ -50,7 +50,7 @@ t.test('the triggers of a rollback are those of the rules, and say so', async (t
   }
 });
 
-t.test('links lead somewhere', async (t) => {
+t.test('links have a target', async (t) => {
   const anchors = [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
     title.toLowerCase().replaceAll(' ', '-'),
   );
@@ -59,14 +59,14 @@ t.test('links lead somewhere', async (t) => {
   for (const [, file = ''] of text.matchAll(/`(test\/[\w/.-]+\.ts)`/g)) t.ok(readFileSync(file), file);
 });
 
-t.test('every metric that it names is measured', async (t) => {
+t.test('every metric that it names exists', async (t) => {
   const { url } = await buildTestApp(t);
   const measured = await (await fetch(`${url}/metrics`)).text();
   const names = new Set([...measured.matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name));
   const families = [...names].map((name = '') => name.replace(/_.*/, '_'));
   const prose = text.replaceAll(/```sql[\s\S]*?```/g, '');
   const words = new Set([...prose.matchAll(/\b[a-z]+(?:_[a-z0-9]+)+\b/g)].map(([word]) => word));
-  // A table, not a metric, though it begins like one.
+  // A table, not a metric, although its name begins like one.
   words.delete('score_events');
   const named = [...words]
     .filter((word) => families.some((family) => word.startsWith(family)))
@@ -78,14 +78,14 @@ t.test('every metric that it names is measured', async (t) => {
   );
 });
 
-t.test('its queries are PromQL', async (t) => {
+t.test('its queries are valid PromQL', async (t) => {
   const rules = blocks('promql').map((expr, i) => ({ record: `runbook:query:${i}`, expr }));
   t.ok(rules.length > 5);
   const folder = t.testdir({ 'rules.yml': JSON.stringify({ groups: [{ name: 'runbook', rules }] }) });
   t.match(await promtool(['check', 'rules', `${folder}/rules.yml`]), `SUCCESS: ${rules.length} rules found`);
 });
 
-t.test('its SQL can be run', async (t) => {
+t.test('its SQL can be executed', async (t) => {
   const client = new pg.Client(await buildTestDatabase(t));
   await client.connect();
   t.teardown(() => client.end());

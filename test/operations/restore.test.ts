@@ -54,7 +54,7 @@ t.test('a dump of a database that is being written to, restored into a new one',
   const after = pointsOf(load);
   await load.more(100);
   await load.stop();
-  // What the backup does not know of: a score, a player who comes, and one who is erased.
+  // Changes after the backup: a score, a new player, and an erased one.
   await ada.post();
   const dan = await later('Dan');
   (await bea.api.delete('/v1/users/me')).isEmpty(204);
@@ -119,12 +119,12 @@ t.test('a dump of a database that is being written to, restored into a new one',
     },
   );
 
-  await t.test('Redis that was emptied before: everything is as the backup has it', async (t) => {
+  await t.test('with an emptied Redis everything is as in the backup', async (t) => {
     await redisClient.flushall();
     const { api, url } = await startApi(t, { DATABASE_URL: newUrl, ...settings });
     await agreement(t, pool, [url], CONVERGED_MS);
     (await standing(api, bea.id)).is(200, EntryDetails);
-    // Sessions of before the backup are good, those of after it are not known any more.
+    // Sessions from before the backup are valid, later ones are unknown.
     t.equal(
       (await ada.api.at(url).post('/v1/scores', { actionToken: mint(ada.id, { act: ACTION }) })).status,
       200,

@@ -8,9 +8,9 @@ import { GameServer, openPool, prepare } from '../ledger/game-server.js';
 import { connectTestRedis, RedisServer } from '../redis-server.js';
 import { statement } from './runbook.js';
 
-/** The rehearsal of "Rotate secrets" in docs/operations.md, with a pair of instances on which somebody scores. */
+/** The rehearsal of "Rotate secrets" in docs/operations.md, with two instances under load. */
 
-/** Two instances, and a load that goes to the one that is not being restarted. */
+/** Two instances, and a load on the one that is not being restarted. */
 async function startPair(t: Test, users: string[], config: Partial<AppConfig>) {
   const pair = [await buildTestApp(t, config), await buildTestApp(t, config)];
   let turn = 0;
@@ -21,7 +21,7 @@ async function startPair(t: Test, users: string[], config: Partial<AppConfig>) {
     async restart(config: Partial<AppConfig>): Promise<void> {
       for (const [i, { app }] of pair.entries()) {
         turn = 1 - i;
-        // Whatever is under way there is answered first.
+        // Requests in progress are answered first.
         await load.more(20);
         await app.close();
         pair[i] = await buildTestApp(t, config);
@@ -33,11 +33,11 @@ async function startPair(t: Test, users: string[], config: Partial<AppConfig>) {
 
 const refused = ({ answers }: Load) => answers.filter(({ status }) => status !== 200);
 
-t.test('the password of the database, by two users that take turns', async (t) => {
+t.test('the password of the database is rotated with two alternating logins', async (t) => {
   const adminUrl = await buildTestDatabase(t, 'template0');
   const admin = openPool(t, adminUrl);
   const database = new URL(adminUrl).pathname.slice(1);
-  // Roles belong to the whole server: another run of this must not meet them.
+  // Roles belong to the whole server, so another run of this test must not find them.
   const named = (text: string) =>
     text.replaceAll(/\bscoreboard\b/g, 'scoreboard_before').replaceAll('scoreboard_', `${database}_`);
   const roles = ['a', 'b', 'owner', 'before'].map((name) => named(`scoreboard_${name}`)).join();
@@ -76,7 +76,7 @@ t.test('the password of the database, by two users that take turns', async (t) =
   t.same(rows, [{ tableowner: named('scoreboard_owner') }]);
 });
 
-t.test('the password of Redis, which takes two at a time', async (t) => {
+t.test('the password of Redis is rotated with two valid passwords at a time', async (t) => {
   const redis = await RedisServer.start(t);
   const client = await connectTestRedis(t, redis.url);
   await client.call('ACL', 'SETUSER', 'default', 'resetpass', '>old');

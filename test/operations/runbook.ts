@@ -3,13 +3,13 @@ import { readFileSync } from 'node:fs';
 export const RUNBOOK = 'docs/operations.md';
 const text = readFileSync(RUNBOOK, 'utf8');
 
-/** The blocks of code of a language, as they stand there. */
+/** The code blocks of a language. */
 export const blocks = (language: string): string[] =>
   [...text.matchAll(new RegExp(`^( *)\`\`\`${language}\\n([\\s\\S]*?)\\n *\`\`\`$`, 'gm'))].map(
     ([, indent = '', code = '']) => code.replaceAll(new RegExp(`^${indent}`, 'gm'), ''),
   );
 
-/** The titles of a level below a title, as they stand there. */
+/** The titles of a level below a title. */
 export function sections(level: number, below: string): string[] {
   const [, part = ''] = text.split(new RegExp(`^${'#'.repeat(level - 1)} ${below}$`, 'm'));
   const [own = ''] = part.split(new RegExp(`^#{1,${level - 1}} `, 'm'));
@@ -20,7 +20,7 @@ export function sections(level: number, below: string): string[] {
 export const section = (title: string): string =>
   (text.split(new RegExp(`^#+ ${title}$`, 'm'))[1] ?? '').split(/^#/m)[0] ?? '';
 
-/** The only statement that begins like this. */
+/** The only SQL statement with this beginning. */
 export function statement(beginning: string): string {
   const found = blocks('sql').filter((sql) => sql.startsWith(beginning));
   const [sql] = found;

@@ -8,8 +8,8 @@ import { freePort } from '../../dev/free-port.js';
 import { findTestProgram } from '../../dev/test-program.js';
 
 /**
- * A PostgreSQL server of the system that the tests run on, and the programs that belong to it: the one that the tests bring
- * has no pg_dump, and pg_dump reads no server that is newer than itself. It ends with the test.
+ * The system's PostgreSQL server and its programs, because the embedded server has no pg_dump, and pg_dump cannot read a
+ * server that is newer than itself. It ends with the test.
  */
 export class SystemPostgres {
   readonly #programs: string;
@@ -23,7 +23,7 @@ export class SystemPostgres {
   static async start(t: Test): Promise<SystemPostgres> {
     const initdb = findTestProgram('initdb');
     if (initdb === undefined) throw new Error('Run "npm test", which installs PostgreSQL.');
-    // A link to it may be on PATH, without the others.
+    // PATH may contain only a link to this program.
     const server = new SystemPostgres(dirname(realpathSync(initdb)), await freePort());
     const folder = mkdtempSync(join(tmpdir(), 'scoreboard-system-postgres-'));
     const owner = serverUser();
@@ -45,7 +45,7 @@ export class SystemPostgres {
     return `postgres://postgres@127.0.0.1:${this.#port}/${database}`;
   }
 
-  /** Runs a program that came with the server. */
+  /** Runs a program of the server's installation. */
   async run(program: string, ...args: string[]): Promise<void> {
     await promisify(execFile)(join(this.#programs, program), args);
   }

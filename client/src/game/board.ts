@@ -1,12 +1,12 @@
 const BOARD_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
 
-export interface BoardWish {
+export interface BoardOptions {
   readonly id: string;
   readonly limit: number;
 }
 
-/** Which board the address asks for: `?board=global&limit=10`. What makes no sense is as if it were not there. */
-export function boardIn(query: URLSearchParams): BoardWish {
+/** The board in the page's URL: `?board=global&limit=10`. Invalid values are ignored. */
+export function boardIn(query: URLSearchParams): BoardOptions {
   const id = query.get('board') ?? '';
   const limit = Number(query.get('limit') ?? Number.NaN);
   return {
@@ -16,7 +16,7 @@ export function boardIn(query: URLSearchParams): BoardWish {
 }
 
 /** The element of /widget.js. */
-export function boardElement({ id, limit }: BoardWish): HTMLElement {
+export function boardElement({ id, limit }: BoardOptions): HTMLElement {
   const board = document.createElement('live-leaderboard');
   board.setAttribute('board', id);
   board.setAttribute('limit', String(limit));

@@ -15,16 +15,16 @@ const SPARKS = 9;
 const TRAIL_LENGTH = 30;
 const TRAIL_EVERY = 2;
 
-/** What is seen and does not count: sparks, the comet's tail, the shake after a hit. */
+/** Visual effects without influence on the game: sparks, the comet's tail, the shake after a hit. */
 export class Effects {
   sparks: Spark[] = [];
-  /** Where the comet was, newest first. */
+  /** Past positions of the comet, newest first. */
   trail: { x: number; y: number }[] = [];
-  /** From 1, just hit, to 0. */
+  /** From 1, after a hit, down to 0. */
   shake = 0;
   readonly #calm: () => boolean;
 
-  /** Where `calm` says so there is less of it, and nothing that shakes. */
+  /** @param calm returns whether to show fewer effects, without shaking */
   constructor(calm: () => boolean) {
     this.#calm = calm;
   }
@@ -68,7 +68,7 @@ export class Effects {
     });
   }
 
-  /** After each step, so that the tail is as long on a slow screen as on a fast one. */
+  /** Called after each step, so that the tail is equally long on slow and fast screens. */
   follow({ comet, step }: World): void {
     if (step % TRAIL_EVERY !== 0) return;
     this.trail = [{ x: comet.x, y: comet.y }, ...this.trail.slice(0, TRAIL_LENGTH - 1)];

@@ -1,4 +1,4 @@
-/** The element of that id, which the page has. */
+/** The element with this id. @throws Error if the page has none of this type */
 export function element(id: string): HTMLElement;
 export function element<T extends Element>(id: string, type: new () => T): T;
 export function element(id: string, type: new () => Element = HTMLElement): Element {
@@ -7,7 +7,7 @@ export function element(id: string, type: new () => Element = HTMLElement): Elem
   throw new Error(`The page has no #${id} of this kind.`);
 }
 
-/** Changes the text only if it is another: screen readers and the layout hear of each change. */
+/** Sets the text only if it differs, because each change triggers screen readers and layout. */
 export function write(target: Element, text: string): void {
   if (target.textContent !== text) target.textContent = text;
 }

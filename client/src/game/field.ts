@@ -12,7 +12,7 @@ import {
   type World,
 } from './world.js';
 
-/** The field is a window into the night, whatever the colours of the page. */
+/** The field has the colours of the night, independent of those of the page. */
 const NIGHT = ['#18203a', '#0c1122'] as const;
 const DUST = '#aab6d8';
 const LIGHT = '#ffc46b';
@@ -22,7 +22,7 @@ const ROCK = '#4c5672';
 const ROCK_EDGE = '#8d98b8';
 const TWO_PI = 2 * Math.PI;
 
-/** Draws the world on a canvas, as sharp as the screen is. */
+/** Draws the world on a canvas, at the resolution of the screen. */
 export class Field {
   readonly #canvas: HTMLCanvasElement;
   readonly #pen: CanvasRenderingContext2D;
@@ -42,13 +42,13 @@ export class Field {
     }));
   }
 
-  /** Width by height of what is seen. */
+  /** Width divided by height of the canvas. */
   get aspect(): number {
     const { clientWidth, clientHeight } = this.#canvas;
     return clientWidth / Math.max(1, clientHeight) || 1;
   }
 
-  /** From pixels of the window to units of the field. */
+  /** Converts pixels of the window to units of the field. */
   placeOf({ clientX, clientY }: { clientX: number; clientY: number }, { width, height }: World) {
     const { left, top, width: wide, height: high } = this.#canvas.getBoundingClientRect();
     return { x: ((clientX - left) / wide) * width, y: ((clientY - top) / high) * height };
@@ -68,7 +68,7 @@ export class Field {
     this.#drawSparks(effects);
   }
 
-  /** @returns pixels of the screen in a unit */
+  /** @returns pixels of the screen per unit */
   #fit({ width }: World): number {
     const canvas = this.#canvas;
     const ratio = Math.min(devicePixelRatio || 1, 2);
@@ -96,7 +96,7 @@ export class Field {
     for (const { x, y, depth } of this.#dust) {
       pen.globalAlpha = 0.1 + depth * 0.35;
       const size = 0.16 + depth * 0.22;
-      // What is near moves a little against the comet.
+      // Near dust moves slightly against the comet.
       const drift = -depth * 0.05;
       pen.fillRect(
         x * width + (comet.x - width / 2) * drift,
@@ -130,7 +130,7 @@ export class Field {
     pen.globalAlpha = 1;
   }
 
-  /** One shape from the comet to where its tail ends: pieces would show where they overlap. */
+  /** Draws the tail as one shape, because overlaps of several pieces would be visible. */
   #drawTrail({ trail }: Effects): void {
     const [head, tail] = [trail[0], trail.at(-1)];
     if (head === undefined || tail === undefined || trail.length < 3) return;
@@ -159,7 +159,7 @@ export class Field {
     const pen = this.#pen;
     const { x, y } = world.comet;
     const size = COMET_RADIUS;
-    // After a hit it blinks: nothing can hit it again.
+    // After a hit it blinks while nothing can hit it again.
     pen.globalAlpha = world.safeLeft > 0 && world.safeLeft % 24 < 12 ? 0.35 : 1;
     pen.drawImage(this.#glow, x - size * 3.2, y - size * 3.2, size * 6.4, size * 6.4);
     pen.fillStyle = isStunned(world) ? ROCK_EDGE : COMET;
@@ -168,7 +168,7 @@ export class Field {
     pen.fill();
     pen.globalAlpha = 1;
     if (world.comboLeft === 0 || world.combo < 2) return;
-    // How long the combo still waits for the next light.
+    // The remaining time of the combo.
     const left = world.comboLeft / COMBO_STEPS;
     pen.strokeStyle = LIGHT;
     pen.lineWidth = 0.35 * levelOf(world);
@@ -211,7 +211,7 @@ export class Field {
   }
 }
 
-/** Drawn once: a shadow blur for each light in each frame would be slow. */
+/** Drawn once, because a shadow blur for each light in each frame would be slow. */
 function glowOf(colour: string): HTMLCanvasElement {
   const canvas = document.createElement('canvas');
   canvas.width = 128;

@@ -1,14 +1,14 @@
 import { element, write } from './elements.js';
 import { Naming } from './naming.js';
 import { countdownOf, type Outcome, pointsIn, sentenceOf } from './outcome.js';
-import { Play, type Standing } from './play.js';
+import { Play, type PlayView } from './play.js';
 import { Rounds } from './rounds.js';
 import { ROUND_STEPS, STEPS_PER_SECOND } from './world.js';
 
-/** Who hammers on the space bar until the end shall see the result before the next round. */
+/** Time for which the space bar does not start the next round, so that players who press it repeatedly see the result. */
 const RESULT_STAYS_MS = 500;
 
-/** Wires the game to the page: rounds on the canvas, their outcome below, the own row on the board. */
+/** Connects the game to the page: rounds on the canvas, their outcome below, the player's row on the board. */
 export function startGame({ board, query }: { board: HTMLElement; query: URLSearchParams }): void {
   const stage = element('stage');
   const canvas = element('field', HTMLCanvasElement);
@@ -53,7 +53,7 @@ export function startGame({ board, query }: { board: HTMLElement; query: URLSear
   };
   showUser();
 
-  const show = ({ phase, points: collected, level: multiplier, timeLeft }: Standing) => {
+  const show = ({ phase, points: collected, level: multiplier, timeLeft }: PlayView) => {
     if (stage.dataset['phase'] !== phase) {
       stage.dataset['phase'] = phase;
       if (phase === 'paused') pauseCard();
@@ -100,7 +100,7 @@ export function startGame({ board, query }: { board: HTMLElement; query: URLSear
   const goByKey = () => {
     if (play.phase !== 'playing' && performance.now() - finishedAt > RESULT_STAYS_MS) go();
   };
-  // A key pressed on a button is a click with no count.
+  // A click by the keyboard has the detail 0.
   start.addEventListener('click', ({ detail }) => (detail === 0 ? goByKey() : go()));
   addEventListener('keydown', (event) => {
     if (event.code !== 'Space' || isBusy(event.target)) return;
@@ -109,12 +109,12 @@ export function startGame({ board, query }: { board: HTMLElement; query: URLSear
   });
 }
 
-/** Whether the space bar means something where it was pressed. */
+/** Whether the focused element uses the space bar itself. */
 function isBusy(target: EventTarget | null): boolean {
   return target instanceof Element && target.closest('input, button, a, summary') !== null;
 }
 
-/** By chance, unless the address says where to begin. */
+/** Seeds from the clock, or from the page's URL (`?seed=3`). */
 function seedsFrom(given: string | null): () => number {
   let seed = given === null ? Date.now() : Number.parseInt(given, 10) || 0;
   return () => seed++;

@@ -15,9 +15,9 @@ if (query.has('obs')) {
   overlay.append(board);
 } else {
   const requests = new Requests(element('request-list'), element('request-count'));
-  // All that the page asks for, also what the element does, which was loaded before.
-  window.fetch = watchedFetch((exchange) => requests.tell(exchange), window.fetch.bind(window));
-  window.EventSource = watchedEventSource((exchange) => requests.tell(exchange));
+  // Replaced on window to record all requests of the page, including those of the element.
+  window.fetch = watchedFetch((exchange) => requests.show(exchange), window.fetch.bind(window));
+  window.EventSource = watchedEventSource((exchange) => requests.show(exchange));
   element('page').hidden = false;
   element('board').append(board);
   startGame({ board, query });

@@ -1,7 +1,7 @@
 import type { Client } from '../client.js';
 import { ScoreboardError } from '../problem.js';
 
-/** The name that the player goes by, changed where it stands. Who has none yet becomes a guest of that name. */
+/** The input with the player's name. Without a session, entering a name creates a guest with that name. */
 export class Naming {
   readonly #input: HTMLInputElement;
   readonly #client: Client;
@@ -29,7 +29,7 @@ export class Naming {
     });
   }
 
-  /** The name as the service knows it. */
+  /** Shows the name that the service has. */
   show(): void {
     this.#input.value = this.#client.user?.displayName ?? '';
   }
@@ -44,7 +44,7 @@ export class Naming {
       if (!(error instanceof ScoreboardError)) throw error;
       this.#complain(
         error.code === 'unreachable'
-          ? 'The name stays: the service does not answer.'
+          ? 'The name stays: the service does not respond.'
           : `The name stays: ${error.message}`,
       );
     }

@@ -1,7 +1,7 @@
 import type { Receipt } from '../actions.js';
 import type { ScoreboardError } from '../problem.js';
 
-/** What has become of the rounds that were played. */
+/** The outcome of the rounds that were played. */
 export type Outcome =
   | { readonly kind: 'sending'; readonly points: number }
   | { readonly kind: 'counted'; readonly points: number; readonly receipt: Receipt }
@@ -14,10 +14,10 @@ export type Outcome =
   | { readonly kind: 'refused'; readonly points: number; readonly error: ScoreboardError }
   /** Too few points to send. */
   | { readonly kind: 'empty' }
-  /** This service has no such action, or lets no player finish it. */
+  /** The service has no such action for players. */
   | { readonly kind: 'practice' };
 
-/** It in a sentence. `board` is the leaderboard on the page, of which the rank is told. */
+/** Describes an outcome in a sentence, with the rank on `board`, the leaderboard on the page. */
 export function sentenceOf(outcome: Outcome, board: string): string {
   switch (outcome.kind) {
     case 'sending':
@@ -35,7 +35,7 @@ export function sentenceOf(outcome: Outcome, board: string): string {
   }
 }
 
-/** How long still to wait, in words; none where nothing is waited for, or the time is over. */
+/** The remaining wait as text; empty if there is none. */
 export function countdownOf(outcome: Outcome | undefined, now: number): string {
   if (outcome?.kind !== 'kept' || outcome.error.code === 'unreachable') return '';
   const seconds = Math.ceil((outcome.until - now) / 1_000);
@@ -45,10 +45,10 @@ export function countdownOf(outcome: Outcome | undefined, now: number): string {
 export const pointsIn = (points: number): string => (points === 1 ? '1 point' : `${points} points`);
 
 function standingIn({ status, leaderboards }: Receipt, board: string): string {
-  if (status === 'held') return ' An administrator looks at it before it shows.';
-  const standing = leaderboards.find(({ id }) => id === board);
-  if (!standing?.rank) return '';
-  const { rank, previousRank } = standing;
+  if (status === 'held') return ' An administrator reviews it before it is shown.';
+  const result = leaderboards.find(({ id }) => id === board);
+  if (result === undefined || 'skipped' in result || result.rank === null) return '';
+  const { rank, previousRank } = result;
   const climbed = previousRank === null ? 0 : previousRank - rank;
   if (climbed > 0) return ` Up ${climbed} to rank ${rank}.`;
   return ` You are at rank ${rank}.`;
@@ -62,6 +62,6 @@ function reasonOf({ code }: ScoreboardError): string {
     case 'unreachable':
       return 'It will count as soon as the service can be reached.';
     default:
-      return 'The service is busy; it will count by itself';
+      return 'The service is busy; it will count automatically';
   }
 }

@@ -6,27 +6,27 @@ import { advance, isOver, levelOf, newWorld, ROUND_STEPS, type World } from './w
 
 export type Phase = 'idle' | 'playing' | 'paused' | 'finished';
 
-/** What the page shows of a round. */
-export interface Standing {
+/** The state of a round that the page shows. */
+export interface PlayView {
   readonly phase: Phase;
   readonly points: number;
   readonly level: number;
-  /** Of the round's time, from 1 to 0. */
+  /** Share of the round's time, from 1 to 0. */
   readonly timeLeft: number;
 }
 
 export interface PlayOptions {
   readonly canvas: HTMLCanvasElement;
-  /** Less motion is wanted. */
+  /** Whether to reduce motion. */
   readonly calm: () => boolean;
   readonly nextSeed: () => number;
-  /** After each frame. */
-  readonly show: (standing: Standing) => void;
-  /** Once a round, with what was collected. */
+  /** Called after each frame. */
+  readonly show: (view: PlayView) => void;
+  /** Called at the end of each round. */
   readonly finish: (result: { points: number; longestCombo: number }) => void;
 }
 
-/** One round after the other on a canvas, as fast as the screen is; in between the comet flies by itself. */
+/** Plays rounds on a canvas, at the frame rate of the screen; between rounds an autopilot flies the comet. */
 export class Play {
   readonly #options: PlayOptions;
   readonly #field: Field;
@@ -50,7 +50,7 @@ export class Play {
     return this.#phase;
   }
 
-  /** A new round at once, also in the middle of one. */
+  /** Starts a new round at once, even during a round. */
   start(mostPoints: number): void {
     this.#world = this.#newWorld(mostPoints);
     this.#effects.clear();
@@ -134,7 +134,7 @@ export class Play {
   }
 }
 
-/** Nobody sees the points of the comet that flies by itself, and they end nothing. */
+/** The autopilot's points are not shown and have no limit. */
 const DEMO_MOST_POINTS = Number.MAX_SAFE_INTEGER;
 
 function isTyping({ target }: Event): boolean {

@@ -1,9 +1,9 @@
 import { curlOf, type Exchange, mayRepeat, shortened } from './traffic.js';
 
-/** A page that stays open all day keeps no more of them. */
+/** Maximum number of listed requests, for pages that stay open all day. */
 const KEPT = 60;
 
-/** The list of what the page asked of the API, newest first, each to be copied as a command for a shell. */
+/** The list of the page's requests to the API, newest first. Each can be copied as a shell command. */
 export class Requests {
   readonly #list: HTMLElement;
   readonly #count: HTMLElement;
@@ -15,10 +15,10 @@ export class Requests {
     this.#count = count;
   }
 
-  /** Shows a request, or what has become of one that is shown. */
-  tell(exchange: Exchange): void {
+  /** Adds a request, or updates its outcome. */
+  show(exchange: Exchange): void {
     let row = this.#rows.get(exchange);
-    // News of one that is not kept any more, like a stream that has been open for long.
+    // The outcome of a request that is no longer listed, like a long stream.
     if (row === undefined && exchange.outcome !== undefined) return;
     if (row === undefined) {
       row = newRow(exchange);
@@ -32,7 +32,7 @@ export class Requests {
     const { outcome } = exchange;
     if (outcome === undefined) return;
     const answer =
-      outcome.status === 0 ? 'no answer' : `${outcome.status} · ${Math.round(outcome.tookMs)} ms`;
+      outcome.status === 0 ? 'no response' : `${outcome.status} · ${Math.round(outcome.tookMs)} ms`;
     row.answer.textContent = answer;
     row.answer.classList.toggle('bad', outcome.status === 0 || outcome.status >= 400);
     row.body.textContent = shortened(indented(outcome.body));
@@ -89,7 +89,7 @@ async function copy(text: string): Promise<boolean> {
   }
 }
 
-/** A page that came over plain http from another machine has no `navigator.clipboard`. */
+/** For pages over plain http from another machine, which have no `navigator.clipboard`. */
 function copyByEvent(text: string): boolean {
   const give = (event: ClipboardEvent) => {
     event.clipboardData?.setData('text/plain', text);
@@ -101,7 +101,7 @@ function copyByEvent(text: string): boolean {
   return copied;
 }
 
-/** Breaks between its parts, where it must break. */
+/** The path with line break opportunities between its parts. */
 function path(text: string): HTMLElement {
   const element = make('span', 'path');
   for (const part of text.split(/(?<=[/?&])/)) element.append(part, document.createElement('wbr'));

@@ -6,7 +6,7 @@ import type { User } from '../session.js';
 import type { Outcome } from './outcome.js';
 
 export const ACTION = 'finish-level';
-/** What a round is worth where the service does not say otherwise. */
+/** The points of a round, until the service has sent the action's. */
 const USUAL_POINTS = { min: 1, max: 100 };
 
 export interface RoundsOptions {
@@ -14,7 +14,7 @@ export interface RoundsOptions {
   readonly onUser: (user: User | null) => void;
 }
 
-/** The rounds as the service sees them: each an action, begun when it begins and sent, once, when it is finished. */
+/** Sends rounds to the service: each is an action that begins with the round and is posted once when the round is finished. */
 export class Rounds {
   readonly client: Client;
   readonly #onOutcome: (outcome: Outcome) => void;
@@ -22,20 +22,20 @@ export class Rounds {
   #isPractice = false;
   #begun: BegunAction | undefined;
   #latest = 0;
-  /** Why rounds wait, and until when; undefined while none does. */
+  /** Why rounds wait and until when; undefined while none waits. */
   #wait: { readonly error: ScoreboardError; readonly until: number } | undefined;
 
   constructor({ onOutcome, onUser }: RoundsOptions) {
     this.#onOutcome = onOutcome;
-    this.client = createClient({ baseUrl: '', onAction: (event) => this.#hear(event), onUser });
-    void this.#learn();
+    this.client = createClient({ baseUrl: '', onAction: (event) => this.#onAction(event), onUser });
+    void this.#fetchAction();
   }
 
   get mostPoints(): number {
     return this.#points.max;
   }
 
-  /** Gets the action token. A round may be played without: then it is got afterwards. */
+  /** Requests the action token. If that fails, the round is played and the token is requested afterwards. */
   begin(): void {
     const round = ++this.#latest;
     this.#begun = undefined;
@@ -58,18 +58,18 @@ export class Rounds {
     const begun = this.#begun;
     this.#begun = undefined;
     const others = this.client.pending.length;
-    // They go one after the other: this one waits as long as those before it.
+    // Rounds are sent in order, so this one waits for those before it.
     if (this.#wait && others > 0) this.#onOutcome({ kind: 'kept', rounds: others + 1, ...this.#wait });
     else this.#onOutcome({ kind: 'sending', points });
     this.client.performAction(ACTION, { points, ...(begun && { begun }) }).catch((error: unknown) => {
-      // What becomes of an action is told to #hear(); here is what never became one.
+      // The progress of actions is reported to #onAction(); this handles rounds that were never accepted as one.
       if (!(error instanceof ScoreboardError)) throw error;
       if (error.code === 'queue-full' || error.status === 401)
         this.#onOutcome({ kind: 'refused', points, error });
     });
   }
 
-  async #learn(): Promise<void> {
+  async #fetchAction(): Promise<void> {
     const { data } = await httpOf('')
       .GET('/v1/actions')
       .catch(() => ({ data: undefined }));
@@ -79,13 +79,13 @@ export class Rounds {
     this.#points = action?.points ?? USUAL_POINTS;
   }
 
-  #hear(event: ActionEvent): void {
+  #onAction(event: ActionEvent): void {
     const { points = 0 } = event.action;
     const rounds = this.client.pending.length;
     switch (event.type) {
       case 'counted':
         if (rounds === 0) this.#wait = undefined;
-        // While others wait, they are the news.
+        // While other rounds wait, they are shown instead.
         if (this.#wait) this.#onOutcome({ kind: 'kept', rounds, ...this.#wait });
         else this.#onOutcome({ kind: 'counted', points, receipt: event.receipt });
         return;

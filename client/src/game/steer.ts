@@ -1,8 +1,8 @@
 import type { Steering, World } from './world.js';
 
-/** A place nearer than this is approached more slowly, in units of the field. */
+/** Within this distance, in units of the field, the comet slows down. */
 const NEAR = 6;
-/** On glass the comet moves farther than the finger, which would cover it otherwise. */
+/** The comet moves farther than the finger, which would otherwise cover it. */
 const FINGER_GAIN = 1.5;
 const STILL: Steering = { x: 0, y: 0 };
 
@@ -19,13 +19,13 @@ const KEYS: Readonly<Record<string, Steering>> = {
 
 export const isSteeringKey = (code: string): boolean => code in KEYS;
 
-/** Keys, mouse and fingers as one wish: where the comet is to go. The one that moved last is obeyed. */
+/** Combines keys, mouse and touch into one direction. The last used input decides. */
 export class Steer {
   readonly #pressed = new Set<string>();
   #goal: { x: number; y: number } | undefined;
   #finger: { id: number; x: number; y: number } | undefined;
 
-  /** Nothing is pressed any more, as when the window loses the keyboard. */
+  /** Releases all inputs, for example when the window loses the focus. */
   release(): void {
     this.#pressed.clear();
     this.#goal = undefined;
@@ -41,12 +41,12 @@ export class Steer {
     this.#pressed.delete(code);
   }
 
-  /** The comet goes to where the mouse points, in units of the field. */
+  /** Moves the comet to the mouse, in units of the field. */
   point(x: number, y: number): void {
     this.#goal = { x, y };
   }
 
-  /** A finger steers by how it moves, wherever on the field it was put down. The first finger counts. */
+  /** A finger steers by its movement, wherever it touches the field. Only the first finger counts. */
   touch(id: number, x: number, y: number, { comet, width, height }: World): void {
     if (this.#finger?.id === id && this.#goal !== undefined) {
       this.#goal = {
@@ -75,7 +75,7 @@ export class Steer {
   }
 }
 
-/** What plays while nobody does: it goes to the nearest light, without haste. */
+/** Steers between rounds: slowly to the nearest light. */
 export function autopilot({ comet, lights }: World): Steering {
   const distance = ({ x, y }: { x: number; y: number }) => Math.hypot(x - comet.x, y - comet.y);
   const [nearest] = lights.filter(({ age }) => age > 0).sort((a, b) => distance(a) - distance(b));

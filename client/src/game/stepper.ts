@@ -1,14 +1,14 @@
 import { STEPS_PER_SECOND } from './world.js';
 
 const STEP_MS = 1_000 / STEPS_PER_SECOND;
-/** A longer frame is a hiccup of the machine: the round waits for it instead of jumping. */
+/** Longer frames are cut to this time, so that the round does not jump after a stall. */
 export const LONGEST_FRAME_MS = 250;
 
-/** Turns frames of any length into whole steps of the world; what is left over counts for the next frame. */
+/** Converts frames of any length into whole steps of the world; the remainder counts for the next frame. */
 export class Stepper {
   #left = 0;
 
-  /** The steps that are due after so many milliseconds more. */
+  /** Returns the number of steps that are due after `elapsedMs` more milliseconds. */
   due(elapsedMs: number): number {
     this.#left += Math.min(Math.max(elapsedMs, 0), LONGEST_FRAME_MS);
     const steps = Math.floor(this.#left / STEP_MS);

@@ -1,37 +1,37 @@
-/** A request that the page made, and what came of it. */
+/** A request of the page, and its outcome. */
 export interface Exchange {
   readonly method: string;
   /** Absolute. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
-  /** Undefined while it is under way. */
+  /** Undefined until there is a response. */
   outcome?: Outcome;
 }
 
 export interface Outcome {
-  /** 0: there was no answer. */
+  /** 0 if there was no response. */
   readonly status: number;
   readonly body: string;
   readonly tookMs: number;
 }
 
-/** A `fetch` that tells of each request, twice: when it leaves, and when its answer is there. */
-export function watchedFetch(tell: (exchange: Exchange) => void, send: typeof fetch = fetch): typeof fetch {
+/** A `fetch` that reports each request twice: when it is sent, and when it has ended. */
+export function watchedFetch(report: (exchange: Exchange) => void, send: typeof fetch = fetch): typeof fetch {
   return async (input, init) => {
     const request = new Request(input, init);
     const { method, url } = request;
     const body = (await request.clone().text()) || undefined;
     const exchange: Exchange = { method, url, headers: Object.fromEntries(request.headers), body };
-    tell(exchange);
+    report(exchange);
     const start = performance.now();
     const end = (status: number, text: string) => {
       exchange.outcome = { status, body: text, tookMs: performance.now() - start };
-      tell(exchange);
+      report(exchange);
     };
     try {
       const response = await send(request);
-      // A stream has no end to wait for, and nobody here keeps a caller waiting for the rest of an answer.
+      // A stream does not end, and the caller must not wait for the rest of the body.
       const isStream = response.headers.get('content-type')?.startsWith('text/event-stream');
       if (isStream) end(response.status, '');
       else {
@@ -49,9 +49,9 @@ export function watchedFetch(tell: (exchange: Exchange) => void, send: typeof fe
   };
 }
 
-/** The same for live streams. A break that the browser mends by itself is told, and no new request. */
+/** The same for live streams. An automatic reconnect is reported as a new outcome, not as a new request. */
 export function watchedEventSource(
-  tell: (exchange: Exchange) => void,
+  report: (exchange: Exchange) => void,
   Base: typeof EventSource = EventSource,
 ): typeof EventSource {
   return class extends Base {
@@ -59,11 +59,11 @@ export function watchedEventSource(
       super(url, init);
       const headers = { accept: 'text/event-stream' };
       const exchange: Exchange = { method: 'GET', url: this.url, headers, body: undefined };
-      tell(exchange);
+      report(exchange);
       const start = performance.now();
       const now = (status: number) => () => {
         exchange.outcome = { status, body: '', tookMs: performance.now() - start };
-        tell(exchange);
+        report(exchange);
       };
       this.addEventListener('open', now(200));
       this.addEventListener('error', now(0));
@@ -71,7 +71,7 @@ export function watchedEventSource(
   };
 }
 
-/** The same request for a shell. */
+/** The request as a shell command. */
 export function curlOf({ method, url, headers, body }: Exchange): string {
   const isStream = headers['accept'] === 'text/event-stream';
   const parts = [
@@ -87,13 +87,13 @@ export function curlOf({ method, url, headers, body }: Exchange): string {
   return parts.join(' ');
 }
 
-/** What a shell's user would send; the rest is the browser's own. */
+/** Headers for the shell command; the others are added by the browser. */
 const SENT_BY_HAND = new Set(['accept', 'authorization', 'content-type']);
 
-/** Sending it once more would not repeat it, but end the session: a refresh token is good for one use. */
+/** Whether the request can be repeated. A second use of a refresh token would end the session. */
 export const mayRepeat = ({ url }: Exchange): boolean => !new URL(url).pathname.endsWith('/auth/refresh');
 
-/** For the screen: a token is known by its ends. */
+/** Shortens tokens for display to their first and last characters. */
 export function shortened(text: string): string {
   return text.replaceAll(/[\w.-]{48,}/g, (token) => `${token.slice(0, 8)}…${token.slice(-4)}`);
 }

@@ -1,21 +1,21 @@
 import { between, type Random, randomFrom } from './random.js';
 
 /**
- * The rules of the game, without a screen: a comet catches chains of light and shuns rocks. Time goes in equal steps, and
- * chance comes from a seed, so the same steering always gives the same round.
+ * The rules of the game, without a screen: a comet catches chains of lights and avoids rocks. Time passes in equal steps, and
+ * random numbers come from a seed, so the same steering always gives the same round.
  */
 
 export const STEPS_PER_SECOND = 120;
 export const ROUND_STEPS = 15 * STEPS_PER_SECOND;
 const DT = 1 / STEPS_PER_SECOND;
 
-/** Lengths are in units of a field that has this area, whatever its shape: every screen plays the same game. */
+/** Lengths are in units of a field with this area, independent of its shape, so that the game is the same on every screen. */
 const AREA = 7_500;
 export const COMET_RADIUS = 2.2;
 export const LIGHT_RADIUS = 1.25;
 /** Units a second. */
 const TOP_SPEED = 74;
-/** How fast the comet takes on the speed that is asked for, per second. */
+/** How fast the comet adapts to the requested speed, per second. */
 const AGILITY = 9;
 /** Lights nearer than this come to the comet. */
 const REACH = 7.5;
@@ -37,7 +37,7 @@ const ROCK_EVERY = steps(2.1);
 const STUNNED_STEPS = steps(0.55);
 const SAFE_STEPS = steps(1.4);
 
-/** Where the comet is to go: a vector, at full speed where it is 1 long. */
+/** Direction and speed of the comet: a vector, with length 1 for full speed. */
 export interface Steering {
   readonly x: number;
   readonly y: number;
@@ -46,10 +46,10 @@ export interface Steering {
 export interface Light {
   x: number;
   y: number;
-  /** Steps since it was lit; negative before. */
+  /** Steps since it appeared; negative before. */
   age: number;
   readonly worth: number;
-  /** Where in its chain. */
+  /** Position in its chain. */
   readonly place: number;
 }
 
@@ -93,9 +93,9 @@ export interface World {
 
 export interface WorldOptions {
   readonly seed: number;
-  /** Width by height of the screen. */
+  /** Width divided by height of the screen. */
   readonly aspect: number;
-  /** What a round is worth at most. */
+  /** Maximum points of a round. */
   readonly mostPoints: number;
 }
 
@@ -112,13 +112,13 @@ export function newWorld({ seed, aspect, mostPoints }: WorldOptions): World {
 
 export const isOver = (world: World): boolean => world.step >= ROUND_STEPS;
 
-/** What a light is multiplied with. */
+/** The factor for the worth of a light. */
 export const levelOf = ({ combo }: World): number =>
   Math.min(TOP_LEVEL, 1 + Math.floor(combo / COMBO_PER_LEVEL));
 
 export const isStunned = ({ stunnedLeft }: World): boolean => stunnedLeft > 0;
 
-/** One step on. Tells what happened in it; nothing does when the round is over. */
+/** Advances the world by one step and returns what happened in it; does nothing when the round is over. */
 export function advance(world: World, steering: Steering): Happening[] {
   if (isOver(world)) return [];
   if (world.step % CHAIN_EVERY === 0) world.lights.push(...newChain(world));
@@ -195,7 +195,7 @@ function meetRocks(world: World): Happening[] {
   return [{ kind: 'hit', x: comet.x, y: comet.y }];
 }
 
-/** Lights along a bow from one place of the field to another, the last one big. */
+/** Lights along an arc, the last one big. */
 function newChain({ random, width, height }: World): Light[] {
   const inside = () => ({ x: between(random, 8, width - 8), y: between(random, 8, height - 8) });
   const from = inside();
@@ -215,7 +215,7 @@ function newChain({ random, width, height }: World): Light[] {
   });
 }
 
-/** From outside the field, towards somewhere about its middle. */
+/** A rock that comes from outside and flies towards the middle of the field. */
 function newRock({ random, width, height }: World): Rock {
   const radius = between(random, 2.8, 4.6);
   const around = between(random, 0, 2 * Math.PI);
@@ -226,7 +226,7 @@ function newRock({ random, width, height }: World): Rock {
   return { x, y, vx: Math.cos(aim) * speed, vy: Math.sin(aim) * speed, radius, shape: random() };
 }
 
-/** Thrown back at the edge instead of leaving. */
+/** Reflects a value at the edges. */
 function mirrored(value: number, low: number, high: number): number {
   if (value < low) return low + (low - value);
   return value > high ? high - (value - high) : value;

@@ -1,4 +1,4 @@
 import { EventSource } from 'eventsource';
 
-/** Node has no EventSource unless a flag turns it on; Deno and Bun, which load this file too, have one. */
+/** Node has an EventSource only behind a flag; Deno and Bun, which load this file too, always have one. */
 export const platformEventSource = () => globalThis.EventSource ?? EventSource;

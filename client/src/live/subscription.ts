@@ -6,10 +6,10 @@ import { problemOf, type ScoreboardError } from '../problem.js';
 
 /**
  * - `connecting`: for the first time
- * - `open`: `board` is what the service shows now
- * - `reconnecting`: the connection was lost; `board` is the last that was seen, and another try is under way or will be
- * - `paused`: the page is hidden; it will be caught up when it is looked at again
- * - `closed`: for good, by the caller, or because of `error`
+ * - `open`: `board` is current
+ * - `reconnecting`: the connection was lost; `board` is the last one received, and the client keeps retrying
+ * - `paused`: the page is hidden; the stream reconnects when it is visible again
+ * - `closed`: permanently, by the caller or because of `error`
  */
 export type LiveState = 'connecting' | 'open' | 'reconnecting' | 'paused' | 'closed';
 
@@ -18,12 +18,12 @@ export interface Board {
   readonly leaderboard: string;
   readonly season: number;
   readonly version: number;
-  /** Entries on the whole board. */
+  /** Number of entries on the whole board. */
   readonly total: number;
   readonly items: readonly components['schemas']['Entry'][];
 }
 
-/** Where one user stands; rank and score are null while there is no entry. */
+/** The entry of one user; rank and score are null while there is none. */
 export interface Standing {
   readonly userId: string;
   readonly rank: number | null;
@@ -31,31 +31,31 @@ export interface Standing {
   readonly total: number;
 }
 
-/** All there is to show. A listener gets a new one at each change; parts that did not change are the same objects. */
+/** The state of a subscription. A listener gets a new one at each change; unchanged parts are the same objects. */
 export interface LiveView {
   readonly state: LiveState;
-  /** Null until the first has come. */
+  /** Null until the first event. */
   readonly board: Board | null;
-  /** Of the `user` of the options; null until it has come. */
+  /** The entry of `user` in the options; null until the first event. */
   readonly standing: Standing | null;
-  /** Why it is closed, unless the caller has closed it. */
+  /** The reason for `closed`; null if the caller has closed it. */
   readonly error: ScoreboardError | null;
 }
 
 export interface LiveOptions {
-  /** Entries from the top, 1 to 100; 10 if not given. */
+  /** Number of entries, 1 to 100; default 10. */
   readonly limit?: number;
-  /** A user whose standing is told too. */
+  /** A user whose entry is sent too, as `standing`. */
   readonly user?: string;
   /** Ends the subscription. */
   readonly signal?: AbortSignal;
   /** False keeps the stream open while the page is hidden. */
   readonly pauseWhenHidden?: boolean;
-  /** For platforms that have no EventSource; browsers and Node need none. */
+  /** Needed only on platforms other than browsers and Node. */
   readonly eventSource?: EventSourceClass | undefined;
 }
 
-/** As much of the standard's EventSource as is needed. */
+/** The part of the standard EventSource that is used. */
 export type EventSourceClass = new (
   url: string,
 ) => {
@@ -65,16 +65,15 @@ export type EventSourceClass = new (
 };
 
 const CLOSED = 2;
-/** A stream that shows nothing for so long after it was asked for is given up. */
+/** A stream without an event for this long after the request is given up. */
 const SNAPSHOT_TIMEOUT_MS = 20_000;
 
 /**
- * Tells `listener` what a leaderboard looks like, now and at each change, until the returned function is called.
+ * Calls `listener` with the state of a leaderboard, now and at each change, until the returned function is called.
  *
- * The first reconnect after a break is left to the EventSource: it alone knows the service's `retry:`, and it sends
- * Last-Event-ID. When that fails, or the answer was an HTTP error, which closes an EventSource for good, another one is
- * made after a wait with full jitter that grows to 30 s, and not before `Retry-After`. What cannot become better, like a
- * leaderboard that does not exist, closes the subscription.
+ * The first reconnect is left to the EventSource, because only it knows the service's `retry:`. If that fails, or the response
+ * was an HTTP error, which closes an EventSource permanently, a new one is created after a back-off with full jitter of up to
+ * 30 s, and not before `Retry-After`. A permanent error, like a leaderboard that does not exist, closes the subscription.
  */
 export function subscribe(
   baseUrl: string,
@@ -89,10 +88,10 @@ export function subscribe(
   let view: LiveView = { state: 'connecting', board: null, standing: null, error: null };
   let failures = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  /** Ends whatever is under way: a stream, a wait or a question. */
+  /** Ends the current stream, wait or request. */
   let attempt = new AbortController();
 
-  const tell = (part: Partial<LiveView>) => {
+  const update = (part: Partial<LiveView>) => {
     view = { ...view, ...part };
     listener(view);
   };
@@ -112,12 +111,12 @@ export function subscribe(
       if (over.aborted) return;
       clearTimeout(timer);
       failures = 0;
-      tell({ state: 'open', board: JSON.parse(data) });
+      update({ state: 'open', board: JSON.parse(data) });
     };
     source.addEventListener('snapshot', show);
     source.addEventListener('leaderboard', show);
     source.addEventListener('rank', ({ data = '' }) => {
-      if (!over.aborted) tell({ standing: JSON.parse(data) });
+      if (!over.aborted) update({ standing: JSON.parse(data) });
     });
     source.addEventListener('error', () => {
       if (over.aborted) return;
@@ -125,20 +124,20 @@ export function subscribe(
       failures++;
       clearTimeout(timer);
       timer = setTimeout(failed, SNAPSHOT_TIMEOUT_MS);
-      tell({ state: 'reconnecting' });
+      update({ state: 'reconnecting' });
     });
   };
 
   const failed = () => {
     later(0);
-    if (view.state !== 'reconnecting') tell({ state: 'reconnecting' });
+    if (view.state !== 'reconnecting') update({ state: 'reconnecting' });
   };
   const later = (ms: number) => {
     const over = restart();
-    timer = setTimeout(() => again(over), ms + backoff(failures++));
+    timer = setTimeout(() => retry(over), ms + backoff(failures++));
   };
-  /** An EventSource does not say why it failed, so this asks first. */
-  const again = async (over: AbortSignal) => {
+  /** An EventSource reports no reason for a failure, so a request by fetch comes first. */
+  const retry = async (over: AbortSignal) => {
     timer = setTimeout(failed, SNAPSHOT_TIMEOUT_MS);
     try {
       const response = await fetch(url, { signal: over });
@@ -152,33 +151,33 @@ export function subscribe(
     }
   };
 
-  const look = () => {
+  const onVisibility = () => {
     if (page?.visibilityState === 'hidden') {
       restart();
-      tell({ state: 'paused' });
+      update({ state: 'paused' });
     } else if (view.state === 'paused') {
       failures = 0;
       connect();
-      tell({ state: view.board ? 'reconnecting' : 'connecting' });
+      update({ state: view.board ? 'reconnecting' : 'connecting' });
     }
   };
-  const hurry = () => {
+  const reconnectNow = () => {
     if (view.state === 'reconnecting') connect();
   };
   const close = (error: ScoreboardError | null) => {
     if (view.state === 'closed') return;
     restart();
-    page?.removeEventListener('visibilitychange', look);
-    globalThis.removeEventListener?.('online', hurry);
+    page?.removeEventListener('visibilitychange', onVisibility);
+    globalThis.removeEventListener?.('online', reconnectNow);
     signal?.removeEventListener('abort', stop);
-    tell({ state: 'closed', error });
+    update({ state: 'closed', error });
   };
   const stop = () => close(null);
 
-  page?.addEventListener('visibilitychange', look);
-  globalThis.addEventListener?.('online', hurry);
+  page?.addEventListener('visibilitychange', onVisibility);
+  globalThis.addEventListener?.('online', reconnectNow);
   signal?.addEventListener('abort', stop);
-  if (page?.visibilityState === 'hidden') look();
+  if (page?.visibilityState === 'hidden') onVisibility();
   else connect();
   if (signal?.aborted) stop();
   else if (view.state === 'connecting') listener(view);

@@ -1,15 +1,15 @@
 const EVERY_MS = 5_000;
-/** What changes together comes in several events. */
+/** Related changes arrive in several events. */
 const SETTLED_MS = 300;
 
-/** Something that may be said: `text`, whenever `key` is another than it was when this was last said. */
+/** A fact that may be announced: as `text`, when `key` differs from the last announcement. */
 export interface Fact {
   readonly about: string;
   readonly key: unknown;
   readonly text: string;
 }
 
-/** Tells people who listen what has changed, at most every five seconds, and then only how it is by now. */
+/** Announces changes to screen readers, at most every five seconds, and then only the newest state. */
 export class Announcer {
   #facts: readonly Fact[] = [];
   readonly #said = new Map<string, unknown>();
@@ -17,14 +17,14 @@ export class Announcer {
 
   constructor(private readonly speak: (text: string) => void) {}
 
-  /** A fact that comes for the first time is not said. */
+  /** A new fact is not announced, only its later changes. */
   note(facts: readonly Fact[]): void {
     this.#facts = facts;
     for (const { about, key } of facts) if (!this.#said.has(about)) this.#said.set(about, key);
     this.#timer ??= setTimeout(() => this.#say(), SETTLED_MS);
   }
 
-  /** Says nothing any more, until there is something to note again. */
+  /** Stops announcing until facts are noted again. */
   reset(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;

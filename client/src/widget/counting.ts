@@ -1,11 +1,11 @@
-import { isStill } from './motion.js';
+import { prefersReducedMotion } from './motion.js';
 
 const DURATION_MS = 700;
 const FLASH = { duration: 900, easing: 'ease-out', pseudoElement: '::before' } as const;
 
-/** A score and where it stands. */
+/** A score and its cell. */
 export interface Counted {
-  /** Tells whose it is, wherever it moves. */
+  /** Identifies the entry when it moves to another row. */
   readonly key: string;
   readonly score: number;
   readonly row: HTMLElement;
@@ -18,13 +18,13 @@ interface Count extends Counted {
   readonly flash: Animation | undefined;
 }
 
-/** Lets scores count up, or down, to what they have become. Nothing else writes into their cells. */
+/** Animates scores up or down to their new values. Nothing else writes into their cells. */
 export class Counting {
   #counts = new Map<string, Count>();
   #format = new Intl.NumberFormat();
   #frame = 0;
 
-  /** Takes all scores that there are. One that is new is there at once; one that changes lights its row up for a moment. */
+  /** Shows all scores. A new one is shown at once; a changed one also highlights its row briefly. */
   show(all: readonly Counted[], format: Intl.NumberFormat): void {
     this.#format = format;
     const now = performance.now();
@@ -48,13 +48,14 @@ export class Counting {
 
 function next(counted: Counted, before: Count | undefined, now: number): Count {
   const { score, row } = counted;
-  if (before === undefined || isStill()) return { ...counted, from: score, start: 0, flash: undefined };
+  if (before === undefined || prefersReducedMotion())
+    return { ...counted, from: score, start: 0, flash: undefined };
   const changes = before.score !== score;
   const { from, start } = changes ? { from: valueAt(before, now), start: now } : before;
   return { ...counted, from, start, flash: flashOf(row, before, changes) };
 }
 
-/** A light that is on goes with its entry to another row. */
+/** A highlight in progress moves to another row with its entry. */
 function flashOf(row: HTMLElement, { row: last, flash }: Count, changes: boolean): Animation | undefined {
   const isOn = flash?.playState === 'running';
   if (isOn && last === row) return flash;
@@ -74,7 +75,7 @@ function valueAt(count: Count, now: number): number {
 }
 
 function write(cell: HTMLElement, text: string): void {
-  // A new text node would have to be styled and laid out from nothing.
+  // Changing the text node is cheaper than a new one, which needs style and layout.
   if (!(cell.firstChild instanceof Text)) cell.textContent = text;
   else if (cell.firstChild.data !== text) cell.firstChild.data = text;
 }

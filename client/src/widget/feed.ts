@@ -1,12 +1,12 @@
 import { type LiveView, subscribe } from '../live/subscription.js';
 import { ScoreboardError } from '../problem.js';
 
-/** What an element shows. */
+/** The stream that an element shows. */
 export interface Watched {
   readonly src: string;
   readonly board: string;
   readonly limit: number;
-  /** Empty for nobody. */
+  /** Empty if there is none. */
   readonly user: string;
 }
 
@@ -18,10 +18,10 @@ interface Feed {
   stop: () => void;
 }
 
-/** Elements of a page that show the same share a stream: a browser has only six connections for a server. */
+/** Elements of a page that show the same board share a stream: a browser opens only six connections to a server. */
 const feeds = new Map<string, Feed>();
 
-/** Tells `listener` what there is to show, now and at each change, until the returned function is called. */
+/** Calls `listener` with the state, now and at each change, until the returned function is called. */
 export function watch(watched: Watched, listener: Listener): () => void {
   const { src, board, limit, user } = watched;
   const key = JSON.stringify([src, board, limit, user]);
@@ -40,16 +40,16 @@ function open(key: string, { src, board, limit, user }: Watched): Feed {
   const view: LiveView = { state: 'connecting', board: null, standing: null, error: null };
   const feed: Feed = { listeners: new Set(), view, stop: () => {} };
   feeds.set(key, feed);
-  const tell = (view: LiveView) => {
+  const update = (view: LiveView) => {
     feed.view = view;
-    // Over for good: whoever asks for the same later gets a new try.
+    // Closed permanently: a later watch() opens a new stream.
     if (view.state === 'closed' && feeds.get(key) === feed) feeds.delete(key);
     for (const listener of [...feed.listeners]) listener(view);
   };
   try {
-    feed.stop = subscribe(src, board, tell, { limit, ...(user && { user }) });
+    feed.stop = subscribe(src, board, update, { limit, ...(user && { user }) });
   } catch {
-    tell({
+    update({
       ...view,
       state: 'closed',
       error: new ScoreboardError('unreachable', 'No such address.'),

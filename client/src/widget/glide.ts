@@ -1,4 +1,4 @@
-import { isStill } from './motion.js';
+import { prefersReducedMotion } from './motion.js';
 
 const GLIDE = { duration: 450, easing: 'cubic-bezier(0.2, 0.8, 0.2, 1)' } as const;
 const ENTER = { duration: 300, easing: 'ease-out' } as const;
@@ -6,15 +6,14 @@ const ENTER = { duration: 300, easing: 'ease-out' } as const;
 interface Flight {
   readonly animation: Animation;
   readonly row: HTMLElement;
-  /** How many rows away it began. */
+  /** Distance at the start, in rows. */
   readonly from: number;
 }
 
 /**
- * Lets entries glide from where they were to where they are now. The rows of the table stay where they are and take over
- * one another's entries: so a new order costs no layout and is no layout shift, and all that moves are transforms, which
- * the compositor does by itself. Rows are equally high, and percentages know how high: nothing is measured. A row out of
- * sight does not move.
+ * Animates entries from their old place to the new one. The rows of the table stay in place and take over each other's entries,
+ * so a new order needs no layout and causes no layout shift; only transforms are animated, by the compositor. All rows have the
+ * same height and distances are percentages of it, so nothing is measured. Rows out of sight are not animated.
  */
 export class Glide {
   #places = new Map<string, number>();
@@ -28,11 +27,11 @@ export class Glide {
     }
   });
 
-  /** Each row shows the entry of the user at the same place. A user who is new fades in, unless all are. */
+  /** Row i shows the entry of user i. A new user fades in, unless all are new. */
   arrange(rows: readonly HTMLElement[], users: readonly string[]): void {
     const before = this.#places;
     const flights = this.#flights;
-    const moves = before.size > 0 && !isStill();
+    const moves = before.size > 0 && !prefersReducedMotion();
     this.#places = new Map(users.map((user, place) => [user, place]));
     this.#flights = new Map();
     for (const [place, row] of rows.entries()) {
@@ -63,17 +62,17 @@ export class Glide {
       };
       animation.play();
     }
-    // Who climbs passes in front of who falls.
+    // Climbing entries are drawn above falling ones.
     for (const { row, from } of this.#flights.values()) row.style.zIndex = from > 0 ? '3' : '';
   }
 
-  /** Forgets where everybody was. */
+  /** Forgets the places of all users. */
   reset(): void {
     this.#places = new Map();
   }
 }
 
-/** Not begun yet: making one makes the browser work out the style of what has changed, and one that runs is a change. */
+/** Not started yet: creating an animation recomputes changed styles, and a running animation changes styles. */
 function journey(row: HTMLElement, from: number): Animation {
   const effect =
     from === 0
@@ -82,7 +81,7 @@ function journey(row: HTMLElement, from: number): Animation {
   return new Animation(effect);
 }
 
-/** How many rows an entry still is away; asking its style would make the browser lay out the page. */
+/** The current distance of an entry, in rows. Reading its style instead would force a layout. */
 function remaining({ animation, from }: Flight): number {
   return from * (1 - (animation.effect?.getComputedTiming().progress ?? 1));
 }

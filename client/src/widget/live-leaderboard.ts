@@ -7,21 +7,21 @@ import { type Watched, watch } from './feed.js';
 import { Glide } from './glide.js';
 import sheet from './live-leaderboard.css';
 import { nameOf, titleOf } from './names.js';
-import { bones, line, type Row, rowOf } from './rows.js';
+import { line, placeholders, type Row, rowOf } from './rows.js';
 import { ENGLISH, type Texts } from './texts.js';
 
-/** The service is where this script came from, unless `src` says otherwise. */
+/** By default the service is the origin of this script. */
 const script = document.currentScript;
 const ORIGIN = new URL(script instanceof HTMLScriptElement && script.src ? script.src : location.href).origin;
 const DEFAULT_LIMIT = 10;
 const NOTHING_YET: LiveView = { state: 'connecting', board: null, standing: null, error: null };
 
 /**
- * A leaderboard that shows itself live: `<live-leaderboard src="https://scores.example" board="global">`.
+ * A live leaderboard: `<live-leaderboard src="https://scores.example" board="global">`.
  * Its attributes, properties, parts and events are described in docs/widget.md.
  *
  * @fires leaderboard-change with `{ board, standing }`, when either has changed
- * @fires leaderboard-state with `{ state, error }`, when the connection has
+ * @fires leaderboard-state with `{ state, error }`, when the connection has changed
  */
 export class LiveLeaderboard extends LitElement {
   static override styles = unsafeCSS(sheet);
@@ -31,7 +31,7 @@ export class LiveLeaderboard extends LitElement {
     limit: { type: Number },
     user: {},
     heading: {},
-    /** As everywhere; only that a new language shows at once. */
+    /** The standard attribute, declared so that a new language is shown at once. */
     lang: { reflect: true, useDefault: true },
     texts: { attribute: false },
     view: { state: true },
@@ -81,7 +81,7 @@ export class LiveLeaderboard extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     queueMicrotask(() => {
-      // One that is moved within its page leaves and comes back at once.
+      // An element that is moved within its page is disconnected and connected again at once.
       if (this.isConnected) return;
       this.#unwatch();
       this.#announcer.reset();
@@ -94,7 +94,7 @@ export class LiveLeaderboard extends LitElement {
     if (this.isConnected) this.#watch();
   }
 
-  /** Makes what is watched what the attributes say. What can still be shown stays until there is something newer. */
+  /** Watches the stream that the attributes describe. The old content stays until there is new content, if it is of the same board. */
   #watch(): void {
     const wanted = this.#wanted();
     const before = this.#watched;
@@ -106,7 +106,7 @@ export class LiveLeaderboard extends LitElement {
       this.boardTitle = '';
       this.#glide.reset();
       this.#announcer.reset();
-      void this.#learnTitle(wanted);
+      void this.#fetchTitle(wanted);
     }
     if (before?.user !== wanted.user) this.ownName = '';
     this.#unwatch();
@@ -128,16 +128,16 @@ export class LiveLeaderboard extends LitElement {
     const asked = `${src} ${id} ${user}`;
     if (this.ownName !== '' || this.#ownRow() === null || this.#nameAskedFor === asked) return;
     this.#nameAskedFor = asked;
-    void this.#learnName(wanted);
+    void this.#fetchName(wanted);
   }
 
-  /** Names are worth one request, and are done without if that fails. */
-  async #learnTitle({ src, board }: Watched): Promise<void> {
+  /** Names are requested once; if that fails the element works without them. */
+  async #fetchTitle({ src, board }: Watched): Promise<void> {
     const title = await titleOf(src, board).catch(() => '');
     if (this.#watched?.src === src && this.#watched.board === board) this.boardTitle = title;
   }
 
-  async #learnName({ src, board, user }: Watched): Promise<void> {
+  async #fetchName({ src, board, user }: Watched): Promise<void> {
     const name = await nameOf(src, board, user).catch(() => '');
     const now = this.#watched;
     if (name && now?.src === src && now.board === board && now.user === user) this.ownName = name;
@@ -147,7 +147,7 @@ export class LiveLeaderboard extends LitElement {
     return this.view.board?.items.slice(0, this.#wanted().limit) ?? [];
   }
 
-  /** The user's own row, if it is not among those on top. */
+  /** The user's row, if it is not among the top rows. */
   #ownRow(): Row | null {
     const { board, standing } = this.view;
     if (!board || !standing || standing.rank === null || standing.score === null) return null;
@@ -185,7 +185,7 @@ export class LiveLeaderboard extends LitElement {
             error
               ? line('message', error.code === 'not-found' ? texts.unknownBoard : texts.failed)
               : !board
-                ? bones(limit)
+                ? placeholders(limit)
                 : board.total === 0
                   ? line('message', texts.empty)
                   : this.#top().map((row) => rowOf(row, look))
@@ -215,7 +215,7 @@ export class LiveLeaderboard extends LitElement {
     const counted = rows.flatMap((row, place) => {
       const cell = row.querySelector<HTMLElement>('.score');
       const entry = top[place] ?? own;
-      // The own row at the foot is another row than the one on top: its score does not count from there.
+      // The row at the foot is not the row at the top: its score is not animated from there.
       const key = top[place]?.userId ?? 'own';
       return cell && entry ? [{ key, score: entry.score, row, cell }] : [];
     });
@@ -225,16 +225,16 @@ export class LiveLeaderboard extends LitElement {
       top.map(({ userId }) => userId),
     );
     const before: LiveView | undefined = changed.get('view');
-    if (before !== undefined) this.#tell(before);
+    if (before !== undefined) this.#announce(before);
   }
 
-  #tell(before: LiveView): void {
+  #announce(before: LiveView): void {
     const { board, standing, state, error } = this.view;
-    const tell = (type: string, detail: object) =>
+    const dispatch = (type: string, detail: object) =>
       this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
-    if (state !== before.state) tell('leaderboard-state', { state, error });
+    if (state !== before.state) dispatch('leaderboard-state', { state, error });
     if (board !== before.board || standing !== before.standing)
-      tell('leaderboard-change', { board, standing });
+      dispatch('leaderboard-change', { board, standing });
     const texts = this.#texts;
     const [first] = board?.items ?? [];
     const { rank = null, total = 0 } = standing ?? {};
@@ -256,7 +256,7 @@ const STATE_TEXT = {
   closed: 'closed',
 } as const;
 
-/** In the language of the text around the element. */
+/** Formats numbers in the language of the surrounding text. */
 function numbersFor(element: Element): Intl.NumberFormat {
   const language = element.closest<HTMLElement>('[lang]')?.lang || undefined;
   try {

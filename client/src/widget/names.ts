@@ -3,13 +3,13 @@ import { problemOf } from '../problem.js';
 
 type Schemas = components['schemas'];
 
-/** What the board is called. */
+/** The title of a board. */
 export async function titleOf(src: string, board: string): Promise<string> {
   const { title }: Schemas['Leaderboard'] = await read(src, [board]);
   return title;
 }
 
-/** What a user is called, of whom the stream tells only where they stand. */
+/** The display name of a user; the stream sends only rank and score. */
 export async function nameOf(src: string, board: string, user: string): Promise<string> {
   const { displayName }: Schemas['EntryDetails'] = await read(src, [board, 'entries', user]);
   return displayName;

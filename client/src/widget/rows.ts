@@ -1,18 +1,18 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import type { Board } from '../live/subscription.js';
 
-/** One line of the table. The name of a user who is not on top may be unknown yet, and empty. */
+/** A row of the table. The name of a user below the top may still be unknown, and empty. */
 export type Row = Pick<Board['items'][number], 'rank' | 'userId' | 'displayName' | 'score'>;
 
 export interface Look {
   readonly numbers: Intl.NumberFormat;
-  /** Whose row stands out. */
+  /** The user whose row is highlighted. */
   readonly user: string;
-  /** What stands beside that user's name. */
+  /** The text beside that user's name. */
   readonly you: string;
 }
 
-/** The roles are said aloud since a table that is laid out by other means loses them. Counting writes the scores. */
+/** Roles are explicit, because a table with another CSS display loses them. Counting writes the scores. */
 export const rowOf = ({ rank, userId, displayName }: Row, { numbers, user, you }: Look) => {
   const own = userId === user;
   const medal = rank <= 3 ? `medal medal-${rank}` : '';
@@ -27,8 +27,8 @@ export const rowOf = ({ rank, userId, displayName }: Row, { numbers, user, you }
   </tr>`;
 };
 
-/** Places that wait for their entries, as high as those. */
-export const bones = (count: number) =>
+/** Placeholders of the same height as entries, shown while the board loads. */
+export const placeholders = (count: number) =>
   Array.from(
     { length: count },
     () =>

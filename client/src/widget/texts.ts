@@ -1,9 +1,9 @@
-/** Every word that the element shows or says. Numbers come formatted for its language. */
+/** All texts that the element shows or announces. Numbers are already formatted for its language. */
 export interface Texts {
   readonly rank: string;
   readonly player: string;
   readonly score: string;
-  /** Beside the own name. */
+  /** Shown beside the user's name. */
   readonly you: string;
   readonly live: string;
   readonly connecting: string;
@@ -12,7 +12,7 @@ export interface Texts {
   readonly empty: string;
   readonly unknownBoard: string;
   readonly failed: string;
-  /** How many have an entry. */
+  /** The number of entries. */
   total(count: number, formatted: string): string;
   leads(name: string): string;
   ownRank(rank: string, total: string): string;

@@ -6,11 +6,11 @@ const ITEM = 2;
 const LINE = 4;
 
 /**
- * Blocks of items in order of their keys. Each item refers to something, a slot or another block, and says how many
- * entries that counts for. The three numbers lie side by side, as to find one is to need the others.
+ * Blocks of items in order of their keys. Each item refers to something, a slot or another block, and has a count of
+ * the entries there. The three numbers lie side by side, because they are needed together.
  *
- * A block is a record: its length as a word, then the items. Callers hand in the length where they know it, which saves
- * to wait for that word.
+ * A block is a record: its length as a word, then the items. Callers pass the length where they know it, which saves a
+ * read of that word.
  */
 export class Blocks {
   readonly capacity: number;
@@ -76,7 +76,7 @@ export class Blocks {
     const doubles = this.#records.doubles(block);
     const start = this.#itemOf(block, 0);
     let at = 0;
-    // Line by line, as the processor then fetches several at once; in a binary search one waits for the other.
+    // Line by line, so that the processor fetches several at once; in a binary search each read waits for the last.
     while (at + LINE <= length && (doubles[start + ITEM * (at + LINE - 1)] ?? NaN) < key) at += LINE;
     while (at < length && (doubles[start + ITEM * at] ?? NaN) < key) at++;
     return at;

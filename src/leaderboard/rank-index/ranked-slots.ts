@@ -13,11 +13,11 @@ export class RankedSlots {
   readonly #blocks: Blocks;
   #size = 0;
   /**
-   * The way to the slot that was sought last, or NO_SLOT if there is none any more: by height the blocks and the places
-   * in them, and the length of the leaf. Who changes a rank asks for it next, or has just asked.
+   * The path to the slot of the last search, or NO_SLOT if it no longer holds: by height the blocks and the places in them,
+   * and the length of the leaf. A change of an entry is followed, or preceded, by a query for its rank.
    */
   #sought = NO_SLOT;
-  readonly #way = [0];
+  readonly #path = [0];
   readonly #places = [0];
   #leafLength = 0;
 
@@ -48,7 +48,7 @@ export class RankedSlots {
     this.#sought = slot;
     let block = this.#tree.root;
     for (let height = this.#tree.height; height > 0; height--) {
-      this.#way[height] = block;
+      this.#path[height] = block;
       this.#places[height] = blocks.lengthOf(block) - 1;
       block = blocks.reference(block, this.#placeAt(height));
     }
@@ -59,13 +59,13 @@ export class RankedSlots {
         lastKey < key || (lastKey === key && this.#isThrough(blocks.reference(block, length - 1), slot));
       if (!isBehind) throw new RangeError('Not in the order of the board');
     }
-    this.#way[0] = block;
+    this.#path[0] = block;
     this.#places[0] = length;
     this.#leafLength = length;
     this.#put(slot);
   }
 
-  /** Puts a slot where the way leads. */
+  /** Puts a slot where the path leads. */
   #put(slot: number): void {
     if (this.#leafLength === this.#blocks.capacity) this.#makeRoom(slot);
     const key = this.#users.key(slot);
@@ -73,11 +73,11 @@ export class RankedSlots {
     this.#blocks.insert(this.#blockAt(0), this.#leafLength, at, key, slot, 1);
     for (let height = 1; height <= this.#tree.height; height++) {
       this.#blocks.addCount(this.#blockAt(height), this.#placeAt(height), 1);
-      // Before all others: then each block on the way is the first of its height.
+      // The slot is the first of all, so each block on the path is the first of its height.
       if (at === 0) this.#blocks.setKey(this.#blockAt(height), 0, key);
     }
     this.#size += 1;
-    // Now the way leads to the slot itself.
+    // Now the path leads to the slot itself.
     this.#places[0] = at + 1;
     this.#leafLength += 1;
   }
@@ -92,7 +92,7 @@ export class RankedSlots {
       this.#blocks.addCount(this.#blockAt(height), this.#placeAt(height), -1);
     }
     this.#size -= 1;
-    if (at === 0 || this.#leafLength <= this.#blocks.capacity / 2) this.#mend();
+    if (at === 0 || this.#leafLength <= this.#blocks.capacity / 2) this.#rebalance();
   }
 
   /** How many slots come before the position in this slot's row or are at it. */
@@ -113,11 +113,11 @@ export class RankedSlots {
   }
 
   /**
-   * Finds the way to a slot's position: in each branch the last item that begins there or before, or the first item if
+   * Finds the path to a slot's position: in each branch the last item that begins there or before, or the first item if
    * none does; in the leaf, how many items come before the position or are at it.
    */
   #seek(slot: number): void {
-    // SOUGHT is sought anew, as its row has changed.
+    // The row of SOUGHT has changed since the last search.
     if (slot === this.#sought && slot !== SOUGHT) return;
     this.#sought = slot;
     const blocks = this.#blocks;
@@ -129,7 +129,7 @@ export class RankedSlots {
       const isTie = at < length && blocks.key(block, at) === key;
       if (isTie) at = this.#throughTies(height, block, at, length, slot);
       if (height > 0 && at > 0) at -= 1;
-      this.#way[height] = block;
+      this.#path[height] = block;
       this.#places[height] = at;
       if (height === 0) break;
       // The length of a leaf is known from its count, before the leaf has come from memory.
@@ -170,7 +170,7 @@ export class RankedSlots {
   #makeRoom(slot: number): void {
     const { capacity } = this.#blocks;
     let top = 0;
-    // Most newcomers line up at the end: there full blocks stay full.
+    // Most new entries go to the end, where full blocks stay full.
     let isEnd = this.#placeAt(0) === this.#leafLength;
     for (let height = 1; height <= this.#tree.height; height++) {
       const length = this.#blocks.lengthOf(this.#blockAt(height));
@@ -187,8 +187,8 @@ export class RankedSlots {
     this.#seek(slot);
   }
 
-  /** After a deletion: takes out empty blocks on the way, corrects first keys, and joins blocks that fit in one. */
-  #mend(): void {
+  /** After a deletion: takes out empty blocks on the path, corrects first keys, and joins blocks that fit in one. */
+  #rebalance(): void {
     const blocks = this.#blocks;
     for (let height = 1; height <= this.#tree.height; height++) {
       const below = this.#blockAt(height - 1);
@@ -206,7 +206,7 @@ export class RankedSlots {
   }
 
   #blockAt(height: number): number {
-    return this.#way[height] ?? 0;
+    return this.#path[height] ?? 0;
   }
 
   #placeAt(height: number): number {

@@ -6,17 +6,17 @@ import { NO_SLOT, SlotTable } from './slot-table.js';
 const DOUBLES = 5;
 const ID = 6;
 
-/** The slot of no user: its row holds the position that is being looked for. */
+/** The slot of no user: its row holds the position that a search looks for. */
 export const SOUGHT = NO_SLOT;
 
-/** The users of one board, each in a numbered slot with what decides their place. */
+/** The users of one board, each in a numbered slot with the values that decide its place. */
 export class UserSlots {
   readonly #rows = new Records(DOUBLES);
   readonly #table = new SlotTable();
-  /** Who was found last, as it is often the same user who is asked for next. */
+  /** The user found last, because the next lookup is often for the same user. */
   #foundId = '';
   #foundSlot = NO_SLOT;
-  /** Whose id is in the row of SOUGHT, so that who is not found and then added is read once. */
+  /** The user whose id is in the row of SOUGHT, so that an id that is looked up and then added is parsed once. */
   #soughtId: string | undefined;
   readonly #isSought = (slot: number) => this.compareIds(slot, SOUGHT) === 0;
 
@@ -40,7 +40,7 @@ export class UserSlots {
     return slot;
   }
 
-  /** A slot for a user who has none yet. Throws a TypeError if this is no user id. */
+  /** A slot for a user without one. Throws a TypeError if this is no user id. */
   add(userId: string): number {
     const slot = this.#take(userId);
     this.#table.add(this.#hash(slot), slot);
@@ -48,8 +48,8 @@ export class UserSlots {
   }
 
   /**
-   * Slots for users of whom none has one yet. Throws as `add`.
-   * What many look up at once they need not wait for one by one: the processor fetches it while it goes on.
+   * Slots for users without one. Throws as `add`.
+   * Lookups of many users in a row let the processor fetch their memory in parallel.
    */
   addAll(userIds: readonly string[]): number[] {
     const slots = userIds.map((userId) => this.#take(userId));

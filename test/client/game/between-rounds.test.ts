@@ -7,7 +7,7 @@ t.setTimeout(240_000);
 const { url } = await startGame(t);
 const browser = await openBrowser(t);
 
-t.test('a round that nobody sees waits', async (t) => {
+t.test('a round pauses while the page is hidden', async (t) => {
   const game = await GamePage.open(t, browser, url);
   await game.page.getByRole('button', { name: /Play/ }).click();
   await game.pass(2_000);
@@ -25,7 +25,7 @@ t.test('a round that nobody sees waits', async (t) => {
   await game.says(/counted|Nothing caught/);
 });
 
-t.test('a name is changed where it stands, before the first round and after', async (t) => {
+t.test('the name can be changed in place, before the first round and after it', async (t) => {
   const game = await GamePage.open(t, browser, url);
   await game.name.fill('Ada');
   await game.name.press('Enter');
@@ -42,10 +42,10 @@ t.test('a name is changed where it stands, before the first round and after', as
   t.equal(await game.name.inputValue(), 'Countess Ada');
 });
 
-t.test('who catches nothing sends nothing', async (t) => {
+t.test('a round without points is not sent', async (t) => {
   const game = await GamePage.open(t, browser, url, { query: '?seed=1' });
   await game.page.getByRole('button', { name: /Play/ }).click();
-  // Into a corner, and stay there.
+  // In a corner there is nothing to catch.
   const { x, y } = await game.at(0, 0);
   await game.page.mouse.move(x, y);
   for (; (await game.phase()) === 'playing'; ) await game.pass(500);

@@ -6,8 +6,7 @@ import type { AppConfig } from '../../../src/config.js';
 import { serviceApi, startApi } from '../../api.js';
 
 /**
- * The service, for pages whose clock runs ahead of its own: their rounds are over before the second has passed that a
- * level lasts at least.
+ * The service, without the minimum duration of `finish-level`: the clock of these pages runs faster than the service's.
  */
 export async function startGame(t: Test, overrides: Partial<AppConfig> = {}) {
   const service = await startApi(t, overrides);
@@ -18,26 +17,26 @@ export async function startGame(t: Test, overrides: Partial<AppConfig> = {}) {
   return service;
 }
 
-/** What never comes later than this, on the slowest machine, never comes. */
+/** A ceiling that even the slowest machine does not reach. */
 export const CEILING_MS = 60_000;
 
-/** Frames as long as the game takes them whole: a round is 60 of them. */
+/** The longest frames that the game accepts: a round has 60 of them. */
 const FRAME_MS = 250;
 
 export interface GameOptions extends BrowserContextOptions {
-  /** Behind the origin, as `?obs`. */
+  /** Appended to the origin, like `?obs`. */
   readonly query?: string;
-  /** The page's clock is the real one: no fast rounds. */
+  /** Whether the page uses the real clock: no fast rounds. */
   readonly realTime?: boolean;
 }
 
-/** Somebody with a browser of their own in front of the game. Errors of the page fail the test. */
+/** A player with their own browser. Errors of the page fail the test. */
 export class GamePage {
   readonly page: Page;
   readonly context: BrowserContext;
   readonly url: string;
-  /** What the browser has complained about: exceptions, refusals by the policy. */
-  readonly complaints: string[] = [];
+  /** Errors of the page: exceptions and violations of the policy. */
+  readonly errors: string[] = [];
   readonly status: Locator;
   readonly countdown: Locator;
   readonly stage: Locator;
@@ -53,9 +52,9 @@ export class GamePage {
     this.stage = page.locator('#stage');
     this.field = page.locator('#field');
     this.name = page.locator('#name');
-    page.on('pageerror', (error) => this.complaints.push(String(error)));
+    page.on('pageerror', (error) => this.errors.push(String(error)));
     page.on('console', (message) => {
-      if (/Content Security Policy|Refused to/.test(message.text())) this.complaints.push(message.text());
+      if (/Content Security Policy|Refused to/.test(message.text())) this.errors.push(message.text());
     });
   }
 
@@ -74,13 +73,13 @@ export class GamePage {
     t.teardown(() => context.close());
     const page = await context.newPage();
     const game = new GamePage(context, page, `${url}/${query}`);
-    t.teardown(() => assert.deepEqual(game.complaints, []));
+    t.teardown(() => assert.deepEqual(game.errors, []));
     if (!realTime) await page.clock.install();
     await page.goto(game.url);
     return game;
   }
 
-  /** Until the page says so. */
+  /** Waits until the page shows this text. */
   async says(what: RegExp): Promise<void> {
     await this.status
       .filter({ hasText: what })
@@ -88,7 +87,7 @@ export class GamePage {
       .catch(async () => assert.match((await this.status.textContent()) ?? '', what));
   }
 
-  /** Until the board is in this state: `open`, `reconnecting`. */
+  /** Waits until the board is in this state: `open`, `reconnecting`. */
   async board(state: string): Promise<void> {
     await this.page.locator(`live-leaderboard [data-state=${state}]`).waitFor();
   }
@@ -97,20 +96,20 @@ export class GamePage {
     return this.page.locator('live-leaderboard').getByRole('row').filter({ hasText: name }).first();
   }
 
-  /** Frames go by as on a slow machine, as fast as this one can. */
+  /** Runs frames as long as on a slow machine, as fast as possible. */
   async pass(milliseconds: number): Promise<void> {
     for (let passed = 0; passed < milliseconds; passed += FRAME_MS)
       await this.page.clock.fastForward(FRAME_MS);
   }
 
-  /** A place on the field, from 0 to 1 across and down. */
+  /** Page coordinates of a point on the field, given from 0 to 1 across and down. */
   async at(across: number, down: number): Promise<{ x: number; y: number }> {
     const box = await this.field.boundingBox();
     assert(box !== null);
     return { x: box.x + across * box.width, y: box.y + down * box.height };
   }
 
-  /** A round with the mouse, in a few seconds. @returns its points */
+  /** Plays a round with the mouse in a few seconds. @returns its points */
   async round(): Promise<number> {
     await this.page.getByRole('button', { name: /Play/ }).click();
     assert.equal(await this.phase(), 'playing');
@@ -118,7 +117,7 @@ export class GamePage {
     return this.points();
   }
 
-  /** Lets the mouse go round the field until the time is over. */
+  /** Moves the mouse around the field until the round ends. */
   async fly(): Promise<void> {
     const [middle, corner] = [await this.at(0.5, 0.5), await this.at(0.86, 0.86)];
     const [wide, high] = [corner.x - middle.x, corner.y - middle.y];
@@ -135,7 +134,7 @@ export class GamePage {
     return this.stage.getAttribute('data-phase');
   }
 
-  /** Of the round that is over. */
+  /** The points of the finished round. */
   async points(): Promise<number> {
     const [, points] =
       /^(\d+) points?$/.exec((await this.page.locator('#headline').textContent()) ?? '') ?? [];

@@ -17,12 +17,12 @@ t.test('an offline minute, with the page closed in the middle, loses no finished
   await game.page.locator('live-leaderboard[user]').waitFor();
   const userId = await game.userId();
 
-  // Four rounds are a minute.
+  // Four rounds last a minute.
   await game.context.setOffline(true);
   const rounds = [await game.round(), await game.round(), await game.round()];
   await game.says(/^3 rounds are kept. It will count as soon as the service can be reached/);
   await game.context.setOffline(false);
-  // Only to load the page: the service is still out of reach, and nothing can be sent.
+  // Only the page can be loaded: the service is still unreachable, and nothing can be sent.
   await game.page.route('**/v1/**', (route) => route.abort());
   await game.page.reload();
   rounds.push(await game.round());
@@ -45,9 +45,5 @@ t.test('an offline minute, with the page closed in the middle, loses no finished
     rounds.every((points) => points > 0),
     rounds.join(' + '),
   );
-  t.equal(
-    await game.page.evaluate(`localStorage.getItem('scoreboard::queue')`),
-    null,
-    'nothing waits any more',
-  );
+  t.equal(await game.page.evaluate(`localStorage.getItem('scoreboard::queue')`), null, 'the queue is empty');
 });

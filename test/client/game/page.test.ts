@@ -9,7 +9,7 @@ t.setTimeout(240_000);
 const { url } = await startGame(t);
 const browser = await openBrowser(t);
 
-t.test('the page allows itself only what comes with it, and no browser objects', async (t) => {
+t.test('the page works under its strict Content-Security-Policy', async (t) => {
   const { headers } = await fetch(url);
   const policy = headers.get('content-security-policy') ?? '';
   t.match(policy, "default-src 'none'");
@@ -27,19 +27,19 @@ t.test('the page allows itself only what comes with it, and no browser objects',
   });
   await game.round();
   await game.says(/counted/);
-  t.same(foreign, [], 'nothing from elsewhere');
+  t.same(foreign, [], 'no request to other origins');
   const blocked = await game.page.evaluate(`
     new Promise((resolve) => {
       document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => resolve(effectiveDirective));
       document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.hacked = true' }));
     })
   `);
-  t.equal(blocked, 'script-src-elem', 'a script that is slipped in does not run');
-  t.ok(game.complaints.length > 0, 'which is what a complaint looks like');
-  game.complaints.length = 0;
+  t.equal(blocked, 'script-src-elem', 'an injected script does not run');
+  t.ok(game.errors.length > 0, 'and the violation is recorded');
+  game.errors.length = 0;
 });
 
-t.test('?obs shows the board alone, with nothing behind it', async (t) => {
+t.test('?obs shows only the board, on a transparent page', async (t) => {
   const game = await GamePage.open(t, browser, url, { query: '?obs&limit=3', colorScheme: 'dark' });
   await game.board('open');
   t.notOk(await game.page.locator('#page').isVisible());
@@ -59,18 +59,18 @@ t.test('?obs shows the board alone, with nothing behind it', async (t) => {
   t.equal(alpha, 0, 'transparent');
 });
 
-t.test('a request that is copied runs in bash; on the screen its tokens are short', async (t) => {
+t.test('a copied request runs in bash; on the screen its tokens are shortened', async (t) => {
   const game = await GamePage.open(t, browser, url, { permissions: ['clipboard-read', 'clipboard-write'] });
   await game.round();
   await game.says(/counted/);
   await game.page.getByRole('button', { name: /Requests/ }).click();
   const shown = await game.page.locator('#request-list').textContent();
   t.match(shown, /Bearer eyJ\w+…/);
-  t.notMatch(shown, /[\w-]{30}\.[\w-]{30}/, 'no token is shown whole');
+  t.notMatch(shown, /[\w-]{30}\.[\w-]{30}/, 'no token is shown in full');
   const run = async (name: string) => {
     await game.page.getByRole('button', { name, exact: true }).first().click();
     const command = await game.page.evaluate<string>('navigator.clipboard.readText()');
-    // The stream would not end by itself.
+    // The stream does not end by itself.
     const { stdout } = await promisify(execFile)('bash', ['-c', `${command} -s --max-time 20`]);
     return JSON.parse(stdout);
   };
@@ -80,7 +80,7 @@ t.test('a request that is copied runs in bash; on the screen its tokens are shor
   t.match(again, { code: 'action-token-replayed', original: { eventId: /^evt_/ } }, 'it counted once');
   t.match(await run('Copy POST /v1/auth/guest as curl'), { user: { role: 'player' } });
 
-  // As over plain http from another machine.
+  // As on a page over plain http from another machine.
   await game.page.evaluate(`{
     const { clipboard } = navigator;
     window.readCopied = () => clipboard.readText();

@@ -8,16 +8,16 @@ t.setTimeout(180_000);
 const { api, url } = await startGame(t);
 const browser = await openBrowser(t);
 
-/** What the service says that somebody has scored. */
+/** The score of a user according to the service. */
 async function scored(game: GamePage) {
   const session = await game.page.evaluate<string>(`localStorage.getItem('scoreboard::session')`);
   const { accessToken } = JSON.parse(session);
   return (await api.as(accessToken).get('/v1/users/me/events')).is(200, ScoreEvents).items;
 }
 
-t.test('a round with the mouse counts what was collected, and shows on the board', async (t) => {
+t.test('a round with the mouse counts its points, and the board shows them', async (t) => {
   const game = await GamePage.open(t, browser, url);
-  t.equal(await game.userId(), null, 'nobody is made a guest for looking');
+  t.equal(await game.userId(), null, 'no guest is created before a round');
   const points = await game.round();
   t.ok(points > 0, `${points} points`);
   await game.says(new RegExp(`^${points} points? counted. You are at rank \\d+`));
@@ -27,10 +27,14 @@ t.test('a round with the mouse counts what was collected, and shows on the board
     .filter({ hasText: String(points) })
     .waitFor();
   const requests = await game.page.locator('#request-list .request .path').allTextContents();
-  t.same(requests.slice(0, 2), ['/v1/scores', '/v1/action-tokens'], 'the token was there before the end');
+  t.same(
+    requests.slice(0, 2),
+    ['/v1/scores', '/v1/action-tokens'],
+    'the token was requested before the round ended',
+  );
 });
 
-t.test('a round by keyboard alone, from the start to the next one', async (t) => {
+t.test('a round can be played with only the keyboard, from its start to the next one', async (t) => {
   const game = await GamePage.open(t, browser, url, { query: '?seed=11' });
   const { keyboard } = game.page;
   const fly = async () => {
@@ -51,7 +55,7 @@ t.test('a round by keyboard alone, from the start to the next one', async (t) =>
   t.equal(await game.page.evaluate('document.activeElement.id'), 'start', 'the button has the focus');
   await game.pass(1_000);
   await keyboard.press('Space');
-  t.equal(await game.phase(), 'playing', 'again at once');
+  t.equal(await game.phase(), 'playing', 'the next round starts');
 });
 
 t.test('a finger steers', async (t) => {
@@ -73,7 +77,7 @@ t.test('a finger steers', async (t) => {
     await game.pass(300);
   }
   const points = await game.points();
-  t.ok(points > 3, `${points} points: more than by doing nothing`);
+  t.ok(points > 3, `${points} points: more than without steering`);
   await game.says(/counted/);
-  t.equal(await game.page.evaluate('scrollY'), 0, 'the page stayed where it was');
+  t.equal(await game.page.evaluate('scrollY'), 0, 'the page did not scroll');
 });

@@ -12,7 +12,7 @@ const SIZES = [
 ];
 
 for (const { deviceScaleFactor = 1, ...viewport } of SIZES) {
-  t.test(`how the game looks at ${viewport.width} pixels`, async (t) => {
+  t.test(`screenshots of the game at ${viewport.width} pixels`, async (t) => {
     const { app, url } = await startGame(t, { RATE_LIMIT_SCORE_UPDATE: 1, RATE_LIMIT_WINDOW_MS: 120_000 });
     const game = await GamePage.open(t, browser, url, { viewport, deviceScaleFactor, query: '?seed=42' });
     const { page } = game;
@@ -22,7 +22,7 @@ for (const { deviceScaleFactor = 1, ...viewport } of SIZES) {
         await keepScreenshot(page, `game-${viewport.width}-${state}-${colorScheme}`);
       }
       const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
-      t.equal(overflow, 0, `nothing sticks out sideways: ${state}`);
+      t.equal(overflow, 0, `no horizontal overflow: ${state}`);
     };
     await game.board('open');
     await keep('idle');
@@ -39,7 +39,7 @@ for (const { deviceScaleFactor = 1, ...viewport } of SIZES) {
     await game.says(/Enough rounds for now/);
     await keep('limit');
     await game.context.setOffline(true);
-    // Chromium keeps the streams that it has.
+    // Chromium keeps open streams.
     app.server.closeAllConnections();
     await game.round();
     await game.board('reconnecting');
@@ -51,7 +51,7 @@ for (const { deviceScaleFactor = 1, ...viewport } of SIZES) {
   });
 }
 
-t.test('how the overlay looks', async (t) => {
+t.test('the overlay is rendered', async (t) => {
   const { url } = await startGame(t);
   const player = await GamePage.open(t, browser, url);
   await player.name.fill('Ada');
@@ -65,5 +65,5 @@ t.test('how the overlay looks', async (t) => {
   await overlay.row('Ada').waitFor();
   await overlay.page.emulateMedia({ colorScheme: 'dark' });
   await keepScreenshot(overlay.page, 'game-overlay');
-  t.pass('kept');
+  t.pass('saved');
 });

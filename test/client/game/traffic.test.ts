@@ -12,41 +12,41 @@ import {
 
 const TOKEN = `eyJhbGciOiJIUzI1NiJ9.${'x'.repeat(40)}.${'y'.repeat(43)}`;
 
-t.test('a request is told when it leaves and when its answer is there', async (t) => {
-  const told: [string, number | undefined][] = [];
+t.test('a request is reported when it is sent and when it has its response', async (t) => {
+  const reported: [string, number | undefined][] = [];
   let answered = () => {};
   const isAnswered = new Promise<void>((resolve) => {
     answered = resolve;
   });
   const send = watchedFetch(
     ({ url, outcome }) => {
-      told.push([url, outcome?.status]);
+      reported.push([url, outcome?.status]);
       if (outcome !== undefined) answered();
     },
     async () => new Response('{"a":1}', { status: 201 }),
   );
   const response = await send('http://localhost/v1/x', { method: 'POST', body: '{}' });
-  t.same(await response.json(), { a: 1 }, 'its caller reads it as ever');
+  t.same(await response.json(), { a: 1 }, 'its caller can still read it');
   await isAnswered;
-  t.same(told, [
+  t.same(reported, [
     ['http://localhost/v1/x', undefined],
     ['http://localhost/v1/x', 201],
   ]);
 });
 
-t.test('one without an answer is told too, and fails for its caller', async (t) => {
-  const told: (number | undefined)[] = [];
+t.test('a request without a response is reported too, and rejects for its caller', async (t) => {
+  const reported: (number | undefined)[] = [];
   const send = watchedFetch(
-    ({ outcome }) => told.push(outcome?.status),
+    ({ outcome }) => reported.push(outcome?.status),
     async () => {
       throw new TypeError('Failed to fetch');
     },
   );
   await t.rejects(send('http://localhost/v1/x'), TypeError);
-  t.same(told, [undefined, 0]);
+  t.same(reported, [undefined, 0]);
 });
 
-t.test('bash sends by curl what the page sent, whatever is in it', async (t) => {
+t.test('curl in bash sends the same request as the page, with any characters', async (t) => {
   const seen: { method?: string; url?: string; authorization?: string; body: string }[] = [];
   const server = createServer(async (request, response) => {
     const { method = '', url = '' } = request;
@@ -78,13 +78,13 @@ t.test('bash sends by curl what the page sent, whatever is in it', async (t) => 
   ]);
 });
 
-t.test('a token is shown by its ends; ids, paths and words are shown whole', async (t) => {
+t.test('tokens are shortened; ids, paths and words are not', async (t) => {
   t.equal(shortened(`Bearer ${TOKEN}'`), "Bearer eyJhbGci…yyyy'");
   const plain = '/v1/leaderboards/global/entries/usr_01kcx7f0w3e5tt9m6d7kq2x1zb {"displayName": "Ada"}';
   t.equal(shortened(plain), plain);
 });
 
-t.test('a refresh is not for repeating', async (t) => {
+t.test('a refresh cannot be copied', async (t) => {
   const exchange = (url: string): Exchange => ({ method: 'POST', url, headers: {}, body: undefined });
   t.notOk(mayRepeat(exchange('http://localhost/v1/auth/refresh')));
   t.ok(mayRepeat(exchange('http://localhost/v1/scores')));

@@ -7,7 +7,7 @@ import { GamePage } from './game-page.js';
 
 t.setTimeout(240_000);
 
-/** A round in real time, with the mouse. */
+/** Plays a round in real time with the mouse. */
 async function playInRealTime(game: GamePage, turnedBy: number): Promise<number> {
   await game.page.getByRole('button', { name: /Play/ }).click();
   for (let turn = turnedBy; (await game.phase()) === 'playing'; turn++) {
@@ -18,7 +18,7 @@ async function playInRealTime(game: GamePage, turnedBy: number): Promise<number>
   return game.points();
 }
 
-t.test('two play and see both at once; the server is killed and comes back, and both catch up', async (t) => {
+t.test("two players see each other's scores, also after the server was killed and restarted", async (t) => {
   const databaseUrl = await buildTestDatabase(t);
   const first = await startService(t, databaseUrl);
   const browser = await openBrowser(t);
@@ -33,7 +33,7 @@ t.test('two play and see both at once; the server is killed and comes back, and 
     await game.page.locator('live-leaderboard[user]').waitFor();
   }
 
-  /** From the answer to the score until the other page shows it, in milliseconds. */
+  /** From the receipt until the other page shows the score, in milliseconds. */
   const seenBy = async (other: GamePage, player: GamePage, name: string) => {
     const answer = await player.page.waitForResponse(
       (response) => response.url().endsWith('/v1/scores') && response.ok(),
@@ -56,8 +56,8 @@ t.test('two play and see both at once; the server is killed and comes back, and 
     `${points.join(' and ')} points`,
   );
   for (const delay of await Promise.all(delays)) {
-    t.comment(`seen ${Math.round(delay)} ms after the answer`);
-    // Within a second on a machine at rest; the limit here is that of one under load.
+    t.comment(`shown ${Math.round(delay)} ms after the response`);
+    // Within a second on an idle machine; the ceiling is for a loaded one.
     t.ok(delay < 5_000, `${Math.round(delay)} ms`);
   }
 
@@ -67,7 +67,7 @@ t.test('two play and see both at once; the server is killed and comes back, and 
     await game.board('reconnecting');
     await game.row('Ada').waitFor();
   }
-  // A round that ends while there is no server.
+  // A round that ends while the server is down.
   await playInRealTime(ada, 3);
   await ada.says(/kept/);
   await startService(t, databaseUrl, { PORT: new URL(first.url).port });

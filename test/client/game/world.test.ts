@@ -15,7 +15,7 @@ import {
 const seed = fc.integer();
 const aspect = fc.double({ min: 0.4, max: 3, noNaN: true });
 const mostPoints = fc.integer({ min: 1, max: 300 });
-/** Whatever input devices may say, and what they should not. */
+/** All values that input devices may report, and invalid ones. */
 const wish = fc.record({ x: fc.double(), y: fc.double() });
 
 /** Steering that changes every tenth of a second. */
@@ -23,14 +23,14 @@ const wishes = fc.array(wish, { minLength: 1, maxLength: 150 });
 const wishAt = (all: readonly Steering[], step: number): Steering =>
   all[Math.floor(step / 12) % all.length] ?? { x: 0, y: 0 };
 
-/** Straight to the nearest light, as nobody can. */
+/** Straight to the nearest light: better than any player. */
 function perfect({ comet, lights }: World): Steering {
   const far = ({ x, y }: { x: number; y: number }) => Math.hypot(x - comet.x, y - comet.y);
   const [nearest] = lights.filter(({ age }) => age > 0).sort((a, b) => far(a) - far(b));
   return nearest === undefined ? { x: 0, y: 0 } : { x: nearest.x - comet.x, y: nearest.y - comet.y };
 }
 
-t.test('a round never gives more points than its action allows, and no number goes astray', async () => {
+t.test('a round never gives more points than its action allows, and all numbers stay finite', async () => {
   fc.assert(
     fc.property(seed, aspect, mostPoints, wishes, fc.boolean(), (seed, aspect, mostPoints, wishes, good) => {
       const world = newWorld({ seed, aspect, mostPoints });
@@ -41,7 +41,7 @@ t.test('a round never gives more points than its action allows, and no number go
           if (happening.kind === 'caught') gained += happening.gain;
         const { comet, width, height, points } = world;
         const things = [comet, ...world.lights, ...world.rocks].flatMap(({ x, y }) => [x, y]);
-        if (!things.every(Number.isFinite)) throw new Error(`A number astray in step ${world.step}`);
+        if (!things.every(Number.isFinite)) throw new Error(`An invalid number in step ${world.step}`);
         if (comet.x < COMET_RADIUS || comet.x > width - COMET_RADIUS) throw new Error('Out at a side');
         if (comet.y < COMET_RADIUS || comet.y > height - COMET_RADIUS) throw new Error('Out above or below');
         if (!Number.isInteger(points) || points < 0 || points > mostPoints)
@@ -54,7 +54,7 @@ t.test('a round never gives more points than its action allows, and no number go
   );
 });
 
-t.test('a round takes 15 seconds of frames, whatever their rate', async () => {
+t.test('a round lasts 15 seconds at every frame rate', async () => {
   const frames = fc.array(fc.double({ min: 0.5, max: LONGEST_FRAME_MS, noNaN: true }), {
     minLength: 1,
     maxLength: 50,
@@ -75,10 +75,10 @@ t.test('a round takes 15 seconds of frames, whatever their rate', async () => {
   );
 });
 
-t.test('the round waits for a frame that hangs, and does not run backwards', async (t) => {
+t.test('a round skips the time of a stalled frame, and never runs backwards', async (t) => {
   const stepper = new Stepper();
   const longest = new Stepper().due(LONGEST_FRAME_MS);
-  t.equal(stepper.due(60_000), longest, 'a minute away counts as the longest frame');
+  t.equal(stepper.due(60_000), longest, 'a minute counts as the longest frame');
   t.equal(stepper.due(-50), 0);
 });
 
@@ -107,7 +107,7 @@ t.test('nothing happens after the end', async (t) => {
   t.equal(step, ROUND_STEPS);
 });
 
-t.test('good play is worth most of the points, none is worth next to nothing', async (t) => {
+t.test('good play earns most of the points, no play almost none', async (t) => {
   const median = (steer: (world: World) => Steering) => {
     const results = Array.from({ length: 31 }, (_, seed) => {
       const world = newWorld({ seed, aspect: 1.3, mostPoints: 100 });
@@ -120,10 +120,10 @@ t.test('good play is worth most of the points, none is worth next to nothing', a
   const idle = median(() => ({ x: 0, y: 0 }));
   t.comment({ best, idle });
   t.ok(best >= 85, `${best} for a perfect player`);
-  t.ok(idle <= 15, `${idle} for one who sleeps`);
+  t.ok(idle <= 15, `${idle} without steering`);
 });
 
-t.test('a combo raises what a light is worth, and a rock ends it', async (t) => {
+t.test('a combo raises the worth of a light, and a rock ends the combo', async (t) => {
   const world = newWorld({ seed: 2, aspect: 1, mostPoints: 1_000 });
   world.combo = 19;
   world.comboLeft = 60;

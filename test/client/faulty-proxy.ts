@@ -3,33 +3,33 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { Test } from 'tap';
 
 /**
- * What happens to a request on its way:
- * - *cut before*: the connection breaks before the service hears of it
- * - *cut after*: the service answers, and the connection breaks before the answer comes back
- * - *cut within*: half of the answer comes back
- * - *busy*, *draining*: somebody else answers with 429 or 503, to be asked again after a second
+ * Faults of a request:
+ * - *cut before*: the connection breaks before the service receives the request
+ * - *cut after*: the service responds, and the connection breaks before the response arrives
+ * - *cut within*: half of the response arrives
+ * - *busy*, *draining*: a proxy answers 429 or 503 with `Retry-After: 1`
  */
 export const FAULTS = ['cut before', 'cut after', 'cut within', 'busy', 'draining'] as const;
 export type Fault = (typeof FAULTS)[number];
 
-/** A way to a service on which requests and answers can get lost. */
-export class FaultyWay {
+/** A proxy in front of the service that loses requests and responses. */
+export class FaultyProxy {
   readonly url: string;
-  /** How many requests have come for each path. */
+  /** Number of requests for each path. */
   readonly requests: Record<string, number> = {};
-  /** Faults to come for each path: each befalls one request. */
+  /** Faults for each path; each is used for one request. */
   readonly faults: Record<string, Fault[]> = {};
-  /** Whether nothing gets through. */
+  /** Whether all requests fail. */
   isDown = false;
 
-  readonly #underWay = new Set<ServerResponse>();
+  readonly #open = new Set<ServerResponse>();
 
   private constructor(url: string) {
     this.url = url;
   }
 
-  static async to(t: Test, target: string): Promise<FaultyWay> {
-    const server = createServer((incoming, response) => way.#pass(target, incoming, response));
+  static async open(t: Test, target: string): Promise<FaultyProxy> {
+    const server = createServer((incoming, response) => proxy.#pass(target, incoming, response));
     await once(server.listen(0, '127.0.0.1'), 'listening');
     t.teardown(() => {
       server.closeAllConnections();
@@ -37,13 +37,13 @@ export class FaultyWay {
     });
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('The proxy does not listen');
-    const way = new FaultyWay(`http://127.0.0.1:${address.port}`);
-    return way;
+    const proxy = new FaultyProxy(`http://127.0.0.1:${address.port}`);
+    return proxy;
   }
 
-  /** Breaks what is under way. */
-  breakAll(): void {
-    for (const response of this.#underWay) response.destroy();
+  /** Breaks all open connections. */
+  breakConnections(): void {
+    for (const response of this.#open) response.destroy();
   }
 
   #pass(target: string, incoming: IncomingMessage, response: ServerResponse): void {
@@ -51,8 +51,8 @@ export class FaultyWay {
     const path = url.split('?')[0] ?? '';
     const isPreflight = method === 'OPTIONS';
     if (!isPreflight) this.requests[path] = (this.requests[path] ?? 0) + 1;
-    this.#underWay.add(response);
-    response.on('close', () => this.#underWay.delete(response));
+    this.#open.add(response);
+    response.on('close', () => this.#open.delete(response));
     const fault = this.isDown ? 'cut before' : isPreflight ? undefined : this.faults[path]?.shift();
     if (fault === 'cut before') return void response.destroy();
     if (fault === 'busy' || fault === 'draining') {

@@ -1,0 +1,15 @@
+/*
+ * What `npx tap` does before the tests: builds, and starts what they share, in a process that outlives this one. That process
+ * is none of those whose coverage tap takes.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+const servers = spawn(process.execPath, ['dev/run.cjs', 'dev/tap/servers', String(process.ppid)], {
+  detached: true,
+  env: { ...process.env, NODE_OPTIONS: '' },
+  stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+});
+const [answer] = await Promise.race([once(servers, 'message'), once(servers, 'exit')]);
+process.exitCode = Number(answer !== 'ready');
+servers.unref();

@@ -1,0 +1,26 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startTestServers } from '../testing/servers.js';
+
+/**
+ * Keeps what tests share as long as `npx tap` runs, the process of the given id: `servers.js <pid>`. The variables by which
+ * tests find it are written to a file; then whoever has started this process is told.
+ */
+const ENVIRONMENT = '.tap/environment.json';
+const LOOK_EVERY_MS = 500;
+const owner = Number(process.argv[2]);
+const servers = await startTestServers();
+mkdirSync(dirname(ENVIRONMENT), { recursive: true });
+writeFileSync(ENVIRONMENT, JSON.stringify(servers.env));
+process.send?.('ready', () => process.disconnect());
+while (isRunning(owner)) await sleep(LOOK_EVERY_MS);
+await servers.stop();
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,61 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestProgram } from '../test-program.js';
+
+interface Kind {
+  /** Whether it uses the PostgreSQL server of the run. */
+  readonly database: boolean;
+  /** The programs that it runs, beside Node. */
+  readonly programs: readonly TestProgram[];
+  /** Its files wait more than they compute: they run beside those that compute. */
+  readonly waits: boolean;
+}
+
+/** What a test needs is the last part of its file's name, as in `widget.browser.test.ts`. Without one it is `unit`. */
+export const KINDS = {
+  unit: {
+    database: true,
+    programs: ['redis-server', 'redis-cli', 'initdb', 'nginx', 'prometheus', 'promtool', 'chromium'],
+    waits: false,
+  },
+  pg: { database: true, programs: [], waits: false },
+  redis: { database: true, programs: ['redis-server'], waits: false },
+  /** Holds a million entries. */
+  million: { database: true, programs: ['redis-server'], waits: false },
+  browser: { database: true, programs: ['chromium', 'redis-server'], waits: true },
+  /** Kills servers, or stops them for a while. */
+  fault: { database: true, programs: ['redis-server', 'redis-cli', 'initdb'], waits: true },
+  /** Runs what operators run: nginx, Prometheus, the image, the scripts. */
+  system: {
+    database: true,
+    programs: ['redis-server', 'redis-cli', 'initdb', 'nginx', 'prometheus', 'promtool'],
+    waits: true,
+  },
+} as const satisfies Record<string, Kind>;
+
+export type KindName = keyof typeof KINDS;
+
+export interface TestFile {
+  /** Its source, below the root of the repository. */
+  readonly path: string;
+  readonly kind: KindName;
+}
+
+export const isKind = (name: string): name is KindName => Object.hasOwn(KINDS, name);
+
+export const isTest = (path: string): boolean => /\.test\.ts$/.test(path);
+
+/** @throws Error if the name ends in a kind that there is not */
+export function testFile(path: string): TestFile {
+  const kind = /\.([^./]+)\.test\.ts$/.exec(path)?.[1] ?? 'unit';
+  if (!isKind(kind))
+    throw new Error(`${path}: there is no kind "${kind}", only ${Object.keys(KINDS).join(', ')}`);
+  return { path, kind };
+}
+
+/** All test files below `folder`. */
+export const findTests = (folder = 'test'): TestFile[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter(isTest)
+    .sort()
+    .map((name) => testFile(join(folder, name)));

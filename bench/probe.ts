@@ -22,7 +22,8 @@ export async function raiseLeader(
     const body = { actionToken: coinToken(leader) };
     const { leaderboards } = await ask((signal) => http.POST('/v1/scores', { body, signal }));
     const raised = leaderboards.find(({ id }) => id === BOARD);
-    if (raised === undefined) throw new Error(`A score that does not count on ${BOARD}`);
+    if (raised === undefined || 'skipped' in raised)
+      throw new Error(`A score that does not count on ${BOARD}`);
     answers.push({ score: raised.score, answeredAt: performance.now() });
   }
   return answers;

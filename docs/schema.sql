@@ -55,11 +55,18 @@ CREATE TABLE leaderboards (
   season integer NOT NULL DEFAULT 1,
   created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
   max_points_per_minute bigint,
+  frozen_at timestamp(3) with time zone,
+  hidden boolean NOT NULL DEFAULT false,
+  removed_at timestamp(3) with time zone,
+  removed_through integer NOT NULL DEFAULT 0,
+  purged_through integer NOT NULL DEFAULT 0,
   CONSTRAINT leaderboards_pkey PRIMARY KEY (id),
   CONSTRAINT leaderboards_max_points_per_minute_check CHECK ((max_points_per_minute > 0)),
   CONSTRAINT leaderboards_operator_check CHECK ((operator = ANY (ARRAY['increment'::text, 'best'::text, 'latest'::text]))),
   CONSTRAINT leaderboards_sort_check CHECK ((sort = ANY (ARRAY['desc'::text, 'asc'::text])))
 );
+CREATE INDEX leaderboards_listed_idx ON leaderboards USING btree (id) WHERE ((NOT hidden) AND (removed_at IS NULL));
+CREATE INDEX leaderboards_unpurged_idx ON leaderboards USING btree (id) WHERE (purged_through < removed_through);
 
 CREATE TABLE score_events (
   id text COLLATE "C" NOT NULL,
@@ -70,9 +77,10 @@ CREATE TABLE score_events (
   metadata json,
   accepted_at timestamp(3) with time zone NOT NULL,
   status text NOT NULL DEFAULT 'counted'::text,
-  boards jsonb,
+  boards jsonb NOT NULL,
   issued_by text COLLATE "C",
   signing_key text COLLATE "C",
+  skipped jsonb,
   CONSTRAINT score_events_pkey PRIMARY KEY (id),
   CONSTRAINT score_events_status_check CHECK ((status = ANY (ARRAY['counted'::text, 'held'::text, 'voided'::text])))
 );
@@ -95,6 +103,7 @@ CREATE TABLE scores (
 );
 CREATE INDEX scores_ranking_idx ON scores USING btree (leaderboard_id, season, sort_key, achieved_at, user_id) INCLUDE (version) WHERE (score IS NOT NULL);
 CREATE INDEX scores_removed_idx ON scores USING btree (leaderboard_id, season, user_id) WHERE (score IS NULL);
+CREATE INDEX scores_user_idx ON scores USING btree (user_id) WHERE (version > 0);
 
 CREATE TABLE service_accounts (
   id text COLLATE "C" NOT NULL,

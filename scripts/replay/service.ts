@@ -48,7 +48,7 @@ export class Service {
       const { data, error, response } = await http.POST('/v1/scores', { body: { actionToken }, signal });
       return { error, response, data: error?.original ? { leaderboards: [] } : data };
     });
-    return new Map(leaderboards.map(({ id, rank }) => [id, rank]));
+    return new Map(leaderboards.map((board) => [board.id, 'rank' in board ? board.rank : null]));
   }
 
   async #authorized<T>(call: (http: Http, signal: AbortSignal) => Answer<T>): Promise<T> {

@@ -111,7 +111,7 @@ async function play(target: Target, step: Step, guest: Session, action: Action):
       const body = { actionToken, ...(points.min < points.max && { points: points.min }) };
       const receipt = await target.ask((http) => http.POST('/v1/scores', { body }), accessToken);
       const entry = receipt.leaderboards.find(({ id }) => id === board);
-      if (receipt.status !== 'counted' || entry === undefined) {
+      if (receipt.status !== 'counted' || entry === undefined || 'skipped' in entry) {
         throw new SmokeFailure(`the score of "${action.id}" is ${receipt.status}, not counted on "${board}"`);
       }
       return entry.score;

@@ -26,6 +26,8 @@ for (const statistics of ['none', 'fresh']) {
     if (statistics === 'fresh') await pool.query('ANALYZE');
     // What every connection settles on after five executions.
     await pool.query('SET plan_cache_mode = force_generic_plan');
+    // As on every connection of the service.
+    await pool.query('SET enable_seqscan = off');
     await pool.query(
       `PREPARE batch (text[], text[], text[], text[], bigint[], text[], float8[], float8[], text, bool[], text[], text[], text) AS ${RECORD_BATCH}`,
     );

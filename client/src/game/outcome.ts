@@ -46,9 +46,9 @@ export const pointsIn = (points: number): string => (points === 1 ? '1 point' : 
 
 function standingIn({ status, leaderboards }: Receipt, board: string): string {
   if (status === 'held') return ' An administrator reviews it before it is shown.';
-  const standing = leaderboards.find(({ id }) => id === board);
-  if (!standing?.rank) return '';
-  const { rank, previousRank } = standing;
+  const result = leaderboards.find(({ id }) => id === board);
+  if (result === undefined || 'skipped' in result || result.rank === null) return '';
+  const { rank, previousRank } = result;
   const climbed = previousRank === null ? 0 : previousRank - rank;
   if (climbed > 0) return ` Up ${climbed} to rank ${rank}.`;
   return ` You are at rank ${rank}.`;

@@ -333,17 +333,6 @@ t.test('events of an erased user can be voided, and it stays away', async (t) =>
     (await api.at(url).get(`/v1/leaderboards/global/entries/${player.id}`)).fails('not-found');
 });
 
-t.test('an event that an older version has written counts for what its action feeds', async (t) => {
-  const { id } = await newPlayer(api);
-  const [first, second] = [await score(id, 'walk', 10), await score(id, 'walk', 5)];
-  await app.pg.pool.query('UPDATE score_events SET boards = NULL WHERE user_id = $1', [id]);
-  t.match((await list(`userId=${id}`)).items, [{ leaderboards: [{ id: 'global', season: 1 }] }, {}]);
-  (await on(first.eventId, 'void')).is(200, AdminEvent);
-  t.equal((await entry(id)).score, 5);
-  (await on(second.eventId, 'void')).is(200, AdminEvent);
-  (await api.get(`/v1/leaderboards/global/entries/${id}`)).fails('not-found');
-});
-
 t.test('administrators page through the ledger and the audit, and cursors are of one list', async (t) => {
   const { id } = await newPlayer(api);
   const made = [];

@@ -38,7 +38,8 @@ module.exports = {
       from: { path: '^routes/' },
       to: {
         path: '^(src|plugins)/',
-        pathNot: '^src/(errors|audit|access/caller|catalog/with-entries|leaderboard/board-key)\\.ts$',
+        pathNot:
+          '^src/(errors|audit|access/caller|catalog/with-entries|leaderboard/board-key|scoring/rejections)\\.ts$',
         dependencyTypesNot: ['type-only'],
       },
     },

@@ -1,12 +1,22 @@
 const { join } = require('node:path');
+const { endWithShell } = require('./end-with-shell.cjs');
+
+const [node, , name, ...given] = process.argv;
 
 process.setSourceMapsEnabled(true);
-const [node, , module_, ...given] = process.argv;
+endWithShell();
+run();
 
-import('./build.js').then(async ({ build }) => {
-  await build();
-  if (module_ === undefined) return;
-  const file = join(__dirname, '..', 'dist', `${module_}.js`);
+async function run() {
+  const { build } = await import('./build.js');
+  try {
+    await build();
+  } catch (error) {
+    if (!('errors' in error)) throw error;
+    process.exit(1); // Faults in the sources: esbuild has printed them.
+  }
+  if (name === undefined) return;
+  const file = join(__dirname, '..', 'dist', `${name}.js`);
   process.argv = [node, file, ...given];
   await import(file);
-});
+}

@@ -77,6 +77,7 @@ export const ActionTokenRequest = Type.Object(
   { additionalProperties: false, examples: [{ action: 'collect-coin' }] },
 );
 
+export type ActionTokenRequest = Static<typeof ActionTokenRequest>;
 export const ActionToken = Type.Object(
   {
     actionToken: Type.String(),

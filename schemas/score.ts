@@ -25,6 +25,8 @@ export const ScoreSubmission = Type.Object(
 
 const Rank = Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]);
 
+export type ScoreSubmission = Static<typeof ScoreSubmission>;
+
 const BoardResult = Type.Object(
   {
     id: LeaderboardId,

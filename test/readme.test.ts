@@ -1,25 +1,22 @@
 import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual, promisify } from 'node:util';
-import t, { type Test } from 'tap';
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import t from 'tap';
 import { Environment, loadConfig } from '../src/config.js';
 import { StartError } from '../src/start-error.js';
-import { buildTestDatabase } from './helper.js';
+import { freshCheckout } from './checkout.js';
+import { NpmScript } from './npm-script.js';
 
 /** A ceiling after which an event is missing. */
 const HANG_UP_MS = 15_000;
-const COMPILED = fileURLToPath(new URL('..', import.meta.url));
 const README = readFileSync('README.md', 'utf8');
 const SCRIPTS: Record<string, string> = JSON.parse(readFileSync('package.json', 'utf8')).scripts;
 
 /**
  * The code blocks: `bash` is run here, the first one in its own shell, where it watches; `json` is the output of the `bash`
- * block before it, `text` an event that the watcher receives, `js` a file to save. `sh` is not run.
+ * block before it, `text` an event that the watcher receives, `js` a file to save. Of `sh`, only `npm start` is run.
  */
 const FENCES = [...README.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = '', text = '']) => ({
   language,
@@ -29,15 +26,20 @@ const fenced = (language: string) =>
   FENCES.filter((fence) => fence.language === language).map(({ text }) => text);
 
 t.test('the commands of the README work as described', async (t) => {
+  const folder = freshCheckout(t);
   const [, file = ''] = /Save this as `(.+)`:/.exec(README) ?? [];
-  const folder = t.testdir({ [file]: fenced('js').join('') });
-  const { url, env } = await startService(t, folder);
-  const [watch = '', ...steps] = fenced('bash').map((text) => withoutBuild(text).replaceAll(URL_SHOWN, url));
+  writeFileSync(join(folder, file), fenced('js').join(''));
+  // With the packages of this checkout in place of `npm ci`.
+  t.equal(fenced('sh')[0], 'npm ci && npm start\n');
+  const service = new NpmScript(t, folder, 'start');
+  const [url] = await service.prints(/http:\/\/localhost:\d+/);
+  const env = { PATH: process.env['PATH'] };
+  const [watch = '', ...steps] = fenced('bash').map((text) => text.replaceAll(URL_SHOWN, url));
   const [snapshot = '', ...changes] = fenced('text');
 
   const watcher = spawn('bash', ['-c', `exec ${watch}`], { env, stdio: ['ignore', 'pipe', 'ignore'] });
   t.teardown(() => watcher.kill());
-  const events = eventsIn(watcher.stdout);
+  const events = eventsIn(watcher.stdout.setEncoding('utf8'));
   const isShown = async (event: string) => {
     const hangUp = setTimeout(() => watcher.kill(), HANG_UP_MS);
     t.ok(await comes(event, events), `the watcher is shown ${event}`);
@@ -101,55 +103,24 @@ t.test('every script, file and link in the documents exists', async (t) => {
 
 const URL_SHOWN = 'http://localhost:3000';
 
-/** The service like `npm start` in a fresh folder, except for the database, which is the test's. */
-async function startService(t: Test, folder: string) {
-  const env = { PATH: process.env['PATH'], DATABASE_URL: await buildTestDatabase(t), PORT: '0' };
-  const service = spawn('node', [join(COMPILED, 'src/server.js')], {
-    cwd: folder,
-    env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  t.teardown(async () => {
-    const exited = once(service, 'exit');
-    if (service.kill()) await exited;
-  });
-  for await (const line of createInterface(service.stdout)) {
-    const [url] = /http:\/\/localhost:\d+/.exec(line) ?? [];
-    if (url === undefined) continue;
-    service.stdout.resume();
-    return { url, env };
-  }
-  throw new Error('The service did not start');
-}
-
-/** Runs what the scripts of package.json run, but does not compile again under the feet of other tests. */
-function withoutBuild(commands: string): string {
-  return commands.replaceAll(/npm run --silent ([\w-]+) --/g, (_, script) =>
-    (SCRIPTS[script] ?? '').replace(/^node dev\/run\.cjs (\S+)/, `node ${COMPILED}$1.js`),
-  );
-}
-
-/** Server-sent events, without their ids. */
-async function* eventsIn(stream: Readable): AsyncGenerator<string> {
-  let event = '';
-  for await (const line of createInterface(stream)) {
-    if (/^(event|data): /.test(line)) event += `${line}\n`;
-    if (line === '' && event !== '') {
-      yield event;
-      event = '';
-    }
+/** The server-sent events in a stream, as they arrive. */
+async function* eventsIn(stream: Iterable<string> | AsyncIterable<string>) {
+  const events: EventSourceMessage[] = [];
+  const parser = createParser({ onEvent: (event) => events.push(event) });
+  for await (const chunk of stream) {
+    parser.feed(chunk);
+    yield* events.splice(0);
   }
 }
 
 /** Waits for an event like the one shown. False if the stream ends before. */
-async function comes(shown: string, events: AsyncGenerator<string>): Promise<boolean> {
-  const [name, data = ''] = shown.split('data: ');
+async function comes(shown: string, events: ReturnType<typeof eventsIn>): Promise<boolean> {
+  const { value: expected } = await eventsIn([`${shown}\n`]).next();
   for (;;) {
     const { value } = await events.next();
-    if (typeof value !== 'string') return false;
-    const [realName, realData = ''] = value.split('data: ');
-    if (realName === name && isDeepStrictEqual(...asShown(JSON.parse(realData), JSON.parse(data))))
-      return true;
+    if (!value || !expected) return false;
+    const data = asShown(JSON.parse(value.data), JSON.parse(expected.data));
+    if (value.event === expected.event && isDeepStrictEqual(...data)) return true;
   }
 }
 

@@ -26,10 +26,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const action = { id: request.params.id, ...rules };
       if (action.points.min > action.points.max)
         throw invalid('/points', 'must have a min that is not above its max');
-      if (action.minDurationMs >= app.actionToken.lifetime * 1000) {
+      if (action.minDurationMs >= app.actionTokens.lifetime * 1000) {
         throw invalid(
           '/minDurationMs',
-          `must be less than the ${app.actionToken.lifetime} s that a token is good for`,
+          `must be less than the ${app.actionTokens.lifetime} s that a token is good for`,
         );
       }
       await app.catalog.putAction(action, actOf(request));

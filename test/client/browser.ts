@@ -5,7 +5,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import type { Test } from 'tap';
 import { ensureTestProgram } from '../../dev/test-program.js';
 
-const QUIET = [
+const ARGUMENTS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -15,11 +15,11 @@ const QUIET = [
   '--disable-sync',
 ];
 
-/** A Chromium without a screen, closed when the test ends. */
+/** A headless Chromium, closed when the test ends. */
 export async function openBrowser(t: Test): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath: ensureTestProgram('chromium'),
-    args: QUIET,
+    args: ARGUMENTS,
     timeout: 120_000,
   });
   t.teardown(() => browser.close());

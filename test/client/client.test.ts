@@ -23,7 +23,7 @@ t.test('beginAction() gets the token, which is used only for the player who bega
   const { userId } = await client.performAction('finish-level', { begun, points: 3 });
   t.equal(userId, begun.userId);
   const again = await client.performAction('finish-level', { begun, points: 3 });
-  t.match(again, { replayed: true, points: 3 }, 'good for one');
+  t.match(again, { replayed: true, points: 3 }, 'a token counts once');
   await client.register({ username: 'ada', password: 'correct horse battery' });
   const other = await client.performAction('finish-level', { begun, points: 4 });
   t.match(other, { replayed: false, userId: client.user?.id });
@@ -64,8 +64,8 @@ t.test('a leaderboard is read as pages, neighbours, friends and entries', async 
   t.match((await board.friends(ids.slice(1))).items, [{ position: 1 }, { position: 2, rank: 3 }]);
   await t.rejects(board.entry(), { code: 'unauthenticated' });
   const abort = new AbortController();
-  abort.abort(new Error('enough'));
-  await t.rejects(board.top({ signal: abort.signal }), { message: 'enough' });
+  abort.abort(new Error('stopped'));
+  await t.rejects(board.top({ signal: abort.signal }), { message: 'stopped' });
 });
 
 t.test('a guest takes a name and an account, logs out, and logs in with its score', async (t) => {

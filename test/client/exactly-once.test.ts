@@ -5,7 +5,7 @@ import type { AppConfig } from '../../src/config.js';
 import { startApi } from '../api.js';
 import { startService } from '../faults/service.js';
 import { buildTestDatabase } from '../helper.js';
-import { FAULTS, type Fault, FaultyWay } from './faulty-way.js';
+import { FAULTS, type Fault, FaultyProxy } from './faulty-proxy.js';
 import { newPlayer, TestStorage } from './player.js';
 
 const TOKENS = '/v1/action-tokens';
@@ -28,9 +28,10 @@ t.test('each action counts once, whatever happens to requests and responses', as
   const faults = fc.array(fc.option(fc.constantFrom(...FAULTS)), { maxLength: 4 });
   const plans = fc.array(fc.record({ [TOKENS]: faults, [SCORES]: faults }), { minLength: 8, maxLength: 8 });
   const play = async (plan: Record<string, (Fault | null)[]>) => {
-    const way = await FaultyWay.to(t, url);
-    const { client } = newPlayer(t, way.url);
-    for (const [path, list] of Object.entries(plan)) way.faults[path] = list.flatMap((fault) => fault ?? []);
+    const proxy = await FaultyProxy.open(t, url);
+    const { client } = newPlayer(t, proxy.url);
+    for (const [path, list] of Object.entries(plan))
+      proxy.faults[path] = list.flatMap((fault) => fault ?? []);
     const done = [1, 2, 3].map((points) => client.performAction('finish-level', { points }));
     const receipts = await Promise.all([...done, client.performAction('collect-coin')]);
     const counted = await events(client.user?.id);
@@ -45,9 +46,9 @@ const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
 
 t.test('after a lost response the action is reported as counted', async (t) => {
   const { url, events } = await start(t);
-  const way = await FaultyWay.to(t, url);
-  const { client } = newPlayer(t, way.url);
-  way.faults[SCORES] = ['cut after'];
+  const proxy = await FaultyProxy.open(t, url);
+  const { client } = newPlayer(t, proxy.url);
+  proxy.faults[SCORES] = ['cut after'];
   const receipt = await client.performAction('collect-coin');
   t.match(receipt, { replayed: true, points: 10, leaderboards: [], userId: client.user?.id });
   t.same(await events(client.user?.id), [{ id: receipt.eventId, points: 10 }]);
@@ -55,50 +56,50 @@ t.test('after a lost response the action is reported as counted', async (t) => {
 
 t.test('actions done offline count after a reload', async (t) => {
   const { url, events } = await start(t);
-  const way = await FaultyWay.to(t, url);
+  const proxy = await FaultyProxy.open(t, url);
   const storage = new TestStorage();
-  const page = newPlayer(t, way.url, { storage });
+  const page = newPlayer(t, proxy.url, { storage });
   const { id } = await page.client.guest();
-  way.isDown = true;
+  proxy.isDown = true;
   const offline = page.client.performAction('finish-level', { points: 5, timeoutMs: 50 });
   await t.rejects(offline, { code: 'queued' });
   page.client.close();
   await t.rejects(page.client.performAction('collect-coin'), { code: 'queued' });
-  way.isDown = false;
-  const { client, next } = newPlayer(t, way.url, { storage });
+  proxy.isDown = false;
+  const { client, next } = newPlayer(t, proxy.url, { storage });
   t.match(await next('counted'), { receipt: { points: 5, userId: id } });
   t.equal((await events(client.user?.id)).length, 1);
 });
 
 t.test('a page that is closed before the response leaves the token to the next page', async (t) => {
   const { url, events } = await start(t);
-  const way = await FaultyWay.to(t, url);
+  const proxy = await FaultyProxy.open(t, url);
   const storage = new TestStorage();
-  const page = newPlayer(t, way.url, { storage });
+  const page = newPlayer(t, proxy.url, { storage });
   const { id } = await page.client.guest();
-  way.faults[SCORES] = ['cut after'];
+  proxy.faults[SCORES] = ['cut after'];
   void page.client.performAction('collect-coin').catch(() => {});
   await page.next('waiting');
   page.client.close();
-  const { next } = newPlayer(t, way.url, { storage });
+  const { next } = newPlayer(t, proxy.url, { storage });
   t.match(await next('counted'), { receipt: { replayed: true } });
   t.equal((await events(id)).length, 1);
-  t.equal(way.requests[TOKENS], 1);
+  t.equal(proxy.requests[TOKENS], 1);
 });
 
 t.test(
   'a tab that overwrites the queue with an older view makes no action count twice or get lost',
   async (t) => {
     const { url, events } = await start(t);
-    for (const olderView of [() => '[]', (now: string) => now.replace(/"token":\{.*?\}/, '"token":null')]) {
-      const way = await FaultyWay.to(t, url);
+    for (const olderState of [() => '[]', (now: string) => now.replace(/"token":\{.*?\}/, '"token":null')]) {
+      const proxy = await FaultyProxy.open(t, url);
       const storage = new TestStorage();
-      const { client, next } = newPlayer(t, way.url, { storage });
+      const { client, next } = newPlayer(t, proxy.url, { storage });
       const { id } = await client.guest();
-      way.faults[SCORES] = ['cut after'];
+      proxy.faults[SCORES] = ['cut after'];
       const counted = client.performAction('collect-coin');
       await next('waiting');
-      storage.change('queue', olderView);
+      storage.change('queue', olderState);
       t.match(await counted, { replayed: true });
       t.equal((await events(id)).length, 1);
       t.same(client.pending, []);
@@ -110,11 +111,11 @@ t.test('an expired token is replaced only if it certainly did not count', async 
   const { url, events } = await start(t, { ACTION_TOKEN_TTL: 1 });
   const minute = 60_000;
   const check = async (fault: Fault, sentAgo: number | null, type: ActionEvent['type'], counted: number) => {
-    const way = await FaultyWay.to(t, url);
+    const proxy = await FaultyProxy.open(t, url);
     const storage = new TestStorage();
-    const page = newPlayer(t, way.url, { storage });
+    const page = newPlayer(t, proxy.url, { storage });
     const { id } = await page.client.guest();
-    way.faults[SCORES] = [fault];
+    proxy.faults[SCORES] = [fault];
     void page.client.performAction('collect-coin').catch(() => {});
     await page.next('waiting');
     page.client.close();
@@ -124,9 +125,9 @@ t.test('an expired token is replaced only if it certainly did not count', async 
       const token = { ...pending.token, doubtfulSince: sentAgo === null ? undefined : Date.now() - sentAgo };
       return JSON.stringify([{ ...pending, token }]);
     });
-    const event = await newPlayer(t, way.url, { storage }).next(type);
+    const event = await newPlayer(t, proxy.url, { storage }).next(type);
     t.equal((await events(id)).length, counted, `${fault}, sent ${sentAgo} ms ago: ${type}`);
-    if (event.type === 'waiting') t.ok(event.retryInMs > minute / 2, 'until it is known');
+    if (event.type === 'waiting') t.ok(event.retryInMs > minute / 2, 'it waits until that is certain');
     if (event.type === 'refused') t.equal(event.error.code, 'action-token-expired');
   };
   await Promise.all([

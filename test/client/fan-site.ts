@@ -39,7 +39,7 @@ export interface Report {
   readonly violations: string[];
   /** The sum of all layout shifts; a number that gets wider causes some 0.0001. */
   readonly shift: number;
-  /** Frames of more than 50 ms, in milliseconds. */
+  /** Durations of frames above 50 ms, in milliseconds. */
   readonly longFrames: number[];
   /** Every animation that a script has created: its keyframes, and the user of its row. */
   readonly animated: { transform?: string[]; opacity?: number[]; row?: string }[];
@@ -106,7 +106,7 @@ export async function startFanSite(t: Test) {
 }
 
 interface Visit extends Pick<SitePage, 'headers'> {
-  /** Of the page's root. */
+  /** Attributes of the page's root element. */
   readonly attributes?: string;
 }
 

@@ -51,13 +51,13 @@ t.test('the page: a click puts the player on the board', async (t) => {
 
 t.test('the game for Phaser: the points of a round are on the board', async (t) => {
   const { url, app } = await startApi(t);
-  const { scene, texts, tick } = phaserStage(t);
+  const { scene, texts, tick } = fakePhaser(t);
   const phaser: Plugin = {
-    name: 'stage',
+    name: 'fake Phaser',
     setup(building) {
-      building.onResolve({ filter: /^phaser$/ }, () => ({ path: 'phaser', namespace: 'stage' }));
+      building.onResolve({ filter: /^phaser$/ }, () => ({ path: 'phaser', namespace: 'fake' }));
       const loader = { contents: 'export default globalThis.Phaser', loader: 'js' } as const;
-      building.onLoad({ filter: /./, namespace: 'stage' }, () => loader);
+      building.onLoad({ filter: /./, namespace: 'fake' }, () => loader);
     },
   };
   const script = await bundle(snippet('Phaser', 'js', url), [phaser]);
@@ -78,17 +78,17 @@ t.test('the game server: a won match counts once', async (t) => {
     'game-server.mjs': snippet('A game server that mints tokens itself', 'js', url),
   });
   const env = { ...process.env, CLIENT_ID: id, CLIENT_SECRET: secret, ACTION_TOKEN_SECRET };
-  for (const _ of ['a player', 'the same again']) {
+  for (const _ of ['a player', 'the same player again']) {
     const { stdout } = await promisify(execFile)(process.execPath, ['game-server.mjs'], { cwd: folder, env });
     t.match(stdout, /^Ada has won: .*"action":"win-match","points":250/);
   }
   const { rows } = await app.pg.query('SELECT metadata FROM score_events');
   t.same(rows, [{ metadata: { opponent: 'player-18' } }, { metadata: { opponent: 'player-18' } }]);
-  t.equal((await app.pg.query('SELECT FROM scores')).rowCount, 1, 'both by one player');
+  t.equal((await app.pg.query('SELECT FROM scores')).rowCount, 1, 'both of the same player');
 });
 
-/** A stub of the part of Phaser that the game uses, without a screen. */
-function phaserStage(t: Test) {
+/** A fake of the part of Phaser that the game uses, without a screen. */
+function fakePhaser(t: Test) {
   const events = () => {
     const listeners = new Map<string, () => unknown>();
     return {
@@ -100,7 +100,7 @@ function phaserStage(t: Test) {
   const coin = { ...events(), setInteractive: () => coin, setPosition: () => coin, destroy: () => {} };
   const texts: { text: string; setText(text: string | string[]): void }[] = [];
   let tick = async (): Promise<unknown> => {
-    throw new Error('The game has set no time');
+    throw new Error('The game has set no timer');
   };
   const scene = {
     coin,

@@ -1,105 +1,102 @@
 import t, { type Test } from 'tap';
 import { startApi } from '../api.js';
-import { FaultyWay } from './faulty-way.js';
+import { FaultyProxy } from './faulty-proxy.js';
 import { newPlayer, TestStorage } from './player.js';
 
 const REFRESH = '/v1/auth/refresh';
 
 async function start(t: Test) {
   const { url } = await startApi(t);
-  const way = await FaultyWay.to(t, url);
+  const proxy = await FaultyProxy.open(t, url);
   const storage = new TestStorage();
-  const open = () => newPlayer(t, way.url, { storage });
-  return { way, storage, open };
+  const open = () => newPlayer(t, proxy.url, { storage });
+  return { proxy, storage, open };
 }
 
-const due = (storage: TestStorage) =>
+const expire = (storage: TestStorage) =>
   storage.change('session', (text) => JSON.stringify({ ...JSON.parse(text), refreshAt: 0 }));
-const spoil = (storage: TestStorage) =>
+const invalidate = (storage: TestStorage) =>
   storage.change('session', (text) => JSON.stringify({ ...JSON.parse(text), accessToken: 'old' }));
 
 t.test('concurrent calls of several tabs refresh a session once', async (t) => {
-  const { way, storage, open } = await start(t);
+  const { proxy, storage, open } = await start(t);
   const tabs = [open(), open(), open()].map(({ client }) => client);
   const { id } = (await tabs[0]?.guest()) ?? {};
-  for (const [times, age] of [due, spoil, due].entries()) {
+  for (const [times, age] of [expire, invalidate, expire].entries()) {
     age(storage);
     const calls = tabs.flatMap((tab) => ['A', 'B', 'C', 'D'].map((name) => tab.rename(name)));
     for (const user of await Promise.all(calls)) t.equal(user.id, id);
-    t.equal(way.requests[REFRESH], times + 1);
+    t.equal(proxy.requests[REFRESH], times + 1);
   }
-  t.equal(way.requests['/v1/auth/guest'], 1);
+  t.equal(proxy.requests['/v1/auth/guest'], 1);
 });
 
 t.test('a lost response to a refresh does not end the session while the access token is valid', async (t) => {
-  const { way, storage, open } = await start(t);
+  const { proxy, storage, open } = await start(t);
   const { client } = open();
   const { id } = await client.guest();
-  way.faults[REFRESH] = ['cut after'];
-  due(storage);
+  proxy.faults[REFRESH] = ['cut after'];
+  expire(storage);
   for (const name of ['Ada', 'Bo']) t.equal((await client.rename(name)).displayName, name);
   t.equal((await open().client.rename('Cy')).id, id, 'after a reload too');
-  t.equal(way.requests[REFRESH], 1, 'the token is not sent again');
+  t.equal(proxy.requests[REFRESH], 1, 'the token is not sent again');
 });
 
 t.test('after a refresh that did not arrive, the next one succeeds', async (t) => {
-  const { way, storage, open } = await start(t);
+  const { proxy, storage, open } = await start(t);
   const { client } = open();
   const { id } = await client.guest();
-  way.faults[REFRESH] = ['cut before', 'busy'];
-  due(storage);
+  proxy.faults[REFRESH] = ['cut before', 'busy'];
+  expire(storage);
   await client.rename('Ada');
-  spoil(storage);
+  invalidate(storage);
   await t.rejects(client.rename('Bo'), { code: 'rate-limited', retryAfter: 1 });
   t.equal((await client.rename('Bo')).id, id);
 });
 
 t.test('a logout during a refresh ends the session, and no guest is created', async (t) => {
-  const { way, storage, open } = await start(t);
+  const { proxy, storage, open } = await start(t);
   const { client } = open();
   await client.guest();
-  due(storage);
+  expire(storage);
   const renaming = client.rename('Ada').catch((error) => error);
   await client.logout();
   await renaming;
   t.equal(client.user, null);
-  t.equal(way.requests[REFRESH], 1);
-  t.equal(way.requests['/v1/auth/guest'], 1);
+  t.equal(proxy.requests[REFRESH], 1);
+  t.equal(proxy.requests['/v1/auth/guest'], 1);
 });
 
-t.test(
-  'an action whose user leaves while its token is waited for is kept, but for a day at most',
-  async (t) => {
-    const { storage, open } = await start(t);
-    const { client, next } = open();
-    const ada = { username: 'ada', password: 'correct horse battery' };
-    await client.register(ada);
-    const finished = client.performAction('finish-level', { points: 5 });
-    await client.register({ ...ada, username: 'bob' });
-    await t.rejects(finished, { code: 'queued' });
-    await client.login(ada);
-    t.match(await next('counted'), { receipt: { points: 5, userId: client.user?.id } });
+t.test('an action whose user logs out before it is sent is kept, but for a day at most', async (t) => {
+  const { storage, open } = await start(t);
+  const { client, next } = open();
+  const ada = { username: 'ada', password: 'correct horse battery' };
+  await client.register(ada);
+  const finished = client.performAction('finish-level', { points: 5 });
+  await client.register({ ...ada, username: 'bob' });
+  await t.rejects(finished, { code: 'queued' });
+  await client.login(ada);
+  t.match(await next('counted'), { receipt: { points: 5, userId: client.user?.id } });
 
-    const given = client.performAction('finish-level', { points: 6 });
-    await client.register({ ...ada, username: 'cyd' });
-    await t.rejects(given, { code: 'queued' });
-    t.equal(client.pending.length, 1);
-    storage.change('queue', (text) => {
-      const [pending] = JSON.parse(text);
-      return JSON.stringify([{ ...pending, doneAt: pending.doneAt - 25 * 3_600_000 }]);
-    });
-    const later = open();
-    t.match(await later.next('refused'), { error: { code: 'unauthenticated' } });
-    t.same(client.pending, []);
-  },
-);
+  const abandoned = client.performAction('finish-level', { points: 6 });
+  await client.register({ ...ada, username: 'cyd' });
+  await t.rejects(abandoned, { code: 'queued' });
+  t.equal(client.pending.length, 1);
+  storage.change('queue', (text) => {
+    const [pending] = JSON.parse(text);
+    return JSON.stringify([{ ...pending, doneAt: pending.doneAt - 25 * 3_600_000 }]);
+  });
+  const later = open();
+  t.match(await later.next('refused'), { error: { code: 'unauthenticated' } });
+  t.same(client.pending, []);
+});
 
 t.test('the end of a session is reported, and its actions wait for their user', async (t) => {
   const { storage, open } = await start(t);
   const { client, next } = open();
   const credentials = { username: 'ada', password: 'correct horse battery' };
   await client.register(credentials);
-  spoil(storage);
+  invalidate(storage);
   storage.change('session', (text) => {
     const session = JSON.parse(text);
     return JSON.stringify({ ...session, refreshToken: `${session.refreshToken.slice(0, -4)}AAAA` });
@@ -110,7 +107,7 @@ t.test('the end of a session is reported, and its actions wait for their user', 
   await client.guest();
   await client.performAction('collect-coin');
   await next('counted');
-  t.equal(client.pending.length, 1, 'not for somebody else');
+  t.equal(client.pending.length, 1, 'it does not count for another user');
   await client.login(credentials);
   t.match(await next('counted'), { action: { userId: client.user?.id } });
   t.same(client.pending, []);

@@ -3,9 +3,9 @@ import type { Page } from 'playwright-core';
 import t from 'tap';
 import { startApi } from '../api.js';
 import { openBrowser, serveSite } from './browser.js';
-import { FaultyWay } from './faulty-way.js';
+import { FaultyProxy } from './faulty-proxy.js';
 
-/** A page that has a client of the service at `baseUrl`, as `client`. */
+/** A page with a global `client` of the service at `baseUrl`. */
 async function pageFor(baseUrl: string) {
   const { outputFiles } = await build({
     stdin: {
@@ -34,8 +34,8 @@ t.test('a frame without storage and locks can still play', async (t) => {
 
 t.test('two tabs share a session, refresh it once, and send the actions of a closed tab', async (t) => {
   const { url, app } = await startApi(t, { CORS_ORIGINS: ['*'] });
-  const way = await FaultyWay.to(t, url);
-  const origin = await serveSite(t, { '/': await pageFor(way.url) });
+  const proxy = await FaultyProxy.open(t, url);
+  const origin = await serveSite(t, { '/': await pageFor(proxy.url) });
   const context = await (await openBrowser(t)).newContext();
   const open = async () => {
     const page = await context.newPage();
@@ -51,17 +51,17 @@ t.test('two tabs share a session, refresh it once, and send the actions of a clo
       if (name.endsWith('session')) localStorage[name] = JSON.stringify({ ...JSON.parse(text), refreshAt: 0 })`);
     const [one, other] = await Promise.all(tabs.map(rename));
     t.equal(one, other, 'one player');
-    t.equal(way.requests['/v1/auth/refresh'], refreshes);
+    t.equal(proxy.requests['/v1/auth/refresh'], refreshes);
   }
 
-  way.isDown = true;
+  proxy.isDown = true;
   await tabs[0].evaluate("void client.performAction('collect-coin')");
   await tabs[0].waitForFunction('client.pending.length === 1');
   await tabs[0].reload();
-  t.equal(await tabs[0].evaluate('client.pending.length'), 1, 'it outlives a reload');
+  t.equal(await tabs[0].evaluate('client.pending.length'), 1, 'the action survives a reload');
   const third = await open();
   await tabs[0].close();
-  way.isDown = false;
+  proxy.isDown = false;
   await third.waitForFunction('client.pending.length === 0', undefined, { timeout: 60_000 });
   const { rows } = await app.pg.query('SELECT points::int FROM score_events');
   t.same(rows, [{ points: 10 }]);

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { startApi } from '../api.js';
-import { FaultyWay } from './faulty-way.js';
+import { FaultyProxy } from './faulty-proxy.js';
 import { newPlayer } from './player.js';
 
 t.test('the client waits as long as a limit asks, and aborting ends only the wait', async (t) => {
@@ -21,7 +21,7 @@ t.test('the client waits as long as a limit asks, and aborting ends only the wai
 
 t.test('going online again does not shorten a wait that the service asked for', async (t) => {
   const { url } = await startApi(t);
-  const way = await FaultyWay.to(t, url);
+  const proxy = await FaultyProxy.open(t, url);
   const page = new EventTarget();
   const { addEventListener, removeEventListener } = page;
   Object.assign(globalThis, {
@@ -32,8 +32,8 @@ t.test('going online again does not shorten a wait that the service asked for', 
     Reflect.deleteProperty(globalThis, 'addEventListener');
     Reflect.deleteProperty(globalThis, 'removeEventListener');
   });
-  const { client, next } = newPlayer(t, way.url);
-  way.faults['/v1/scores'] = ['busy'];
+  const { client, next } = newPlayer(t, proxy.url);
+  proxy.faults['/v1/scores'] = ['busy'];
   const counted = client.performAction('collect-coin');
   await next('waiting');
   const start = performance.now();
@@ -45,10 +45,10 @@ t.test('going online again does not shorten a wait that the service asked for', 
 
 t.test('the queue is bounded', async (t) => {
   const { url } = await startApi(t);
-  const way = await FaultyWay.to(t, url);
-  const { client } = newPlayer(t, way.url);
+  const proxy = await FaultyProxy.open(t, url);
+  const { client } = newPlayer(t, proxy.url);
   await client.guest();
-  way.isDown = true;
+  proxy.isDown = true;
   const all = Array.from({ length: 65 }, () => client.performAction('collect-coin').catch((error) => error));
   t.match(await all[64], { code: 'queue-full' });
   t.equal(client.pending.length, 64);

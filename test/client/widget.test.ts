@@ -33,7 +33,7 @@ t.test('one script tag on a page of another origin shows a live board', async (t
   const table = page.getByRole('table', { name: 'Grand Prix', exact: true });
   t.equal(await table.getByRole('columnheader').count(), 3);
   t.equal(await table.getByRole('rowheader').count(), 2);
-  t.equal((await reportOf(page)).shift, 0, 'nothing has moved the page, from the skeleton to the rows');
+  t.equal((await reportOf(page)).shift, 0, 'no layout shift from the skeleton to the rows');
 
   await page.evaluate(TWO_FRAMES);
   const start = performance.now();
@@ -48,7 +48,7 @@ t.test('one script tag on a page of another origin shows a live board', async (t
       { row: 'Bo', transform: ['translateY(100%)', 'none'] },
       { row: 'Ada', transform: ['translateY(-100%)', 'none'] },
     ],
-    'each glides from where it was',
+    'each row glides from its old place',
   );
   t.ok((await reportOf(page)).shift < 0.01);
   await board.score(ada, 1);
@@ -60,7 +60,7 @@ t.test('an entry that moves again during its animation continues from its curren
   const page = await visit(t, element(board));
   await shows(page, ['Ada', 'Bo']);
   await page.evaluate(TWO_FRAMES);
-  // Stopped on its way, whatever the machine is doing.
+  // Freezes animations halfway, so that the speed of the machine does not matter.
   await page.evaluate(`{
     const { play } = Animation.prototype;
     Animation.prototype.play = function () {
@@ -71,19 +71,19 @@ t.test('an entry that moves again during its animation continues from its curren
   }`);
   await board.score(bo, 20);
   await shows(page, ['Bo', 'Ada']);
-  const away = await rows(page)
+  const offset = await rows(page)
     .first()
     .evaluate((row) => {
       const view = row.ownerDocument.defaultView;
       return new view.DOMMatrix(view.getComputedStyle(row).transform).f / row.offsetHeight;
     });
-  t.ok(away > 0.01 && away < 0.99, `${away} of a row to go`);
+  t.ok(offset > 0.01 && offset < 0.99, `${offset} of a row to go`);
   await board.score(ada, 20);
   await shows(page, ['Ada', 'Bo']);
   const { animated } = await reportOf(page);
   const last = animated.filter(({ row, transform }) => row === 'Bo' && transform).at(-1);
   const from = Number(/-?[\d.]+/.exec(last?.transform?.[0] ?? '')?.[0]) / 100;
-  t.ok(Math.abs(from - (away - 1)) < 0.01, `from ${from}, where it was, and not from -1`);
+  t.ok(Math.abs(from - (offset - 1)) < 0.01, `from ${from}, its current place, and not from -1`);
 });
 
 t.test("the user's row is highlighted, also below the top, with its rank", async (t) => {
@@ -104,7 +104,7 @@ t.test("the user's row is highlighted, also below the top, with its rank", async
   await board.score(me, 3);
   await shows(page, ['Rival 0', 'Grace', 'Rival 1']);
   t.equal(await rows(page).nth(1).getAttribute('aria-current'), 'true');
-  t.equal(await own.count(), 0, 'it is there once');
+  t.equal(await own.count(), 0, 'it is shown once');
   t.equal(await page.locator('live-leaderboard .total').innerText(), '6 players');
 });
 
@@ -120,17 +120,17 @@ t.test("the user's row stays visible when the element scrolls", async (t) => {
   const own = host.locator('.own');
   await own.waitFor(CEILING);
   const box = await host.boundingBox();
-  const inSight = async () => {
+  const isVisible = async () => {
     const row = await own.boundingBox();
     return !!row && !!box && row.y >= box.y - 1 && row.y + row.height <= box.y + box.height + 1;
   };
-  t.ok(await inSight(), 'at the lower edge, since its place is below');
+  t.ok(await isVisible(), 'at the lower edge while its place is further down');
   await host.evaluate((host) => host.scrollTo(0, host.scrollHeight));
-  t.ok(await inSight(), 'at its place');
+  t.ok(await isVisible(), 'at its place');
   await host.evaluate((host) => host.setAttribute('limit', '5'));
   await host.locator('tfoot .own').waitFor(CEILING);
   await host.evaluate((host) => host.scrollTo(0, 0));
-  t.ok(await inSight(), 'below the top');
+  t.ok(await isVisible(), 'below the top');
 });
 
 t.test('without a connection it says so, keeps the board, and catches up later', async (t) => {
@@ -204,7 +204,7 @@ t.test('it works under a strict Content-Security-Policy', async (t) => {
   const display = await rows(page)
     .first()
     .evaluate((row) => row.ownerDocument.defaultView.getComputedStyle(row).display);
-  t.equal(display, 'grid', 'and it is styled');
+  t.equal(display, 'grid', 'the styles apply');
   t.same((await reportOf(page)).violations, []);
 });
 
@@ -215,12 +215,12 @@ t.test('with reduced motion nothing is animated', async (t) => {
   await shows(page, ['Ada', 'Bo']);
   await board.score(bo, 1_000_000);
   await shows(page, ['Bo', 'Ada']);
-  t.same(await scores(page), ['1,000,005', '10'], 'at once');
+  t.same(await scores(page), ['1,000,005', '10'], 'without counting up');
   const animations = () => page.locator('html').evaluate((root) => root.ownerDocument.getAnimations().length);
   t.equal(await animations(), 0);
   await page.locator('live-leaderboard').evaluate((host) => host.setAttribute('src', 'http://127.0.0.1:1'));
   await page.locator('live-leaderboard .bone').first().waitFor(CEILING);
-  t.equal(await animations(), 0, 'nor does the skeleton move');
+  t.equal(await animations(), 0, 'the skeleton is not animated either');
   t.same((await reportOf(page)).animated, []);
 });
 
@@ -266,8 +266,8 @@ t.test('attributes can change, and a removed element closes its stream', async (
     root.querySelector('p').append(host, host.cloneNode());
   });
   await shows(page, ['Two', 'Two']);
-  t.equal(app.hub.active, 1, 'two that show the same share a stream');
-  t.same(streams, [], 'moving an element keeps it');
+  t.equal(app.hub.active, 1, 'two elements of the same board share a stream');
+  t.same(streams, [], 'a moved element keeps its stream');
   await document.evaluate((root) => root.querySelector('p').replaceChildren());
   await eventually(async () => assert.equal(app.hub.active, 0), CEILING.timeout);
 });
@@ -277,12 +277,12 @@ t.test("it announces a new leader and the user's rank to screen readers, but not
   const [ada, bo] = [await board.join('Ada', 1_000), await board.join('Bo', 999)];
   const page = await visit(t, element(board, `user="${bo}"`));
   await shows(page, ['Ada', 'Bo']);
-  const said = page.locator('live-leaderboard [role=status]');
-  t.equal(await said.textContent(), '', 'nothing is new yet');
-  await said.evaluate((region) => {
+  const status = page.locator('live-leaderboard [role=status]');
+  t.equal(await status.textContent(), '', 'no announcement yet');
+  await status.evaluate((region) => {
     const view = region.ownerDocument.defaultView;
-    view.report.said = [];
-    new view.MutationObserver(() => view.report.said.push(region.textContent)).observe(region, {
+    view.report.announced = [];
+    new view.MutationObserver(() => view.report.announced.push(region.textContent)).observe(region, {
       childList: true,
     });
   });
@@ -294,10 +294,10 @@ t.test("it announces a new leader and the user's rank to screen readers, but not
     await shows(page, ['Ada', 'Bo']);
   }
   await board.score(bo, 500);
-  const spoken = () => page.evaluate<string[]>('report.said');
-  // The board and the own rank come in events of their own, so one may be told a little before the other.
+  const announced = () => page.evaluate<string[]>('report.announced');
+  // The board and the rank arrive in separate events, so one may be announced before the other.
   await eventually(async () => {
-    const sentences = (await spoken()).join(' ').split(/(?<=\.) /);
+    const sentences = (await announced()).join(' ').split(/(?<=\.) /);
     assert.equal(
       sentences.findLast((sentence) => sentence.endsWith('leads.')),
       'Bo leads.',
@@ -307,6 +307,6 @@ t.test("it announces a new leader and the user's rank to screen readers, but not
       'Your rank is 1 of 2.',
     );
   }, CEILING.timeout);
-  const times = (await spoken()).length;
-  t.ok(times <= 1 + (performance.now() - start) / 5_000, `${times} times for 11 changes`);
+  const times = (await announced()).length;
+  t.ok(times <= 1 + (performance.now() - start) / 5_000, `${times} announcements of 11 changes`);
 });

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import ignore from '@balena/dockerignore';
 import { Copy, DockerfileParser, Env, From, type Instruction, JSONInstruction } from 'dockerfile-ast';
 import type { Test } from 'tap';
+import { checkoutFiles } from '../checkout.js';
 
 const STEP_WITHIN_MS = 300_000;
 
@@ -66,12 +67,9 @@ export async function buildImage(t: Test): Promise<Image> {
 
 /** The files of the checkout that would be sent to the engine. */
 function copyContext(to: string): void {
-  const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
-    encoding: 'utf8',
-  });
-  const files = listed.split('\0').filter((file) => file !== '');
   const ignored = ignore.default().add(readFileSync('.dockerignore', 'utf8').split('\n'));
-  for (const file of ignored.filter(files)) cpSync(file, join(to, file), { preserveTimestamps: true });
+  for (const file of ignored.filter(checkoutFiles()))
+    cpSync(file, join(to, file), { preserveTimestamps: true });
 }
 
 async function follow(

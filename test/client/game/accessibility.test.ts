@@ -17,21 +17,21 @@ t.test('axe finds no violation, in light and dark', async (t) => {
       const game = await GamePage.open(t, browser, url, { query, colorScheme, bypassCSP: true });
       await game.board('open');
       await game.page.addScriptTag({ path: AXE });
-      const objections = async () =>
+      const violations = async () =>
         JSON.parse(
           await game.page.evaluate<string>(`axe.run().then(({ violations }) => JSON.stringify(
             violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => [html, failureSummary])])
           ))`),
         );
-      t.same(await objections(), [], `/${query} ${colorScheme}`);
+      t.same(await violations(), [], `/${query} ${colorScheme}`);
       if (query === '?obs') continue;
       await game.round();
       await game.says(/counted/);
-      t.same(await objections(), [], `/ after a round, ${colorScheme}`);
+      t.same(await violations(), [], `/ after a round, ${colorScheme}`);
       await game.page.getByRole('button', { name: /Requests/ }).click();
       await game.page.getByRole('button', { name: 'Close' }).waitFor();
       await game.page.locator('#request-list summary').first().click();
-      t.same(await objections(), [], `the drawer, ${colorScheme}`);
+      t.same(await violations(), [], `the drawer, ${colorScheme}`);
     }
   }
 });

@@ -45,7 +45,7 @@ t.test('the name can be changed in place, before the first round and after it', 
 t.test('a round without points is not sent', async (t) => {
   const game = await GamePage.open(t, browser, url, { query: '?seed=1' });
   await game.page.getByRole('button', { name: /Play/ }).click();
-  // Into a corner, and stay there.
+  // In a corner there is nothing to catch.
   const { x, y } = await game.at(0, 0);
   await game.page.mouse.move(x, y);
   for (; (await game.phase()) === 'playing'; ) await game.pass(500);

@@ -36,7 +36,7 @@ export class GamePage {
   readonly context: BrowserContext;
   readonly url: string;
   /** Errors of the page: exceptions and violations of the policy. */
-  readonly complaints: string[] = [];
+  readonly errors: string[] = [];
   readonly status: Locator;
   readonly countdown: Locator;
   readonly stage: Locator;
@@ -52,9 +52,9 @@ export class GamePage {
     this.stage = page.locator('#stage');
     this.field = page.locator('#field');
     this.name = page.locator('#name');
-    page.on('pageerror', (error) => this.complaints.push(String(error)));
+    page.on('pageerror', (error) => this.errors.push(String(error)));
     page.on('console', (message) => {
-      if (/Content Security Policy|Refused to/.test(message.text())) this.complaints.push(message.text());
+      if (/Content Security Policy|Refused to/.test(message.text())) this.errors.push(message.text());
     });
   }
 
@@ -73,7 +73,7 @@ export class GamePage {
     t.teardown(() => context.close());
     const page = await context.newPage();
     const game = new GamePage(context, page, `${url}/${query}`);
-    t.teardown(() => assert.deepEqual(game.complaints, []));
+    t.teardown(() => assert.deepEqual(game.errors, []));
     if (!realTime) await page.clock.install();
     await page.goto(game.url);
     return game;
@@ -102,7 +102,7 @@ export class GamePage {
       await this.page.clock.fastForward(FRAME_MS);
   }
 
-  /** A place on the field, from 0 to 1 across and down. */
+  /** Page coordinates of a point on the field, given from 0 to 1 across and down. */
   async at(across: number, down: number): Promise<{ x: number; y: number }> {
     const box = await this.field.boundingBox();
     assert(box !== null);
@@ -134,7 +134,7 @@ export class GamePage {
     return this.stage.getAttribute('data-phase');
   }
 
-  /** Of the round that is over. */
+  /** The points of the finished round. */
   async points(): Promise<number> {
     const [, points] =
       /^(\d+) points?$/.exec((await this.page.locator('#headline').textContent()) ?? '') ?? [];

@@ -12,7 +12,7 @@ t.test(
     const { url } = await startGame(t, { RATE_LIMIT_SCORE_UPDATE: 1, RATE_LIMIT_WINDOW_MS: 12_000 });
     const game = await GamePage.open(t, browser, url, { query: '?seed=20' });
     await game.context.setOffline(true);
-    // Two that come at once, when they can: the second one is too many.
+    // Both are sent together once online, and the second one exceeds the limit.
     const points = (await game.round()) + (await game.round());
     await game.context.setOffline(false);
     await game.says(/^Your round is kept. Enough rounds for now; sending goes on/);
@@ -23,11 +23,11 @@ t.test(
     t.equal(
       await game.page.getByRole('button', { name: 'Play again' }).isVisible(),
       true,
-      'the game goes on',
+      'the game continues',
     );
     await game.page.waitForTimeout(1_500);
     const after = await game.countdown.textContent();
-    t.not(after, `in ${before} s`, 'it counts down');
+    t.not(after, `in ${before} s`, 'the countdown runs');
     await game.says(/counted/);
     t.equal(await game.countdown.textContent(), '');
     await game

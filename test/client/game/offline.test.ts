@@ -17,7 +17,7 @@ t.test('an offline minute, with the page closed in the middle, loses no finished
   await game.page.locator('live-leaderboard[user]').waitFor();
   const userId = await game.userId();
 
-  // Four rounds are a minute.
+  // Four rounds last a minute.
   await game.context.setOffline(true);
   const rounds = [await game.round(), await game.round(), await game.round()];
   await game.says(/^3 rounds are kept. It will count as soon as the service can be reached/);
@@ -45,9 +45,5 @@ t.test('an offline minute, with the page closed in the middle, loses no finished
     rounds.every((points) => points > 0),
     rounds.join(' + '),
   );
-  t.equal(
-    await game.page.evaluate(`localStorage.getItem('scoreboard::queue')`),
-    null,
-    'nothing waits any more',
-  );
+  t.equal(await game.page.evaluate(`localStorage.getItem('scoreboard::queue')`), null, 'the queue is empty');
 });

@@ -27,16 +27,16 @@ t.test('the page works under its strict Content-Security-Policy', async (t) => {
   });
   await game.round();
   await game.says(/counted/);
-  t.same(foreign, [], 'nothing from elsewhere');
+  t.same(foreign, [], 'no request to other origins');
   const blocked = await game.page.evaluate(`
     new Promise((resolve) => {
       document.addEventListener('securitypolicyviolation', ({ effectiveDirective }) => resolve(effectiveDirective));
       document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.hacked = true' }));
     })
   `);
-  t.equal(blocked, 'script-src-elem', 'a script that is slipped in does not run');
-  t.ok(game.complaints.length > 0, 'which is what a complaint looks like');
-  game.complaints.length = 0;
+  t.equal(blocked, 'script-src-elem', 'an injected script does not run');
+  t.ok(game.errors.length > 0, 'and the violation is recorded');
+  game.errors.length = 0;
 });
 
 t.test('?obs shows only the board, on a transparent page', async (t) => {
@@ -66,7 +66,7 @@ t.test('a copied request runs in bash; on the screen its tokens are shortened', 
   await game.page.getByRole('button', { name: /Requests/ }).click();
   const shown = await game.page.locator('#request-list').textContent();
   t.match(shown, /Bearer eyJ\w+…/);
-  t.notMatch(shown, /[\w-]{30}\.[\w-]{30}/, 'no token is shown whole');
+  t.notMatch(shown, /[\w-]{30}\.[\w-]{30}/, 'no token is shown in full');
   const run = async (name: string) => {
     await game.page.getByRole('button', { name, exact: true }).first().click();
     const command = await game.page.evaluate<string>('navigator.clipboard.readText()');

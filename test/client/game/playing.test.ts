@@ -17,7 +17,7 @@ async function scored(game: GamePage) {
 
 t.test('a round with the mouse counts its points, and the board shows them', async (t) => {
   const game = await GamePage.open(t, browser, url);
-  t.equal(await game.userId(), null, 'nobody is made a guest for looking');
+  t.equal(await game.userId(), null, 'no guest is created before a round');
   const points = await game.round();
   t.ok(points > 0, `${points} points`);
   await game.says(new RegExp(`^${points} points? counted. You are at rank \\d+`));
@@ -27,7 +27,11 @@ t.test('a round with the mouse counts its points, and the board shows them', asy
     .filter({ hasText: String(points) })
     .waitFor();
   const requests = await game.page.locator('#request-list .request .path').allTextContents();
-  t.same(requests.slice(0, 2), ['/v1/scores', '/v1/action-tokens'], 'the token was there before the end');
+  t.same(
+    requests.slice(0, 2),
+    ['/v1/scores', '/v1/action-tokens'],
+    'the token was requested before the round ended',
+  );
 });
 
 t.test('a round can be played with only the keyboard, from its start to the next one', async (t) => {
@@ -51,7 +55,7 @@ t.test('a round can be played with only the keyboard, from its start to the next
   t.equal(await game.page.evaluate('document.activeElement.id'), 'start', 'the button has the focus');
   await game.pass(1_000);
   await keyboard.press('Space');
-  t.equal(await game.phase(), 'playing', 'again at once');
+  t.equal(await game.phase(), 'playing', 'the next round starts');
 });
 
 t.test('a finger steers', async (t) => {
@@ -73,7 +77,7 @@ t.test('a finger steers', async (t) => {
     await game.pass(300);
   }
   const points = await game.points();
-  t.ok(points > 3, `${points} points: more than by doing nothing`);
+  t.ok(points > 3, `${points} points: more than without steering`);
   await game.says(/counted/);
-  t.equal(await game.page.evaluate('scrollY'), 0, 'the page stayed where it was');
+  t.equal(await game.page.evaluate('scrollY'), 0, 'the page did not scroll');
 });

@@ -12,7 +12,7 @@ const SIZES = [
 ];
 
 for (const { deviceScaleFactor = 1, ...viewport } of SIZES) {
-  t.test(`how the game looks at ${viewport.width} pixels`, async (t) => {
+  t.test(`screenshots of the game at ${viewport.width} pixels`, async (t) => {
     const { app, url } = await startGame(t, { RATE_LIMIT_SCORE_UPDATE: 1, RATE_LIMIT_WINDOW_MS: 120_000 });
     const game = await GamePage.open(t, browser, url, { viewport, deviceScaleFactor, query: '?seed=42' });
     const { page } = game;
@@ -22,7 +22,7 @@ for (const { deviceScaleFactor = 1, ...viewport } of SIZES) {
         await keepScreenshot(page, `game-${viewport.width}-${state}-${colorScheme}`);
       }
       const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
-      t.equal(overflow, 0, `nothing sticks out sideways: ${state}`);
+      t.equal(overflow, 0, `no horizontal overflow: ${state}`);
     };
     await game.board('open');
     await keep('idle');
@@ -65,5 +65,5 @@ t.test('the overlay is rendered', async (t) => {
   await overlay.row('Ada').waitFor();
   await overlay.page.emulateMedia({ colorScheme: 'dark' });
   await keepScreenshot(overlay.page, 'game-overlay');
-  t.pass('kept');
+  t.pass('saved');
 });

@@ -13,37 +13,37 @@ import {
 const TOKEN = `eyJhbGciOiJIUzI1NiJ9.${'x'.repeat(40)}.${'y'.repeat(43)}`;
 
 t.test('a request is reported when it is sent and when it has its response', async (t) => {
-  const told: [string, number | undefined][] = [];
+  const reported: [string, number | undefined][] = [];
   let answered = () => {};
   const isAnswered = new Promise<void>((resolve) => {
     answered = resolve;
   });
   const send = watchedFetch(
     ({ url, outcome }) => {
-      told.push([url, outcome?.status]);
+      reported.push([url, outcome?.status]);
       if (outcome !== undefined) answered();
     },
     async () => new Response('{"a":1}', { status: 201 }),
   );
   const response = await send('http://localhost/v1/x', { method: 'POST', body: '{}' });
-  t.same(await response.json(), { a: 1 }, 'its caller reads it as ever');
+  t.same(await response.json(), { a: 1 }, 'its caller can still read it');
   await isAnswered;
-  t.same(told, [
+  t.same(reported, [
     ['http://localhost/v1/x', undefined],
     ['http://localhost/v1/x', 201],
   ]);
 });
 
 t.test('a request without a response is reported too, and rejects for its caller', async (t) => {
-  const told: (number | undefined)[] = [];
+  const reported: (number | undefined)[] = [];
   const send = watchedFetch(
-    ({ outcome }) => told.push(outcome?.status),
+    ({ outcome }) => reported.push(outcome?.status),
     async () => {
       throw new TypeError('Failed to fetch');
     },
   );
   await t.rejects(send('http://localhost/v1/x'), TypeError);
-  t.same(told, [undefined, 0]);
+  t.same(reported, [undefined, 0]);
 });
 
 t.test('curl in bash sends the same request as the page, with any characters', async (t) => {

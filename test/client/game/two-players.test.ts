@@ -7,7 +7,7 @@ import { GamePage } from './game-page.js';
 
 t.setTimeout(240_000);
 
-/** A round in real time, with the mouse. */
+/** Plays a round in real time with the mouse. */
 async function playInRealTime(game: GamePage, turnedBy: number): Promise<number> {
   await game.page.getByRole('button', { name: /Play/ }).click();
   for (let turn = turnedBy; (await game.phase()) === 'playing'; turn++) {
@@ -56,7 +56,7 @@ t.test("two players see each other's scores, also after the server was killed an
     `${points.join(' and ')} points`,
   );
   for (const delay of await Promise.all(delays)) {
-    t.comment(`seen ${Math.round(delay)} ms after the answer`);
+    t.comment(`shown ${Math.round(delay)} ms after the response`);
     // Within a second on an idle machine; the ceiling is for a loaded one.
     t.ok(delay < 5_000, `${Math.round(delay)} ms`);
   }
@@ -67,7 +67,7 @@ t.test("two players see each other's scores, also after the server was killed an
     await game.board('reconnecting');
     await game.row('Ada').waitFor();
   }
-  // A round that ends while there is no server.
+  // A round that ends while the server is down.
   await playInRealTime(ada, 3);
   await ada.says(/kept/);
   await startService(t, databaseUrl, { PORT: new URL(first.url).port });

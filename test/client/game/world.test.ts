@@ -41,7 +41,7 @@ t.test('a round never gives more points than its action allows, and all numbers 
           if (happening.kind === 'caught') gained += happening.gain;
         const { comet, width, height, points } = world;
         const things = [comet, ...world.lights, ...world.rocks].flatMap(({ x, y }) => [x, y]);
-        if (!things.every(Number.isFinite)) throw new Error(`A number astray in step ${world.step}`);
+        if (!things.every(Number.isFinite)) throw new Error(`An invalid number in step ${world.step}`);
         if (comet.x < COMET_RADIUS || comet.x > width - COMET_RADIUS) throw new Error('Out at a side');
         if (comet.y < COMET_RADIUS || comet.y > height - COMET_RADIUS) throw new Error('Out above or below');
         if (!Number.isInteger(points) || points < 0 || points > mostPoints)
@@ -54,7 +54,7 @@ t.test('a round never gives more points than its action allows, and all numbers 
   );
 });
 
-t.test('a round takes 15 seconds of frames, whatever their rate', async () => {
+t.test('a round lasts 15 seconds at every frame rate', async () => {
   const frames = fc.array(fc.double({ min: 0.5, max: LONGEST_FRAME_MS, noNaN: true }), {
     minLength: 1,
     maxLength: 50,
@@ -78,7 +78,7 @@ t.test('a round takes 15 seconds of frames, whatever their rate', async () => {
 t.test('a round skips the time of a stalled frame, and never runs backwards', async (t) => {
   const stepper = new Stepper();
   const longest = new Stepper().due(LONGEST_FRAME_MS);
-  t.equal(stepper.due(60_000), longest, 'a minute away counts as the longest frame');
+  t.equal(stepper.due(60_000), longest, 'a minute counts as the longest frame');
   t.equal(stepper.due(-50), 0);
 });
 
@@ -120,7 +120,7 @@ t.test('good play earns most of the points, no play almost none', async (t) => {
   const idle = median(() => ({ x: 0, y: 0 }));
   t.comment({ best, idle });
   t.ok(best >= 85, `${best} for a perfect player`);
-  t.ok(idle <= 15, `${idle} for one who sleeps`);
+  t.ok(idle <= 15, `${idle} without steering`);
 });
 
 t.test('a combo raises the worth of a light, and a rock ends the combo', async (t) => {

@@ -13,7 +13,7 @@ export const FAULTS = ['cut before', 'cut after', 'cut within', 'busy', 'drainin
 export type Fault = (typeof FAULTS)[number];
 
 /** A proxy in front of the service that loses requests and responses. */
-export class FaultyWay {
+export class FaultyProxy {
   readonly url: string;
   /** Number of requests for each path. */
   readonly requests: Record<string, number> = {};
@@ -22,14 +22,14 @@ export class FaultyWay {
   /** Whether all requests fail. */
   isDown = false;
 
-  readonly #underWay = new Set<ServerResponse>();
+  readonly #open = new Set<ServerResponse>();
 
   private constructor(url: string) {
     this.url = url;
   }
 
-  static async to(t: Test, target: string): Promise<FaultyWay> {
-    const server = createServer((incoming, response) => way.#pass(target, incoming, response));
+  static async open(t: Test, target: string): Promise<FaultyProxy> {
+    const server = createServer((incoming, response) => proxy.#pass(target, incoming, response));
     await once(server.listen(0, '127.0.0.1'), 'listening');
     t.teardown(() => {
       server.closeAllConnections();
@@ -37,13 +37,13 @@ export class FaultyWay {
     });
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('The proxy does not listen');
-    const way = new FaultyWay(`http://127.0.0.1:${address.port}`);
-    return way;
+    const proxy = new FaultyProxy(`http://127.0.0.1:${address.port}`);
+    return proxy;
   }
 
   /** Breaks all open connections. */
-  breakAll(): void {
-    for (const response of this.#underWay) response.destroy();
+  breakConnections(): void {
+    for (const response of this.#open) response.destroy();
   }
 
   #pass(target: string, incoming: IncomingMessage, response: ServerResponse): void {
@@ -51,8 +51,8 @@ export class FaultyWay {
     const path = url.split('?')[0] ?? '';
     const isPreflight = method === 'OPTIONS';
     if (!isPreflight) this.requests[path] = (this.requests[path] ?? 0) + 1;
-    this.#underWay.add(response);
-    response.on('close', () => this.#underWay.delete(response));
+    this.#open.add(response);
+    response.on('close', () => this.#open.delete(response));
     const fault = this.isDown ? 'cut before' : isPreflight ? undefined : this.faults[path]?.shift();
     if (fault === 'cut before') return void response.destroy();
     if (fault === 'busy' || fault === 'draining') {

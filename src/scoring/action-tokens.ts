@@ -1,0 +1,110 @@
+import type { Action, ActionToken, ActionTokenRequest } from '../../schemas/action.js';
+import type { PointsRange } from '../../schemas/common.js';
+import type { Caller } from '../access/caller.js';
+import type { Users } from '../access/users.js';
+import type { Catalog } from '../catalog/catalog.js';
+import { invalid, Problem } from '../errors.js';
+import { newId } from '../ids.js';
+import {
+  type ActionTokenClaims,
+  AUDIENCE,
+  ISSUER,
+  type SigningKey,
+  signActionToken,
+  signingKey,
+  type Verification,
+  verifyActionToken,
+} from './action-token.js';
+
+interface ActionTokensOptions {
+  readonly catalog: Pick<Catalog, 'action'>;
+  readonly users: Pick<Users, 'get'>;
+  readonly secret: string;
+  /** Tokens that it has signed are still taken. */
+  readonly previousSecret: string | undefined;
+  /** Of a token, in seconds. */
+  readonly lifetime: number;
+}
+
+/** Issues and verifies action tokens. */
+export class ActionTokens {
+  readonly #options: ActionTokensOptions;
+  readonly #keys: readonly SigningKey[];
+
+  constructor(options: ActionTokensOptions) {
+    this.#options = options;
+    this.#keys = [options.secret, options.previousSecret ?? []].flat().map(signingKey);
+  }
+
+  /** Of a token, in seconds. */
+  get lifetime(): number {
+    return this.#options.lifetime;
+  }
+
+  /**
+   * A token for one completion of an action: for players themselves, if players may issue it; a game server names the user,
+   * and may name the points.
+   * @throws Problem `not-found`, `validation-failed`, `points-out-of-range`, `forbidden`, `action-not-player-issuable`
+   */
+  async issue(
+    caller: Caller,
+    { action: actionId, userId, points }: ActionTokenRequest,
+  ): Promise<ActionToken> {
+    const action = await this.#options.catalog.action(actionId);
+    if (action === null) throw new Problem('not-found', `There is no action "${actionId}".`);
+    if (caller.role === 'server') {
+      if (userId === undefined) throw invalid('/userId', 'is missing: whose action is it?');
+      const range = pointsOf(action, points);
+      const { id } = await this.#options.users.get(userId);
+      return this.#sign(action, id, range, caller.id);
+    }
+    if (userId !== undefined || points !== undefined || caller.sessionId === null) {
+      throw new Problem('forbidden', 'Only a game server may name the user or the points.');
+    }
+    if (action.issuer !== 'player') {
+      throw new Problem('action-not-player-issuable', `Only a game server may issue "${actionId}".`);
+    }
+    return this.#sign(action, caller.id, action.points, 'player');
+  }
+
+  /** Whether the service or a holder of its secret has signed this token, and whether its time has come and not passed. */
+  verify(token: string): Verification {
+    return verifyActionToken(token, this.#keys, this.#options.lifetime);
+  }
+
+  /** @param by the game server that has asked for the token, or `player` */
+  #sign(action: Action, userId: string, points: PointsRange, by: string): ActionToken {
+    const { secret, lifetime } = this.#options;
+    const now = Date.now();
+    const iat = Math.floor(now / 1000);
+    const claims: ActionTokenClaims = {
+      iss: ISSUER,
+      aud: AUDIENCE,
+      sub: userId,
+      jti: newId('tok'),
+      act: action.id,
+      pts: [points.min, points.max],
+      iat,
+      // A NumericDate may have a fraction: a minimum of 1,500 ms is not rounded to 1 or 2 s.
+      nbf: action.minDurationMs === 0 ? iat : (now + action.minDurationMs) / 1000,
+      exp: iat + lifetime,
+      azp: by,
+    };
+    return {
+      actionToken: signActionToken(claims, secret),
+      tokenId: claims.jti,
+      action: action.id,
+      userId,
+      points,
+      notBefore: new Date(now + action.minDurationMs).toISOString(),
+      expiresAt: new Date(claims.exp * 1000).toISOString(),
+    };
+  }
+}
+
+function pointsOf({ id, points: { min, max } }: Action, exactly: number | undefined): PointsRange {
+  if (exactly === undefined) return { min, max };
+  if (exactly < min || exactly > max)
+    throw new Problem('points-out-of-range', `"${id}" gives ${min} to ${max} points.`);
+  return { min: exactly, max: exactly };
+}

@@ -11,8 +11,8 @@ import { BOARD_SCRIPTS, type BoardScript } from './redis-scripts.js';
 export const BOARDS_CHANNEL = 'scoreboard:boards';
 /** Stands in a message for a change that has no id. */
 export const NO_CHANGE = '-';
-/** The objects of a projection; its entries are in Redis. */
-const OBJECTS_BYTES = 1_024;
+/** The objects of an open board, as measured; its entries are in Redis. */
+const OBJECTS_BYTES = 3_072;
 
 /** Redis answers, and does not have the board, or not all of it: it must be built. */
 export class BoardLost extends NotReady {

@@ -38,7 +38,7 @@ module.exports = {
       from: { path: '^routes/' },
       to: {
         path: '^(src|plugins)/',
-        pathNot: '^src/(errors|audit|access/caller|scoring/rejections)\\.ts$',
+        pathNot: '^src/(errors|audit|access/caller|http/network|scoring/rejections)\\.ts$',
         dependencyTypesNot: ['type-only'],
       },
     },

@@ -118,6 +118,7 @@ export default fp<{ config: AppConfig }>(
       const ready = projections.filter(({ isReady }) => isReady).length;
       measured.projections.set({ state: 'ready' }, ready);
       measured.projections.set({ state: 'loading' }, projections.length - ready);
+      measured.projectionLoading.set(boards.longestLoadMs / 1000);
       measured.projectionBytes.set(boards.bytes);
     });
   },

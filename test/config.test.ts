@@ -47,6 +47,7 @@ t.test('outside production nothing need be set', async (t) => {
     SERVICE_NAME: 'scoreboard-api',
     LOG_LEVEL: 'info',
     DATABASE_POOL_SIZE: 10,
+    PROJECTION_MEMORY_MB: 256,
     JWT_EXPIRY: 86_400,
     REFRESH_TOKEN_TTL: 30 * 86_400,
     ACTION_TOKEN_TTL: 300,
@@ -222,6 +223,7 @@ t.test('whole numbers stay in their range', async (t) => {
   for (const [name, value] of Object.entries({
     PORT: '-1',
     DATABASE_POOL_SIZE: '3',
+    PROJECTION_MEMORY_MB: '0',
     ACTION_TOKEN_TTL: '0',
     RATE_LIMIT_READ: '1.5',
     SSE_FLUSH_INTERVAL_MS: '3000000000',

@@ -17,8 +17,10 @@ interface OpenBoard {
   /** Loads the projection until it is ready. */
   readonly loading: Loop;
   bytes: number;
-  /** On the clock of `performance.now()`. */
+  /** On the clock of `performance.now()`, like `loadingSince`. */
   usedAt: number;
+  /** Undefined while the projection is ready. */
+  loadingSince: number | undefined;
 }
 
 interface OpenBoardsOptions {
@@ -59,6 +61,15 @@ export class OpenBoards {
     return this.#bytes;
   }
 
+  /** How long the board that is loading longest has not been ready, in milliseconds. 0 if all are ready. */
+  get longestLoadMs(): number {
+    const now = performance.now();
+    let longest = 0;
+    for (const { loadingSince = now } of this.#boards.values())
+      longest = Math.max(longest, now - loadingSince);
+    return longest;
+  }
+
   /** Called with a board when something that its readers see may have changed. */
   onChange(listener: (board: BoardKey) => void): void {
     this.#listeners.push(listener);
@@ -92,6 +103,7 @@ export class OpenBoards {
     const open = this.#boards.get(key.text);
     if (open === undefined) return;
     open.projection.markStale();
+    open.loadingSince ??= performance.now();
     open.loading.request();
     this.announce(key);
   }
@@ -114,7 +126,8 @@ export class OpenBoards {
         if (!(error instanceof NotReady)) this.#options.onError(error);
       },
     });
-    const open: OpenBoard = { projection, truth, loading, bytes: 0, usedAt: performance.now() };
+    const now = performance.now();
+    const open: OpenBoard = { projection, truth, loading, bytes: 0, usedAt: now, loadingSince: now };
     this.#forget(board.key.text);
     this.#boards.set(board.key.text, open);
     this.#account(open);
@@ -127,6 +140,7 @@ export class OpenBoards {
     const { projection } = open;
     while (!projection.isReady && !signal.aborted) await projection.load();
     if (signal.aborted) return;
+    open.loadingSince = undefined;
     this.#account(open);
     this.announce(projection.board.key);
   }

@@ -11,8 +11,8 @@ import { BOARD_SCRIPTS, type BoardScript } from './redis-scripts.js';
 export const BOARDS_CHANNEL = 'scoreboard:boards';
 /** Stands in a message for a change that has no id. */
 export const NO_CHANGE = '-';
-/** The objects of a projection; its entries are in Redis. */
-const OBJECTS_BYTES = 1_024;
+/** The objects of an open board, as measured; its entries are in Redis. */
+const OBJECTS_BYTES = 3_072;
 
 /** Redis answers, and does not have the board, or not all of it: it must be built. */
 export class BoardLost extends NotReady {
@@ -47,7 +47,8 @@ export function keysOf(key: BoardKey) {
     tombstones: `${tag}:tombstones`,
     changes: `${tag}:changes`,
     reconciled: `${tag}:reconciled`,
-    claimOf: (changeId: string) => `${tag}:confirmed:${changeId}`,
+    /** Of one part of a change: parts have the id in common, and no user. */
+    claimOf: (changeId: string, firstUser: string) => `${tag}:confirmed:${changeId}:${firstUser}`,
     /** Of a board that is being built: each build has its own, so that one that was given up does not write to another's. */
     next: (epoch: string): [rank: string, entries: string] => [
       `${tag}:rank:${epoch}`,

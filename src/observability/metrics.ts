@@ -104,6 +104,11 @@ export function createMetrics(registry: Registry) {
       labelNames: ['state'],
       registers,
     }),
+    projectionLoading: new Gauge({
+      name: 'leaderboard_projection_loading_seconds',
+      help: 'How long the board that is loading longest has not been ready; 0 if all open boards are.',
+      registers,
+    }),
     projectionBytes: new Gauge({
       name: 'leaderboard_projection_bytes',
       help: 'Memory of this process that open projections take.',

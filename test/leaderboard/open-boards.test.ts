@@ -123,3 +123,19 @@ t.test('a board whose changes were missed is loaded again, and announced', async
   );
   t.same(announced, ['level:1', 'level:1'], 'when it becomes stale, and when it is ready again');
 });
+
+t.test('the longest load is that of the board that has not been ready for longest', async (t) => {
+  const { boards, made } = open(t, 1);
+  boards.use(boardOf(1));
+  await loaded(made);
+  t.equal(boards.longestLoadMs, 0, 'none is loading');
+  boards.reload(boardOf(1).key);
+  const stale = performance.now();
+  // Loads begin at the next turn of the event loop, so none begins meanwhile.
+  while (performance.now() < stale + 5) boards.peek(boardOf(1).key);
+  boards.use(boardOf(2));
+  boards.reload(boardOf(1).key);
+  t.ok(boards.longestLoadMs >= 5, 'a second reload does not begin a new load');
+  await loaded(made);
+  t.equal(boards.longestLoadMs, 0);
+});

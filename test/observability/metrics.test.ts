@@ -252,6 +252,7 @@ async function openBoards(api: Api, ids: readonly string[]): Promise<void> {
     const scrape = await Scrape.of(api);
     assert.equal(scrape.value('leaderboard_projections', { state: 'ready' }), ids.length);
     assert.equal(scrape.value('leaderboard_projections', { state: 'loading' }), 0);
+    assert.equal(scrape.value('leaderboard_projection_loading_seconds'), 0);
   }, 30_000);
 }
 

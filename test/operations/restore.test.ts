@@ -103,7 +103,7 @@ t.test('a dump of a database that is being written to, restored into a new one',
       await eventually(async () => {
         assert.equal((await standing(api, ada.id)).is(200, EntryDetails).score, 250);
         const metrics = await (await fetch(`${api.url}/metrics`)).text();
-        assert.match(metrics, /leaderboard_projection_ready\{leaderboard="global"\} 1/);
+        assert.match(metrics, /^leaderboard_projection_loading_seconds 0$/m);
       }, CONVERGED_MS);
       (await standing(api, dan.id)).fails('not-found');
       (await standing(api, bea.id)).fails('not-found');

@@ -15,7 +15,7 @@ import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 import type { Logs } from './logs.js';
-import { errorRate, MINUTE, rejectedTokens, share, unhealthyInstances } from './measures.js';
+import { errorRate, MINUTE, openedToOpen, rejectedTokens, share, unhealthyInstances } from './measures.js';
 import { serviceMetric } from './metrics-agent.js';
 import type { Stage } from './stage.js';
 
@@ -156,15 +156,16 @@ export class Alarms extends Construct {
       description: 'Scores arrive faster than PostgreSQL writes them.',
     });
     this.#alarm('LeaderboardNotReady', {
-      metric: new MathExpression({
-        expression: '1 - ready',
-        usingMetrics: { ready: serviceMetric(stage, 'leaderboard_projection_ready', Stats.MINIMUM) },
-        label: 'A leaderboard is not ready',
-        period: MINUTE,
-      }),
-      above: 0,
-      minutes: 5,
-      description: 'A leaderboard has been building for five minutes.',
+      metric: serviceMetric(stage, 'leaderboard_projection_loading_seconds', Stats.MAXIMUM),
+      above: 300,
+      minutes: 1,
+      description: 'A leaderboard has been loading for five minutes.',
+    });
+    this.#alarm('ProjectionMemoryLow', {
+      metric: openedToOpen(stage),
+      above: 2,
+      minutes: 15,
+      description: 'Boards are closed for lack of memory before they are idle.',
     });
     this.#alarm('LeaderboardDrift', {
       metric: serviceMetric(stage, 'redis_leaderboard_sync_drift', Stats.MAXIMUM),

@@ -9,7 +9,7 @@ import {
 import { serviceMetric } from './metrics-agent.js';
 import type { Stage } from './stage.js';
 
-// The values that alarms compare: all in per cent, over one minute.
+// The values that alarms compare: over one minute, and in per cent unless stated otherwise.
 
 export const MINUTE = Duration.minutes(1);
 
@@ -71,6 +71,24 @@ export function share(stage: Stage, part: string, whole: string): MathExpression
       whole: serviceMetric(stage, whole, Stats.MINIMUM),
     },
     label: `${part}, % of ${whole}`,
+    period: MINUTE,
+  });
+}
+
+/**
+ * How many times more boards would be opened in 15 minutes than are open, at the rate of this minute. An unused board stays
+ * open for 15 minutes: above 1, boards are closed for lack of memory.
+ */
+export function openedToOpen(stage: Stage): MathExpression {
+  const open = (state: string) => serviceMetric(stage, 'leaderboard_projections', Stats.SUM, { state });
+  return new MathExpression({
+    expression: 'IF(ready + loading > 0, 15 * opened / (ready + loading), 0)',
+    usingMetrics: {
+      opened: serviceMetric(stage, 'leaderboard_projections_opened_total', Stats.SUM),
+      ready: open('ready'),
+      loading: open('loading'),
+    },
+    label: 'Boards opened in 15 minutes, for each open board',
     period: MINUTE,
   });
 }

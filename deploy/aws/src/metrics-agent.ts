@@ -15,10 +15,12 @@ const EXPORTED: readonly { readonly names: readonly string[]; readonly label?: s
       'sse_connections_capacity',
       'score_ledger_queue_depth',
       'score_ledger_queue_capacity',
-      'leaderboard_projection_ready',
+      'leaderboard_projection_loading_seconds',
+      'leaderboard_projections_opened_total',
       'redis_leaderboard_sync_drift',
     ],
   },
+  { names: ['leaderboard_projections'], label: 'state' },
   { names: ['health_check_status'], label: 'check' },
   { names: ['action_token_validations_total'], label: 'result' },
 ];

@@ -17,6 +17,8 @@ export const PORT = 3000;
 /** Maximum streams of one task. It rejects more, so scaling must start another task before. */
 export const STREAMS_CAPACITY = 10_000;
 const STREAMS_WANTED = STREAMS_CAPACITY / 2;
+/** The part of a task's memory that open boards may take. Their objects count towards the heap, which may be half of it. */
+const PROJECTION_SHARE = 1 / 8;
 /** The service closes within 28 s of SIGTERM. */
 const STOP_WITHIN = Duration.seconds(35);
 
@@ -84,7 +86,7 @@ export class Service extends Construct {
   }
 }
 
-function environmentOf({ settings, database, proxies }: ServiceProps): Record<string, string> {
+function environmentOf({ stage, settings, database, proxies }: ServiceProps): Record<string, string> {
   const replica = database.replicaUrl(CERTIFICATES);
   return {
     NODE_ENV: 'production',
@@ -92,6 +94,7 @@ function environmentOf({ settings, database, proxies }: ServiceProps): Record<st
     DATABASE_URL: database.url(CERTIFICATES),
     ...(replica !== undefined && { DATABASE_REPLICA_URL: replica }),
     REDIS_MODE: 'cluster',
+    PROJECTION_MEMORY_MB: String(stage.task.memoryMiB * PROJECTION_SHARE),
     SSE_MAX_CONNECTIONS: String(STREAMS_CAPACITY),
     TRUST_PROXY: proxies.join(','),
     ...(settings.corsOrigins !== undefined && { CORS_ORIGINS: settings.corsOrigins }),

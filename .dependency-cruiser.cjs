@@ -38,8 +38,10 @@ module.exports = {
       from: { path: '^routes/' },
       to: {
         path: '^(src|plugins)/',
-        pathNot:
-          '^src/(errors|audit|access/caller|catalog/with-entries|leaderboard/board-key|scoring/rejections)\\.ts$',
+        pathNot: [
+          '^src/(errors|audit)\\.ts$',
+          '^src/(access/caller|catalog/with-entries|http/network|leaderboard/board-key|scoring/rejections)\\.ts$',
+        ],
         dependencyTypesNot: ['type-only'],
       },
     },

@@ -29,7 +29,7 @@ export default fp(
     // Node closes idle connections at once, also those on which a request is just on its way: its client would hear nothing.
     const closeIdle = app.server.closeIdleConnections.bind(app.server);
     app.server.closeIdleConnections = () => {
-      setTimeout(closeIdle, LINGER_MS);
+      setTimeout(closeIdle, LINGER_MS).unref();
     };
     app.addHook('preClose', async () => {
       draining = true;

@@ -1,8 +1,8 @@
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyError } from 'fastify';
 import fp from 'fastify-plugin';
-import { errorCode } from '../src/error-code.js';
-import { Problem, type ProblemCode, problemDocument } from '../src/errors.js';
-import { isDatabaseError, isDatabaseUnavailable } from '../src/postgres/errors.js';
+import { isOurFault, Problem } from '../src/errors.js';
+import { asProblem, sendProblem } from '../src/http/problems.js';
+import { isDatabaseError } from '../src/postgres/errors.js';
 
 declare module 'fastify' {
   interface FastifyReply {
@@ -11,90 +11,21 @@ declare module 'fastify' {
   }
 }
 
-/** Faults that Fastify finds before a route does, by status. */
-const CLIENT_FAULTS: Record<number, ProblemCode> = {
-  400: 'malformed-json',
-  403: 'not-found',
-  404: 'not-found',
-  413: 'payload-too-large',
-  414: 'validation-failed',
-  415: 'unsupported-media-type',
-  431: 'validation-failed',
-};
-
-/** A body of 16 KiB can be wrong in thousands of places. */
-const MAX_ERRORS = 20;
-
-/** Turns whatever was thrown into a problem. What is not the caller's fault tells the caller nothing. */
-export function asProblem(error: FastifyError | Error): Problem {
-  if (error instanceof Problem) return error;
-  if ('validation' in error && error.validation !== undefined) {
-    const where = error.validationContext ?? 'request';
-    const errors = error.validation
-      .slice(0, MAX_ERRORS)
-      .map(({ instancePath, message, params, keyword }) => ({
-        path: `${where === 'body' ? '' : `/${where}`}${instancePath}` || '/',
-        message:
-          keyword === 'additionalProperties'
-            ? `must not have the property "${String(params['additionalProperty'])}"`
-            : (message ?? 'is wrong'),
-      }));
-    const [first] = errors;
-    return new Problem(
-      'validation-failed',
-      first ? `${first.path} ${first.message}` : 'The request is not valid.',
-      {
-        errors,
-      },
-    );
-  }
-  if (errorCode(error) === 'FST_ERR_BAD_URL')
-    return new Problem('validation-failed', error.message, { cause: error });
-  const code =
-    'statusCode' in error && error.statusCode !== undefined ? CLIENT_FAULTS[error.statusCode] : undefined;
-  if (code !== undefined) return new Problem(code, error.message, { cause: error });
-  if (isDatabaseUnavailable(error)) {
-    return new Problem('service-unavailable', 'The database does not answer just now. Try again.', {
-      cause: error,
-    });
-  }
-  return new Problem(
-    'internal-error',
-    'Give the request id to whoever runs this service. Nothing is half done.',
-    {
-      cause: error,
-    },
-  );
-}
-
-/** Answers a request with a problem. */
-export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { statusCode, retryAfter } = problem;
-  if (statusCode === 401) reply.header('www-authenticate', 'Bearer');
-  if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
-  const [instance = '/'] = request.url.split('?');
-  reply.problem = problem;
-  return (
-    reply
-      .code(statusCode)
-      // Where there is no route, there were no hooks.
-      .header('x-request-id', request.id)
-      .type('application/problem+json')
-      .send(problemDocument(problem, instance, request.id))
-  );
-}
-
+/** Every failure is answered with a problem document (RFC 9457); those of ours are logged with their cause. */
 export default fp(
   async (app) => {
     app.decorateReply('problem', null);
     app.setErrorHandler<FastifyError>((error, request, reply) => {
       const problem = asProblem(error);
       // A 5xx without a cause is a limit that did its work.
-      if (problem.statusCode >= 500 && problem.cause !== undefined) {
+      if (isOurFault(problem) && problem.cause !== undefined) {
         if (isDatabaseError(problem.cause)) app.faults.database(problem.cause, 'answering a request');
         else request.log.error({ userId: request.user?.id, err: problem.cause }, 'Unhandled exception');
       }
       return sendProblem(problem, request, reply);
+    });
+    app.setNotFoundHandler(async (request) => {
+      throw new Problem('not-found', `There is no ${request.method} ${request.url.split('?')[0]}.`);
     });
   },
   { name: 'problem-details', dependencies: ['faults'], fastify: '5.x' },

@@ -1,9 +1,10 @@
-import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor } from '@fastify/rate-limit';
+import rateLimit from '@fastify/rate-limit';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { AppConfig } from '../src/config.js';
 import { Problem } from '../src/errors.js';
 import { networkOf } from '../src/http/network.js';
+import { rateLimitStore } from '../src/http/rate-limit-store.js';
 import { RateCounters } from '../src/redis/rate-counters.js';
 
 /**
@@ -18,8 +19,6 @@ declare module 'fastify' {
     limit?: LimitName;
   }
   interface FastifyRequest {
-    /** Whom the address of the caller stands for; see networkOf(). */
-    readonly network: string;
     /** Whether it was counted against a limit already. */
     counted: boolean;
   }
@@ -42,8 +41,8 @@ export default fp<{ config: AppConfig }>(
     const counters = new RateCounters(config.REDIS_MODE === 'off' ? null : app.redis);
     const windowMs = config.RATE_LIMIT_WINDOW_MS;
     // Its own hook runs at one moment of a request: here its limiters are called when it is known who asks.
-    await app.register(rateLimit, { global: false, timeWindow: windowMs, store: storeOf(counters) });
-    const byNetwork = (name: LimitName) => (request: FastifyRequest) => `${name}:${request.network}`;
+    await app.register(rateLimit, { global: false, timeWindow: windowMs, store: rateLimitStore(counters) });
+    const byNetwork = (name: LimitName) => (request: FastifyRequest) => `${name}:${networkOf(request.ip)}`;
     const limiters = {
       // Reads go on uncounted while Redis is away. The other limits hold, in each process for itself.
       read: app.createRateLimit({
@@ -58,7 +57,6 @@ export default fp<{ config: AppConfig }>(
       }),
     };
 
-    app.decorateRequest('network', { getter: networkOfRequest });
     app.decorateRequest('counted', false);
     app.decorate('rateCounters', counters);
     app.decorate('countRequest', async (request: FastifyRequest, reply: FastifyReply) => {
@@ -90,40 +88,6 @@ export default fp<{ config: AppConfig }>(
       if (request.counted) done(null, payload);
       else app.countRequest(request, reply).then(() => done(null, payload), done);
     });
-    app.setNotFoundHandler(async (request) => {
-      throw new Problem('not-found', `There is no ${request.method} ${request.url.split('?')[0]}.`);
-    });
   },
   { name: 'rate-limit', dependencies: ['problem-details', 'redis'], fastify: '5.x' },
 );
-
-function networkOfRequest(this: FastifyRequest): string {
-  return networkOf(this.ip);
-}
-
-/** Our counters in the form that @fastify/rate-limit wants. Limits that must hold fall back on this process's own. */
-function storeOf(counters: RateCounters): FastifyRateLimitStoreCtor {
-  return class Store implements FastifyRateLimitStore {
-    readonly #mayFail: boolean;
-
-    /** The options of the plugin, or those of a limiter merged into them. */
-    constructor(options: object) {
-      this.#mayFail = 'skipOnError' in options && options.skipOnError === true;
-    }
-
-    incr(key: string, callback: Parameters<FastifyRateLimitStore['incr']>[1], windowMs: number): void {
-      counters
-        .increment(key, windowMs)
-        .catch((error: unknown) => {
-          if (this.#mayFail) throw error;
-          return counters.incrementLocally(key, windowMs);
-        })
-        .then((count) => callback(null, count))
-        .catch(callback);
-    }
-
-    child(options: object): Store {
-      return new Store(options);
-    }
-  };
-}

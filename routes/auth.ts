@@ -15,6 +15,7 @@ import {
 } from '../schemas/session.js';
 import { requireUser } from '../src/access/caller.js';
 import { BODY_FAULTS, Problem, problemResponses, UNREAD_BODY_FAULTS } from '../src/errors.js';
+import { networkOf } from '../src/http/network.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   // Tokens must not stay in any cache. RFC 6749, section 5.1.
@@ -79,7 +80,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(Session), ...problemResponses(...BODY_FAULTS, 'invalid-credentials') },
       },
     },
-    async (request) => app.logins.logIn(request.body, request.network),
+    async (request) => app.logins.logIn(request.body, networkOf(request.ip)),
   );
 
   app.post(

@@ -89,7 +89,7 @@ export const Reason = Type.String({
 });
 
 /** A DELETE has no body. */
-export const Deletion = Type.Object({ reason: Type.Optional(Reason) }, { additionalProperties: false });
+export const Deletion = Type.Object({ reason: Type.Optional(Reason) });
 
 export const NextCursor = Type.Union([Type.String(), Type.Null()]);
 

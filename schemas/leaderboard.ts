@@ -65,10 +65,7 @@ export const LeaderboardRules = Type.Object(
     examples: [{ ...RULES, maxPointsPerMinute: 500, reason: 'Nobody is that quick.' }],
   },
 );
-export const LeaderboardsQuery = Type.Object(
-  { limit: Limit(100), cursor: Type.Optional(Cursor) },
-  { additionalProperties: false },
-);
+export const LeaderboardsQuery = Type.Object({ limit: Limit(100), cursor: Type.Optional(Cursor) });
 export const LeaderboardParams = Type.Object({ id: LeaderboardId });
 export const EntryParams = Type.Object({ id: LeaderboardId, userId: UserId });
 

@@ -32,6 +32,7 @@ export const Operation = Type.Object({
 export type Operation = Static<typeof Operation>;
 const Document = Type.Object({
   openapi: Text,
+  components: Type.Unknown(),
   paths: Type.Record(Type.String(), Type.Record(Type.String(), Operation)),
 });
 export type Document = Static<typeof Document>;
@@ -183,12 +184,13 @@ export class Api {
   }
 }
 
-const standalone = new Map<unknown, TSchema>();
+const standalone = new Map<string, TSchema>();
 
-/** A schema of the document, with all that it may refer to; the same one again, since each is compiled once. */
-function inDocument(document: Document, schema: unknown): TSchema {
-  const known = standalone.get(schema) ?? Type.Unsafe({ ...document, ...Object(schema) });
-  standalone.set(schema, known);
+/** A schema of the document, with those that it may refer to; for an equal one the same again, since each is compiled once. */
+function inDocument({ components }: Document, schema: unknown): TSchema {
+  const text = JSON.stringify(schema);
+  const known = standalone.get(text) ?? Type.Unsafe({ components, ...Object(schema) });
+  standalone.set(text, known);
   return known;
 }
 
@@ -207,10 +209,16 @@ export function findOperation({ paths }: Document, method: string, path: string)
   return template === undefined ? undefined : paths[template]?.[method.toLowerCase()];
 }
 
+let ofThisCode: Document | undefined;
+
+/** The OpenAPI document, which is the same for every service of this process. */
 export function documentOf({ app }: Pick<TestApp, 'app'>): Document {
-  const document: unknown = app.swagger();
-  conform(Document, document, 'the OpenAPI document');
-  return document;
+  if (ofThisCode === undefined) {
+    const document: unknown = app.swagger();
+    conform(Document, document, 'the OpenAPI document');
+    ofThisCode = document;
+  }
+  return ofThisCode;
 }
 
 /** The service on a database of its own, and somebody who calls it without a token. */

@@ -1,3 +1,4 @@
+import { Server } from 'node:http';
 import type { DestinationStream } from 'pino';
 import type { Test } from 'tap';
 import { cloneDatabase, dropDatabase } from '../dev/databases.js';
@@ -49,7 +50,11 @@ export async function buildTestApp(
 
 async function startApp(t: Test, config: AppConfig, log?: DestinationStream) {
   const app = await buildApp(config, createLogger(config, log));
-  t.teardown(() => app.close());
+  t.teardown(() => {
+    // Clients of the test have nothing more to ask: without this they would be given half a second to do so.
+    Server.prototype.closeIdleConnections.call(app.server);
+    return app.close();
+  });
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
   return { app, url, config };
 }

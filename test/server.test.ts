@@ -18,7 +18,7 @@ import { Api, documentOf, newPlayer } from './api.js';
 import { buildTestApp, buildTestDatabase } from './helper.js';
 import { openRaw } from './live/live-server.js';
 
-t.setTimeout(120_000);
+t.setTimeout(300_000);
 
 const SERVER = fileURLToPath(new URL('../src/server.js', import.meta.url));
 

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { LeaderboardParams, StreamQuery } from '../../schemas/leaderboard.js';
 import { Problem, problemResponses } from '../../src/errors.js';
+import { networkOf } from '../../src/http/network.js';
 
 const EXAMPLE = `retry: 2417
 
@@ -36,7 +37,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const board = await app.leaderboards.board(request.params.id);
       const { limit, user } = request.query;
-      const slot = app.hub.admit(request.network);
+      const slot = app.hub.admit(networkOf(request.ip));
       if (slot === null) {
         app.measured.streamsRefused.inc();
         throw new Problem('service-unavailable', 'Too many streams are open.', { retryAfter: 5 });

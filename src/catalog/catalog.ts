@@ -63,11 +63,6 @@ export class Catalog {
     return known.definition;
   }
 
-  /** The definition if it is at hand without asking PostgreSQL. */
-  cachedLeaderboard(id: string): LeaderboardDefinition | undefined {
-    return this.#leaderboards.get(id)?.definition ?? undefined;
-  }
-
   /** Leaderboards that are not hidden, by id, behind the given one. */
   leaderboards(limit: number, after: string | null): Promise<LeaderboardDefinition[]> {
     return readLeaderboards(this.#pool, limit, after);

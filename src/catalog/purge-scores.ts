@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import { transact } from '../postgres/database.js';
 
-/** Any constant will do, as long as every instance uses the same. */
-const PURGE_LOCK = 7_228_503;
+/** The advisory lock of the instance that deletes. Any constant will do, as long as every instance uses the same. */
+export const PURGE_LOCK = 7_228_503;
 
 const UNPURGED = `
 SELECT id, removed_through AS through FROM leaderboards WHERE purged_through < removed_through ORDER BY id LIMIT 1`;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, type Redis } from 'ioredis';
 import pLimit from 'p-limit';
@@ -76,8 +77,14 @@ export class RedisBoards {
     this.#options = options;
     const { redis, subscriber, syncIntervalMs } = options;
     this.#watch(redis.client);
+    // Any number of boards may wait for other instances.
+    setMaxListeners(0, this.#closed.signal);
+    const subscribe = () => void subscriber.subscribe(BOARDS_CHANNEL).catch(options.onError);
+    // The connection is often there before this.
+    if (subscriber.status === 'ready') subscribe();
     subscriber.on('ready', () => {
-      subscriber.subscribe(BOARDS_CHANNEL).catch(options.onError);
+      subscribe();
+      // What was published while nobody listened was missed.
       for (const { board } of options.open()) options.onChange(board.key);
     });
     subscriber.on('message', (_channel: string, message: string) => this.#receive(message));
@@ -120,16 +127,20 @@ export class RedisBoards {
   async confirm(board: Board, changeId: string, work: BoardWork): Promise<void> {
     const { redis, erased } = this.#options;
     const { board: keys, tombstones, changes, claimOf } = keysOf(board.key);
-    const all = [...keys, tombstones, changes, claimOf(changeId)];
     const message = redis.messageOf(board.key);
-    if (work.type === 'erase') await redis.scripts.confirmErase(all, [...message, work.userId]);
-    if (work.type === 'rename')
-      await redis.scripts.confirmRename([...keys, claimOf(changeId)], [...message, work.userId]);
-    if (work.type !== 'entries') return;
-    // Redis may have lost its tombstones meanwhile.
-    const present = work.entries.filter(({ userId, version }) => version > erased.versionOf(userId));
-    const args = present.flatMap((change) => scriptArguments(board, change));
-    await redis.scripts.confirm(all, [...message, ...args]);
+    if (work.type === 'entries') {
+      // Redis may have lost its tombstones meanwhile.
+      const present = work.entries.filter(({ userId, version }) => version > erased.versionOf(userId));
+      if (present.length === 0) return;
+      const args = present.flatMap((change) => scriptArguments(board, change));
+      const claim = claimOf(changeId, work.entries[0]?.userId ?? '');
+      await redis.scripts.confirm([...keys, tombstones, changes, claim], [...message, ...args]);
+      return;
+    }
+    const claim = claimOf(changeId, work.userId);
+    const args = [...message, work.userId];
+    if (work.type === 'erase') await redis.scripts.confirmErase([...keys, tombstones, changes, claim], args);
+    else await redis.scripts.confirmRename([...keys, claim], args);
   }
 
   async close(): Promise<void> {

@@ -47,7 +47,8 @@ export function keysOf(key: BoardKey) {
     tombstones: `${tag}:tombstones`,
     changes: `${tag}:changes`,
     reconciled: `${tag}:reconciled`,
-    claimOf: (changeId: string) => `${tag}:confirmed:${changeId}`,
+    /** Of one part of a change: parts have the id in common, and no user. */
+    claimOf: (changeId: string, firstUser: string) => `${tag}:confirmed:${changeId}:${firstUser}`,
     /** Of a board that is being built: each build has its own, so that one that was given up does not write to another's. */
     next: (epoch: string): [rank: string, entries: string] => [
       `${tag}:rank:${epoch}`,

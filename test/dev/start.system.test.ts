@@ -72,6 +72,22 @@ t.test('npm run dev starts again when a source changes, and keeps its database r
   t.notOk(existsSync(postmasterIn(folder)), 'its database ends with it');
 });
 
+t.test('npm run test:watch runs a test again when a source changes', async (t) => {
+  const folder = freshCheckout(t);
+  const tests = new NpmScript(t, folder, 'run', 'test:watch', '--', 'test/ids.test.ts');
+  await tests.prints(/ 0 failed/);
+  const source = join(folder, 'src/ids.ts');
+  const text = readFileSync(source, 'utf8');
+
+  writeFileSync(source, text.replace('0123456789abcdef', '1023456789abcdef'));
+  await tests.prints(/src\/ids\.ts has changed/);
+  await tests.prints(/FAILED test\/ids\.test\.ts/);
+  writeFileSync(source, text);
+  await tests.prints(/src\/ids\.ts has changed/);
+  await tests.prints(/ 0 failed/);
+  await tests.end('SIGINT', true);
+});
+
 t.test('a build compiles what has changed, and deletes what has no source', async (t) => {
   const folder = freshCheckout(t);
   const compiled = (name: string) => join(folder, 'dist', name);

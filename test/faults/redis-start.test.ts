@@ -27,21 +27,30 @@ async function startsWithout(
   const urls = [one.url, two.url];
   await healthy(urls, 503, 'error');
   const game = new GameServer(t);
-  /** The next one scores more, which is better on all boards but `latest-race`. */
-  const scores = async () => {
+  /** Each user scores more than the one before, which is better on all boards but `latest-race`. */
+  const scores = async (expected: readonly { global: number; best: number }[]) => {
     for (const [i, user] of users.entries()) {
       const { status, receipt, ms } = await game.post(urls[i % 2] ?? '', newToken(user, 100 * (i + 1)));
       t.equal(status, 200);
       t.ok(ms < 1_500);
       const ranks = receipt && results(receipt).map(({ id, rank }) => [id, rank]);
-      t.same(Object.fromEntries(ranks ?? []), { 'best-race': 1, global: 1, 'latest-race': i + 1 });
+      const { global, best } = expected[i] ?? {};
+      t.same(Object.fromEntries(ranks ?? []), { 'best-race': best, global, 'latest-race': i + 1 });
     }
   };
-  await scores();
+  await scores([
+    { global: 1, best: 1 },
+    { global: 1, best: 1 },
+    { global: 1, best: 1 },
+  ]);
   await agreement(t, pool, urls, 2_000);
   await Promise.all(servers.map((server) => server.restart()));
   await healthy(urls, 200, 'ok');
-  await scores();
+  await scores([
+    { global: 3, best: 3 },
+    { global: 1, best: 2 },
+    { global: 1, best: 1 },
+  ]);
   await redisAgrees(t, pool, one.app.redis);
   await agreement(t, pool, urls, 2_000);
 }

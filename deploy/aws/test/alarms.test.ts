@@ -11,7 +11,7 @@ const alarms = new Map(
   ]),
 );
 
-/** The rest of the deployment specification's tables: what, above which value, in how many minutes. */
+/** Thresholds and minutes of the other tables of the deployment specification. */
 const SPECIFIED = {
   // CloudWatch Alarms (Suggested)
   ErrorLogs: [10, 1],
@@ -36,7 +36,7 @@ for (const [name, [threshold, minutes]] of Object.entries(SPECIFIED)) {
   });
 }
 
-test('every alarm is told to somebody, and looks at minutes', () => {
+test('every alarm notifies the topic, and uses periods of a minute', () => {
   const [topic] = Object.keys(template.findResources('AWS::SNS::Topic'));
   template.hasResourceProperties('AWS::SNS::Subscription', {
     TopicArn: { Ref: topic },
@@ -51,7 +51,7 @@ test('every alarm is told to somebody, and looks at minutes', () => {
   }
 });
 
-test('the alerts of Prometheus are all here, under the same names', () => {
+test('every alert of Prometheus has an alarm of the same name', () => {
   const rules = readFileSync('../prometheus/alerts.yml', 'utf8');
   const alerts = [...rules.matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
   assert.ok(alerts.length > 0);
@@ -61,7 +61,7 @@ test('the alerts of Prometheus are all here, under the same names', () => {
   );
 });
 
-test('every alarm names a section that is there, and says what to do', () => {
+test('every alarm links to an existing section that says what to do', () => {
   for (const [name, { AlarmDescription }] of alarms) {
     const [, file = '', anchor] = / See ([\w/.-]+)#([\w-]+)\.$/.exec(AlarmDescription) ?? [];
     const text = readFileSync(`../../${file}`, 'utf8');
@@ -71,14 +71,14 @@ test('every alarm names a section that is there, and says what to do', () => {
   }
 });
 
-test('alarms count lines of the log by what the service writes', () => {
+test('alarms count the log lines that the service writes', () => {
   const filters = resources(template, 'AWS::Logs::MetricFilter').map(
     ([, { FilterPattern }]) => FilterPattern,
   );
   assert.deepEqual(filters.sort(), ['{ $.level = "error" }', '{ $.message = "Action token rejected" }']);
 });
 
-test('alarms use no metric of the service that it does not have, or that is not exported', () => {
+test('alarms use only metrics that the service has and exports', () => {
   const sources = readFileSync('../../src/observability/metrics.ts', 'utf8');
   const agent = JSON.stringify(resources(template, 'AWS::ECS::TaskDefinition'));
   const used = [...alarms.values()]
@@ -116,7 +116,7 @@ test('the log group and its queries are those of the specification', () => {
   ]);
 });
 
-test('whoever tells the topic something may use its key', () => {
+test('services that publish to the topic may use its key', () => {
   const { KmsMasterKeyId } = only(template, 'AWS::SNS::Topic');
   assert.ok(KmsMasterKeyId);
   const { KeyPolicy } = only(template, 'AWS::KMS::Key');

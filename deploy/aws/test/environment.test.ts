@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { container, templateOf, type Value } from './templates.js';
 
-/** A value with names in place of what is known only when the stack is there. */
+/** A value with names instead of references that are resolved at deployment. */
 function filledIn(value: Value): string {
   if (typeof value === 'string') return value;
   const parts: Value[] = value['Fn::Join'][1];
@@ -16,7 +16,7 @@ function filledIn(value: Value): string {
     .join('');
 }
 
-test('what the service is started with is container-environment.json, which its own tests load', () => {
+test('container-environment.json, which tests of the service load, is the environment of the service', () => {
   const { Environment, Secrets } = container(templateOf('ScoreboardProduction'), 'api');
   assert.deepEqual(
     {

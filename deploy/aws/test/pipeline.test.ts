@@ -42,7 +42,7 @@ test('only the environments deploy, with the roles of the CDK', () => {
   ]);
 });
 
-test('an image stays what it was, and is looked through for known weaknesses', () => {
+test('images are immutable, and scanned for known vulnerabilities', () => {
   const { ImageTagMutability, ImageScanningConfiguration, RepositoryName } = only(
     template,
     'AWS::ECR::Repository',
@@ -53,7 +53,7 @@ test('an image stays what it was, and is looked through for known weaknesses', (
   );
 });
 
-test('the workflows find what they need among the outputs', () => {
+test('the stack outputs what the workflows need', () => {
   const names = (stack: Parameters<typeof templateOf>[0]) =>
     Object.keys(templateOf(stack).findOutputs('*')).sort();
   assert.deepEqual(names('ScoreboardPipeline'), ['DeployRoleArn', 'PushRoleArn', 'RepositoryUri']);

@@ -15,7 +15,7 @@ const stopped = (exitCode: number | undefined, stoppedReason = 'Essential contai
   ],
 });
 
-/** Plays ECS, which the real SDK asks, and CloudFormation, which waits for the answer. */
+/** Fakes ECS for the real SDK, and CloudFormation, which waits for the answer. */
 async function run(t: TestContext, RequestType: string, answers: Answers) {
   const asked: { action: string; body: unknown }[] = [];
   let told: unknown;
@@ -67,7 +67,7 @@ const ANSWER = {
   LogicalResourceId: 'Migrations',
 };
 
-test('runs the task in the private subnets, and succeeds when it ends well', async (t) => {
+test('runs the task in the private subnets, and succeeds when the task does', async (t) => {
   const { asked, told } = await run(t, 'Update', {
     RunTask: { tasks: [{ taskArn: TASK }] },
     DescribeTasks: stopped(0),
@@ -104,7 +104,7 @@ test('fails with the exit code of the migrations', async (t) => {
   });
 });
 
-test('fails when the migrations never began', async (t) => {
+test('fails when the migrations did not start', async (t) => {
   const { told } = await run(t, 'Create', {
     RunTask: { tasks: [{ taskArn: TASK }] },
     DescribeTasks: stopped(undefined, 'CannotPullContainerError'),
@@ -116,7 +116,7 @@ test('fails when the migrations never began', async (t) => {
   });
 });
 
-test('fails when there is no room for the task', async (t) => {
+test('fails when there is no capacity for the task', async (t) => {
   const { told } = await run(t, 'Update', {
     RunTask: { tasks: [], failures: [{ reason: 'RESOURCE:MEMORY' }] },
     DescribeTasks: {},

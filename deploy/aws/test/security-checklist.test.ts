@@ -36,7 +36,7 @@ for (const stack of ['ScoreboardProduction', 'ScoreboardStaging'] as const) {
       const signing = resources(template, SECRET)
         .map(([, { GenerateSecretString }]) => GenerateSecretString)
         .filter((generated) => /^(JWT|ACTION_TOKEN)_SECRET$/.test(generated?.GenerateStringKey));
-      // Two secrets, each generated: nobody has typed the same into both.
+      // Two generated secrets, so they differ.
       assert.equal(signing.length, 2);
       for (const { PasswordLength } of signing) assert.ok(PasswordLength >= 32);
       const secretOf = (name: string) =>
@@ -57,7 +57,7 @@ for (const stack of ['ScoreboardProduction', 'ScoreboardStaging'] as const) {
       for (const [, { RotationRules }] of schedules) {
         assert.equal(RotationRules.ScheduleExpression, 'rate(90 days)');
       }
-      // Tasks that run get the new ones, too; and if there are none, somebody is told.
+      // Running tasks get the new credentials, too; a failed rotation raises an alarm.
       const login = container(template, 'api').Secrets.find(({ Name }: Value) => Name === 'PGPASSWORD');
       const rules = resources(template, 'AWS::Events::Rule').map(([, { EventPattern, Targets }]) => ({
         event: EventPattern.detail.eventName[0],
@@ -97,7 +97,7 @@ for (const stack of ['ScoreboardProduction', 'ScoreboardStaging'] as const) {
       const { AwsvpcConfiguration } = only(template, 'AWS::ECS::Service').NetworkConfiguration;
       assert.equal(AwsvpcConfiguration.AssignPublicIp, 'DISABLED');
       assert.deepEqual(ids(AwsvpcConfiguration.Subnets), subnets(template, 'Service').sort());
-      // From the Internet one gets to the load balancer, at two ports, and no further.
+      // Only the two ports of the load balancer can be reached from the Internet.
       const open = resources(template, 'AWS::EC2::SecurityGroup').flatMap(
         ([id, { SecurityGroupIngress = [] }]) =>
           SecurityGroupIngress.map(({ CidrIp, FromPort }: Value) => [
@@ -121,7 +121,7 @@ for (const stack of ['ScoreboardProduction', 'ScoreboardStaging'] as const) {
         assert.deepEqual(ids(SubnetIds), data);
       }
       assert.deepEqual(ids(only(template, 'AWS::ElastiCache::SubnetGroup').SubnetIds), data);
-      // Every rule that lets somebody in names a security group, not addresses.
+      // Every ingress rule names a security group, not addresses.
       for (const [, rule] of resources(template, 'AWS::EC2::SecurityGroupIngress')) {
         assert.ok(rule.SourceSecurityGroupId);
         assert.equal(rule.CidrIp, undefined);
@@ -150,7 +150,7 @@ for (const stack of ['ScoreboardProduction', 'ScoreboardStaging'] as const) {
       // Shield Standard is always on; Advanced, where the account subscribes to it.
       const [balancer] = Object.keys(template.findResources('AWS::ElasticLoadBalancingV2::LoadBalancer'));
       assert.deepEqual(only(template, 'AWS::Shield::Protection').ResourceArn, { Ref: balancer });
-      // Floods of requests are for the firewall; not those of the game servers that it was told of.
+      // The firewall limits floods of requests, except from the configured game servers.
       const { Addresses } = only(template, 'AWS::WAFv2::IPSet');
       assert.deepEqual(Addresses, ['192.0.2.0/24', '198.51.100.7/32']);
       const { Rules } = only(template, 'AWS::WAFv2::WebACL');
@@ -164,7 +164,7 @@ for (const stack of ['ScoreboardProduction', 'ScoreboardStaging'] as const) {
     });
 
     test('SSL certificate valid and auto-renewed', () => {
-      // ACM renews what is validated by DNS for as long as the record is there.
+      // ACM renews certificates that are validated by DNS as long as the record exists.
       const { ValidationMethod, DomainValidationOptions, DomainName } = only(
         template,
         'AWS::CertificateManager::Certificate',
@@ -210,7 +210,7 @@ for (const stack of ['ScoreboardProduction', 'ScoreboardStaging'] as const) {
         { IsLogging: true, EnableLogFileValidation: true },
       );
       assert.ok(groups.includes(CloudWatchLogsLogGroupArn['Fn::GetAtt'][0]));
-      // Connections of the network and to the database, what the firewall stopped, what the service says.
+      // Network flows, connections to the database, blocked requests, and the log of the service.
       template.hasResourceProperties('AWS::EC2::FlowLog', {
         LogDestinationType: 'cloud-watch-logs',
         TrafficType: 'ALL',

@@ -10,7 +10,7 @@ const GIVEN = {
 };
 const read = (given: Record<string, string>) => readSettings((name) => given[name]);
 
-test('with a hosted zone, the certificate is made there', () => {
+test('with a hosted zone, the certificate is created', () => {
   assert.deepEqual(read(GIVEN), {
     imageDigest: GIVEN.imageDigest,
     address: { domainName: 'scores.example.com', zone: { id: 'Z0EXAMPLE', name: 'example.com' } },
@@ -21,13 +21,13 @@ test('with a hosted zone, the certificate is made there', () => {
   });
 });
 
-test('without one, a certificate is brought', () => {
+test('without a hosted zone, a certificate is required', () => {
   const { imageDigest, domainName } = GIVEN;
   const certificateArn = 'arn:aws:acm:eu-central-1:123456789012:certificate/c';
   assert.deepEqual(read({ imageDigest, domainName, certificateArn }).address, { domainName, certificateArn });
 });
 
-test('all that is wrong is told at once', () => {
+test('all invalid settings are reported together', () => {
   assert.throws(
     () =>
       read({
@@ -47,6 +47,6 @@ test('all that is wrong is told at once', () => {
   );
 });
 
-test('a tag is no digest: it may be moved', () => {
+test('a tag is rejected instead of a digest', () => {
   assert.throws(() => read({ ...GIVEN, imageDigest: 'latest' }), /imageDigest: "latest" is not usable/);
 });

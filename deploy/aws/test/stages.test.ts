@@ -65,7 +65,7 @@ for (const [stack, template] of Object.entries({ production, staging })) {
       });
     });
 
-    test('streams stay open for an hour, stick to their task, and do not hold up a deployment', () => {
+    test('streams stay open for an hour, stick to their task, and do not delay a deployment', () => {
       const attributes = (type: string, name: string) =>
         Object.fromEntries(only(template, type)[name].map(({ Key, Value }: Value) => [Key, Value]));
       const balancer = attributes('AWS::ElasticLoadBalancingV2::LoadBalancer', 'LoadBalancerAttributes');
@@ -76,21 +76,21 @@ for (const [stack, template] of Object.entries({ production, staging })) {
       assert.equal(targets['deregistration_delay.timeout_seconds'], '30');
     });
 
-    test('a task is judged by whether it lives, not by what it reaches', () => {
+    test('the health check of a task does not depend on PostgreSQL or Redis', () => {
       assert.equal(
         only(template, 'AWS::ElasticLoadBalancingV2::TargetGroup').HealthCheckPath,
         '/health/live',
       );
     });
 
-    test('the metrics are not for the public', () => {
+    test('the metrics are not public', () => {
       template.hasResourceProperties('AWS::ElasticLoadBalancingV2::ListenerRule', {
         Conditions: [{ Field: 'path-pattern', PathPatternConfig: { Values: ['/metrics'] } }],
         Actions: [{ Type: 'fixed-response', FixedResponseConfig: { StatusCode: '404' } }],
       });
     });
 
-    test('the image is taken by its digest, in every container but that of the agent', () => {
+    test('every container except the agent uses the image by its digest', () => {
       const containers = resources(template, 'AWS::ECS::TaskDefinition').flatMap(
         ([, { ContainerDefinitions }]) => ContainerDefinitions,
       );
@@ -109,11 +109,11 @@ for (const [stack, template] of Object.entries({ production, staging })) {
       }
     });
 
-    test('a task has the time that the service takes to close', () => {
+    test('a task has enough time for the shutdown of the service', () => {
       assert.ok(container(template, 'api').StopTimeout > 28);
     });
 
-    test('migrations come before the service, and after what they need', () => {
+    test('migrations run before the service, and after their dependencies', () => {
       const [migrations] = Object.keys(template.findResources('Custom::Migrations'));
       const [service] = Object.values(template.findResources('AWS::ECS::Service'));
       assert.ok(service?.['DependsOn'].includes(migrations));
@@ -132,7 +132,7 @@ for (const [stack, template] of Object.entries({ production, staging })) {
       ]);
     });
 
-    test('credentials are rotated only once the migrations have made the login', () => {
+    test('credentials are rotated only after the migrations have created the login', () => {
       const [migrations] = Object.keys(template.findResources('Custom::Migrations'));
       for (const application of Object.values(template.findResources('AWS::Serverless::Application'))) {
         assert.ok(application['DependsOn'].includes(migrations));
@@ -142,7 +142,7 @@ for (const [stack, template] of Object.entries({ production, staging })) {
       }
     });
 
-    test('a deployment that fails, or raises one of the three alarms, is rolled back', () => {
+    test('a deployment that fails, or raises a rollback alarm, is rolled back', () => {
       const { DeploymentConfiguration, DesiredCount } = only(template, 'AWS::ECS::Service');
       const { Alarms, DeploymentCircuitBreaker, MinimumHealthyPercent } = DeploymentConfiguration;
       assert.deepEqual(DeploymentCircuitBreaker, { Enable: true, Rollback: true });
@@ -177,7 +177,7 @@ for (const [stack, template] of Object.entries({ production, staging })) {
         { MetricName, Statistic },
         { MetricName: 'sse_connections_active', Statistic: 'Average' },
       );
-      // It is what the agent writes, to the letter.
+      // The exact name that the agent writes.
       const { Environment } = container(template, 'metrics');
       const config = JSON.stringify(Environment);
       assert.match(config, new RegExp(`metric_namespace\\\\+":\\\\+"${Namespace}\\\\`));

@@ -3,12 +3,12 @@ import { Template } from 'aws-cdk-lib/assertions';
 
 type StackName = 'ScoreboardProduction' | 'ScoreboardStaging' | 'ScoreboardPipeline';
 
-/** What `npm run synth` has written. Reading it also finds cycles among the resources. */
+/** The templates of `npm run synth`. Reading them also detects cycles among the resources. */
 export function templateOf(name: StackName): Template {
   return Template.fromJSON(JSON.parse(readFileSync(`dist/cdk.out/${name}.template.json`, 'utf8')));
 }
 
-/** A value of a template, of which the CDK's own assertions do not know the form either. */
+/** A value of a template; the CDK's assertions have no type for it either. */
 export type Value = ReturnType<Template['findResources']>[string][string];
 
 /** Logical id and properties of all resources of a type. */
@@ -22,7 +22,7 @@ export function only(template: Template, type: string): Value {
   return resources(template, type)[0]?.[1];
 }
 
-/** The container of that name, in whichever task it is. */
+/** The container of this name, in any task. */
 export function container(template: Template, name: string): Value {
   const all = resources(template, 'AWS::ECS::TaskDefinition').flatMap(
     ([, task]) => task.ContainerDefinitions,
@@ -39,7 +39,7 @@ export function subnets(template: Template, layer: 'Edge' | 'Service' | 'Data'):
     .map(([id]) => id);
 }
 
-/** What a route of these subnets leads to the Internet through: an internet gateway, a NAT gateway, or nothing. */
+/** The gateway of these subnets' default route: an internet gateway, a NAT gateway, or none. */
 export function waysOut(template: Template, subnetIds: readonly string[]): string[] {
   const tables = resources(template, 'AWS::EC2::SubnetRouteTableAssociation')
     .filter(([, { SubnetId }]) => subnetIds.includes(SubnetId.Ref))

@@ -1,0 +1,35 @@
+import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { Problem, problemDocument } from '../errors.js';
+
+const REASONS: Record<string, string> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 'The request came too slowly.',
+  HPE_HEADER_OVERFLOW: 'The URL and the headers are too long.',
+};
+
+const refused = new WeakSet<Socket>();
+
+/**
+ * Answers what is not HTTP, for which there is no request that a plugin could answer.
+ * @param lingerMs how long the client may take to read the answer
+ */
+export const refuseGarbage = (lingerMs: number) => (error: Error & { code?: string }, socket: Socket) => {
+  // Node reports each further piece of garbage on the same connection too.
+  if (error.code === 'ECONNRESET' || socket.destroyed || refused.has(socket)) return;
+  refused.add(socket);
+  const problem = new Problem('validation-failed', REASONS[error.code ?? ''] ?? 'This is not HTTP/1.1.');
+  const requestId = randomUUID();
+  const body = JSON.stringify(problemDocument(problem, '/', requestId));
+  const head = [
+    'HTTP/1.1 400 Bad Request',
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Request-Id: ${requestId}`,
+    'Connection: close',
+  ];
+  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  // A client that keeps its side open would otherwise keep the connection without end,
+  socket.destroySoon();
+  // and so would one that does not read the answer.
+  setTimeout(() => socket.destroy(), lingerMs).unref();
+};

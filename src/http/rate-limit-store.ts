@@ -1,0 +1,29 @@
+import type { FastifyRateLimitStore, FastifyRateLimitStoreCtor } from '@fastify/rate-limit';
+import type { RateCounters } from '../redis/rate-counters.js';
+
+/** Our counters in the form that @fastify/rate-limit wants. Limits that must hold fall back on this process's own count. */
+export function rateLimitStore(counters: RateCounters): FastifyRateLimitStoreCtor {
+  return class Store implements FastifyRateLimitStore {
+    readonly #mayFail: boolean;
+
+    /** @param options those of the plugin, or of one limiter merged into them */
+    constructor(options: object) {
+      this.#mayFail = 'skipOnError' in options && options.skipOnError === true;
+    }
+
+    incr(key: string, callback: Parameters<FastifyRateLimitStore['incr']>[1], windowMs: number): void {
+      counters
+        .increment(key, windowMs)
+        .catch((error: unknown) => {
+          if (this.#mayFail) throw error;
+          return counters.incrementLocally(key, windowMs);
+        })
+        .then((count) => callback(null, count))
+        .catch(callback);
+    }
+
+    child(options: object): Store {
+      return new Store(options);
+    }
+  };
+}

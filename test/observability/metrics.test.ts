@@ -222,7 +222,7 @@ t.test('streams are counted while they are open, whatever their end', async (t) 
 
 t.test('drift is what the last comparison found, and gone when another instance has compared', async (t) => {
   const redis = await RedisServer.start(t);
-  const mode = { REDIS_MODE: 'single' as const, REDIS_URL: redis.url, REDIS_SYNC_INTERVAL: 300 };
+  const mode = { REDIS_MODE: 'single' as const, REDIS_URL: redis.url, REDIS_SYNC_INTERVAL: 1_500 };
   const one = await startApi(t, mode);
   const players = [await newPlayer(one.api), await newPlayer(one.api)];
   for (const player of players)

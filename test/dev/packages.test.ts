@@ -4,7 +4,8 @@ import { Value } from '@sinclair/typebox/value';
 import { satisfies } from 'semver';
 import t from 'tap';
 
-const Package = Type.Object({ allowScripts: Type.Record(Type.String(), Type.Boolean()) });
+const Package = Type.Object({ scripts: Type.Record(Type.String(), Type.String()) });
+const Allowed = Type.Object({ allowScripts: Type.Record(Type.String(), Type.Boolean()) });
 const Engines = Type.Object({ node: Type.Optional(Type.String()) });
 const Locked = Type.Object({
   /** npm takes no notice of a list. */
@@ -14,7 +15,7 @@ const Locked = Type.Object({
 const Lock = Type.Object({ packages: Type.Record(Type.String(), Locked) });
 
 const readJson = (file: string): unknown => JSON.parse(readFileSync(file, 'utf8'));
-const { allowScripts } = Value.Parse(Package, readJson('package.json'));
+const { allowScripts } = Value.Parse(Allowed, readJson('package.json'));
 const { packages } = Value.Parse(Lock, readJson('package-lock.json'));
 const pathsOf = (isMeant: (locked: Static<typeof Locked>) => boolean) =>
   Object.entries(packages).flatMap(([path, locked]) => (isMeant(locked) ? path : []));
@@ -39,4 +40,11 @@ t.test('npm ci warns about no install script: each is allowed or denied', async 
     names.filter((name) => !(name in allowScripts)),
     [],
   );
+});
+
+t.test('scripts run in the shell of Windows too', async (t) => {
+  const unix = /\b(exec|export|cp|mv|rm|sh) |[$`';|]|(^|& )\w+=/;
+  for (const file of ['package.json', 'client/package.json', 'deploy/aws/package.json'])
+    for (const [name, command] of Object.entries(Value.Parse(Package, readJson(file)).scripts))
+      t.notMatch(command, unix, `${file}: ${name}`);
 });

@@ -1,4 +1,5 @@
 const { join } = require('node:path');
+const { pathToFileURL } = require('node:url');
 const { endWithShell } = require('./end-with-shell.cjs');
 
 const [node, , name, ...given] = process.argv;
@@ -18,5 +19,5 @@ async function run() {
   if (name === undefined) return;
   const file = join(__dirname, '..', 'dist', `${name}.js`);
   process.argv = [node, file, ...given];
-  await import(file);
+  await import(pathToFileURL(file).href);
 }

@@ -88,7 +88,7 @@ export default fp<{ config: AppConfig }>(
   { name: 'browsers', dependencies: ['problem-details'], fastify: '5.x' },
 );
 
-/** What helmet sets. The same for every answer, so it is asked once. */
+/** The headers that helmet sets: once for each route, where @fastify/helmet would work them out for each request. */
 function headersOf(rules: Rules): Headers {
   const response = new ServerResponse(new IncomingMessage(new Socket()));
   helmet({ ...RULES, ...rules, xFrameOptions: { action: 'deny' } })(response.req, response, () => {});

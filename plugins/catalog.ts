@@ -2,6 +2,7 @@ import fp from 'fastify-plugin';
 import { Catalog } from '../src/catalog/catalog.js';
 import { seedDemoActions } from '../src/catalog/demo-actions.js';
 import type { AppConfig } from '../src/config.js';
+import { Loop } from '../src/loop.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -14,10 +15,17 @@ export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const { pool } = app.pg;
     const catalog = new Catalog(pool, app.instance);
+    const removals = new Loop(() => catalog.checkRemovals(), {
+      onError: (error) => app.faults.database(error, 'reading the catalog'),
+    });
     app.changes.listen({
       onChange: (change) => catalog.follow(change),
-      onResync: () => catalog.forgetAll(),
+      onResync: () => {
+        catalog.forgetAll();
+        removals.request();
+      },
     });
+    app.addHook('onClose', () => removals.stop());
     if (!config.production) await seedDemoActions(pool);
     app.decorate('catalog', catalog);
   },

@@ -5,8 +5,11 @@ import { join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { envSchema } from 'env-schema';
+import ipaddr from 'ipaddr.js';
 import { errorCode } from './error-code.js';
 import { StartError } from './start-error.js';
+
+const { IPv4, IPv6 } = ipaddr;
 
 /** Where the development defaults keep their database and secrets, below the working directory. */
 export const STATE_DIRECTORY = '.scoreboard';
@@ -178,12 +181,9 @@ function sharedFaults(variables: Variables): string[] {
 const isOrigin = (text: string): boolean =>
   /^https?:[^*]*$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 
-function isAddressRange(text: string): boolean {
-  const [address = '', prefix, ...rest] = text.split('/');
-  const family = isIP(address);
-  if (family === 0 || rest.length > 0) return false;
-  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128));
-}
+/** `ipaddr.isValid()` would also take numbers that are IPv4 addresses in C. */
+const isAddressRange = (text: string): boolean =>
+  isIP(text) !== 0 || IPv4.isValidCIDRFourPartDecimal(text) || IPv6.isValidCIDR(text);
 
 const list = (text: string): string[] => text.split(',').flatMap((entry) => entry.trim() || []);
 

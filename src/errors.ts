@@ -46,6 +46,9 @@ export class Problem extends Error {
 /** Whether the caller could have done nothing about it. */
 export const isOurFault = (error: unknown): boolean => !(error instanceof Problem) || error.statusCode >= 500;
 
+/** Whether what was asked for does not exist. */
+export const isNotFound = (error: unknown): boolean => error instanceof Problem && error.code === 'not-found';
+
 /** A `validation-failed` for a rule that a schema cannot express. `path` is a JSON pointer into the body. */
 export const invalid = (path: string, message: string): Problem =>
   new Problem('validation-failed', `${path} ${message}`, { errors: [{ path, message }] });

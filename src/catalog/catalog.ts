@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import type pg from 'pg';
 import type { Action } from '../../schemas/action.js';
 import { type AdminAct, audit } from '../audit.js';
@@ -7,7 +6,9 @@ import { newId } from '../ids.js';
 import type { Limits } from '../ledger/limits.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { putAction, readAction, readActions, removeAction } from './action-rows.js';
+import { type DefinitionCache, definitionCache } from './definition-cache.js';
 import {
+  findRemoved,
   type LeaderboardDefinition,
   type LeaderboardRules,
   noSuchLeaderboard,
@@ -20,22 +21,6 @@ import {
 
 export type { LeaderboardDefinition } from './leaderboard-rows.js';
 
-/** Definitions that are kept of each kind, for up to some 10 MB. */
-const KEPT = 10_000;
-
-/** Null if there is none with this id, which is kept too. */
-interface Known<T> {
-  readonly definition: T | null;
-}
-
-/** Reads on demand, once for all who ask meanwhile. A read that was under way when its id was forgotten is not kept. */
-const definitions = <T>(read: (id: string) => Promise<T | null>) =>
-  new LRUCache<string, Known<T>>({
-    max: KEPT,
-    ignoreFetchAbort: true,
-    fetchMethod: async (id) => ({ definition: await read(id) }),
-  });
-
 /**
  * Leaderboards and actions. Their definitions are read when they are first needed, and kept until they change: `follow` must
  * be told every announced change, also those of this instance, whose commit may have been answered too late to be known.
@@ -43,17 +28,19 @@ const definitions = <T>(read: (id: string) => Promise<T | null>) =>
 export class Catalog {
   readonly #pool: pg.Pool;
   readonly #writer: string;
-  readonly #leaderboards;
-  readonly #actions;
+  readonly #leaderboards: DefinitionCache<LeaderboardDefinition>;
+  readonly #actions: DefinitionCache<Action>;
   #allActions: Promise<Action[]> | null = null;
   readonly #removalListeners: ((leaderboardId: string) => void)[] = [];
+  /** Leaderboards that were known, and may have been deleted while changes were missed; with their seasons. */
+  readonly #unchecked = new Map<string, number>();
 
   /** @param writer names this instance in what it announces to the others */
   constructor(pool: pg.Pool, writer: string) {
     this.#pool = pool;
     this.#writer = writer;
-    this.#leaderboards = definitions((id) => readLeaderboard(pool, id));
-    this.#actions = definitions((id) => readAction(pool, id));
+    this.#leaderboards = definitionCache((id) => readLeaderboard(pool, id));
+    this.#actions = definitionCache((id) => readAction(pool, id));
   }
 
   /** @throws Problem `not-found` */
@@ -113,15 +100,33 @@ export class Catalog {
     }
     if (change.type === 'leaderboard') {
       this.#leaderboards.delete(change.leaderboard);
-      if (change.removed) for (const listener of this.#removalListeners) listener(change.leaderboard);
+      if (change.removed) this.#removed(change.leaderboard);
     }
   }
 
-  /** Changes may have been missed. */
+  /** Changes may have been missed: everything is read again. `checkRemovals` must follow. */
   forgetAll(): void {
+    for (const { definition } of this.#leaderboards.values())
+      if (definition !== null) this.#unchecked.set(definition.id, definition.season);
     this.#leaderboards.clear();
     this.#actions.clear();
     this.#allActions = null;
+  }
+
+  /** Finds the leaderboards that were deleted while changes were missed. To be called again if it fails. */
+  async checkRemovals(): Promise<void> {
+    const seasons = new Map(this.#unchecked);
+    this.#unchecked.clear();
+    try {
+      for (const id of await findRemoved(this.#pool, seasons)) this.#removed(id);
+    } catch (error) {
+      for (const [id, season] of seasons) this.#unchecked.set(id, season);
+      throw error;
+    }
+  }
+
+  #removed(leaderboardId: string): void {
+    for (const listener of this.#removalListeners) listener(leaderboardId);
   }
 
   /**

@@ -54,6 +54,19 @@ export async function readLeaderboards(
   return rows.map(({ definition }) => definition);
 }
 
+const REMOVED = `
+SELECT l.id FROM unnest($1::text[], $2::int[]) known (id, season)
+JOIN leaderboards l ON l.id = known.id AND l.removed_through >= known.season`;
+
+/** Those of the known leaderboards that were deleted since, whether or not they were made again. */
+export async function findRemoved(
+  database: Queryable,
+  seasons: ReadonlyMap<string, number>,
+): Promise<string[]> {
+  const values = [[...seasons.keys()], [...seasons.values()]];
+  return (await database.query<{ id: string }>(REMOVED, values)).rows.map(({ id }) => id);
+}
+
 interface Locked extends Pick<LeaderboardDefinition, 'sort' | 'operator'> {
   readonly isFrozen: boolean;
   /** Seasons up to this one are deleted. */

@@ -1,7 +1,7 @@
 import type { Entry as EntryBody, Leaderboard } from '../../schemas/leaderboard.js';
 import type { DisplayNames } from '../access/display-names.js';
 import type { UnappliedChanges } from '../changes/unapplied-changes.js';
-import { Problem } from '../errors.js';
+import { isNotFound } from '../errors.js';
 import type { Queryable } from '../postgres/database.js';
 import { type BoardKey, boardKey } from './board-key.js';
 import type { BoardState, EntryState, UserRank } from './board-state.js';
@@ -234,9 +234,7 @@ export class Leaderboards {
       unapplied.applied(board.text, changeId);
     } catch (error) {
       // A projection that is not ready is loaded from PostgreSQL, where the change is. A deleted leaderboard needs nothing.
-      const isExpected =
-        error instanceof NotReady || (error instanceof Problem && error.code === 'not-found');
-      if (!isExpected) throw error;
+      if (!(error instanceof NotReady) && !isNotFound(error)) throw error;
     } finally {
       boards.announce(board);
     }

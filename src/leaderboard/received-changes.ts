@@ -1,6 +1,7 @@
 import type { DisplayNames } from '../access/display-names.js';
 import type { Change } from '../changes/change.js';
 import type { UnappliedChanges } from '../changes/unapplied-changes.js';
+import { isNotFound } from '../errors.js';
 import { type BoardKey, parseBoardKey } from './board-key.js';
 import type { EntryChange } from './entry.js';
 import type { OpenBoards } from './open-boards.js';
@@ -80,8 +81,9 @@ export class ReceivedChanges {
       });
       // Too many are waiting, so nobody applies changes any more: this board must be compared with PostgreSQL.
       if (!isExpected) boards.reload(board);
-      // Readers of a board that is not in Redis read PostgreSQL, and nobody else announces the change to them.
-      if (boards.peek(board)?.isReady !== true) boards.announce(board);
+      // Nobody else announces the change to readers of a board that is not in Redis, who read PostgreSQL. The writer may have
+      // announced a name before this instance knew it.
+      if (work.type !== 'entries' || boards.peek(board)?.isReady !== true) boards.announce(board);
     }
   }
 
@@ -90,6 +92,8 @@ export class ReceivedChanges {
     try {
       await confirm(board, id, work);
     } catch (error) {
+      // A deleted leaderboard needs nothing.
+      if (isNotFound(error)) return;
       boards.reload(board);
       onError(error);
     } finally {

@@ -16,7 +16,7 @@ interface BatchQueueOptions<T> {
   readonly onError: (error: unknown) => void;
   /** A batch goes out, at this time on the clock of `performance.now()`. */
   readonly onStart?: (batch: readonly T[], at: number) => void;
-  /** So many were answered together, after so many seconds. */
+  /** Called with the number of submissions that were answered together, and the seconds that it took. */
   readonly onFlush?: ((size: number, seconds: number) => void) | undefined;
 }
 

@@ -4,9 +4,9 @@ import type { Queryable } from '../postgres/database.js';
 import { SQLSTATE } from '../postgres/errors.js';
 
 /**
- * Whoever writes scores of a leaderboard passes its fence, together with others. Whoever changes the leaderboard closes the
- * fence for a moment. Both are advisory locks, which are granted in the order of the requests: scores that keep coming
- * cannot starve a change, as they would if it locked the row that they read.
+ * Writers of scores pass the fence of a leaderboard, any number at a time. A change of the leaderboard closes the fence for a
+ * moment. Both are advisory locks, which are granted in the order of the requests. If a change locked the row that batches
+ * share instead, overlapping batches would starve it.
  */
 const FENCE = 7_228_504;
 /** Leaderboards share fences, because a batch may feed hundreds and PostgreSQL's table of locks has room for thousands. */

@@ -59,7 +59,7 @@ export async function recordGuarded(
         // To the millisecond, as the ledger keeps it: what is judged and what is written is the same time.
         const at = Math.round(player.now - (start - pending.arrivedAt));
         ages.set(pending, player.now - at);
-        // Nothing that cannot count uses up a limit. What it is instead, the ledger tells.
+        // A submission that cannot count does not use up a limit. The statement that records the batch refuses it.
         if (limits === null || player.banned || consumed.has(tokenId) || attempts.has(tokenId)) continue;
         attempts.set(tokenId, { userId, actionId, points, at, limits });
       }

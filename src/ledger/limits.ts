@@ -8,7 +8,7 @@ export interface Limits {
   readonly cooldownMs: number | null;
   /** Most events in a day of UTC. */
   readonly dailyLimit: number | null;
-  /** Those of the action's boards that take only so many points in a minute. */
+  /** Those of the action's boards that limit the points of a minute. */
   readonly boards: readonly { readonly id: string; readonly maxPointsPerMinute: number }[];
 }
 

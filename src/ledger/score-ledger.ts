@@ -50,7 +50,7 @@ const REMEMBER_TOKENS_FOR = 86_400;
  * The writer of the ledger. Submissions wait in batch queues and are written in batches: those without limits each by one
  * statement, those with limits in a transaction that looks at what their users have done before.
  *
- * If the database does not answer, nobody knows whether a batch was committed. It is sent again: each submission has its
+ * If the database does not answer, it is not known whether a batch was committed. It is sent again: each submission has its
  * event id from before the write, so a token that turns out to be consumed by that very event is a success, any other a
  * replay.
  * A batch that this process gave up may still be committed later. Its boards then learn of it from the announcement.
@@ -158,8 +158,8 @@ export class ScoreLedger {
   }
 
   /**
-   * Tells what was counted before from what was not, whatever has become of its user or its boards since: our own events,
-   * from a try whose answer was lost, are recorded; tokens that something else has consumed are replays.
+   * Finds refused submissions whose tokens were consumed before, even if their user or boards have changed since. Events of
+   * our own, from a try whose answer was lost, are recorded; tokens that another event has consumed are replays.
    */
   async #judgeReplays(recorded: Map<Pending, Recorded>, refused: Map<Pending, Problem>): Promise<void> {
     const tokens = await this.#consumed([...refused.keys()].map(({ tokenId }) => tokenId));
@@ -193,7 +193,7 @@ export class ScoreLedger {
     return (await this.#options.pool.query<Row>(limited)).rows;
   }
 
-  /** Hands what is committed to the leaderboards. Whatever happens there, the scores have counted. */
+  /** Hands committed scores to the leaderboards. They have counted, also if that fails. */
   async #project(change: string, recorded: Map<Pending, Recorded>): Promise<Map<Pending, RecordedScore>> {
     const changes = [...recorded].flatMap(([{ userId }, event]) => scoredChanges(userId, event));
     let ranks: RankChange[] = [];

@@ -51,7 +51,7 @@ LEFT JOIN LATERAL (
 WHERE e.id = ANY ($1::text[])
 ORDER BY e.id, s.leaderboard`;
 
-/** Deletes tokens that nobody can present any more, a bounded number at a time. $1 tolerance in seconds, $2 how many. */
+/** Deletes tokens that have expired, a bounded number at a time. $1 tolerance in seconds, $2 how many. */
 export const PURGE_TOKENS = `
 DELETE FROM consumed_tokens WHERE ctid = ANY (ARRAY(
   SELECT ctid FROM consumed_tokens WHERE expires_at < now() - $1 * interval '1 second' LIMIT $2))`;

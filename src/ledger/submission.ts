@@ -11,7 +11,7 @@ export interface Submission {
   readonly metadata: object | null;
   /** Seconds since the epoch. */
   readonly tokenExpiresAt: number;
-  /** Who had the service issue the token; null if it was minted elsewhere. */
+  /** The account that requested the token, or `player`; null if it was minted elsewhere. */
   readonly issuedBy: string | null;
   /** The key that has signed the token. */
   readonly signingKey: string;

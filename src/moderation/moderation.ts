@@ -91,7 +91,7 @@ export class Moderation {
   /**
    * Voids all events of a user, an action or an issuer that were accepted in a time: in pages, each a transaction of its own.
    * If one fails, those before it stay; to call again goes on from there. The newest first: what is left after each page are
-   * scores that were there before, so that nobody can make events which cannot be voided because they balance each other.
+   * scores that were there before, so that events which balance each other can always be voided.
    * @param goesOn asked before each page
    * @returns how many
    * @throws Problem `validation-failed`, `points-out-of-range`, `service-unavailable`
@@ -165,7 +165,7 @@ export class Moderation {
     const { pool, leaderboards, onError } = this.#options;
     try {
       const { correction, result } = await transact(pool, work);
-      // Whatever happens there, it is committed: the boards learn of it once more from the announcement.
+      // It is committed: if this fails, the boards get it from the announcement.
       await leaderboards.apply(correction.changeId, correction.entries).catch(onError);
       return result;
     } catch (error) {

@@ -190,3 +190,27 @@ t.test('after changes may have been missed everything is read again', async (t) 
   t.match(await catalog.leaderboard('global'), { title: 'New' });
   t.match(await catalog.actions(), [{ id: 'pass' }]);
 });
+
+t.test('what was deleted while changes were missed is found, also if the first try fails', async (t) => {
+  const { databaseUrl, catalog, pool } = await open(t);
+  const other = new Catalog(openPool(t, databaseUrl), 'there');
+  const removed: string[] = [];
+  other.onRemoved((id) => removed.push(id));
+  for (const id of ['gone', 'again', 'stays']) {
+    await catalog.putLeaderboard({ ...BOARD, id }, act);
+    await other.leaderboard(id);
+  }
+  for (const id of ['gone', 'again']) await catalog.deleteLeaderboard(id, act);
+  await catalog.putLeaderboard({ ...BOARD, id: 'again' }, act);
+  other.forgetAll();
+  await pool.query('ALTER TABLE leaderboards RENAME TO elsewhere');
+  await t.rejects(other.checkRemovals());
+  await pool.query('ALTER TABLE elsewhere RENAME TO leaderboards');
+  t.same(removed, []);
+  await other.checkRemovals();
+  t.same(removed.sort(), ['again', 'gone']);
+  t.match(await other.leaderboard('again'), { season: 2 });
+  other.forgetAll();
+  await other.checkRemovals();
+  t.equal(removed.length, 2, 'once');
+});

@@ -175,7 +175,9 @@ t.test('a leaderboard is deleted on all instances, and can be made again', async
   (await remove()).fails('leaderboard-in-use');
   (await freeze('finals')).is(200, Leaderboard);
   (await remove('?reason=')).fails('validation-failed');
+  const streams = await Promise.all(urls.map((url) => fetch(`${url}/v1/leaderboards/finals/stream`)));
   (await remove('?reason=Cleaned+up.')).isEmpty(204);
+  for (const stream of streams) t.match(await stream.text(), /event: snapshot/, 'its streams end');
   for (const url of urls) {
     const there = api.at(url);
     await eventually(async () => (await there.get('/v1/leaderboards/finals')).fails('not-found'));

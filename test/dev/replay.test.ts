@@ -6,12 +6,12 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { type Entries, leaderboardOf } from '@scoreboard/client';
 import t, { type Test } from 'tap';
-import { play } from '../../scripts/replay/play.js';
-import { Screen } from '../../scripts/replay/screen.js';
+import { play } from '../../dev/replay/play.js';
+import { Screen } from '../../dev/replay/screen.js';
 import { buildTestApp } from '../helper.js';
 
 const WORLD_CUP = 'seeds/worldcup-2026.json';
-const SCRIPT = fileURLToPath(new URL('../../scripts/replay.js', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('../../dev/replay.js', import.meta.url));
 
 type Environment = Record<string, string | undefined>;
 

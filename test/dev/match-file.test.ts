@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import t from 'tap';
-import { type Goal, parseMatchFile } from '../../scripts/replay/match-file.js';
-import { ReplayError } from '../../scripts/replay/replay-error.js';
+import { type Goal, parseMatchFile } from '../../dev/replay/match-file.js';
+import { ReplayError } from '../../dev/replay/replay-error.js';
 
 const WORLD_CUP = 'seeds/worldcup-2026.json';
 const text = readFileSync(WORLD_CUP, 'utf8');

@@ -1,6 +1,6 @@
-import { accessToken, actionToken } from '../../dev/mint.js';
 import { readDevelopmentSecrets } from '../../src/config.js';
 import { newId } from '../../src/ids.js';
+import { accessToken, actionToken } from '../mint.js';
 import { ReplayError } from './replay-error.js';
 
 /** The id of the game server that the replay acts as. */

@@ -1,0 +1,22 @@
+import { LRUCache } from 'lru-cache';
+
+/** Definitions that are kept, for up to some 10 MB. */
+const KEPT = 10_000;
+
+/** Null if there is none with this id, which is kept too. */
+interface Known<T> {
+  readonly definition: T | null;
+}
+
+/**
+ * Definitions by id, which `fetch` reads on demand: once for all callers that ask at the same time. A read that is in
+ * progress when its id is deleted is handed to those callers, and not kept.
+ */
+export type DefinitionCache<T> = LRUCache<string, Known<T>>;
+
+export const definitionCache = <T>(read: (id: string) => Promise<T | null>): DefinitionCache<T> =>
+  new LRUCache<string, Known<T>>({
+    max: KEPT,
+    ignoreFetchAbort: true,
+    fetchMethod: async (id) => ({ definition: await read(id) }),
+  });

@@ -37,7 +37,7 @@ declare module 'fastify' {
 
 const RETRY_MS = 1_000;
 
-/** Who calls: access tokens, sessions, users. */
+/** Finds who calls: users with their sessions, and service accounts. */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const { pool } = app.pg;

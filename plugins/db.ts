@@ -28,10 +28,10 @@ export default fp<{ config: AppConfig }>(
       application_name: config.SERVICE_NAME,
       max: config.DATABASE_POOL_SIZE,
       types,
-      // Plans that were made while tables were empty are kept when they are not: a scan would then read all of it each time.
+      // A plan made while a table is empty is kept when it is full: a sequential scan would then read all of it each time.
       options: '-c timezone=UTC -c enable_seqscan=off',
       keepAlive: true,
-      // Nothing waits without a limit: for a free connection, for an answer, for a server that is gone without a word.
+      // Nothing waits without a limit: for a free connection, for an answer, for a server that vanished silently.
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       query_timeout: STATEMENT_TIMEOUT_MS + 1_000,
@@ -43,7 +43,7 @@ export default fp<{ config: AppConfig }>(
     const pools = new Map([['primary', pool]]);
     app.decorate('replica', pool);
     if (config.DATABASE_REPLICA_URL !== undefined) {
-      // What is slow here the primary may still answer in time.
+      // A short limit, so that the primary can still answer in time.
       const replica = new pg.Pool({
         ...options,
         connectionString: config.DATABASE_REPLICA_URL,
@@ -58,7 +58,7 @@ export default fp<{ config: AppConfig }>(
       app.addHook('onClose', () => replica.end());
     }
 
-    // On a connection of its own: a pool that is all in use is busy, not ill.
+    // On a connection of its own: a pool whose connections are all in use is busy, not ill.
     const probe = new pg.Pool({ ...options, connectionString: config.DATABASE_URL, max: 1 });
     survive(probe, app);
     app.addHook('onClose', () => probe.end());
@@ -84,11 +84,11 @@ export default fp<{ config: AppConfig }>(
   { name: 'db', dependencies: ['faults', 'metrics'], fastify: '5.x' },
 );
 
-/** Without listeners an ended connection, idle or in use, would take the process with it. */
+/** Without listeners a connection that ends, idle or in use, would end the process. */
 function survive(pool: pg.Pool, { faults, log }: FastifyInstance): void {
   pool.on('error', (error) => faults.database(error, 'keeping an idle connection'));
   pool.on('connect', (client) => {
-    // Whoever uses it gets an error of its own.
+    // The query that uses the connection fails with an error of its own.
     client.on('error', (error) => log.debug({ err: error }, 'A database connection was lost while in use'));
   });
 }

@@ -9,24 +9,24 @@ declare module 'fastify' {
   }
 }
 
-/** Clients with a connection open have this long to hear on it that they must look elsewhere: see below. */
+/** How long idle connections stay open, so that a request that is on its way is still answered, in milliseconds. */
 const LINGER_MS = 500;
-/** What is not answered by then, because its client sends or reads too slowly, is cut off. */
+/** After this the connections of clients that send or read too slowly are closed, in milliseconds. */
 const GRACE_MS = 10_000;
 
-/** While the service shuts down it finishes what is under way and refuses what is new. */
+/** While the service shuts down it finishes requests that are under way and refuses new ones. */
 export default fp(
   async (app) => {
     let draining = false;
     app.decorate('draining', { getter: () => draining });
-    // Node closes idle connections by itself, but one that never sent a request counts as busy, for ever.
+    // Node closes idle connections by itself, but takes one that has never sent a request for busy, without end.
     const unused = new Set<Socket>();
     app.server.on('connection', (socket: Socket) => {
       unused.add(socket);
       socket.once('close', () => unused.delete(socket));
     });
     app.server.on('request', ({ socket }) => unused.delete(socket));
-    // Node closes idle connections at once, also those on which a request is just on its way: its client would hear nothing.
+    // Node would close idle connections at once, also one on which a request is on its way: its client would get no answer.
     const closeIdle = app.server.closeIdleConnections.bind(app.server);
     app.server.closeIdleConnections = () => {
       setTimeout(closeIdle, LINGER_MS).unref();
@@ -45,7 +45,7 @@ export default fp(
         done();
       }
     });
-    // Else a connection whose request was under way would be kept open after its answer.
+    // Otherwise a connection whose request was under way would be kept open after its answer.
     app.addHook('onSend', (_request, reply, payload, done) => {
       if (draining) reply.header('connection', 'close');
       done(null, payload);

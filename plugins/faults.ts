@@ -3,11 +3,12 @@ import { Faults } from '../src/observability/faults.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Where faults of the database and of Redis are told that no request has to answer for. */
+    /** Takes the faults of the database and of Redis that do not belong to a request. */
     faults: Faults;
   }
 }
 
+/** Reports what goes wrong beside requests, as log lines that do not flood. */
 export default fp(
   async (app) => {
     const faults = new Faults((line, event) => app.log.error(line, event));

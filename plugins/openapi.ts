@@ -17,7 +17,7 @@ const TAGS = [
   { name: 'Service', description: 'For machines.' },
 ];
 
-/** The OpenAPI document, made from the schemas of the routes that are registered after this. */
+/** Collects the OpenAPI document from the schemas of the routes that are registered after this. */
 export default fp(
   async (app) => {
     await app.register(swagger, {

@@ -25,7 +25,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     rateCounters: RateCounters;
     /**
-     * Counts a request, once: for `request.user` where that says who asks, else for the address.
+     * Counts a request, once: for `request.user` if the caller is known, otherwise for its network.
      * @throws Problem `rate-limited`
      */
     countRequest(request: FastifyRequest, reply: FastifyReply): Promise<void>;
@@ -33,18 +33,18 @@ declare module 'fastify' {
 }
 
 /**
- * How often somebody may ask. Every request is counted once, also one for an unknown route: by authenticate(), as soon as
- * it knows who asks or that nobody does, else before the body is read.
+ * Limits how often a caller may ask. Every request is counted once, also one for an unknown route: by authenticate(), as soon as
+ * the caller is known or found to be unknown, otherwise before the body is read.
  */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const counters = new RateCounters(config.REDIS_MODE === 'off' ? null : app.redis);
     const windowMs = config.RATE_LIMIT_WINDOW_MS;
-    // Its own hook runs at one moment of a request: here its limiters are called when it is known who asks.
+    // Its own hook would count at one fixed moment; here its limiters are called as soon as the caller is known.
     await app.register(rateLimit, { global: false, timeWindow: windowMs, store: rateLimitStore(counters) });
     const byNetwork = (name: LimitName) => (request: FastifyRequest) => `${name}:${networkOf(request.ip)}`;
     const limiters = {
-      // Reads go on uncounted while Redis is away. The other limits hold, in each process for itself.
+      // While Redis is away reads are not counted; each process counts the others for itself.
       read: app.createRateLimit({
         max: config.RATE_LIMIT_READ,
         keyGenerator: byNetwork('read'),
@@ -61,14 +61,14 @@ export default fp<{ config: AppConfig }>(
     app.decorate('rateCounters', counters);
     app.decorate('countRequest', async (request: FastifyRequest, reply: FastifyReply) => {
       const { limit = 'read' } = request.routeOptions.config;
-      // Set where authenticate() was before.
+      // Undefined if authenticate() has not run.
       const user: FastifyRequest['user'] | undefined = request.user;
       if (request.counted || limit === 'none' || user?.role === 'server') return;
       request.counted = true;
-      // A score that names no player is no score, but a request like any other.
+      // A score without a valid access token is counted like any other request.
       const name = limit === 'scores' && !user ? 'read' : limit;
       const verdict = await limiters[name](request);
-      // Without a time to wait for, nothing was counted.
+      // The ttl is 0 if nothing was counted.
       if (verdict.isAllowed || verdict.ttl === 0) return;
       const { max, remaining, isExceeded } = verdict;
       const reset = Math.max(1, verdict.ttlInSeconds);

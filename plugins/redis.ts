@@ -14,14 +14,14 @@ declare module 'fastify' {
 
 const FIRST_CONNECTION_MS = 1_000;
 
-/** Redis, where REDIS_MODE has one. The service starts, and goes on, without it. */
+/** The connections to Redis, if REDIS_MODE asks for them. The service starts, and goes on, while Redis is away. */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     if (config.REDIS_MODE === 'off') return;
     const client = connectRedis(config.REDIS_MODE, config.REDIS_URL ?? '');
     const subscriber = connectRedis(config.REDIS_MODE, config.REDIS_URL ?? '');
     for (const connection of [client, subscriber]) {
-      // While Redis is away each try to reconnect fails: the first is news.
+      // While Redis is away each try to reconnect fails; only the first is reported.
       let away = false;
       connection.on('ready', () => {
         away = false;
@@ -38,7 +38,7 @@ export default fp<{ config: AppConfig }>(
     await Promise.race([once(client, 'ready'), delay(FIRST_CONNECTION_MS, undefined, { ref: false })]).catch(
       () => {},
     );
-    // @fastify/redis holds up the start until its client is connected. Redis may be down: it is told that all is well.
+    // @fastify/redis waits for its client to connect before the service starts. Redis may be down, so it sees a ready client.
     let registered = false;
     const patient = new Proxy(client, {
       get: (target, name) => (name === 'status' && !registered ? 'ready' : Reflect.get(target, name)),

@@ -25,7 +25,7 @@ declare module 'fastify' {
 
 /** Seen from the compiled plugin. */
 const BUILT = fileURLToPath(new URL('../../client/dist', import.meta.url));
-/** An update is everywhere after five minutes; until a day is over, nobody waits for it. */
+/** Browsers take an update after five minutes, and for a day they use the old file while they fetch the new one. */
 const CACHED = 'public, max-age=300, stale-while-revalidate=86400';
 
 /** The files that `npm run build` makes for browsers, with ETag and 304, compressed beforehand. */
@@ -43,7 +43,7 @@ export default fp(
       }
       app.get(
         path,
-        // Not counted: a file costs next to nothing, and a page that lacks one is broken for its whole visit.
+        // Not counted: a file costs next to nothing, and a page that lacks one stays broken until it is loaded again.
         { config: { limit: 'none' }, schema: { hide: true }, ...(helmet && { helmet }) },
         (_request, reply) => reply.headers({ 'cache-control': CACHED, ...headers }).sendFile(file),
       );

@@ -2,14 +2,14 @@ import fp from 'fastify-plugin';
 import { NAMED_SCHEMAS } from '../schemas/index.js';
 import { bodyValidators, serializers, textValidators } from '../src/http/schema-compilers.js';
 
-/** Checks what comes in against the TypeBox schemas of the routes, and makes the named ones known. */
+/** Checks requests against the TypeBox schemas of the routes, and registers the schemas that have a name. */
 export default fp(
   async (app) => {
-    // Fastify would read text/plain as well. Nothing here is that, so it is a 415.
+    // Fastify would read text/plain as well. No route takes it, so it is answered with 415.
     app.removeAllContentTypeParsers();
     const parseJson = app.getDefaultJsonParser('error', 'error');
     app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, text, done) => {
-      // Clients that always send the header send it with a DELETE too: nothing is no body, not a bad one.
+      // Some clients send the header with every request: an empty body is no body, not a malformed one.
       if (text === '') done(null, undefined);
       else parseJson(request, text, done);
     });

@@ -27,7 +27,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     '/v1/auth/guest',
     {
       config: { limit: 'auth' },
-      // Who has nothing to say need not send "{}".
+      // A client without anything to say need not send "{}".
       preValidation: async (request) => {
         request.body ??= {};
       },

@@ -16,10 +16,10 @@ const PAGE_POLICY = {
     },
   },
 };
-/** The page and its parts are of one version: an old part is never taken without asking. */
+/** The page and its parts belong to one version, so a browser always asks whether its copy is current. */
 const headers = { 'cache-control': 'no-cache' };
 
-/** A small game against a live board, for whoever opens the service in a browser. */
+/** A small game against a live board: what a browser shows at the address of the service. */
 const routes: FastifyPluginAsync = async (app) => {
   app.serveBuilt('/', { file: 'site/index.html', helmet: PAGE_POLICY, headers });
   for (const name of ['game.js', 'game.js.map', 'game.css', 'game.css.map', 'game.svg'])

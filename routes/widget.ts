@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 
-/** Any site may run the element, as a plain script or as a module; which sites its calls are answered to, CORS_ORIGINS says. */
+/** Any site may load the element, as a plain script or as a module. CORS_ORIGINS decides which sites may call the API. */
 const FOR_ALL_SITES = {
   helmet: { crossOriginResourcePolicy: { policy: 'cross-origin' } },
   headers: { 'access-control-allow-origin': '*' },

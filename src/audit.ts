@@ -19,7 +19,7 @@ export const actOf = ({
   readonly body: { readonly reason?: string };
 }): AdminAct => ({ actor: user.id, reason: body.reason ?? null });
 
-/** Writes down what an administrator has done, in the transaction that does it. */
+/** Records what an administrator does, in the transaction that does it. */
 export async function audit(
   client: Queryable,
   { actor, reason }: AdminAct,

@@ -10,7 +10,7 @@ import { migrate } from './postgres/migrate.js';
 import { StartError } from './start-error.js';
 import { explained } from './start-faults.js';
 
-/** Orchestrators kill 30 s after SIGTERM: what is not answered by then never will be. */
+/** Orchestrators kill a process 30 s after SIGTERM. */
 const CLOSE_WITHIN_MS = 28_000;
 try {
   await start(loadConfig(process.env));
@@ -36,11 +36,11 @@ async function start(config: Config): Promise<void> {
     onSecondSignal: (signal?: string) => log.warn({ data: { signal } }, 'Second signal: ended at once'),
     onSecondError: (err: unknown) => log.error({ err }, 'Unhandled exception'),
   };
-  // From the first moment on: whatever was started by then is stopped.
+  // Registered first, so that a signal during the start stops what was started until then.
   closeWithGrace({ delay: CLOSE_WITHIN_MS, ...hurry }, async ({ err }) => {
     if (err) log.error({ err }, 'Unhandled exception');
     interrupt.abort();
-    // A step that is under way uses what would be stopped under it.
+    // The step that is under way still uses the parts that are closed next.
     await starting.catch(() => {});
     await close();
   });
@@ -57,7 +57,7 @@ interface Part {
   close(): Promise<unknown>;
 }
 
-/** One step after the other, until it is interrupted; what is to be closed later is added to `parts`. */
+/** Starts one part after the other, until it is interrupted, and adds to `parts` what is to be closed later. */
 async function bringUp(config: Config, log: Logger, parts: Part[], interrupt: AbortSignal): Promise<void> {
   const { url, stop } = await openDatabase(config.DATABASE_URL);
   parts.push({ close: stop });
@@ -69,7 +69,7 @@ async function bringUp(config: Config, log: Logger, parts: Part[], interrupt: Ab
   if (interrupt.aborted) return;
   const address = new URL(await app.listen({ host: config.HOST, port: config.PORT }));
   if (config.production) return;
-  // The log of this turn goes out at its end; the greeting is the last that is shown.
+  // Log lines of this turn are written at its end; the greeting comes after them.
   await setImmediate();
   greet(address.port, config.DATABASE_URL === undefined);
 }

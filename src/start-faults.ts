@@ -2,7 +2,7 @@ import { errorCode } from './error-code.js';
 import { isDatabaseUnavailable } from './postgres/errors.js';
 import { StartError } from './start-error.js';
 
-/** Class 28: who we are is not believed. 3D000: no such database. */
+/** Class 28: the user or password is wrong. 3D000: no such database. */
 const REFUSED = /^(28...|3D000)$/;
 
 /** Turns a known fault at the start into a `StartError`. Any other error is returned unchanged. */
@@ -21,7 +21,7 @@ export function explained(error: unknown, listen?: { HOST: string; PORT: number 
   }
   if (REFUSED.test(code)) {
     return new StartError(
-      `PostgreSQL refuses DATABASE_URL: ${reason}. Mend its user, password or database name.`,
+      `PostgreSQL refuses DATABASE_URL: ${reason}. Correct its user, password or database name.`,
     );
   }
   if (code === '42501') {
@@ -39,7 +39,7 @@ export function explained(error: unknown, listen?: { HOST: string; PORT: number 
   }
   if (isDatabaseUnavailable(error)) {
     return new StartError(
-      `Cannot reach PostgreSQL at DATABASE_URL (${code || reason}). Start it, or mend the address. Without DATABASE_URL a database of its own is used outside production.`,
+      `Cannot reach PostgreSQL at DATABASE_URL (${code || reason}). Start it, or correct the address. Without DATABASE_URL a database of its own is used outside production.`,
     );
   }
   return error;

@@ -159,7 +159,7 @@ t.test('a fault at the start is one line that says what to do', async (t) => {
     ['a broken file of secrets', /^Cannot read the secrets in .* Delete that file/, {}, brokenSecrets],
     [
       'no PostgreSQL at that port',
-      /^Cannot reach PostgreSQL at DATABASE_URL \(ECONNREFUSED\)\. Start it, or mend the address\./,
+      /^Cannot reach PostgreSQL at DATABASE_URL \(ECONNREFUSED\)\. Start it, or correct the address\./,
       { DATABASE_URL: url((it) => (it.port = '1')) },
     ],
     [
@@ -169,12 +169,12 @@ t.test('a fault at the start is one line that says what to do', async (t) => {
     ],
     [
       'a wrong password',
-      /^PostgreSQL refuses DATABASE_URL: password .* Mend its user, password or database name\.\n$/,
+      /^PostgreSQL refuses DATABASE_URL: password .* Correct its user, password or database name\.\n$/,
       { DATABASE_URL: url((it) => (it.password = 'wrong')) },
     ],
     [
       'a wrong database',
-      /^PostgreSQL refuses DATABASE_URL: database "nope" does not exist\. Mend/,
+      /^PostgreSQL refuses DATABASE_URL: database "nope" does not exist\. Correct/,
       { DATABASE_URL: url((it) => (it.pathname = '/nope')) },
     ],
     [

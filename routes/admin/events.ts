@@ -12,7 +12,7 @@ import {
 import { actOf } from '../../src/audit.js';
 import { BODY_FAULTS, problemResponses } from '../../src/errors.js';
 
-/** A part of a mass void is answered before a proxy or a client would give it up. */
+/** How long one call voids events before it answers, in milliseconds: shorter than proxies and clients wait. */
 const MASS_VOID_MS = 30_000;
 
 const common = { tags: ['Admin'], security: [{ bearer: [] }] };
@@ -118,7 +118,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   );
 };
 
-/** The same moment in another spelling continues the same list. */
+/** One value for one moment, however it is written: a cursor continues the list that it comes from. */
 const normal = (time: string | undefined) => time && Date.parse(time);
 
 export default routes;

@@ -22,5 +22,5 @@ export function displayName(text: string): string {
   return name;
 }
 
-/** A name for somebody who gave none, from the end of the user's id. */
+/** The name of a user who gave none, from the end of the user's id. */
 export const guestName = (userId: string): string => `Guest ${userId.slice(-6).toUpperCase()}`;

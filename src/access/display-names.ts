@@ -3,12 +3,12 @@ import type { Queryable } from '../postgres/database.js';
 
 const NAMES = 'SELECT id, display_name AS "displayName" FROM users WHERE id = ANY ($1::text[])';
 
-/** The display names of users, kept for those who were asked about lately. */
+/** The display names of users, with a cache of the most recent ones. */
 export class DisplayNames {
   readonly #replica: Queryable;
   readonly #primary: Queryable;
   readonly #names = new LRUCache<string, string>({ max: 50_000, ttl: 60_000 });
-  /** Counts what was forgotten, so that a name read before it changed is not kept after. */
+  /** Grows with each change, so that a name that was read before a change is not cached after it. */
   #forgotten = 0;
 
   constructor(replica: Queryable, primary = replica) {
@@ -16,7 +16,7 @@ export class DisplayNames {
     this.#primary = primary;
   }
 
-  /** The names of these users: one query, and another for those whom the replica does not know yet. */
+  /** The names of these users: one query, and a second for users that the replica does not know yet. */
   async of(userIds: readonly string[]): Promise<Map<string, string>> {
     const names = new Map<string, string>();
     for (const id of userIds) {
@@ -39,7 +39,7 @@ export class DisplayNames {
     }
   }
 
-  /** Takes over a name that has changed: the replica may not know it for a while. */
+  /** Takes over a changed name, which the replica may not have for a while. */
   set(userId: string, displayName: string): void {
     this.#forgotten++;
     this.#names.set(userId, displayName);

@@ -4,11 +4,11 @@ import { Problem } from '../errors.js';
 
 /** argon2id, the library's default, with 19 MiB, two iterations, one thread. Source: OWASP Password Storage Cheat Sheet. */
 const PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
-/** A hash takes some 20 ms of a core: no more at once than this, so that logins cannot starve scores. */
+/** A hash takes some 20 ms of a core; this limit keeps logins from starving scores. */
 const MAX_HASHING = 2;
 const MAX_WAITING = 64;
 
-/** What passwords of users who do not exist are compared with, so that the answer takes as long. */
+/** Passwords of unknown users are compared with this hash, so that the answer takes as long. */
 const NOBODY = hash('the password of nobody', PARAMETERS);
 
 const limit = pLimit(MAX_HASHING);

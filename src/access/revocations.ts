@@ -1,5 +1,5 @@
 /**
- * What was revoked lately: ids of sessions and service accounts, each kept until the last access token that names it has
+ * The sessions and service accounts that were revoked recently, each kept until the last access token that names it has
  * expired.
  */
 export class Revocations {
@@ -16,9 +16,9 @@ export class Revocations {
     return this.#until.has(id);
   }
 
-  /** Takes note of what this or another instance has revoked. */
+  /** Takes note of a session or service account that this or another instance has revoked. */
   remember(id: string): void {
-    // Access tokens are older than the first revocation: a repetition need not be remembered any longer.
+    // All its access tokens are older than the first revocation, so a second one does not prolong anything.
     if (this.#until.has(id)) return;
     const now = Date.now();
     for (const [old, until] of this.#until) {

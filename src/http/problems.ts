@@ -69,7 +69,7 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
   return (
     reply
       .code(statusCode)
-      // Where there is no route, there were no hooks.
+      // Without a route no hook has set it.
       .header('x-request-id', request.id)
       .type('application/problem+json')
       .send(problemDocument(problem, instance, request.id))

@@ -1,9 +1,9 @@
 import { type Context, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api';
 
-/** What a score goes through. Each stage begins where the one before it ends. */
+/** The stages of a score. Each begins where the one before it ends. */
 export type Stage = 'verify' | 'batch' | 'commit' | 'project' | 'publish';
 
-/** Scores that are written together, each in a trace of its own. */
+/** Scores that are written with one commit, each in a trace of its own. */
 export interface Batch {
   /** The event id of its first score. */
   readonly id: string;
@@ -11,14 +11,14 @@ export interface Batch {
 }
 
 /**
- * The spans of one request: that of the server, and one for each stage. Attributes say nothing that a caller could choose:
+ * The spans of one request: one of the server, and one for each stage. No attribute holds a value that a caller could choose:
  * no path, no query, no header. Times are on the clock of `performance.now()`.
  */
 export class RequestTrace {
   readonly #tracer: Tracer;
   readonly #server: Span;
   readonly #context: Context;
-  /** Makes such a time one of the wall clock; the same for all spans, so that their order is true. */
+  /** The difference to the wall clock; one value for all spans, so that their order stays right. */
   readonly #epoch = Date.now() - performance.now();
   #stage: Span | undefined;
 
@@ -37,7 +37,7 @@ export class RequestTrace {
     this.#context = trace.setSpan(parent, this.#server);
   }
 
-  /** @param batch that the score is in from this stage on */
+  /** @param batch the score belongs to it from this stage on */
   enter(stage: Stage, at = performance.now(), batch?: Batch): void {
     this.leave(at);
     const attributes = batch && { 'scoreboard.batch.id': batch.id, 'scoreboard.batch.size': batch.size };
@@ -60,7 +60,10 @@ export class RequestTrace {
     this.leave();
   }
 
-  /** Ends the span of the server; the score may still be on its way to the streams. `status` is undefined if the client left before there was one. */
+  /**
+   * Ends the span of the server; the score may still be on its way to the streams.
+   * @param status undefined if the client left before there was an answer
+   */
   end(status: number | undefined): void {
     if (status !== undefined) this.#server.setAttribute('http.response.status_code', status);
     if (status !== undefined && status >= 500) {

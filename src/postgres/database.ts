@@ -15,7 +15,7 @@ export const types = {
 const parseTimestamp = (text: string): number =>
   new Date(text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00')).getTime();
 
-/** What a query needs: a pool, or a client inside a transaction. */
+/** Runs queries: a pool, or a client inside a transaction. */
 export interface Queryable {
   query<R extends pg.QueryResultRow>(
     text: string | pg.QueryConfig,
@@ -34,7 +34,7 @@ export async function transact<T>(
   timeoutMs?: number,
 ): Promise<T> {
   const client = await pool.connect();
-  // The types do not know of it, but a query may have a limit of its own.
+  // A query may have a limit of its own, though the types of pg lack it.
   const limited = (text: string) => ({ text, ...(timeoutMs !== undefined && { query_timeout: timeoutMs }) });
   try {
     await client.query(limited('BEGIN'));

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import Postgrator from 'postgrator';
 
-/** Any constant will do, as long as every instance uses the same: the key of the lock that lets one migrate at a time. */
+/** The key of the lock that lets one instance migrate at a time: any constant, the same for all. */
 const MIGRATION_LOCK = 7_228_501;
 const LOCK_TIMEOUT_MS = 60_000;
 
@@ -20,7 +20,7 @@ const MIGRATIONS = fileURLToPath(
  */
 export async function migrate(databaseUrl: string, target?: number): Promise<{ from: number; to: number }> {
   const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 });
-  // The error of a lost connection also reaches the query that is under way.
+  // Without a listener a lost connection would end the process; the query that is under way fails anyway.
   client.on('error', () => {});
   await client.connect();
   try {
@@ -46,7 +46,7 @@ export async function migrate(databaseUrl: string, target?: number): Promise<{ f
     }
     return { from, to };
   } finally {
-    // Also gives back the lock, and rolls back what has failed.
+    // Also releases the lock, and rolls back a migration that has failed.
     await client.end();
   }
 }

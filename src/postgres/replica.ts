@@ -3,10 +3,10 @@ import { CircuitBreaker } from '../circuit-breaker.js';
 import type { Queryable } from './database.js';
 import { isDatabaseUnavailable } from './errors.js';
 
-/** How long the primary is asked instead after the replica has failed, in milliseconds. */
+/** How long the primary answers instead after the replica has failed, in milliseconds. */
 const REST_MS = 2_000;
 
-/** Reads that tolerate lag: from the replica, and from the primary while the replica is away. */
+/** Answers reads that tolerate lag: from the replica, and from the primary while the replica is away. */
 export class Replica implements Queryable {
   readonly #replica: pg.Pool;
   readonly #primary: pg.Pool;
@@ -27,8 +27,8 @@ export class Replica implements Queryable {
     try {
       return await this.#replica.query<R>(text, values);
     } catch (error) {
-      // Whatever it is: a replica also cancels queries that look at what the primary has just vacuumed away, and lags
-      // behind migrations.
+      // On any error: a replica also cancels queries that read what the primary has just vacuumed, and lags behind
+      // migrations.
       if (isDatabaseUnavailable(error)) this.#breaker.trip();
       this.#onError(error);
       return this.#primary.query<R>(text, values);

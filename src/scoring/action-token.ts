@@ -6,9 +6,9 @@ import { ActionId, Points, ServiceAccountId, TokenId, UserId } from '../../schem
 export const ISSUER = 'scoreboard-api';
 export const AUDIENCE = 'scoreboard-action';
 
-/** How far the clock of a game server that mints on its own may be ahead, in seconds. */
+/** How far the clock of a game server that signs tokens itself may be ahead, in seconds. */
 const CLOCK_SKEW = 60;
-/** Longer than any token that this format can make; spares the hash over a large piece of garbage. */
+/** Longer than any token of this format: garbage above it is refused without a hash over it. */
 const MAX_LENGTH = 2_048;
 
 /** A NumericDate of RFC 7519, in seconds; fractions are allowed. 253402300800 is the year 10,000. */
@@ -19,7 +19,7 @@ const ActionTokenClaims = Type.Object({
   aud: Type.Literal(AUDIENCE),
   /** The player. */
   sub: UserId,
-  /** What can be consumed once. */
+  /** Consumed at most once. */
   jti: TokenId,
   act: ActionId,
   /** Lowest and highest points, both allowed. */
@@ -27,14 +27,14 @@ const ActionTokenClaims = Type.Object({
   iat: Time,
   nbf: Time,
   exp: Time,
-  /** On whose behalf the service has issued it: a game server, or the player itself. Who mints on their own need not say. */
+  /** The service account or `player` for whom the service has issued it. A token that was signed elsewhere may lack it. */
   azp: Type.Optional(Type.Unknown()),
 });
 
-/** What an action token says. Times are in seconds since the epoch. */
+/** The claims of an action token. Times are in seconds since the epoch. */
 export type ActionTokenClaims = Static<typeof ActionTokenClaims>;
 
-/** A secret, and the name by which events remember it. */
+/** A secret, and the id by which score events name it. */
 export interface SigningKey {
   readonly id: string;
   readonly secret: string;
@@ -74,12 +74,12 @@ export function signActionToken(claims: ActionTokenClaims, secret: string): stri
   return `${input}.${sign(input, secret)}`;
 }
 
-/** Who had the service issue this token: a service account, `player`, or null if it was minted elsewhere. */
+/** The service account or `player` for whom the service has issued the token; null if it was signed elsewhere. */
 export const issuedBy = ({ azp }: ActionTokenClaims): string | null => (issuer.Check(azp) ? azp : null);
 
 /**
- * Checks an action token against the keys that are in force (the newest first). No I/O: whether it was consumed is for
- * the ledger to say.
+ * Checks an action token against the keys in force (the newest first). Without I/O: whether the token was consumed, only the
+ * ledger knows.
  * @param maxLifetime the longest allowed time from `iat` to `exp`, in seconds
  * @param now seconds since the epoch
  */

@@ -1,0 +1,54 @@
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import helmet, { type HelmetOptions } from 'helmet';
+
+export type Headers = Readonly<Record<string, string>>;
+export type BrowserRules = Pick<HelmetOptions, 'contentSecurityPolicy' | 'crossOriginResourcePolicy'>;
+
+/** For answers of the API, which are no pages. */
+const API_RULES: BrowserRules = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+  },
+};
+
+/**
+ * The headers that helmet sets, to be worked out once for each route: @fastify/helmet would do it for each request.
+ * @param rules in place of those for answers of the API; what they do not name stays
+ */
+export function securityHeaders(rules: BrowserRules = {}): Headers {
+  const response = new ServerResponse(new IncomingMessage(new Socket()));
+  helmet({ ...API_RULES, ...rules, xFrameOptions: { action: 'deny' } })(response.req, response, () => {});
+  return Object.fromEntries(
+    Object.entries(response.getHeaders()).map(([name, value]) => [name, String(value)]),
+  );
+}
+
+/** The headers that the script of a page may read. */
+export const EXPOSED_HEADERS = [
+  'ETag',
+  'Retry-After',
+  'WWW-Authenticate',
+  'X-Request-Id',
+  'X-RateLimit-Limit',
+  'X-RateLimit-Remaining',
+  'X-RateLimit-Reset',
+].join(', ');
+
+/**
+ * What @fastify/cors sets, for answers that no hook sees.
+ * @param origins whose pages may call the service, `*` for all
+ * @param origin of the page that asks
+ */
+export function corsHeaders(origins: readonly string[], origin = ''): Headers {
+  const anyOrigin = origins.includes('*');
+  const allowed = anyOrigin ? '*' : origins.find((known) => known === origin);
+  return {
+    ...(!anyOrigin && origins.length > 0 && { vary: 'Origin' }),
+    ...(allowed !== undefined && {
+      'access-control-allow-origin': allowed,
+      'access-control-expose-headers': EXPOSED_HEADERS,
+    }),
+  };
+}

@@ -13,13 +13,13 @@ import {
 } from './postgres-folder.js';
 
 const LIMIT_S = 30;
-/** Advisory lock: shared by every user of the server, exclusive for a process that is about to stop it. */
+/** Advisory lock: shared by everybody who uses the server, exclusive for the one who is about to stop it. */
 const IN_USE = 5077264;
 const DUPLICATE_DATABASE = new Set(['42P04', '23505']);
 
 export interface EmbeddedPostgres {
   readonly url: string;
-  /** Stops the server unless another process is still connected to it. */
+  /** Stops the server unless somebody else is still connected to it. */
   stop(): Promise<void>;
 }
 
@@ -102,7 +102,7 @@ async function startServer(
   ]);
   if (started.ok) return undefined;
   const report = started.output + textOf(log);
-  // The port was taken in between, another start was first, or a crashed server's last process is ending.
+  // The port was taken in between, somebody else was first, or a crashed server's last process is on its way out.
   const passing = /could not create any TCP.*|lock file "postmaster.pid".*|pre-existing shared memory.*/;
   const obstacle = passing.exec(report)?.[0];
   if (obstacle === undefined && runningPort(data) === undefined) throw startFault(report, directory);
@@ -143,7 +143,7 @@ async function leave(folder: PostgresFolder, port: number, keeper: pg.Client): P
   }
 }
 
-/** Whether no other process uses the server. Connections that were just closed take a moment to disappear. */
+/** Whether nobody else uses the server. Connections closed a moment ago take a moment to go. */
 async function isAlone(client: pg.Client): Promise<boolean> {
   const lock = await client.query<{ ours: boolean }>('select pg_try_advisory_lock($1) as ours', [IN_USE]);
   if (!lock.rows[0]?.ours) return false;

@@ -123,17 +123,6 @@ export function findTestProgram(program: TestProgram, machine = thisMachine()): 
   return PROGRAMS[program].names.map((name) => findOnPath(machine, name)).find((file) => file !== undefined);
 }
 
-/** All that tests need, installed if need be: see ensureTestProgram. */
-export function ensureTestPrograms(): void {
-  ensureTestProgram('redis-server');
-  ensureTestProgram('redis-cli');
-  ensureTestProgram('initdb');
-  ensureTestProgram('nginx');
-  ensureTestProgram('prometheus');
-  ensureTestProgram('promtool');
-  ensureTestProgram('chromium');
-}
-
 /**
  * The path of a program, which is installed if there is none and the user of this process may do that without being
  * asked anything.

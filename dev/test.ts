@@ -5,7 +5,7 @@ import { ensureTestProgram } from './test-program.js';
 import { findTests, isKind, KINDS, type TestFile, testFile } from './testing/kinds.js';
 import { reportOf, summaryOf } from './testing/report.js';
 import { type FileResult, runFiles } from './testing/run-files.js';
-import { startTestServers } from './testing/servers.js';
+import { startServers } from './testing/servers.js';
 
 /**
  * Runs tests: `npm test -- [test/some.test.ts ...] [--kind pg ...]`, without arguments all of them. Programs that they
@@ -41,12 +41,12 @@ function chosen(args: string[]): TestFile[] {
 async function run(files: TestFile[]): Promise<boolean> {
   const needs = files.map(({ kind }) => KINDS[kind]);
   for (const program of new Set(needs.flatMap(({ programs }) => programs))) ensureTestProgram(program);
-  const servers = needs.some(({ database }) => database) ? await startTestServers() : undefined;
+  const servers = await startServers(new Set(needs.flatMap(({ shared }) => shared)));
   const began = performance.now();
   const results: FileResult[] = [];
   try {
     await runFiles(files, {
-      env: { ...process.env, ...servers?.env },
+      envOf: ({ kind }) => ({ ...process.env, ...servers.envFor(KINDS[kind].shared) }),
       signal: interrupt.signal,
       onResult: (result) => {
         results.push(result);
@@ -54,7 +54,7 @@ async function run(files: TestFile[]): Promise<boolean> {
       },
     });
   } finally {
-    await servers?.stop();
+    await servers.stop();
   }
   console.log(summaryOf(results, (performance.now() - began) / 1_000));
   return !interrupt.signal.aborted && results.length > 0 && results.every(({ failed }) => failed === 0);

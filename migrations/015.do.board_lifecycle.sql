@@ -2,7 +2,7 @@
 -- that a board of the same name goes on with the next season. Seasons up to removed_through are deleted: their events count
 -- no more. The rows of those up to purged_through are gone, the others leave in bites.
 --
--- In the order in which scores take these tables: otherwise they could wait for this, and this for them.
+-- In the order in which scores take these tables: they would else wait for this, and this for them.
 LOCK TABLE leaderboards, score_events, scores IN ACCESS EXCLUSIVE MODE;
 ALTER TABLE leaderboards
   ADD frozen_at       timestamptz(3),
@@ -18,6 +18,6 @@ ALTER TABLE score_events ADD skipped jsonb;
 UPDATE score_events SET boards = '{}' WHERE boards IS NULL;
 ALTER TABLE score_events ALTER boards SET NOT NULL;
 
--- Finds the boards of a user to rename or erase. Partial, though its condition always holds, so that only queries which
--- repeat the condition can use it: the planner would otherwise take it in place of the primary key, and read all entries of a user.
+-- Finds the boards of a user who is renamed or erased. Partial, though its condition always holds, so that only queries which
+-- repeat the condition can use it: the planner would else take it in place of the primary key, and read all entries of a user.
 CREATE INDEX scores_user_idx ON scores (user_id) WHERE version > 0;

@@ -3,7 +3,7 @@ import { newId } from './ids.js';
 import type { Queryable } from './postgres/database.js';
 import { rfc3339 } from './postgres/sql.js';
 
-/** An administrator, and the reason for an act. */
+/** Who does something as an administrator, and why. */
 export interface AdminAct {
   /** A service account or a user. */
   readonly actor: string;

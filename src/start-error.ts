@@ -1,4 +1,4 @@
-/** A fault at start that an operator can fix: the message is one line that says what is wrong and what to do. */
+/** A fault at start that an operator can mend: the message is a line that says what is wrong and what to do. */
 export class StartError extends Error {
   override readonly name = 'StartError';
 }

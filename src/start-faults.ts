@@ -5,7 +5,7 @@ import { StartError } from './start-error.js';
 /** Class 28: the user or password is wrong. 3D000: no such database. */
 const REFUSED = /^(28...|3D000)$/;
 
-/** Turns a known fault at the start into a `StartError`. Any other error is returned unchanged. */
+/** What is known to go wrong at the start, as a `StartError`. Anything else stays what it is. */
 export function explained(error: unknown, listen?: { HOST: string; PORT: number }): unknown {
   const code = errorCode(error) ?? '';
   const reason = error instanceof Error ? error.message : String(error);

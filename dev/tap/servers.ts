@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startTestServers } from '../testing/servers.js';
+import { startServers } from '../testing/servers.js';
 
 /**
  * Keeps what tests share as long as `npx tap` runs, the process of the given id: `servers.js <pid>`. The variables by which
@@ -10,9 +10,9 @@ import { startTestServers } from '../testing/servers.js';
 const ENVIRONMENT = '.tap/environment.json';
 const LOOK_EVERY_MS = 500;
 const owner = Number(process.argv[2]);
-const servers = await startTestServers();
+const servers = await startServers(['postgres']);
 mkdirSync(dirname(ENVIRONMENT), { recursive: true });
-writeFileSync(ENVIRONMENT, JSON.stringify(servers.env));
+writeFileSync(ENVIRONMENT, JSON.stringify(servers.envFor(['postgres'])));
 process.send?.('ready', () => process.disconnect());
 while (isRunning(owner)) await sleep(LOOK_EVERY_MS);
 await servers.stop();

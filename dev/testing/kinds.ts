@@ -1,10 +1,11 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestProgram } from '../test-program.js';
+import type { Shared } from './servers.js';
 
 interface Kind {
-  /** Whether it uses the PostgreSQL server of the run. */
-  readonly database: boolean;
+  /** What it uses of the run, beside its own process. */
+  readonly shared: readonly Shared[];
   /** The programs that it runs, beside Node. */
   readonly programs: readonly TestProgram[];
   /** Its files wait more than they compute: they run beside those that compute. */
@@ -13,21 +14,17 @@ interface Kind {
 
 /** What a test needs is the last part of its file's name, as in `widget.browser.test.ts`. Without one it is `unit`. */
 export const KINDS = {
-  unit: {
-    database: true,
-    programs: ['redis-server', 'redis-cli', 'initdb', 'nginx', 'prometheus', 'promtool', 'chromium'],
-    waits: false,
-  },
-  pg: { database: true, programs: [], waits: false },
-  redis: { database: true, programs: ['redis-server'], waits: false },
+  unit: { shared: [], programs: [], waits: false },
+  pg: { shared: ['postgres'], programs: [], waits: false },
+  redis: { shared: ['postgres'], programs: ['redis-server'], waits: false },
   /** Holds a million entries. */
-  million: { database: true, programs: ['redis-server'], waits: false },
-  browser: { database: true, programs: ['chromium', 'redis-server'], waits: true },
+  million: { shared: ['postgres'], programs: ['redis-server'], waits: false },
+  browser: { shared: ['postgres', 'chromium'], programs: ['chromium'], waits: true },
   /** Kills servers, or stops them for a while. */
-  fault: { database: true, programs: ['redis-server', 'redis-cli', 'initdb'], waits: true },
-  /** Runs what operators run: nginx, Prometheus, the image, the scripts. */
+  fault: { shared: ['postgres'], programs: ['redis-server'], waits: true },
+  /** Runs what operators run: nginx, Prometheus, the image. */
   system: {
-    database: true,
+    shared: ['postgres'],
     programs: ['redis-server', 'redis-cli', 'initdb', 'nginx', 'prometheus', 'promtool'],
     waits: true,
   },

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KINDS, type TestFile } from './kinds.js';
+import { NODE_ARGUMENTS } from './node-arguments.js';
 import { type Outcome, readTap } from './tap-outcome.js';
 
 /** Tests set shorter limits of their own; this one is for a file that is stuck. */
@@ -19,8 +20,8 @@ export interface FileResult extends Outcome {
 }
 
 export interface RunOptions {
-  /** For the processes of the tests. */
-  readonly env: NodeJS.ProcessEnv;
+  /** For the process of a file. */
+  readonly envOf: (file: TestFile) => NodeJS.ProcessEnv;
   /** Ends the run: nothing is started any more, and what runs is stopped. */
   readonly signal: AbortSignal;
   readonly onResult: (result: FileResult) => void;
@@ -37,7 +38,7 @@ export async function runFiles(files: readonly TestFile[], options: RunOptions):
     while (!options.signal.aborted) {
       const file = queues.find(({ length }) => length > 0)?.shift();
       if (file === undefined) return;
-      options.onResult(await runFile(file.path, options));
+      options.onResult(await runFile(file, options));
     }
   };
   const each = Array.from({ length: availableParallelism() });
@@ -45,12 +46,12 @@ export async function runFiles(files: readonly TestFile[], options: RunOptions):
 }
 
 /** Runs one file, in a process group of its own, so that nothing of it outlives it. */
-async function runFile(path: string, { env, signal }: RunOptions): Promise<FileResult> {
+async function runFile(file: TestFile, { envOf, signal }: RunOptions): Promise<FileResult> {
   const began = performance.now();
-  const child = spawn(process.execPath, ['--enable-source-maps', compiled(path)], {
+  const child = spawn(process.execPath, [...NODE_ARGUMENTS, compiled(file.path)], {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...env, TAP: '1', TAP_TIMEOUT: String(TEST_WITHIN_S) },
+    env: { ...envOf(file), TAP: '1', TAP_TIMEOUT: String(TEST_WITHIN_S) },
   });
   const closed = once(child, 'close');
   // Its output ends only when whatever it has started ends as well.
@@ -74,7 +75,7 @@ async function runFile(path: string, { env, signal }: RunOptions): Promise<FileR
     outcome.failed++;
     outcome.failures.push(killedBy ? `ended by ${killedBy}` : code === 0 ? 'no tests' : `exit code ${code}`);
   }
-  return { path, seconds: (performance.now() - began) / 1_000, errors, ...outcome };
+  return { path: file.path, seconds: (performance.now() - began) / 1_000, errors, ...outcome };
 }
 
 /** The built file of a source. */

@@ -3,34 +3,68 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTemplate, inDatabase, query } from '../databases.js';
 import { startEmbeddedPostgres } from '../embedded-postgres.js';
+import { chromiumOptions } from './chromium.js';
 
-/** What tests share; they find it in these variables. */
-export interface TestServers {
-  readonly env: { readonly TEST_POSTGRES_URL: string };
+/** What all tests of a run share. */
+export type Shared = keyof typeof SHARED;
+
+interface Server {
+  /** The variables by which tests find it. */
+  readonly env: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
 
-/** A PostgreSQL server of the run's own, with a migrated database `scoreboard_template` to clone. */
-export async function startTestServers(): Promise<TestServers> {
+const SHARED = { postgres: startPostgres, chromium: startChromium };
+
+/** Starts what is needed. */
+export async function startServers(needed: Iterable<Shared>) {
+  const servers = new Map<Shared, Server>();
+  const stop = async () => {
+    for (const server of servers.values()) await server.stop();
+  };
+  try {
+    for (const name of needed) servers.set(name, await SHARED[name]());
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  /** The variables for tests that use these. */
+  const envFor = (used: readonly Shared[]): Record<string, string> =>
+    Object.assign({}, ...used.map((name) => servers.get(name)?.env));
+  return { envFor, stop };
+}
+
+/** A PostgreSQL server, with a migrated database `scoreboard_template` to clone. */
+async function startPostgres(): Promise<Server> {
   const directory = mkdtempSync(join(memory(), 'scoreboard-test-'));
   const remove = () => rmSync(directory, { recursive: true, force: true });
   try {
     const server = await startEmbeddedPostgres({ directory, fsync: false });
-    const stop = async () => {
-      // Else the stop would leave the server to whoever is still connected.
-      await query(
-        server.url,
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
-      );
-      await server.stop();
-      remove();
-    };
     await createTemplate(server.url, 'scoreboard_template');
-    return { env: { TEST_POSTGRES_URL: inDatabase(server.url, 'postgres') }, stop };
+    return {
+      env: { TEST_POSTGRES_URL: inDatabase(server.url, 'postgres') },
+      async stop() {
+        // Else the stop would leave the server to whoever is still connected.
+        await query(
+          server.url,
+          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+        );
+        await server.stop();
+        remove();
+      },
+    };
   } catch (error) {
     remove();
     throw error;
   }
+}
+
+async function startChromium(): Promise<Server> {
+  const { chromium } = await import('playwright-core');
+  // The run ends it, in its own order.
+  const signals = { handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false };
+  const browser = await chromium.launchServer({ ...chromiumOptions(), ...signals });
+  return { env: { TEST_CHROMIUM_URL: browser.wsEndpoint() }, stop: () => browser.close() };
 }
 
 const MEMORY = '/dev/shm';

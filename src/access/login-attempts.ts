@@ -54,7 +54,7 @@ interface Tries {
  * Tries that are refused do not make the wait longer.
  *
  * A network from which the owner has logged in lately has a count of its own: guesses from elsewhere do not lock the
- * owner out there. Counted in Redis for all instances, or in this process without Redis.
+ * owner out there. Counted in Redis for all instances, else in this process.
  */
 export class LoginAttempts {
   readonly #scripts: Scripts<'begin' | 'succeeded'> | null;

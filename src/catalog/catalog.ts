@@ -23,7 +23,7 @@ export type { LeaderboardDefinition } from './leaderboard-rows.js';
 
 /**
  * Leaderboards and actions. Their definitions are read when they are first needed, and kept until they change: `follow` must
- * receive every announced change, also those of this instance, whose commit may be answered too late to be known.
+ * be told every announced change, also those of this instance, whose commit may have been answered too late to be known.
  */
 export class Catalog {
   readonly #pool: pg.Pool;

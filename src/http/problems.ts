@@ -17,7 +17,7 @@ const CLIENT_FAULTS: Record<number, ProblemCode> = {
 /** A body of 16 KiB can be wrong in thousands of places. */
 const MAX_ERRORS = 20;
 
-/** Turns anything that was thrown into a problem. A fault of ours is answered without detail. */
+/** Turns whatever was thrown into a problem. What is not the caller's fault tells the caller nothing. */
 export function asProblem(error: FastifyError | Error): Problem {
   if (error instanceof Problem) return error;
   if ('validation' in error && error.validation !== undefined) {

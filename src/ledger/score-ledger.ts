@@ -43,7 +43,7 @@ interface LedgerOptions {
 
 /** How long one try may take: after a connection that died without a word there is time left for another. */
 const TRY_MS = 2_500;
-/** How long after its expiry a used token is still known to be used, in seconds. */
+/** How long after its expiry a token can still be told from one that was never used, in seconds. */
 const REMEMBER_TOKENS_FOR = 86_400;
 
 /**
@@ -83,7 +83,7 @@ export class ScoreLedger {
   record(submission: Submission): Promise<RecordedScore> {
     const queue = submission.limits === null ? this.#plain : this.#guarded;
     return new Promise((resolve, reject) => {
-      // The spread comes last: V8 takes longer for a literal that continues after a spread than for everything else here.
+      // What is new comes first: a literal that goes on after a spread takes V8 longer than all else here.
       queue.add({ eventId: newId('evt'), arrivedAt: performance.now(), resolve, reject, ...submission });
     });
   }

@@ -35,7 +35,7 @@ ${PAST('leaderboard_id')} AND ${countsForSeasonOf('e', 'p.leaderboard_id')} AND 
 /**
  * The entries that events of ours have led to, as they are now: for a batch whose answer was lost after its commit. The
  * columns of the board are null where an event has led to none.
- * Scores that others have added since cannot be separated any more, except that increments commute. $1 event ids.
+ * Scores that others have added since cannot be told apart any more, except that increments commute. $1 event ids.
  */
 export const RECORDED_EVENTS = `
 SELECT e.id AS "eventId", e.status = 'held' AS held, e.skipped, s.*

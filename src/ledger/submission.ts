@@ -20,7 +20,7 @@ export interface Submission {
   readonly trace?: Progress | null;
 }
 
-/** Called when each stage of a submission begins, on the clock of `performance.now()`. */
+/** Is told when each stage of a submission begins, on the clock of `performance.now()`. */
 interface Progress {
   enter(stage: 'commit', at: number, batch: { readonly id: string; readonly size: number }): void;
   enter(stage: 'project' | 'publish', at: number): void;

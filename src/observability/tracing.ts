@@ -24,7 +24,7 @@ interface TracingOptions {
 
 /**
  * The official SDK, sending to a collector from a bounded queue behind everybody's back. To be imported only where there is
- * one: it costs memory and time to load. Further settings it reads from `OTEL_*` variables by itself.
+ * one: it costs memory and time to load. What else it can be told, it reads from `OTEL_*` variables by itself.
  */
 export class Tracing {
   readonly #provider: BasicTracerProvider;

@@ -26,7 +26,7 @@ export interface Queryable {
 /**
  * Runs `work` in a transaction on a connection of its own. If anything goes wrong, the connection is closed rather
  * than handed back: after a failed COMMIT nobody knows what state it is in.
- * @param timeoutMs how long BEGIN and COMMIT may each take; by default the limit of the pool
+ * @param timeoutMs how long the transaction may take to begin, and to end; else it is as the pool says
  */
 export async function transact<T>(
   pool: pg.Pool,

@@ -3,25 +3,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import type { Test } from 'tap';
-import { ensureTestProgram } from '../../dev/test-program.js';
+import { chromiumOptions } from '../../dev/testing/chromium.js';
 
-const ARGUMENTS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
+/** Given by dev/testing/servers.ts: the browser of the run. */
+const SHARED = process.env['TEST_CHROMIUM_URL'];
 
-/** A headless Chromium, closed when the test ends. */
+/** A headless Chromium: that of the run, where a test sees only its own pages, or one for this test alone. */
 export async function openBrowser(t: Test): Promise<Browser> {
-  const browser = await chromium.launch({
-    executablePath: ensureTestProgram('chromium'),
-    args: ARGUMENTS,
-    timeout: 120_000,
-  });
+  const browser = SHARED ? await chromium.connect(SHARED) : await chromium.launch(chromiumOptions());
   t.teardown(() => browser.close());
   return browser;
 }

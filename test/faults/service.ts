@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
+import { NODE_ARGUMENTS } from '../../dev/testing/node-arguments.js';
 import { ACTION_TOKEN_SECRET, JWT_SECRET } from '../helper.js';
 
 const SERVER = fileURLToPath(new URL('../../src/server.js', import.meta.url));
@@ -20,7 +21,7 @@ export async function startService(
   databaseUrl: string,
   variables: NodeJS.ProcessEnv = {},
 ): Promise<Service> {
-  const child = spawn(process.execPath, ['--enable-source-maps', SERVER], {
+  const child = spawn(process.execPath, [...NODE_ARGUMENTS, SERVER], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       PATH: process.env['PATH'],

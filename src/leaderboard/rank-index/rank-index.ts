@@ -105,7 +105,7 @@ export class RankIndex {
   }
 
   #keyOf({ score, achievedAt }: Entry): number {
-    // A number without an order, such as NaN, would break the order of all other entries.
+    // A number out of order, such as NaN, would put everything else out of order too.
     if (!Number.isSafeInteger(score) || !Number.isFinite(achievedAt)) {
       throw new RangeError(`Not an entry: score ${score}, achievedAt ${achievedAt}`);
     }

@@ -12,7 +12,7 @@ async function run(t: Test, contents: Record<string, string>, signal = new Abort
   const results = new Map<string, FileResult>();
   const files = Object.keys(contents).map((name) => ({ path: `${folder}/${name}`, kind: 'unit' }) as const);
   await runFiles(files, {
-    env: process.env,
+    envOf: () => process.env,
     signal,
     onResult: (result) => results.set(result.path.slice(folder.length + 1), result),
   });

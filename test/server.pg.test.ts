@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { startEmbeddedPostgres } from '../dev/embedded-postgres.js';
+import { NODE_ARGUMENTS } from '../dev/testing/node-arguments.js';
 import { ActionToken } from '../schemas/action.js';
 import { EntryDetails } from '../schemas/leaderboard.js';
 import { Receipt } from '../schemas/score.js';
@@ -30,7 +31,7 @@ class Server {
   readonly #ended: Promise<unknown[]>;
 
   constructor(t: Test, directory: string, environment: Record<string, string>, ...nodeOptions: string[]) {
-    this.process = spawn(process.execPath, ['--enable-source-maps', ...nodeOptions, SERVER], {
+    this.process = spawn(process.execPath, [...NODE_ARGUMENTS, ...nodeOptions, SERVER], {
       cwd: directory,
       env: { PATH: process.env['PATH'], HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'warn', ...environment },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
@@ -318,7 +319,7 @@ t.test('an error that nobody has handled closes the service in order, with an ex
 
 t.test('on a terminal the log is for people, elsewhere it is JSON', async (t) => {
   const environment = { LOG_LEVEL: 'info', DATABASE_URL: await buildTestDatabase(t), PORT: '0' };
-  const command = `${process.execPath} --enable-source-maps ${SERVER}`;
+  const command = `${process.execPath} ${NODE_ARGUMENTS.join(' ')} ${SERVER}`;
   const terminal = spawn('script', ['-qefc', command, '/dev/null'], {
     cwd: newFolder(t),
     env: { PATH: process.env['PATH'], HOST: '127.0.0.1', ...environment },

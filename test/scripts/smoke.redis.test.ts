@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { freePort } from '../../dev/free-port.js';
+import { NODE_ARGUMENTS } from '../../dev/testing/node-arguments.js';
 import { Entries } from '../../schemas/leaderboard.js';
 import type { AppConfig } from '../../src/config.js';
 import { eventually, startApi } from '../api.js';
@@ -15,7 +16,7 @@ const SCRIPT = fileURLToPath(new URL('../../scripts/smoke.js', import.meta.url))
 
 async function smoke(args: string[], environment: NodeJS.ProcessEnv = {}) {
   const began = performance.now();
-  const child = spawn(process.execPath, ['--enable-source-maps', SCRIPT, ...args], {
+  const child = spawn(process.execPath, [...NODE_ARGUMENTS, SCRIPT, ...args], {
     env: { PATH: process.env['PATH'], ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

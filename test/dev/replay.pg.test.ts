@@ -8,6 +8,7 @@ import { type Entries, leaderboardOf } from '@scoreboard/client';
 import t, { type Test } from 'tap';
 import { play } from '../../dev/replay/play.js';
 import { Screen } from '../../dev/replay/screen.js';
+import { NODE_ARGUMENTS } from '../../dev/testing/node-arguments.js';
 import { buildTestApp } from '../helper.js';
 
 const WORLD_CUP = 'seeds/worldcup-2026.json';
@@ -24,7 +25,7 @@ async function startService(t: Test) {
 
 /** Starts the replay as a process with only this environment. */
 function start(args: string[], environment: Environment, cwd = process.cwd()) {
-  return spawn(process.execPath, ['--enable-source-maps', SCRIPT, ...args], {
+  return spawn(process.execPath, [...NODE_ARGUMENTS, SCRIPT, ...args], {
     env: { PATH: process.env['PATH'], ...environment },
     cwd,
     stdio: ['ignore', 'pipe', 'pipe'],

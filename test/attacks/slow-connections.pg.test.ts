@@ -8,6 +8,8 @@ import { openRaw } from '../live/live-server.js';
 import { openSocket } from '../raw-http.js';
 
 t.setTimeout(120_000);
+// They wait for limits of many seconds.
+t.jobs = 4;
 
 process.on('warning', ({ message }) => t.fail(message));
 

@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
+import { NODE_ARGUMENTS } from '../../dev/testing/node-arguments.js';
 import { eventually } from '../api.js';
 import { PrometheusServer } from '../deploy/prometheus-server.js';
 import { buildTestApp } from '../helper.js';
@@ -13,7 +14,7 @@ import { buildTestApp } from '../helper.js';
 const SCRIPT = fileURLToPath(new URL('../../scripts/watch-rollback.js', import.meta.url));
 
 async function watch(args: string[], path = process.env['PATH']) {
-  const child = spawn(process.execPath, ['--enable-source-maps', SCRIPT, ...args], {
+  const child = spawn(process.execPath, [...NODE_ARGUMENTS, SCRIPT, ...args], {
     env: { PATH: path },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -9,7 +9,7 @@ t.test('tap runs a test by its source, with the database that it needs', async (
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(TAP|TEST_)/.test(name)));
   const run = (...args: string[]) =>
     promisify(execFile)('node_modules/.bin/tap', [...args, '--reporter=tap'], { env });
-  const { stdout } = await run('test/changes/change-feed.test.ts');
-  t.match(stdout, /^ok 1 - test\/changes\/change-feed\.test\.ts /m);
+  const { stdout } = await run('test/changes/change-feed.pg.test.ts');
+  t.match(stdout, /^ok 1 - test\/changes\/change-feed\.pg\.test\.ts /m);
   t.match(stdout, /^# \{ total: \d+, pass: \d+ \}$/m);
 });

@@ -7,7 +7,7 @@ export default fp(
     app.addHook('onRequest', ({ raw: { rawHeaders, httpVersion } }, _reply, done) => {
       const hosts = count(rawHeaders, 'host');
       if (hosts > 1 || (hosts === 0 && httpVersion === '1.1'))
-        done(new Problem('validation-failed', 'HTTP/1.1 asks for one Host header.'));
+        done(new Problem('validation-failed', 'HTTP/1.1 requires exactly one Host header.'));
       else done();
     });
   },

@@ -1,18 +1,18 @@
 import swagger from '@fastify/swagger';
 import fp from 'fastify-plugin';
 
-const DESCRIPTION = `Live leaderboards for games. A player finishes an *action*; an **action token**, signed and good for one
-use, was issued for it before. Posting the token to \`/v1/scores\` counts its points exactly once, and every board they feed
-shows them a moment later, over \`/v1/leaderboards/{id}/stream\` too.
+const DESCRIPTION = `Live leaderboards for games. When a player begins an *action*, the game requests an **action token** for it:
+a signed permission to score once. When the action is finished, the game posts the token to \`/v1/scores\`. Its points count
+exactly once, and a moment later every board of the action shows them, also on \`/v1/leaderboards/{id}/stream\`.
 
 Errors are problem documents (RFC 9457) with a stable \`code\`.`;
 
 const TAGS = [
   { name: 'Auth', description: 'Guests, accounts, sessions, service accounts.' },
-  { name: 'Users', description: 'Who plays.' },
-  { name: 'Actions', description: 'What can be scored, and the tokens that prove it was earned.' },
+  { name: 'Users', description: 'Players.' },
+  { name: 'Actions', description: 'Actions and their tokens.' },
   { name: 'Scores', description: 'The ledger.' },
-  { name: 'Leaderboards', description: 'Rankings, read and live.' },
+  { name: 'Leaderboards', description: 'Leaderboards, read and streamed.' },
   { name: 'Admin', description: 'For operators.' },
   { name: 'Service', description: 'For machines.' },
 ];

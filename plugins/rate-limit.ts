@@ -80,7 +80,7 @@ export default fp<{ config: AppConfig }>(
       if (!isExceeded) return;
       throw new Problem(
         'rate-limited',
-        `Only ${max} of these are allowed in a while. Try again in ${reset} s.`,
+        `Only ${max} of these requests are allowed in this period. Try again in ${reset} s.`,
         { retryAfter: reset },
       );
     });

@@ -9,9 +9,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       onRequest: app.authenticate,
       schema: {
-        summary: 'Get a token for an action that begins now',
+        summary: 'Request a token for an action that begins now',
         description:
-          'A player gets one for itself, for actions that players may issue. A game server gets one for any action and any user, and may fix the points.',
+          'Players get tokens for themselves, for actions whose issuer is `player`. Game servers get tokens for any action and any user, and may fix the points.',
         tags: ['Actions'],
         security: [{ bearer: [] }],
         body: ActionTokenRequest,

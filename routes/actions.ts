@@ -8,7 +8,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     '/v1/actions',
     {
       schema: {
-        summary: 'What can be scored',
+        summary: 'All actions',
         tags: ['Actions'],
         security: [],
         response: { 200: answer(Actions), ...problemResponses() },

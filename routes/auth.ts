@@ -33,8 +33,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
       schema: {
         summary: 'Play at once, as a guest',
-        description:
-          'One call and a player can play. The account can be given a username and a password later.',
+        description: 'Creates a guest, who can play at once. A username and a password can be added later.',
         tags: ['Auth'],
         security: [],
         body: GuestRequest,
@@ -52,7 +51,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       config: { limit: 'auth' },
       schema: {
-        summary: 'Make an account',
+        summary: 'Create an account',
         tags: ['Auth'],
         security: [],
         body: Registration,
@@ -73,7 +72,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         summary: 'Log in with a password',
         description:
-          'After five wrong tries the account waits, twice as long after each further one, up to 15 minutes: 429 with `Retry-After`.',
+          'After five failed attempts the account must wait, twice as long after each further one, up to 15 minutes: 429 with `Retry-After`.',
         tags: ['Auth'],
         security: [],
         body: LoginRequest,
@@ -112,7 +111,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['Auth'],
         security: [{ bearer: [] }],
         response: {
-          204: Type.Null({ description: 'The session is over.' }),
+          204: Type.Null({ description: 'The session has ended.' }),
           ...problemResponses(...UNREAD_BODY_FAULTS, 'unauthenticated', 'forbidden'),
         },
       },

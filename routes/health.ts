@@ -14,12 +14,15 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       config: { limit: 'none' },
       schema: {
-        summary: 'Is everything there that the service needs?',
+        summary: 'Check PostgreSQL and Redis',
         tags: ['Service'],
         security: [],
         response: {
-          200: { ...answer(Health), description: 'Everything is there.' },
-          503: { ...answer(Health), description: 'Something is missing, or the service is shutting down.' },
+          200: { ...answer(Health), description: 'PostgreSQL and Redis are available.' },
+          503: {
+            ...answer(Health),
+            description: 'PostgreSQL or Redis is unavailable, or the service is shutting down.',
+          },
         },
       },
     },
@@ -39,7 +42,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       config: { limit: 'none' },
       schema: {
-        summary: 'Does the process live?',
+        summary: 'Check that the process runs',
         tags: ['Service'],
         security: [],
         response: { 200: answer(Liveness) },

@@ -13,7 +13,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         ...common,
         summary: 'Leaderboards by id, page by page',
-        description: 'Those that are hidden are left out.',
+        description: 'Without hidden leaderboards.',
         querystring: LeaderboardsQuery,
         response: { 200: answer(Leaderboards), ...problemResponses('validation-failed') },
       },

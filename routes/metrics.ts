@@ -7,13 +7,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       config: { limit: 'none' },
       schema: {
-        summary: 'What the service measures',
-        description: 'For Prometheus, in its text format.',
+        summary: 'Metrics',
+        description: 'In the text format of Prometheus.',
         tags: ['Service'],
         security: [],
         response: {
           200: {
-            description: 'All of it.',
+            description: 'All metrics.',
             content: { 'text/plain': { schema: MetricsText, example: MetricsText.examples[0] } },
           },
         },

@@ -17,7 +17,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         summary: 'Score',
         description:
-          'Counts a finished action, exactly once. A 200 means that the points are on disk. After an answer was lost, send the same token again: it is either counted now, or 409 says as what it was counted. A token that comes up against a limit of its action (429), or whose leaderboards are all frozen (409), is not used up.',
+          'Counts a finished action exactly once. A 200 means that the points are on disk. If the response is lost, send the same token again: it counts now, or a 409 returns the event that it counted as. A token that is rejected by a limit of its action (429), or because all its leaderboards are frozen (409), is not consumed.',
         tags: ['Scores'],
         security: [{ bearer: [] }],
         body: ScoreSubmission,

@@ -25,7 +25,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       ...user,
       schema: {
-        summary: 'Who am I?',
+        summary: 'My user',
         tags: ['Users'],
         security,
         response: { 200: answer(User), ...problemResponses('unauthenticated', 'forbidden', 'not-found') },
@@ -82,12 +82,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       ...user,
       schema: {
-        summary: 'Erase me',
-        description: 'Erases personal data, ends all sessions and leaves every board.',
+        summary: 'Erase my user',
+        description: 'Erases personal data, ends all sessions and removes the user from every board.',
         tags: ['Users'],
         security,
         response: {
-          204: Type.Null({ description: 'You are forgotten.' }),
+          204: Type.Null({ description: 'The user is erased.' }),
           ...problemResponses(...UNREAD_BODY_FAULTS, 'unauthenticated', 'forbidden'),
         },
       },
@@ -130,13 +130,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       ...gameServer,
       schema: {
-        summary: 'Bring your own player',
-        description: 'Makes a user, or answers with the one that has this `externalId`.',
+        summary: 'Register a player of your own system',
+        description: 'Creates a user, or returns the one with this `externalId`.',
         tags: ['Users'],
         security,
         body: NewUser,
         response: {
-          200: { description: 'There was one with this `externalId`.', ...answer(User) },
+          200: { description: 'The existing user with this `externalId`.', ...answer(User) },
           201: answer(User),
           ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden'),
         },
@@ -154,7 +154,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       ...gameServer,
       schema: {
-        summary: 'Open a session for a player you have logged in yourself',
+        summary: 'Open a session for a player whom your own system has logged in',
         tags: ['Users'],
         security,
         params: UserParams,
@@ -168,7 +168,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const found = await app.users.get(request.params.id);
       // Else a game server could make itself an administrator.
       if (found.role !== 'player')
-        throw new Problem('forbidden', `This user is no player, but ${found.role}.`);
+        throw new Problem('forbidden', `This user is not a player: its role is ${found.role}.`);
       reply.header('cache-control', 'no-store');
       return reply.code(201).send(await app.logins.open(found));
     },
@@ -178,7 +178,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     '/v1/users/:id',
     {
       schema: {
-        summary: 'Who is this?',
+        summary: 'A user',
         tags: ['Users'],
         security: [],
         params: UserParams,

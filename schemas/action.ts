@@ -18,25 +18,25 @@ const ActionRules = {
   points: PointsRange,
   leaderboards: Type.Array(LeaderboardId, { minItems: 1, maxItems: 16, uniqueItems: true }),
   issuer: Type.Union([Type.Literal('player'), Type.Literal('server')], {
-    description: 'Who may ask for its tokens: a player for itself, or only a trusted game server.',
+    description: 'Who may request its tokens: players for themselves, or only trusted game servers.',
   }),
   minDurationMs: Type.Integer({
     minimum: 0,
     maximum: 86_400_000,
-    description: 'How long the action takes at the least: a token cannot be used sooner.',
+    description: 'The minimum duration of the action: a token is rejected sooner.',
   }),
   cooldownMs: Type.Optional(
     Type.Integer({
       minimum: 1,
       maximum: 86_400_000,
-      description: 'How long after it has scored a user cannot score with it again.',
+      description: 'Time after a score in which the same user cannot score with this action again.',
     }),
   ),
   dailyLimit: Type.Optional(
     Type.Integer({
       minimum: 1,
       maximum: 1_000_000,
-      description: 'How often a user can score with it in a day of UTC.',
+      description: 'How often a user can score with this action in a day (UTC).',
     }),
   ),
 };
@@ -51,7 +51,7 @@ const EXAMPLE = {
 const ACTION = { id: 'finish-level', ...EXAMPLE };
 export const Action = Type.Object(
   { id: ActionId, ...ActionRules },
-  { $id: 'Action', description: 'An action, and what it is worth.', examples: [ACTION] },
+  { $id: 'Action', description: 'An action and its points.', examples: [ACTION] },
 );
 export type Action = Static<typeof Action>;
 export const Actions = List(ref(Action), {
@@ -70,9 +70,9 @@ export const ActionTokenRequest = Type.Object(
     action: ActionId,
     userId: Type.Optional({
       ...UserId,
-      description: 'For whom. Only for role `server`, which must name somebody.',
+      description: 'The user of the token. Only for role `server`, which must set it.',
     }),
-    points: Type.Optional({ ...Points, description: 'Exactly how many. Only for role `server`.' }),
+    points: Type.Optional({ ...Points, description: 'The exact points. Only for role `server`.' }),
   },
   { additionalProperties: false, examples: [{ action: 'collect-coin' }] },
 );

@@ -21,7 +21,7 @@ const Id = (prefix: string, what: string, example: string) =>
 export const UserId = Id('usr', 'A user.', 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb');
 export const EventId = Id('evt', 'A score event.', 'evt_01kcx7g2c4f9f8r8w5w3v0y6hd');
 export const ServiceAccountId = Id('svc', 'A service account.', 'svc_01kcx7d2m8f4q9t3v6w1y5z0ab');
-export const AuditId = Id('aud', 'What an administrator did.', 'aud_01kcx7h5r3e8n2p6s9t4v7w0yc');
+export const AuditId = Id('aud', 'An act of an administrator.', 'aud_01kcx7h5r3e8n2p6s9t4v7w0yc');
 export const TokenId = Id('tok', 'An action token.', 'tok_01kcx7fz9pe1cb2rr1n9h2kq5x');
 
 /** Source of a regular expression, without anchors. */
@@ -47,7 +47,7 @@ export const Title = Type.String({
   minLength: 1,
   maxLength: 100,
   pattern: VISIBLE_TEXT,
-  description: 'A name for people.',
+  description: 'A title to show.',
 });
 
 /** Points and scores: every integer that JSON carries exactly. */
@@ -67,16 +67,16 @@ export const Time = Type.String({
 export const Cursor = Type.String({
   minLength: 1,
   maxLength: 512,
-  description: 'The `nextCursor` of the page before.',
+  description: 'The `nextCursor` of the previous page.',
 });
 export const Limit = (fallback: number) =>
   defaulted(
-    Type.Integer({ minimum: 1, maximum: 100, default: fallback, description: 'How many items, at most.' }),
+    Type.Integer({ minimum: 1, maximum: 100, default: fallback, description: 'Maximum number of items.' }),
   );
 
 export const EventStatus = Type.Union(
   [Type.Literal('counted'), Type.Literal('held'), Type.Literal('voided')],
-  { description: 'Only what is counted is on the boards.' },
+  { description: 'Only counted events are on the boards.' },
 );
 export type EventStatus = Static<typeof EventStatus>;
 
@@ -84,7 +84,7 @@ export const Reason = Type.String({
   minLength: 1,
   maxLength: 500,
   pattern: '^[^\\u0000\\p{Cs}]+$',
-  description: 'Why, for the audit.',
+  description: 'The reason, for the audit.',
   examples: ['The key of game server 3 was leaked.'],
 });
 

@@ -17,21 +17,24 @@ import {
 const Rules = {
   title: Title,
   sort: Type.Union([Type.Literal('desc'), Type.Literal('asc')], {
-    description: 'Which scores stand on top.',
+    description: 'Whether high scores (`desc`) or low scores (`asc`) are at the top.',
   }),
   operator: Type.Union([Type.Literal('increment'), Type.Literal('best'), Type.Literal('latest')], {
-    description: 'What points do to a score: add up, count if better, or replace it.',
+    description:
+      'How points change a score: `increment` adds them, `best` keeps the better value, `latest` replaces the score.',
   }),
   maxPointsPerMinute: Type.Optional(
     Type.Integer({
       minimum: 1,
       maximum: Number.MAX_SAFE_INTEGER,
       description:
-        'How many points a user may gain here in any 60 s; those it loses make no room for more. An event beyond is held: it counts nowhere until an administrator releases it.',
+        'How many points a user may gain on this board in any 60 s; lost points do not raise the limit. An event above the limit is held: it counts on no board until an administrator releases it.',
     }),
   ),
   hidden: Type.Optional(
-    Type.Boolean({ description: 'Not in the list of leaderboards. Absent from answers unless true.' }),
+    Type.Boolean({
+      description: 'Whether it is omitted from the list of leaderboards. Absent from responses if false.',
+    }),
   ),
 };
 const RULES = { title: 'Global', sort: 'desc', operator: 'increment' };
@@ -45,10 +48,10 @@ export const Leaderboard = Type.Object(
     frozenAt: Type.Optional(
       Type.Unsafe<string>({
         ...Time,
-        description: 'Since when it takes no scores. Absent if it takes them.',
+        description: 'When it was frozen. Absent if it is not frozen.',
       }),
     ),
-    entries: Type.Integer({ description: 'How many there are.' }),
+    entries: Type.Integer({ description: 'The number of entries.' }),
   },
   { $id: 'Leaderboard', description: 'A leaderboard.', examples: [LEADERBOARD] },
 );
@@ -87,7 +90,7 @@ const ENTRY = {
 export const Entry = Type.Object(EntryFields, {
   $id: 'Entry',
   description:
-    'Ranks are unique: of equal scores the one reached first stands higher, then the smaller user id.',
+    'Ranks are unique: of equal scores, the one reached first ranks higher, then the smaller user id.',
   examples: [ENTRY],
 });
 export type Entry = Static<typeof Entry>;
@@ -95,8 +98,10 @@ export type Entry = Static<typeof Entry>;
 const State = {
   leaderboard: LeaderboardId,
   season: Type.Integer(),
-  version: Type.Integer({ description: 'Grows with every change, as long as the `ETag` begins alike.' }),
-  total: Type.Integer({ description: 'Entries on the whole board.' }),
+  version: Type.Integer({
+    description: 'Increases with every change, while the first part of the `ETag` is the same.',
+  }),
+  total: Type.Integer({ description: 'Number of entries on the whole board.' }),
 };
 const STATE = { leaderboard: 'global', season: 1, version: 7, total: 2048 };
 
@@ -104,7 +109,7 @@ export const Entries = Type.Object(
   { ...State, items: Type.Array(ref(Entry)), nextCursor: NextCursor },
   {
     $id: 'Entries',
-    description: 'Part of a leaderboard, in its order.',
+    description: 'A page of a leaderboard, in its order.',
     examples: [{ ...STATE, items: [ENTRY], nextCursor: null }],
   },
 );
@@ -115,16 +120,15 @@ export const EntryDetails = Type.Object(
     ...EntryFields,
     total: State.total,
     percentile: Type.Number({
-      description: 'The share of entries that this one stands above or at, in per cent.',
+      description: 'The share of entries at this rank or below, in per cent.',
     }),
     pointsToNextRank: Type.Union([Type.Integer(), Type.Null()], {
-      description:
-        'How many points better the score must be to overtake the entry just above. Null for the first.',
+      description: 'How much better the score must be to overtake the next entry above. Null for the first.',
     }),
   },
   {
     $id: 'EntryDetails',
-    description: 'Where one user stands.',
+    description: 'The entry of one user.',
     examples: [{ ...ENTRY, rank: 2, total: 2048, percentile: 99.95, pointsToNextRank: 21 }],
   },
 );
@@ -136,14 +140,14 @@ export const FriendEntries = Type.Object(
     items: Type.Array(
       Type.Object({
         ...EntryFields,
-        position: Type.Integer({ minimum: 1, description: 'Place in this list.' }),
+        position: Type.Integer({ minimum: 1, description: 'Position in this list.' }),
       }),
     ),
     nextCursor: NextCursor,
   },
   {
     $id: 'FriendEntries',
-    description: 'Those of the users who have an entry, in the order of the board.',
+    description: 'The entries of these users, in the order of the board. Users without an entry are omitted.',
     examples: [{ ...STATE, items: [{ ...ENTRY, rank: 12, position: 1 }], nextCursor: null }],
   },
 );
@@ -160,7 +164,7 @@ export const AroundQuery = Type.Object(
         minimum: 0,
         maximum: 50,
         default: 5,
-        description: 'Entries on each side, at most.',
+        description: 'Maximum number of entries on each side.',
       }),
     ),
   },
@@ -171,7 +175,7 @@ export const FriendsQuery = Type.Object(
     userIds: Type.String({
       minLength: 1,
       maxLength: 8_192,
-      description: 'Up to 100 user ids, with commas between them.',
+      description: 'Up to 100 user ids, separated by commas.',
       examples: ['usr_01kcx7f0w3e5tt9m6d7kq2x1zb,usr_01kcx7f9fye7n8e6c2p3rj4t5v'],
     }),
   },

@@ -20,13 +20,13 @@ import {
 const IssuedBy = Type.Union([Type.Literal('player'), ServiceAccountId]);
 const SigningKey = Type.String({
   pattern: '^key_[0-9a-f]{8}$',
-  description: 'The first 8 hexadecimal digits of the SHA-256 of the secret that has signed the token.',
+  description: 'The first 8 hexadecimal digits of the SHA-256 of the secret that signed the token.',
   examples: ['key_c0eded57'],
 });
 const Issuer = Type.String({
   pattern: `^player$|${SigningKey.pattern}|${ServiceAccountId.pattern}`,
   description:
-    'Where the token comes from: a service account that had it issued, `player`, or the key that has signed it.',
+    'The issuer of the token: the service account that requested it, `player`, or the key that signed it.',
   examples: ['key_c0eded57'],
 });
 const Moment = Type.String({ format: 'date-time', examples: ['2026-06-11T19:00:00.000Z'] });
@@ -56,21 +56,26 @@ export const AdminEvent = Type.Object(
     acceptedAt: Time,
     status: EventStatus,
     leaderboards: Type.Array(Type.Object({ id: LeaderboardId, season: Type.Integer() }), {
-      description: 'Where it counts, or would.',
+      description: 'The boards on which it counts, or would count.',
     }),
     tokenId: TokenId,
     issuedBy: Type.Unsafe<Static<typeof IssuedBy> | null>({
       anyOf: [...IssuedBy.anyOf, Type.Null()],
-      description: 'Who had the service issue the token. Null if it was minted elsewhere.',
+      description:
+        'The account that requested the token, or `player`. Null if the token was minted elsewhere.',
     }),
     signingKey: Type.Union([SigningKey, Type.Null()]),
   },
-  { $id: 'AdminEvent', description: 'A score event, as administrators see it.', examples: [ADMIN_EVENT] },
+  {
+    $id: 'AdminEvent',
+    description: 'A score event, with the data for administrators.',
+    examples: [ADMIN_EVENT],
+  },
 );
 export type AdminEvent = Static<typeof AdminEvent>;
 export const AdminEvents = List(ref(AdminEvent), {
   $id: 'AdminEvents',
-  description: 'Part of the ledger.',
+  description: 'A page of the ledger.',
   examples: [{ items: [ADMIN_EVENT], nextCursor: null }],
 });
 export type AdminEvents = Static<typeof AdminEvents>;
@@ -116,8 +121,8 @@ export const MassVoid = Type.Object(
   },
 );
 export const Voided = Type.Object(
-  { voided: Type.Integer({ description: 'How many events this call has voided.' }) },
-  { $id: 'Voided', description: 'They count no more.', examples: [{ voided: 31 }] },
+  { voided: Type.Integer({ description: 'Number of events that this call has voided.' }) },
+  { $id: 'Voided', description: 'The events no longer count.', examples: [{ voided: 31 }] },
 );
 
 export const ModeratedUser = Type.Object(
@@ -126,12 +131,12 @@ export const ModeratedUser = Type.Object(
     displayName: Type.String(),
     bannedAt: Type.Unsafe<string | null>({
       anyOf: [Time, Type.Null()],
-      description: 'Since when the user may read but not score; null if it may.',
+      description: 'When the user was banned from scoring; null if it is not banned.',
     }),
   },
   {
     $id: 'ModeratedUser',
-    description: 'A user, as administrators see it.',
+    description: 'A user, with the data for administrators.',
     examples: [
       {
         id: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
@@ -156,7 +161,7 @@ export const AuditEntry = Type.Object(
   {
     id: AuditId,
     at: Time,
-    actor: Type.String({ description: 'The service account or user who did it.' }),
+    actor: Type.String({ description: 'The service account or user that did it.' }),
     action: Type.Union(
       (
         [
@@ -174,16 +179,16 @@ export const AuditEntry = Type.Object(
         ] as const
       ).map((action) => Type.Literal(action)),
     ),
-    target: Type.String({ description: 'The id of what was changed; `events` for many.' }),
+    target: Type.String({ description: 'The id of the changed object; `events` for several events.' }),
     reason: Type.Union([Type.String(), Type.Null()]),
     details: Type.Record(Type.String(), Type.Unknown()),
   },
-  { $id: 'AuditEntry', description: 'What an administrator has done.', examples: [AUDIT_ENTRY] },
+  { $id: 'AuditEntry', description: 'An act of an administrator.', examples: [AUDIT_ENTRY] },
 );
 export type AuditEntry = Static<typeof AuditEntry>;
 export const AuditTrail = List(ref(AuditEntry), {
   $id: 'AuditTrail',
-  description: 'Part of the audit.',
+  description: 'A page of the audit.',
   examples: [{ items: [AUDIT_ENTRY], nextCursor: null }],
 });
 export type AuditTrail = Static<typeof AuditTrail>;

@@ -51,16 +51,19 @@ export const ProblemDocument = Type.Object(
     requestId: Type.String(),
     errors: Type.Optional(
       Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
-        description: 'Only with `validation-failed`: what is wrong, and where.',
+        description: 'Only with `validation-failed`: the errors and their paths.',
       }),
     ),
     original: Type.Optional(
       Type.Object(
         { eventId: Type.String(), acceptedAt: Type.String({ format: 'date-time' }) },
-        { description: 'Only with `action-token-replayed`, for the same user: what the token counted as.' },
+        {
+          description:
+            'Only with `action-token-replayed`, for the same user: the event that the token counted as.',
+        },
       ),
     ),
   },
-  { $id: 'Problem', description: 'What went wrong.' },
+  { $id: 'Problem', description: 'A problem document (RFC 9457).' },
 );
 export type ProblemDocument = Static<typeof ProblemDocument>;

@@ -9,11 +9,11 @@ export const ScoreSubmission = Type.Object(
     actionToken: Type.String({ minLength: 1, maxLength: 8_192 }),
     points: Type.Optional({
       ...Points,
-      description: 'Needed where the token leaves a range; must lie in it.',
+      description: 'Required if the token has a range of points; must be within it.',
     }),
     metadata: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {
-        description: 'A JSON object of up to 2 KiB, kept with the event.',
+        description: 'A JSON object of up to 2 KiB, stored with the event.',
       }),
     ),
   },
@@ -32,18 +32,20 @@ const BoardResult = Type.Object(
     id: LeaderboardId,
     season: Type.Integer(),
     score: Points,
-    previousScore: Type.Union([Points, Type.Null()], { description: 'Null if this made the entry.' }),
+    previousScore: Type.Union([Points, Type.Null()], {
+      description: 'Null if this score created the entry.',
+    }),
     rank: Type.Unsafe<Static<typeof Rank>>({
       ...Rank,
-      description: 'Null while the ranking is being rebuilt.',
+      description: 'Null while the board is being rebuilt.',
     }),
     previousRank: Rank,
   },
-  { description: 'It has counted there.' },
+  { description: 'A leaderboard on which the score has counted.' },
 );
 const SkippedBoard = Type.Object(
   { id: LeaderboardId, skipped: Type.Literal('frozen') },
-  { description: 'The leaderboard takes no scores. It has counted on the others.' },
+  { description: 'A leaderboard that takes no scores. The score has counted on the others.' },
 );
 
 export const Receipt = Type.Object(
@@ -55,10 +57,10 @@ export const Receipt = Type.Object(
     acceptedAt: Time,
     status: Type.Union([Type.Literal('counted'), Type.Literal('held')], {
       description:
-        'Held: more points than the board takes in a minute. Kept, but not on any board until it is released.',
+        "Held: above a board's limit of points in a minute. The event is stored, but on no board until it is released.",
     }),
     leaderboards: Type.Array(Type.Union([BoardResult, SkippedBoard]), {
-      description: 'Those that the action feeds, by id. Empty while the score is held.',
+      description: 'The leaderboards of the action, by id. Empty while the score is held.',
     }),
   },
   {

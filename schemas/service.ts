@@ -9,7 +9,7 @@ export const Health = Type.Object(
   },
   {
     $id: 'Health',
-    description: 'What the service needs, and whether it is there.',
+    description: 'The state of PostgreSQL and Redis.',
     examples: [{ status: 'ok', checks: { database: 'ok', redis: 'disabled' } }],
   },
 );
@@ -22,5 +22,5 @@ export const MetricsText = Type.String({
 
 export const Liveness = Type.Object(
   { status: Type.Literal('ok') },
-  { $id: 'Liveness', description: 'The process lives.', examples: [{ status: 'ok' }] },
+  { $id: 'Liveness', description: 'The process runs.', examples: [{ status: 'ok' }] },
 );

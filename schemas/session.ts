@@ -10,8 +10,8 @@ export const Session = Type.Object(
     accessToken: Type.String({ description: 'Sent as `Authorization: Bearer …`.' }),
     tokenType: Type.Literal('Bearer'),
     expiresIn: Type.Integer({ description: 'Seconds until the access token expires.' }),
-    refreshToken: Type.String({ description: 'Opaque, good for one use.' }),
-    refreshExpiresIn: Type.Integer({ description: 'Seconds until the session ends for good.' }),
+    refreshToken: Type.String({ description: 'Opaque, valid for one use.' }),
+    refreshExpiresIn: Type.Integer({ description: 'Seconds until the session ends.' }),
   },
   {
     $id: 'Session',

@@ -58,7 +58,7 @@ export const PublicUser = Type.Object(
   { id: UserId, displayName: Type.String(), createdAt: Time },
   {
     $id: 'PublicUser',
-    description: 'What anybody may know of a user.',
+    description: 'The public data of a user.',
     examples: [
       { id: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb', displayName: 'Ada', createdAt: '2026-06-11T19:00:00.000Z' },
     ],
@@ -107,7 +107,7 @@ export type ScoreEvent = Static<typeof ScoreEvent>;
 
 export const ScoreEvents = List(ref(ScoreEvent), {
   $id: 'ScoreEvents',
-  description: 'Part of a score history.',
+  description: 'A page of a score history.',
   examples: [{ items: [SCORE_EVENT], nextCursor: null }],
 });
 export type ScoreEvents = Static<typeof ScoreEvents>;

@@ -33,7 +33,7 @@ export async function audit(
   );
 }
 
-/** What administrators have done, newest first, before the given entry. */
+/** The acts of administrators, newest first, before the given entry. */
 export async function auditTrail(
   database: Queryable,
   limit: number,

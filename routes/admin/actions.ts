@@ -44,11 +44,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...common,
         summary: 'Delete an action',
         description:
-          'Its tokens are refused from now on; what was scored with it stays. Refused while events of it are held for review: release or void them first.',
+          'Its tokens are rejected from now on; its scores stay. Rejected while events of the action are held: release or void them first.',
         params: ActionParams,
         querystring: Deletion,
         response: {
-          204: Type.Null({ description: 'It is deleted.' }),
+          204: Type.Null({ description: 'Deleted.' }),
           ...problemResponses(
             'validation-failed',
             ...UNREAD_BODY_FAULTS,

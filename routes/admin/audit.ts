@@ -11,8 +11,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
-        summary: 'What administrators have done, newest first',
-        description: 'Who, when and why: one entry for each change, written with it.',
+        summary: 'The acts of administrators, newest first',
+        description: 'Who, when and why: one entry for each change, written in the same transaction.',
         querystring: AuditQuery,
         response: {
           200: answer(AuditTrail),

@@ -25,7 +25,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...common,
         summary: 'The ledger, newest first',
         description:
-          'What is held waits at `?status=held`. Anything else is quick to find by user, or within a time span.',
+          '`?status=held` lists held events. Other queries are fast if they name a user or a time span.',
         querystring: EventsQuery,
         response: {
           200: answer(AdminEvents),
@@ -49,9 +49,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
-        summary: 'Let a held event count',
+        summary: 'Release a held event',
         description:
-          'It counts as if it had not been held. One that counts already stays as it is; one that was voided cannot be released.',
+          'The event counts as if it had not been held. An event that already counts is not changed; a voided event cannot be released.',
         params: EventParams,
         body: Judgement,
         response: {
@@ -76,7 +76,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...common,
         summary: 'Void an event',
         description:
-          'The scores it counted for become what they would be without it. Its token stays used. One that is voided already stays as it is.',
+          'The scores are recomputed without this event. Its token remains consumed. An event that is already voided is not changed.',
         params: EventParams,
         body: Judgement,
         response: {
@@ -101,7 +101,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...common,
         summary: 'Void many events',
         description:
-          'All of a user, an action or an issuer that were accepted in a time span; each that is named narrows it down. Done a part at a time: if the call fails, send it again, and it goes on.',
+          'Voids the events of a user, an action or an issuer that were accepted in a time span; several filters are combined. The work is done in parts: if the call fails, send it again to continue.',
         body: MassVoid,
         response: {
           200: answer(Voided),

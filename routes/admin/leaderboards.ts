@@ -16,7 +16,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...common,
         summary: 'Create or replace a leaderboard',
         description:
-          'Once it has entries, `sort` and `operator` stay as they are. Other instances follow within a second. A leaderboard with the id of a deleted one begins with the next season.',
+          '`sort` and `operator` of a leaderboard with entries cannot be changed. Other instances apply the change within a second. A leaderboard with the id of a deleted one starts with the next season.',
         params: LeaderboardParams,
         body: LeaderboardRules,
         response: {
@@ -40,8 +40,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           ...common,
           summary: frozen ? 'Freeze a leaderboard' : 'Let a frozen leaderboard take scores again',
           description: frozen
-            ? 'It takes no scores from now on, on any instance. A score that feeds other leaderboards too counts there; one that feeds none is refused, and its token is not used up. Corrections by administrators still work. One that is frozen already stays as it is.'
-            : 'What it was sent while it was frozen does not count. One that takes scores already stays as it is.',
+            ? 'The leaderboard takes no more scores, on any instance. A score that also feeds other leaderboards counts there; if all are frozen, it is rejected and its token is not consumed. Administrators can still correct events. A frozen leaderboard is not changed.'
+            : 'Scores that were posted while it was frozen do not count. A leaderboard that is not frozen is not changed.',
           params: LeaderboardParams,
           body: Judgement,
           response: {
@@ -62,11 +62,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...common,
         summary: 'Delete a leaderboard',
         description:
-          'It is gone at once, with its streams; its scores are removed in the course of the next minutes. Refused while an action feeds it, and while it has entries unless it is frozen. Events that counted for it stay in the ledger.',
+          'The leaderboard and its streams end at once; its scores are deleted within the next minutes. Rejected while an action feeds it, and while it has entries unless it is frozen. Its events stay in the ledger.',
         params: LeaderboardParams,
         querystring: Deletion,
         response: {
-          204: Type.Null({ description: 'It is deleted.' }),
+          204: Type.Null({ description: 'Deleted.' }),
           ...problemResponses(
             'validation-failed',
             ...UNREAD_BODY_FAULTS,

@@ -15,7 +15,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...common,
         summary: 'Ban a user',
         description:
-          'From now on it may read but not score, on any instance. What it has scored stays until it is voided.',
+          'The user may still read but not score, on any instance. Its scores stay until they are voided.',
         params: UserParams,
         body: Judgement,
         response: {

@@ -48,8 +48,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
-        summary: 'The ranking, page by page',
-        description: 'Answers 304 without a body if `If-None-Match` names the state that is still current.',
+        summary: 'The entries, page by page',
+        description: 'Returns 304 without a body if `If-None-Match` has the current `ETag`.',
         params: LeaderboardParams,
         querystring: EntriesQuery,
         response: {
@@ -77,7 +77,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...common,
         summary: 'A list of friends',
         description:
-          'Those of the users who have an entry, each with its global rank and its position in this list.',
+          'The entries of these users, each with its global rank and its position in this list. Users without an entry are omitted.',
         params: LeaderboardParams,
         querystring: FriendsQuery,
         response: { 200: answer(FriendEntries), ...problemResponses('validation-failed', 'not-found') },
@@ -105,7 +105,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
-        summary: 'Where one user stands',
+        summary: 'The entry of one user',
         params: EntryParams,
         response: { 200: answer(EntryDetails), ...problemResponses('validation-failed', 'not-found') },
       },

@@ -18,9 +18,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       exposeHeadRoute: false,
       config: { isStream: true },
       schema: {
-        summary: 'The ranking, live',
+        summary: 'The live stream',
         description:
-          "Server-sent events: a `snapshot`, then a `leaderboard` event at each change of what you asked for; with `user`, also a `rank` event when that user's own standing changes. Every event carries the whole state, so a client that reconnects has missed nothing. Try it with `curl -N` or an EventSource: the page you may be reading this on waits for an end that does not come.",
+          "Server-sent events: a `snapshot`, then a `leaderboard` event at each change of the requested entries; with `user`, also a `rank` event at each change of that user's entry. Every event carries the whole state, so a client that reconnects misses nothing. Use `curl -N` or an EventSource: the page /docs waits for the end of a response, and this one does not end.",
         tags: ['Leaderboards'],
         security: [],
         params: LeaderboardParams,

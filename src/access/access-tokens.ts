@@ -93,7 +93,9 @@ export class AccessTokens {
     if (!isValid) this.#callers.set(token, { caller, until });
     const { id, sessionId } = caller;
     if (this.#options.revocations.has(sessionId ?? id)) {
-      throw unauthenticated(sessionId === null ? 'The service account is revoked.' : 'The session is over.');
+      throw unauthenticated(
+        sessionId === null ? 'The service account is revoked.' : 'The session has ended.',
+      );
     }
     return caller;
   }

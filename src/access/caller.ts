@@ -17,7 +17,7 @@ interface Authenticated {
 export function requireRole(...roles: Role[]): (request: Authenticated) => Promise<void> {
   return async ({ user }) => {
     if (!roles.includes(user.role))
-      throw new Problem('forbidden', `This needs the role ${roles.join(' or ')}.`);
+      throw new Problem('forbidden', `This requires the role ${roles.join(' or ')}.`);
   };
 }
 

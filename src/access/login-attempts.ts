@@ -74,7 +74,7 @@ export class LoginAttempts {
     const wait = await this.#shared('begin', keys, limits, () => this.#beginLocally(keys));
     if (wait <= 0) return;
     const retryAfter = Math.ceil(wait / 1000);
-    throw new Problem('rate-limited', `Too many tries for this account. Try again in ${retryAfter} s.`, {
+    throw new Problem('rate-limited', `Too many attempts for this account. Try again in ${retryAfter} s.`, {
       retryAfter,
     });
   }

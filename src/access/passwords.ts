@@ -15,7 +15,8 @@ const limit = pLimit(MAX_HASHING);
 
 /** @throws Problem `service-unavailable` if too many wait already */
 async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (limit.pendingCount >= MAX_WAITING) throw new Problem('service-unavailable', 'Too much is waiting.');
+  if (limit.pendingCount >= MAX_WAITING)
+    throw new Problem('service-unavailable', 'Too many requests are waiting.');
   return limit(work);
 }
 

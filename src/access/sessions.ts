@@ -99,7 +99,7 @@ export class Sessions {
     await this.revoke(sessionId);
     throw new Problem(
       'refresh-token-reused',
-      'This refresh token was used before. The session is over: log in again.',
+      'This refresh token was used before. The session has ended: log in again.',
     );
   }
 

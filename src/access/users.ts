@@ -224,7 +224,7 @@ function one([user]: User[], id: string): User {
 const unknown = (id: string) => new Problem('not-found', `There is no user "${id}".`);
 
 const alreadyRegistered = () =>
-  new Problem('forbidden', 'This account has a username and a password already.');
+  new Problem('forbidden', 'This account already has a username and a password.');
 
 async function uniqueUsername(username: string, write: Promise<User>): Promise<User> {
   try {

@@ -103,7 +103,7 @@ export async function putLeaderboard(client: Queryable, rules: LeaderboardRules)
   if (isOther && (await hasEntries(client, id, known))) {
     throw new Problem(
       'leaderboard-in-use',
-      `The leaderboard "${id}" has entries: sort and operator stay ${known.sort} and ${known.operator}.`,
+      `The leaderboard "${id}" has entries: sort and operator cannot be changed from ${known.sort} and ${known.operator}.`,
     );
   }
   await client.query(PUT, [id, title, sort, operator, maxPointsPerMinute, hidden]);

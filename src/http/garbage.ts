@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { Problem, problemDocument } from '../errors.js';
 
 const REASONS: Record<string, string> = {
-  ERR_HTTP_REQUEST_TIMEOUT: 'The request came too slowly.',
+  ERR_HTTP_REQUEST_TIMEOUT: 'The request arrived too slowly.',
   HPE_HEADER_OVERFLOW: 'The URL and the headers are too long.',
 };
 

@@ -46,13 +46,13 @@ export function asProblem(error: FastifyError | Error): Problem {
     'statusCode' in error && error.statusCode !== undefined ? CLIENT_FAULTS[error.statusCode] : undefined;
   if (code !== undefined) return new Problem(code, error.message, { cause: error });
   if (isDatabaseUnavailable(error)) {
-    return new Problem('service-unavailable', 'The database does not answer just now. Try again.', {
+    return new Problem('service-unavailable', 'The database does not respond. Try again.', {
       cause: error,
     });
   }
   return new Problem(
     'internal-error',
-    'Give the request id to whoever runs this service. Nothing is half done.',
+    'Report the request id to the operators of this service. Nothing was changed partially.',
     {
       cause: error,
     },

@@ -34,7 +34,7 @@ export async function closeFence(client: Queryable, leaderboard: string): Promis
     if (errorCode(error) !== SQLSTATE.lockNotAvailable) throw error;
     throw new Problem(
       'service-unavailable',
-      'The scores of this leaderboard did not pause in time. Try again.',
+      'Scores of this leaderboard are still being written. Try again.',
     );
   }
 }

@@ -18,7 +18,7 @@ const noSuchAction = (actionId: string): Problem =>
 const frozen = (actionId: string): Problem =>
   new Problem(
     'board-frozen',
-    `Every leaderboard that "${actionId}" feeds is frozen. The token is not used up.`,
+    `Every leaderboard that "${actionId}" feeds is frozen. The token is not consumed.`,
   );
 
 const banned = (): Problem => new Problem('user-banned', 'This user is banned: it may read but not score.');

@@ -109,7 +109,11 @@ export class Moderation {
       WHERE ${where} AND e.status <> 'voided' AND e.id < $${values.length + 1} ORDER BY e.id DESC LIMIT ${EVENTS_A_PAGE}`;
     let voided = 0;
     for (let before = LAST_EVENT; ; ) {
-      if (!goesOn()) throw new Problem('service-unavailable', `Cut short after ${voided}. Send it again.`);
+      if (!goesOn())
+        throw new Problem(
+          'service-unavailable',
+          `Interrupted after ${voided} events. Send the request again to continue.`,
+        );
       const { rows } = await this.#options.pool.query<{ id: string; userId: string }>(page, [
         ...values,
         before,
@@ -136,7 +140,7 @@ export class Moderation {
     return this.#setBan(userId, false, act);
   }
 
-  /** What administrators have done, newest first, before the given entry. */
+  /** The acts of administrators, newest first, before the given entry. */
   audit(limit: number, before: string | null): Promise<AuditEntry[]> {
     return auditTrail(this.#options.pool, limit, before);
   }

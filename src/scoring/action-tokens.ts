@@ -53,7 +53,7 @@ export class ActionTokens {
     const action = await this.#options.catalog.action(actionId);
     if (action === null) throw new Problem('not-found', `There is no action "${actionId}".`);
     if (caller.role === 'server') {
-      if (userId === undefined) throw invalid('/userId', 'is missing: whose action is it?');
+      if (userId === undefined) throw invalid('/userId', 'is missing');
       const range = pointsOf(action, points);
       const { id } = await this.#options.users.get(userId);
       return this.#sign(action, id, range, caller.id);

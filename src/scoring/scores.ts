@@ -103,13 +103,14 @@ export class Scores {
     const action = await catalog.action(claims.act);
     if (action === null) throw invalidToken(`there is no action "${claims.act}"`);
     if (result === 'premature')
-      throw new Problem('action-token-premature', `The action can be finished from ${when(claims.nbf)} on.`);
+      throw new Problem(
+        'action-token-premature',
+        `The action cannot be finished before ${when(claims.nbf)}.`,
+      );
     if (result === 'expired') {
       // A client that lost the answer and asks only now still learns that the score was counted.
       const replay = await ledger.replay(claims.jti, claims.sub);
-      throw (
-        replay ?? new Problem('action-token-expired', `The action token was good until ${when(claims.exp)}.`)
-      );
+      throw replay ?? new Problem('action-token-expired', `The action token expired at ${when(claims.exp)}.`);
     }
     return { action, claims, key };
   }

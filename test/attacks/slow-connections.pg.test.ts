@@ -71,7 +71,7 @@ t.test('whoever sends a request too slowly is cut off, and nobody else notices',
   for (const [what, socket] of Object.entries(slow)) {
     const { received, after } = await untilClosed(socket);
     t.comment(`${what}: after ${(after / 1000).toFixed(1)} s`);
-    t.match(received, /"detail":"The request came too slowly\."/, what);
+    t.match(received, /"detail":"The request arrived too slowly\."/, what);
   }
   await honest;
 });

@@ -83,6 +83,7 @@ t.test('every script, file and link in the documents exists', async (t) => {
     'SECURITY.md',
     '.github/PULL_REQUEST_TEMPLATE.md',
     'docs/deploying.md',
+    'docs/packages.md',
     'docs/security.md',
     ...decisions,
   ]) {

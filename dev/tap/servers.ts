@@ -10,6 +10,8 @@ import { startServers } from '../testing/servers.js';
 const ENVIRONMENT = '.tap/environment.json';
 const LOOK_EVERY_MS = 500;
 const owner = Number(process.argv[2]);
+// tap sends it to what its program `before` leaves running.
+process.on('SIGTERM', () => {});
 const servers = await startServers(['postgres']);
 mkdirSync(dirname(ENVIRONMENT), { recursive: true });
 writeFileSync(ENVIRONMENT, JSON.stringify(servers.envFor(['postgres'])));

@@ -1,6 +1,10 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
 import t from 'tap';
+import { query } from '../../dev/databases.js';
 
 t.setTimeout(240_000);
 
@@ -12,4 +16,12 @@ t.test('tap runs a test by its source, with the database that it needs', async (
   const { stdout } = await run('test/changes/change-feed.pg.test.ts');
   t.match(stdout, /^ok 1 - test\/changes\/change-feed\.pg\.test\.ts /m);
   t.match(stdout, /^# \{ total: \d+, pass: \d+ \}$/m);
+
+  const Environment = Type.Object({ TEST_POSTGRES_URL: Type.String() });
+  const written = Value.Parse(Environment, JSON.parse(readFileSync('.tap/environment.json', 'utf8')));
+  await t.rejects(
+    query(written.TEST_POSTGRES_URL, 'SELECT'),
+    { code: 'ECONNREFUSED' },
+    'which ends with tap',
+  );
 });

@@ -91,6 +91,7 @@ export default fp<{ config: AppConfig }>(
       onChange: (change) => received.receive(change),
       onResync: () => received.resync(),
     });
+    catalog.onRemoved((leaderboard) => boards.closeLeaderboard(leaderboard));
     app.addHook('onClose', async () => {
       boards.close();
       unapplied.close();

@@ -26,7 +26,8 @@ export async function purgeScores(pool: pg.Pool, limit: number): Promise<boolean
     const [board] = rows;
     if (board === undefined) return false;
     const { rowCount } = await client.query(DELETE, [board.id, board.through, limit]);
-    if (rowCount !== limit) {
+    // Fewer than the limit may be left of rows that another transaction has just deleted.
+    if (rowCount === 0) {
       await client.query('UPDATE leaderboards SET purged_through = $2 WHERE id = $1', [
         board.id,
         board.through,

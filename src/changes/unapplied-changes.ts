@@ -44,6 +44,7 @@ export class UnappliedChanges {
   applied(board: string, changeId: string): void {
     const key = keyOf(board, changeId);
     this.#expected.delete(key);
+    this.#applied.delete(key);
     if (this.#applied.size < MAX_APPLIED) this.#applied.set(key, performance.now() + REMEMBERED_MS);
   }
 

@@ -19,10 +19,10 @@ const RANKED = `${lines(ORDER)} AS lines
 FROM (SELECT ${ORDER}, version FROM ${BOARD} AND score IS NOT NULL
         AND (${ORDER}) > ($3::bigint, ${timestampAt('$4::float8')}, $5::text)
       ORDER BY ${ORDER} LIMIT ${ROWS_PER_READ}) page`;
-/** Of these the tombstones are made, which are kept no longer either. */
+/** Tombstones are made of these, and kept for ten minutes too. The newest two thousand are enough for late reports. */
 const REMOVED_LATELY = `${lines('user_id')}
 FROM (SELECT * FROM ${BOARD} AND score IS NULL AND achieved_at > now() - interval '10 minutes'
-      ORDER BY user_id LIMIT ${ROWS_PER_READ}) removed`;
+      ORDER BY achieved_at DESC LIMIT ${ROWS_PER_READ}) removed`;
 const FIRST = `
 SELECT (${lines(ORDER)} FROM (SELECT ${ORDER}, version FROM ${BOARD} AND score IS NOT NULL
                               ORDER BY ${ORDER} LIMIT ${ROWS_PER_READ}) page) AS lines,
@@ -37,7 +37,7 @@ const START: EntryChange = { userId: '', score: null, achievedAt: 0, version: 0 
 
 /**
  * All entries of a board at one moment, in pages in the board's order, so that each is placed quickly next to the one before.
- * The last page holds entries that were removed in the last ten minutes. The next page is read while one is taken over, and
+ * The last page holds the newest entries that were removed in the last ten minutes. The next page is read while one is taken over, and
  * other work of the process comes in between.
  *
  * All pages are of one snapshot. Otherwise an entry that moves from a part not yet read to a part already read would be

@@ -2,6 +2,6 @@ import { randomBytes } from 'node:crypto';
 
 const RANDOM_BYTES = 4;
 
-/** Names a period in which a board's versions can be compared. Later epochs sort higher, and none is used twice. */
+/** Names a period in which a board's versions can be compared. No epoch is used twice. */
 export const newEpoch = (): string =>
   `${Date.now().toString(36)}${randomBytes(RANDOM_BYTES).toString('hex')}`;

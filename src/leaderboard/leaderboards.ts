@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import type { Entry as EntryBody, Leaderboard } from '../../schemas/leaderboard.js';
 import type { DisplayNames } from '../access/display-names.js';
 import type { UnappliedChanges } from '../changes/unapplied-changes.js';
@@ -8,9 +9,11 @@ import type { BoardState, EntryState, UserRank } from './board-state.js';
 import type { BoardChange, Entry, RankChange, RankedEntry, ScoredChange, Sort } from './entry.js';
 import type { OpenBoards } from './open-boards.js';
 import { countEntries, countRanks } from './postgres-boards.js';
-import { type BoardReader, NotReady, type Page, type Projection } from './projection.js';
+import { type Board, type BoardReader, NotReady, type Page, type Projection } from './projection.js';
 import type { Tombstones } from './tombstones.js';
 
+/** Boards of one change that are written to at a time. */
+const BOARDS_AT_ONCE = 32;
 const UNKNOWN_RANKS: RankChange = { previousRank: null, rank: null };
 
 interface Definitions {
@@ -38,6 +41,10 @@ export class Leaderboards {
   /** Of pages, with their names: a projection gives the same page again as long as nothing has changed. */
   readonly #states = new WeakMap<Page, BoardState>();
 
+  /** A receipt needs ranks, so its boards are opened. */
+  readonly #open = (board: Board): Projection => this.#options.boards.use(board).projection;
+  readonly #toWrite = (board: Board): Projection => this.#options.boards.toWrite(board);
+
   constructor(options: LeaderboardsOptions) {
     this.#options = options;
   }
@@ -50,7 +57,7 @@ export class Leaderboards {
     const ranks: RankChange[] = changes.map(() => UNKNOWN_RANKS);
     const unranked: { readonly index: number; readonly change: ScoredChange & { readonly sort: Sort } }[] =
       [];
-    await this.#eachBoard(changeId, changes, async (projection, ofBoard) => {
+    await this.#eachBoard(changeId, changes, this.#open, async (projection, ofBoard) => {
       const applied = await projection.apply(
         changeId,
         ofBoard.map(([, change]) => change),
@@ -73,7 +80,7 @@ export class Leaderboards {
 
   /** Takes over corrections that this instance has committed. */
   async apply(changeId: string, changes: readonly BoardChange[]): Promise<void> {
-    await this.#eachBoard(changeId, changes, async (projection, ofBoard) => {
+    await this.#eachBoard(changeId, changes, this.#toWrite, async (projection, ofBoard) => {
       await projection.apply(
         changeId,
         ofBoard.map(([, change]) => change),
@@ -89,14 +96,14 @@ export class Leaderboards {
     boards: readonly BoardKey[],
   ): Promise<void> {
     this.#options.names.set(userId, displayName);
-    await this.#each(changeId, boards, (projection) => projection.rename(changeId, userId));
+    await this.#each(changeId, boards, this.#toWrite, (projection) => projection.rename(changeId, userId));
   }
 
   /** A user with entries on these boards is erased. */
   async erase(changeId: string, userId: string, boards: readonly BoardKey[]): Promise<void> {
     this.#options.erased.add(userId, Number.POSITIVE_INFINITY);
     this.#options.names.forget(userId);
-    await this.#each(changeId, boards, (projection) => projection.erase(changeId, userId));
+    await this.#each(changeId, boards, this.#toWrite, (projection) => projection.erase(changeId, userId));
   }
 
   /** The board of a leaderboard's current season. */
@@ -145,11 +152,6 @@ export class Leaderboards {
     return this.#state(board, await this.#read(board, (reader) => reader.many(userIds)));
   }
 
-  /** The board's top, for the live stream. */
-  top(board: BoardKey, limit: number): Promise<BoardState> {
-    return this.page(board, limit);
-  }
-
   /** A user's own rank, for the live stream: no display name is read. */
   async userRank(board: BoardKey, userId: string): Promise<UserRank> {
     const placement = await this.#read(board, (reader) => reader.placement(userId));
@@ -196,6 +198,7 @@ export class Leaderboards {
   async #eachBoard<C extends BoardChange>(
     changeId: string,
     changes: readonly C[],
+    projectionOf: (board: Board) => Projection,
     work: (
       projection: Projection,
       ofBoard: readonly (readonly [index: number, change: C])[],
@@ -208,29 +211,32 @@ export class Leaderboards {
       groups.set(change.board.text, group);
     }
     const boards = [...groups.values()].map(({ board }) => board);
-    await this.#each(changeId, boards, (projection) =>
+    await this.#each(changeId, boards, projectionOf, (projection) =>
       work(projection, groups.get(projection.board.key.text)?.ofBoard ?? []),
     );
   }
 
-  /** Does the work on these boards, which are opened if they are cold, and announces them. */
+  /** Does the work on these boards, some at a time, and announces them. */
   async #each(
     changeId: string,
     boards: readonly BoardKey[],
+    projectionOf: (board: Board) => Projection,
     work: (projection: Projection) => Promise<void>,
   ): Promise<void> {
-    await Promise.all(boards.map((board) => this.#change(changeId, board, work)));
+    const limit = pLimit(BOARDS_AT_ONCE);
+    await limit.map(boards, (board) => this.#change(changeId, board, projectionOf, work));
   }
 
   async #change(
     changeId: string,
     board: BoardKey,
+    projectionOf: (board: Board) => Projection,
     work: (projection: Projection) => Promise<void>,
   ): Promise<void> {
     const { catalog, boards, unapplied } = this.#options;
     try {
       const { sort } = await catalog.leaderboard(board.leaderboard);
-      await work(boards.use({ key: board, sort }).projection);
+      await work(projectionOf({ key: board, sort }));
       unapplied.applied(board.text, changeId);
     } catch (error) {
       // A projection that is not ready is loaded from PostgreSQL, where the change is. A deleted leaderboard needs nothing.

@@ -64,20 +64,21 @@ export class MemoryProjection implements Projection {
   }
 
   /** Reads every entry from PostgreSQL. */
-  async load(): Promise<void> {
+  async load(signal?: AbortSignal): Promise<void> {
     const index = this.#index;
-    await loads(() => this.#fill(index));
+    await loads(() => this.#fill(index, signal));
   }
 
-  async #fill(index: RankIndex): Promise<void> {
-    if (this.#index !== index) return;
+  async #fill(index: RankIndex, signal?: AbortSignal): Promise<void> {
+    const isOver = () => this.#index !== index || signal?.aborted === true;
+    if (isOver()) return;
     for await (const entries of entriesInOrder(this.#pool, this.board)) {
-      if (this.#index !== index) return;
+      if (isOver()) return;
       index.append(entries.filter(hasScore));
       for (const { userId, score, version } of entries)
         if (score === null) this.#tombstones.add(userId, version);
     }
-    if (this.#index !== index) return;
+    if (isOver()) return;
     const changes = this.#waiting?.values() ?? [];
     this.#waiting = undefined;
     for (const change of changes) this.#take(change);

@@ -27,7 +27,7 @@ interface OpenBoardsOptions {
   /** Makes the projection of a board, which is not loaded yet. */
   readonly project: (board: Board) => Projection;
   readonly database: Queryable;
-  /** Memory that projections may take in this process. The one used last stays open whatever it takes. */
+  /** Memory that projections may take in this process. One that is larger by itself is still opened. */
   readonly maxBytes: number;
   /** Called when a cold board is opened. */
   readonly onOpen?: () => void;
@@ -94,6 +94,11 @@ export class OpenBoards {
     return this.#boards.get(key.text)?.projection;
   }
 
+  /** The projection of a board, to write a change to. A cold board is not opened: what is shared in Redis changes there. */
+  toWrite(board: Board): Projection {
+    return this.peek(board.key) ?? this.#options.project(board);
+  }
+
   projections(): Projection[] {
     return [...this.#boards.values()].map(({ projection }) => projection);
   }
@@ -111,6 +116,12 @@ export class OpenBoards {
   /** Changes of any board may have been missed. */
   reloadAll(): void {
     for (const { projection } of this.#boards.values()) this.reload(projection.board.key);
+  }
+
+  /** Closes the boards of a deleted leaderboard. */
+  closeLeaderboard(leaderboard: string): void {
+    for (const [text, { projection }] of this.#boards)
+      if (projection.board.key.leaderboard === leaderboard) this.#forget(text);
   }
 
   close(): void {
@@ -138,7 +149,7 @@ export class OpenBoards {
 
   async #load(open: OpenBoard, signal: AbortSignal): Promise<void> {
     const { projection } = open;
-    while (!projection.isReady && !signal.aborted) await projection.load();
+    while (!projection.isReady && !signal.aborted) await projection.load(signal);
     if (signal.aborted) return;
     open.loadingSince = undefined;
     this.#account(open);
@@ -149,7 +160,7 @@ export class OpenBoards {
     const { bytes } = open.projection;
     this.#bytes += bytes - open.bytes;
     open.bytes = bytes;
-    if (this.#bytes > this.#options.maxBytes) this.#shrink();
+    if (this.#bytes > this.#options.maxBytes) this.#shrink(open);
   }
 
   #sweep(): void {
@@ -160,9 +171,10 @@ export class OpenBoards {
     }
   }
 
-  #shrink(): void {
-    const byUse = [...this.#boards].sort(([, a], [, b]) => a.usedAt - b.usedAt);
-    byUse.pop();
+  /** Closes other boards than this one, which has grown. */
+  #shrink(kept: OpenBoard): void {
+    const byUse = [...this.#boards].filter(([, open]) => open !== kept);
+    byUse.sort(([, a], [, b]) => a.usedAt - b.usedAt);
     for (const [text] of byUse) {
       if (this.#bytes <= SWEPT_TO * this.#options.maxBytes) return;
       this.#forget(text);

@@ -55,9 +55,10 @@ export interface Projection extends BoardReader {
   markStale(): void;
   /**
    * Makes the board ready, unless it becomes stale again meanwhile.
+   * @param signal ends the load at its next page, as when the board is closed meanwhile
    * @throws what PostgreSQL or Redis fails with, or `NotReady`
    */
-  load(): Promise<void>;
+  load(signal?: AbortSignal): Promise<void>;
   /**
    * Takes over committed changes. Repeats and disorder do no harm.
    * @returns the ranks of each change, or null if the board is not ready

@@ -61,7 +61,8 @@ interface RedisBoardsOptions {
  * A verification of a board is *pending* where changes may have bypassed Redis: when it is opened, after a connection was
  * lost (Redis may come back with an old file), and when a write failed. It is not read until it has been compared.
  *
- * At rest this costs one command each half second, however many boards there are.
+ * At rest this costs one command each half second, and each sync interval one for each board that is open. A board that is
+ * not used is closed.
  */
 export class RedisBoards {
   readonly #options: RedisBoardsOptions;
@@ -107,7 +108,7 @@ export class RedisBoards {
     const projection = new RedisProjection(
       board,
       redis,
-      (projection) => this.#verify(projection),
+      (projection, signal) => this.#verify(projection, signal),
       () => reload(board.key),
     );
     projection.markStale();
@@ -153,8 +154,16 @@ export class RedisBoards {
   /** After a connection was lost, changes may have been missed, and Redis may have lost data. */
   #watch(client: RedisClient): void {
     const { reloadAll } = this.#options;
-    client.on('close', reloadAll);
-    // A cluster client reconnects to a node that is away at each command: only a connection that worked can have missed something.
+    // The client closes after each failed try to connect as well: only a connection that worked can have missed something.
+    let hasWorked = client.status === 'ready';
+    client.on('ready', () => {
+      hasWorked = true;
+    });
+    client.on('close', () => {
+      if (hasWorked) reloadAll();
+      hasWorked = false;
+    });
+    // A cluster client reconnects to a node that is away at each command.
     const connected = new WeakSet<Redis>();
     const watchNode = (node: Redis) => {
       if (node.status === 'ready') connected.add(node);
@@ -197,7 +206,8 @@ export class RedisBoards {
         const { reconciled } = keysOf(projection.board.key);
         const ttl = Math.ceil(syncIntervalMs * 0.9);
         const isOurTurn = (await inTime(redis.client.set(reconciled, 1, 'PX', ttl, 'NX'))) !== null;
-        if (isOurTurn) await this.#limit(() => this.#reconcile(projection));
+        // Beside the verifications that reads wait for, not in their queue.
+        if (isOurTurn) await this.#reconcile(projection);
         else projection.drift = 0;
       } catch (error) {
         onError(error);
@@ -206,18 +216,20 @@ export class RedisBoards {
   }
 
   /** Compares the board until no verification is pending. Joins a comparison under way. */
-  #verify(projection: RedisProjection): Promise<void> {
+  #verify(projection: RedisProjection, signal?: AbortSignal): Promise<void> {
     const running = this.#verifying.get(projection);
     if (running !== undefined) return running;
-    const verifying = this.#untilVerified(projection).finally(() => this.#verifying.delete(projection));
+    const verifying = this.#untilVerified(projection, signal).finally(() =>
+      this.#verifying.delete(projection),
+    );
     this.#verifying.set(projection, verifying);
     return verifying;
   }
 
-  async #untilVerified(projection: RedisProjection): Promise<void> {
+  async #untilVerified(projection: RedisProjection, closed?: AbortSignal): Promise<void> {
     const { redis } = this.#options;
     const { signal } = this.#closed;
-    while (!projection.isReady && !signal.aborted) {
+    while (!projection.isReady && !signal.aborted && closed?.aborted !== true) {
       if (redis.client.status !== 'ready') throw new NotReady('Redis is not connected');
       const isDone = await this.#limit(() => this.#reconcile(projection));
       if (!isDone) await delay(YIELD_MS, undefined, { signal, ref: false }).catch(() => {});

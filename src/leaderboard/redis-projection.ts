@@ -99,7 +99,7 @@ export class RedisProjection implements Projection {
   /** Entries that differed when this instance compared the board; 0 once another instance has compared it since. */
   drift = 0;
   readonly #redis: BoardRedis;
-  readonly #verify: (projection: RedisProjection) => Promise<void>;
+  readonly #verify: (projection: RedisProjection, signal?: AbortSignal) => Promise<void>;
   /** Called when the board turns out to be lost, or a write to have failed. */
   readonly #onStale: (projection: RedisProjection) => void;
   readonly #keys: ReturnType<typeof keysOf>;
@@ -108,7 +108,7 @@ export class RedisProjection implements Projection {
   constructor(
     board: Board,
     redis: BoardRedis,
-    verify: (projection: RedisProjection) => Promise<void>,
+    verify: (projection: RedisProjection, signal?: AbortSignal) => Promise<void>,
     onStale: (projection: RedisProjection) => void,
   ) {
     this.board = board;
@@ -127,8 +127,8 @@ export class RedisProjection implements Projection {
     this.pendingVerifications++;
   }
 
-  load(): Promise<void> {
-    return this.#verify(this);
+  load(signal?: AbortSignal): Promise<void> {
+    return this.#verify(this, signal);
   }
 
   async apply(changeId: string, changes: readonly EntryChange[]): Promise<RankChange[] | null> {

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { isNotFound } from '../errors.js';
 import type { BoardKey } from '../leaderboard/board-key.js';
 import type { BoardState } from '../leaderboard/board-state.js';
 import { Loop } from '../loop.js';
@@ -103,7 +104,8 @@ export class LiveBoard {
     if (this.isDeserted) return;
     const waiting = this.#waiting.length;
     const limit = Math.max(...this.#tops.keys());
-    const state = await this.#source.top(this.key, limit);
+    const state = await this.#read(limit);
+    if (state === null) return;
     if (this.#top !== null && isOlder(state, this.#top.state)) {
       // It lacks a change that is shown already.
       this.changed();
@@ -115,6 +117,17 @@ export class LiveBoard {
     this.#makeDue(this.#ranks.keys());
     for (const [, topic] of changed) await eachStream(topic.streams, catchUp);
     this.#resolve(waiting);
+  }
+
+  /** Null if the leaderboard was deleted: then its streams end, and their clients get a 404 when they reconnect. */
+  async #read(limit: number): Promise<BoardState | null> {
+    try {
+      return await this.#source.page(this.key, limit);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      this.close();
+      return null;
+    }
   }
 
   #resolve(waiting: number): void {

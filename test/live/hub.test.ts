@@ -185,12 +185,12 @@ t.test(
     // Every other answer is read now and given only after a later one could have overtaken it; every third is a
     // replica's, some versions behind.
     let calls = 0;
-    const past = [await reality.top(GLOBAL, 10)];
+    const past = [await reality.page(GLOBAL, 10)];
     const source: BoardSource = {
       userRank: (board, userId) => reality.userRank(board, userId),
-      async top(board, limit) {
+      async page(board, limit) {
         calls++;
-        const now = await reality.top(board, limit);
+        const now = await reality.page(board, limit);
         past.push(now);
         if (calls % 2 === 0) {
           await new Promise<void>((resolve) => {
@@ -229,7 +229,7 @@ t.test('a new epoch may count its versions from the start', async (t) => {
   let epoch = 'e1';
   const source: BoardSource = {
     userRank: (board, userId) => reality.userRank(board, userId),
-    top: async (board, limit) => ({ ...(await reality.top(board, limit)), epoch }),
+    page: async (board, limit) => ({ ...(await reality.page(board, limit)), epoch }),
   };
   const { hub, url } = await startLiveServer(t, { source });
   const watcher = new Watcher(t, `${url}/global`);

@@ -29,7 +29,7 @@ export class ScriptedSource implements BoardSource {
     this.version++;
   }
 
-  async top(board: BoardKey, limit: number): Promise<BoardState> {
+  async page(board: BoardKey, limit: number): Promise<BoardState> {
     this.limitsAsked.push(limit);
     await this.latency('top');
     const { version } = this;

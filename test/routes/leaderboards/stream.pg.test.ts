@@ -127,7 +127,7 @@ t.test('under load there is at most one event a flush interval, and the last sta
       for (; performance.now() < started + 1_000; writes++) await finishLevel(player, 1);
     }),
   );
-  const { items } = await app.leaderboards.top(GLOBAL, 10);
+  const { items } = await app.leaderboards.page(GLOBAL, 10);
   await watcher.until(({ data }) => JSON.stringify(data.items) === JSON.stringify(items));
   const elapsed = performance.now() - started;
   const events = watcher.received.length - 1;
@@ -325,7 +325,7 @@ t.test('what one instance writes shows on the stream of another within a second'
   );
   await ada.api.delete('/v1/users/me');
   await watcher.until(({ type, data }) => type === 'leaderboard' && data.total === 0);
-  t.same((await two.app.leaderboards.top(GLOBAL, 10)).items, []);
+  t.same((await two.app.leaderboards.page(GLOBAL, 10)).items, []);
 });
 
 t.test('the streams of a deleted leaderboard end, on every instance', async (t) => {
@@ -352,7 +352,7 @@ t.test('an instance that was deaf for a while shows what it has missed', async (
   const watcher = new Watcher(t, streamOf(two.url));
   await watcher.until(({ data }) => data.total === 2);
   await projected(two.app);
-  const before = await two.app.leaderboards.top(GLOBAL, 10);
+  const before = await two.app.leaderboards.page(GLOBAL, 10);
 
   const resynced = new Promise<void>((resolve) => two.app.changes.listen({ onResync: resolve }));
   await cutListeners(two, async () => {
@@ -362,7 +362,7 @@ t.test('an instance that was deaf for a while shows what it has missed', async (
     await ada.api.patch('/v1/users/me', { displayName: 'Countess' });
     await sleep(50);
     t.same(
-      (await two.app.leaderboards.top(GLOBAL, 10)).items.map(({ score }) => score),
+      (await two.app.leaderboards.page(GLOBAL, 10)).items.map(({ score }) => score),
       [10, 10],
       'it is deaf',
     );

@@ -30,7 +30,7 @@ export default fp<{ config: AppConfig }>(
     const database = app.pg.pool;
     const names = new DisplayNames(app.replica, database);
     const erased = new Tombstones();
-    const unapplied = new UnappliedChanges();
+    const unapplied = new UnappliedChanges((error) => app.faults.either(error, 'confirming a change'));
 
     const inRedis = (): RedisBoards => {
       const redis = new BoardRedis(app.redis, instance);
@@ -93,7 +93,7 @@ export default fp<{ config: AppConfig }>(
     });
     app.addHook('onClose', async () => {
       boards.close();
-      unapplied.close();
+      await unapplied.close();
       await redis?.close();
     });
 

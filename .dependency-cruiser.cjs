@@ -6,6 +6,20 @@
 const FASTIFY = '^node_modules/(fastify|fastify-[^/]+|@fastify/[^/]+)/';
 const WIRING = '^src/(app|server)\\.ts$';
 
+/** The folders of src/, from the bottom up: each imports only from folders in lines before its own. */
+const LAYERS = [
+  ['postgres', 'redis'],
+  ['changes', 'observability'],
+  ['access'],
+  ['leaderboard'],
+  ['ledger', 'live'],
+  ['catalog', 'moderation'],
+  ['scoring'],
+  ['http'],
+];
+/** The files beside them that are more than values and functions. */
+const ABOVE_THE_FOLDERS = 'app|server|start-faults|development-database|audit';
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
@@ -23,6 +37,28 @@ module.exports = {
       from: { path: '^src/[^/]+/', pathNot: '^src/http/' },
       to: { path: [FASTIFY, '^(plugins|routes)/', WIRING] },
     },
+    ...LAYERS.map((layer, i) => ({
+      name: `layer-of-${layer.join('-and-')}`,
+      comment:
+        'The folders of src/ stand on each other in one order, and those of one layer do not know each other.',
+      severity: 'error',
+      from: { path: `^src/(${layer.join('|')})/` },
+      to: { path: `^src/(${LAYERS.slice(i).flat().join('|')})/`, pathNot: `^src/$1/` },
+    })),
+    {
+      name: 'folders-of-src-have-a-layer',
+      comment: 'A new folder of src/ gets a line in LAYERS.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^src/[^/]+/', pathNot: `^src/(${LAYERS.flat().join('|')})/` },
+    },
+    {
+      name: 'files-beside-the-folders-are-the-bottom',
+      comment: 'ids.ts, errors.ts, loop.ts and the like: values and functions that all folders use.',
+      severity: 'error',
+      from: { path: '^src/[^/]+\\.ts$', pathNot: `^src/(${ABOVE_THE_FOLDERS})\\.ts$` },
+      to: { path: ['^src/[^/]+/', '^node_modules/(@types/)?(pg|ioredis|prom-client)/'] },
+    },
     {
       name: 'plugins-meet-as-decorators',
       comment: 'Plugins never import one another: they name each other in `dependencies` of fp().',
@@ -39,8 +75,8 @@ module.exports = {
       to: {
         path: '^(src|plugins)/',
         pathNot: [
-          '^src/(errors|audit)\\.ts$',
-          '^src/(access/caller|catalog/with-entries|http/network|leaderboard/board-key|scoring/rejections)\\.ts$',
+          '^src/(audit|board-key|errors)\\.ts$',
+          '^src/(access/caller|catalog/with-entries|http/network|scoring/rejections)\\.ts$',
         ],
         dependencyTypesNot: ['type-only'],
       },

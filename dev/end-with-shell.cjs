@@ -3,10 +3,11 @@ const closeWithGrace = require('close-with-grace');
 const SHELL = process.ppid;
 
 /**
- * npm starts a script by a shell, and a signal to npm ends that shell without reaching us: so we end when it does.
- * A signal to the whole group (Ctrl-C) reaches us too, and a second one would cut the closing short.
+ * npm runs a script in a shell. A SIGTERM to npm ends that shell and does not reach this process, which therefore ends when
+ * its shell has ended. Ctrl-C reaches all of them, and a second signal would cut the shutdown short.
  */
 exports.endWithShell = () => {
+  if (process.env.npm_lifecycle_event === undefined) return;
   const check = () => {
     if (process.ppid === SHELL) return;
     clearInterval(checks);

@@ -27,6 +27,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     users: Users;
     sessions: Sessions;
+    revocations: Revocations;
     serviceAccounts: ServiceAccounts;
     accessTokens: AccessTokens;
     logins: Logins;
@@ -66,6 +67,7 @@ export default fp<{ config: AppConfig }>(
     const attempts = new LoginAttempts(app.rateCounters);
     app.decorate('users', users);
     app.decorate('sessions', sessions);
+    app.decorate('revocations', revocations);
     app.decorate('serviceAccounts', serviceAccounts);
     app.decorate('accessTokens', accessTokens);
     app.decorate('logins', new Logins({ users, sessions, attempts, accessTokens }));
@@ -78,11 +80,7 @@ export default fp<{ config: AppConfig }>(
       }
     });
 
-    const load = async (): Promise<void> => {
-      await sessions.load();
-      for (const id of await serviceAccounts.revokedWithin(revocations.lifetime)) revocations.remember(id);
-    };
-    const reload = new Loop(load, {
+    const reload = new Loop(() => revocations.load(pool), {
       firstBackoffMs: RETRY_MS,
       maxBackoffMs: RETRY_MS,
       onError: (error) => app.faults.database(error, 'reading what was revoked'),
@@ -95,7 +93,7 @@ export default fp<{ config: AppConfig }>(
       onResync: () => reload.request(),
     });
     app.addHook('onClose', () => reload.stop());
-    await load();
+    await revocations.load(pool);
   },
   { name: 'auth', dependencies: ['db', 'change-feed', 'rate-limit'], fastify: '5.x' },
 );

@@ -30,7 +30,7 @@ export default fp<{ config: AppConfig }>(
     const database = app.pg.pool;
     const names = new DisplayNames(app.replica, database);
     const erased = new Tombstones();
-    const unapplied = new UnappliedChanges();
+    const unapplied = new UnappliedChanges((error) => app.faults.either(error, 'confirming a change'));
 
     const inRedis = (): RedisBoards => {
       const redis = new BoardRedis(app.redis, instance);
@@ -94,7 +94,7 @@ export default fp<{ config: AppConfig }>(
     catalog.onRemoved((leaderboard) => boards.closeLeaderboard(leaderboard));
     app.addHook('onClose', async () => {
       boards.close();
-      unapplied.close();
+      await unapplied.close();
       await redis?.close();
     });
 

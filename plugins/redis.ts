@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import fastifyRedis from '@fastify/redis';
 import fp from 'fastify-plugin';
 import type { AppConfig } from '../src/config.js';
+import { withDeadline } from '../src/deadline.js';
 import { connectRedis, type RedisClient } from '../src/redis/connection.js';
 
 declare module 'fastify' {
@@ -35,9 +35,7 @@ export default fp<{ config: AppConfig }>(
       client.disconnect();
       subscriber.disconnect();
     });
-    await Promise.race([once(client, 'ready'), delay(FIRST_CONNECTION_MS, undefined, { ref: false })]).catch(
-      () => {},
-    );
+    await withDeadline(once(client, 'ready'), FIRST_CONNECTION_MS, 'Redis is not there yet').catch(() => {});
     // @fastify/redis waits for its client to connect before the service starts. Redis may be down, so it sees a ready client.
     let registered = false;
     const patient = new Proxy(client, {

@@ -95,7 +95,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const { id } = request.user;
       const { sessions, changeId, boards } = await app.users.erase(id);
-      for (const sessionId of sessions) app.sessions.remember(sessionId);
+      for (const sessionId of sessions) app.revocations.remember(sessionId);
       await app.leaderboards.erase(changeId, id, boards);
       return reply.code(204).send(null);
     },

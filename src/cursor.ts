@@ -1,8 +1,8 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
+import type { BoardKey } from './board-key.js';
 import { invalid } from './errors.js';
-import type { BoardKey } from './leaderboard/board-key.js';
 
 const MAC_BYTES = 12;
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
+import { boardKey } from '../src/board-key.js';
 import { Cursors, type EntryCursor } from '../src/cursor.js';
-import { boardKey } from '../src/leaderboard/board-key.js';
 
 const cursors = new Cursors('a secret for cursors, only for tests');
 const safe = fc.maxSafeInteger();

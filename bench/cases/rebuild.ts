@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { to } from 'pg-copy-streams';
-import { boardKey } from '../../src/leaderboard/board-key.js';
+import { boardKey } from '../../src/board-key.js';
 import { MemoryProjection } from '../../src/leaderboard/memory-projection.js';
 import type { Board } from '../../src/leaderboard/projection.js';
 import { Reconciler } from '../../src/leaderboard/reconciler.js';

@@ -1,15 +1,29 @@
+import type { Queryable } from '../postgres/database.js';
+
+/** $1 seconds. */
+const REVOKED = `
+SELECT id FROM sessions WHERE revoked_at > now() - $1 * interval '1 second'
+UNION ALL
+SELECT id FROM service_accounts WHERE revoked_at > now() - $1 * interval '1 second'`;
+
 /**
  * The sessions and service accounts that were revoked recently, each kept until the last access token that names it has
  * expired.
  */
 export class Revocations {
-  /** Of an access token, in seconds. */
-  readonly lifetime: number;
+  readonly #lifetime: number;
   /** Id → when it may be forgotten, oldest first. */
   readonly #until = new Map<string, number>();
 
+  /** @param lifetime of an access token, in seconds */
   constructor(lifetime: number) {
-    this.lifetime = lifetime;
+    this.#lifetime = lifetime;
+  }
+
+  /** Reads what was revoked recently: at the start, and after changes may have been missed. */
+  async load(database: Queryable): Promise<void> {
+    const { rows } = await database.query<{ id: string }>(REVOKED, [this.#lifetime]);
+    for (const { id } of rows) this.remember(id);
   }
 
   has(id: string): boolean {
@@ -25,6 +39,6 @@ export class Revocations {
       if (until > now) break;
       this.#until.delete(old);
     }
-    this.#until.set(id, now + this.lifetime * 1000);
+    this.#until.set(id, now + this.#lifetime * 1000);
   }
 }

@@ -79,16 +79,7 @@ export class ServiceAccounts {
       return account.id;
     });
   }
-
-  /** The ids of those that were revoked within this many seconds. */
-  async revokedWithin(seconds: number): Promise<string[]> {
-    const { rows } = await this.#pool.query<{ id: string }>(
-      "SELECT id FROM service_accounts WHERE revoked_at > now() - $1 * interval '1 second'",
-      [seconds],
-    );
-    return rows.map(({ id }) => id);
-  }
 }
 
-/** Whatever parsers the connection has. */
+/** Independent of the parsers of the connection: operators' scripts have none of ours. */
 const ms = (column: string) => `floor(extract(epoch FROM ${column}) * 1000)::float8`;

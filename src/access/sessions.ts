@@ -37,7 +37,6 @@ RETURNING user_id AS "userId", expires_at AS "expiresAt"`;
 const ROTATED_BEFORE = `
 SELECT FROM sessions WHERE id = $1 AND family_hash = $2 AND secret_hash <> $3 AND expires_at > now()`;
 const REVOKE = 'UPDATE sessions SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL';
-const REVOKED = "SELECT id FROM sessions WHERE revoked_at > now() - $1 * interval '1 second'";
 const PURGE =
   'DELETE FROM sessions WHERE ctid = ANY (ARRAY(SELECT ctid FROM sessions WHERE expires_at < now() LIMIT $1))';
 
@@ -105,25 +104,12 @@ export class Sessions {
 
   /** Ends a session and its access tokens, at once and on every instance. */
   async revoke(sessionId: string): Promise<void> {
-    const { pool, writer } = this.#options;
+    const { pool, writer, revocations } = this.#options;
     await transact(pool, async (client) => {
       await client.query(REVOKE, [sessionId]);
       await announce(client, { type: 'session-revoked', id: newId('chg'), writer, sessionId });
     });
-    this.remember(sessionId);
-  }
-
-  /** Takes note of a session that this or another instance has revoked. */
-  remember(sessionId: string): void {
-    this.#options.revocations.remember(sessionId);
-  }
-
-  /** Reads which sessions were revoked lately: at the start, and after announcements may have been missed. */
-  async load(): Promise<void> {
-    const { rows } = await this.#options.pool.query<{ id: string }>(REVOKED, [
-      this.#options.revocations.lifetime,
-    ]);
-    for (const { id } of rows) this.remember(id);
+    revocations.remember(sessionId);
   }
 
   /** Deletes sessions that are over: at most `limit` of them. @returns how many */

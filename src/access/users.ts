@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import type { ScoreEvent, User } from '../../schemas/user.js';
+import { type BoardKey, boardKey } from '../board-key.js';
 import { announce } from '../changes/change.js';
 import { Problem } from '../errors.js';
 import { newId } from '../ids.js';
-import { type BoardKey, boardKey } from '../leaderboard/board-key.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { brokenConstraint } from '../postgres/errors.js';
 import { rfc3339 } from '../postgres/sql.js';

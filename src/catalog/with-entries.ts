@@ -1,5 +1,5 @@
 import type { Leaderboard } from '../../schemas/leaderboard.js';
-import { type BoardKey, boardKey } from '../leaderboard/board-key.js';
+import { type BoardKey, boardKey } from '../board-key.js';
 import type { LeaderboardDefinition } from './catalog.js';
 
 interface Totals {

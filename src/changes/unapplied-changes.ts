@@ -1,3 +1,5 @@
+import { Loop } from '../loop.js';
+
 /** The writer of a change has this long to apply it, in milliseconds. */
 const GRACE_MS = 500;
 const CHECK_EVERY_MS = 100;
@@ -21,10 +23,11 @@ export class UnappliedChanges {
   readonly #expected = new Map<string, Expected>();
   /** What was applied lately: until when each is remembered, in that order. A change may come in several parts. */
   readonly #applied = new Map<string, number>();
-  readonly #checks: NodeJS.Timeout;
+  readonly #checks: Loop;
 
-  constructor() {
-    this.#checks = setInterval(() => this.#check(), CHECK_EVERY_MS).unref();
+  /** @param onError a callback has thrown */
+  constructor(onError: (error: unknown) => void) {
+    this.#checks = new Loop(async () => this.#check(), { everyMs: CHECK_EVERY_MS, onError }).start();
   }
 
   /**
@@ -48,8 +51,8 @@ export class UnappliedChanges {
     if (this.#applied.size < MAX_APPLIED) this.#applied.set(key, performance.now() + REMEMBERED_MS);
   }
 
-  close(): void {
-    clearInterval(this.#checks);
+  close(): Promise<void> {
+    return this.#checks.stop();
   }
 
   #check(): void {

@@ -1,5 +1,5 @@
 import type { Entry } from '../../schemas/leaderboard.js';
-import type { BoardKey } from './board-key.js';
+import type { BoardKey } from '../board-key.js';
 
 /** Part of a board as its readers see it. `version` only grows within an `epoch`. */
 export interface BoardState {

@@ -1,4 +1,4 @@
-import type { BoardKey } from './board-key.js';
+import type { BoardKey } from '../board-key.js';
 
 export type Sort = 'asc' | 'desc';
 

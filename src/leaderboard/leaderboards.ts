@@ -1,10 +1,10 @@
 import pLimit from 'p-limit';
 import type { Entry as EntryBody, Leaderboard } from '../../schemas/leaderboard.js';
 import type { DisplayNames } from '../access/display-names.js';
+import { type BoardKey, boardKey } from '../board-key.js';
 import type { UnappliedChanges } from '../changes/unapplied-changes.js';
 import { isNotFound } from '../errors.js';
 import type { Queryable } from '../postgres/database.js';
-import { type BoardKey, boardKey } from './board-key.js';
 import type { BoardState, EntryState, UserRank } from './board-state.js';
 import type { BoardChange, Entry, RankChange, RankedEntry, ScoredChange, Sort } from './entry.js';
 import type { OpenBoards } from './open-boards.js';

@@ -1,6 +1,6 @@
+import type { BoardKey } from '../board-key.js';
 import { Loop } from '../loop.js';
 import type { Queryable } from '../postgres/database.js';
-import type { BoardKey } from './board-key.js';
 import { PostgresBoard } from './postgres-boards.js';
 import { type Board, type BoardReader, NotReady, type Projection } from './projection.js';
 
@@ -44,12 +44,13 @@ export class OpenBoards {
   /** By the text of the board key. */
   readonly #boards = new Map<string, OpenBoard>();
   readonly #listeners: ((board: BoardKey) => void)[] = [];
-  readonly #sweeps: NodeJS.Timeout;
+  readonly #sweeps: Loop;
   #bytes = 0;
 
   constructor(options: OpenBoardsOptions) {
     this.#options = options;
-    this.#sweeps = setInterval(() => this.#sweep(), SWEEP_EVERY_MS).unref();
+    const { onError } = options;
+    this.#sweeps = new Loop(async () => this.#sweep(), { everyMs: SWEEP_EVERY_MS, onError }).start();
   }
 
   get size(): number {
@@ -125,7 +126,7 @@ export class OpenBoards {
   }
 
   close(): void {
-    clearInterval(this.#sweeps);
+    void this.#sweeps.stop();
     for (const { loading } of this.#boards.values()) void loading.stop();
   }
 

@@ -1,6 +1,6 @@
+import type { BoardKey } from '../board-key.js';
 import type { Queryable } from '../postgres/database.js';
 import { timestampAt } from '../postgres/sql.js';
-import type { BoardKey } from './board-key.js';
 import {
   type Entry,
   type RankChange,

@@ -1,4 +1,4 @@
-import type { BoardKey } from './board-key.js';
+import type { BoardKey } from '../board-key.js';
 import type { Entry, EntryChange, RankChange, RankedEntry, Sort } from './entry.js';
 
 /** A board, and the order of its scores. */

@@ -1,8 +1,8 @@
 import type { DisplayNames } from '../access/display-names.js';
+import { type BoardKey, parseBoardKey } from '../board-key.js';
 import type { Change } from '../changes/change.js';
 import type { UnappliedChanges } from '../changes/unapplied-changes.js';
 import { isNotFound } from '../errors.js';
-import { type BoardKey, parseBoardKey } from './board-key.js';
 import type { EntryChange } from './entry.js';
 import type { OpenBoards } from './open-boards.js';
 import type { Projection } from './projection.js';

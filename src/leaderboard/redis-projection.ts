@@ -1,8 +1,8 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
+import type { BoardKey } from '../board-key.js';
 import type { RedisClient } from '../redis/connection.js';
 import { defineScripts, type Scripts } from '../redis/scripts.js';
-import type { BoardKey } from './board-key.js';
 import { type Entry, type EntryChange, type RankChange, type RankedEntry, sortKey } from './entry.js';
 import { type Board, NotReady, type Page, type Placement, type Projection } from './projection.js';
 import { BOARD_SCRIPTS, type BoardScript } from './redis-scripts.js';

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorCode } from '../error-code.js';
 import { Problem } from '../errors.js';
+import { Backoff } from '../loop.js';
 import { brokenConstraint, isDatabaseUnavailable, SQLSTATE } from '../postgres/errors.js';
 import { outOfRange } from './refusals.js';
 
@@ -104,7 +105,8 @@ export class BatchQueue<T extends Waiting> {
 
   /** Writes a batch, trying again as long as the fault may pass. */
   async #write(batch: T[]): Promise<void> {
-    for (let wait = FIRST_RETRY_MS; ; wait = Math.min(wait * 2, LAST_RETRY_MS)) {
+    const backoff = new Backoff(FIRST_RETRY_MS, LAST_RETRY_MS);
+    for (;;) {
       const overdue = performance.now() - PATIENCE_MS;
       const [due, late] = partition(batch, ({ arrivedAt }) => arrivedAt > overdue);
       for (const pending of late) {
@@ -121,7 +123,7 @@ export class BatchQueue<T extends Waiting> {
         if (!isWorthRetrying(error)) throw error;
         if (!isRace(error)) this.#options.onError(error);
       }
-      await delay(wait * (0.5 + Math.random() / 2));
+      await delay(backoff.next());
     }
   }
 

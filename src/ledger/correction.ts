@@ -1,6 +1,6 @@
+import { boardKey } from '../board-key.js';
 import { announce } from '../changes/change.js';
 import { newId } from '../ids.js';
-import { boardKey } from '../leaderboard/board-key.js';
 import type { BoardChange } from '../leaderboard/entry.js';
 import type { Queryable } from '../postgres/database.js';
 import { LOCK_PLAYERS, PASS_FENCES, RECOMPUTE } from './statements.js';

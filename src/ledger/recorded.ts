@@ -1,4 +1,4 @@
-import { boardKey } from '../leaderboard/board-key.js';
+import { boardKey } from '../board-key.js';
 import type { RankChange, ScoredChange } from '../leaderboard/entry.js';
 import type { BoardResult, EntryRow, RecordedScore, Skipped, SkippedBoard } from './submission.js';
 

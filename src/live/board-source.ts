@@ -1,4 +1,4 @@
-import type { BoardKey } from '../leaderboard/board-key.js';
+import type { BoardKey } from '../board-key.js';
 import type { BoardState, UserRank } from '../leaderboard/board-state.js';
 
 /** What the live stream reads. Otherwise both calls fail only while the database is away. */

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import type { BoardKey } from '../leaderboard/board-key.js';
+import type { BoardKey } from '../board-key.js';
+import { Loop } from '../loop.js';
 import type { BoardSource } from './board-source.js';
 import { type ConnectionSlot, ConnectionSlots } from './connection-slots.js';
 import { LiveBoard, type View } from './live-board.js';
@@ -34,13 +35,15 @@ export class Hub {
   /** By the text of the board key. */
   readonly #boards = new Map<string, LiveBoard>();
   readonly #streams = new Set<Stream>();
-  readonly #pings: NodeJS.Timeout;
+  readonly #pings: Loop;
   #closed = false;
 
   constructor(options: HubOptions) {
     this.#options = options;
     this.#slots = new ConnectionSlots(options.maxStreams, options.maxStreamsPerAddress);
-    this.#pings = setInterval(() => this.#ping(), options.pingIntervalMs).unref();
+    const { pingIntervalMs: everyMs, onError } = options;
+    const ping = () => eachStream(this.#streams, (stream) => stream.ping());
+    this.#pings = new Loop(ping, { everyMs, onError }).start();
   }
 
   /** Streams that are open or about to be. */
@@ -92,7 +95,7 @@ export class Hub {
   /** Ends every stream, each with its own time to reconnect. Nobody is admitted afterwards. */
   close(): void {
     this.#closed = true;
-    clearInterval(this.#pings);
+    void this.#pings.stop();
     for (const stream of this.#streams) stream.close();
   }
 
@@ -101,9 +104,5 @@ export class Hub {
     const board = new LiveBoard(key, source, flushIntervalMs, (error) => this.#options.onError(error));
     this.#boards.set(key.text, board);
     return board;
-  }
-
-  #ping(): void {
-    void eachStream(this.#streams, (stream) => stream.ping());
   }
 }

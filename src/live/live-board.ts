@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { BoardKey } from '../board-key.js';
 import { isNotFound } from '../errors.js';
-import type { BoardKey } from '../leaderboard/board-key.js';
 import type { BoardState } from '../leaderboard/board-state.js';
 import { Loop } from '../loop.js';
 import type { BoardSource } from './board-source.js';

@@ -5,8 +5,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import pg from 'pg';
 import t, { type Test } from 'tap';
+import { query } from '../../dev/databases.js';
 import { freePort } from '../../dev/free-port.js';
 import { findTestProgram } from '../../dev/test-program.js';
 import { migrate } from '../../src/postgres/migrate.js';
@@ -67,17 +67,6 @@ const listen = (folder: string, port: number) =>
     'log_min_messages=panic',
   ].flatMap((setting) => ['-c', setting]);
 
-async function rows(url: string, sql: string): Promise<unknown[]> {
-  const client = new pg.Client(url);
-  client.on('error', () => {});
-  await client.connect();
-  try {
-    return (await client.query(sql)).rows;
-  } finally {
-    await client.end();
-  }
-}
-
 t.test('the replica of the stack copies its primary, and follows it', async (t) => {
   const { folder, run, start } = machine(t);
   const [port, replicaPort] = [await freePort(), await freePort()];
@@ -112,7 +101,7 @@ t.test('the replica of the stack copies its primary, and follows it', async (t) 
   await run(script('primary.sh'), { PGDATA, ...connection, ...ofImage });
   await stop(first);
   start(primaryCommand, { PGDATA });
-  await eventually(() => rows(at(port), 'SELECT'), UP_WITHIN_MS);
+  await eventually(() => query(at(port), 'SELECT'), UP_WITHIN_MS);
   await migrate(at(port));
 
   // The remains of an interrupted copy.
@@ -128,15 +117,19 @@ t.test('the replica of the stack copies its primary, and follows it', async (t) 
     });
   const replica = startReplica();
   const count = () =>
-    rows(at(replicaPort), 'SELECT pg_is_in_recovery() AS standby, count(*)::int FROM leaderboards');
+    query(at(replicaPort), 'SELECT pg_is_in_recovery() AS standby, count(*)::int FROM leaderboards');
   await eventually(async () => assert.deepEqual(await count(), [{ standby: true, count: 1 }]), UP_WITHIN_MS);
   t.pass('what was there is there');
-  t.match(await rows(at(port), 'SELECT active FROM pg_replication_slots'), [{ active: true }], 'in its slot');
-  t.match(await rows(at(port), 'SHOW max_slot_wal_keep_size'), [{ max_slot_wal_keep_size: '10GB' }]);
+  t.match(
+    await query(at(port), 'SELECT active FROM pg_replication_slots'),
+    [{ active: true }],
+    'in its slot',
+  );
+  t.match(await query(at(port), 'SHOW max_slot_wal_keep_size'), [{ max_slot_wal_keep_size: '10GB' }]);
 
   await stop(replica);
   writeFileSync(join(data, 'kept'), '');
-  await rows(
+  await query(
     at(port),
     "INSERT INTO leaderboards (id, title, sort, operator) VALUES ('x', 'X', 'desc', 'best')",
   );

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import t from 'tap';
-import { boardKey } from '../../src/leaderboard/board-key.js';
+import { boardKey } from '../../src/board-key.js';
 import { keysOf } from '../../src/leaderboard/redis-projection.js';
 import { type RedisCluster, type RedisServer, startRedisCluster } from '../redis-server.js';
 import { cluster, type Run, underLoad } from './under-load.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { boardKey } from '../../src/leaderboard/board-key.js';
+import { boardKey } from '../../src/board-key.js';
 import { eventually, projected } from '../api.js';
 import { buildTestApp, buildTestDatabase } from '../helper.js';
 import { GameServer, newToken, openPool, prepare } from '../ledger/game-server.js';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { Test } from 'tap';
-import { boardKey } from '../../src/leaderboard/board-key.js';
+import { boardKey } from '../../src/board-key.js';
 import type { Entry, EntryChange, Sort } from '../../src/leaderboard/entry.js';
 import type { Board } from '../../src/leaderboard/projection.js';
 import { types } from '../../src/postgres/database.js';

@@ -3,11 +3,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { DisplayNames } from '../../src/access/display-names.js';
 import { Users } from '../../src/access/users.js';
+import { boardKey } from '../../src/board-key.js';
 import { Catalog } from '../../src/catalog/catalog.js';
 import { seedDemoActions } from '../../src/catalog/demo-actions.js';
 import { UnappliedChanges } from '../../src/changes/unapplied-changes.js';
 import { newId } from '../../src/ids.js';
-import { boardKey } from '../../src/leaderboard/board-key.js';
 import { Leaderboards } from '../../src/leaderboard/leaderboards.js';
 import { MemoryProjection } from '../../src/leaderboard/memory-projection.js';
 import { OpenBoards } from '../../src/leaderboard/open-boards.js';
@@ -34,7 +34,7 @@ async function openBoards(t: Test) {
     maxBytes: 2 ** 24,
     onError,
   });
-  const unapplied = new UnappliedChanges();
+  const unapplied = new UnappliedChanges(onError);
   const names = new DisplayNames(pool);
   const leaderboards = new Leaderboards({
     catalog,
@@ -47,7 +47,7 @@ async function openBoards(t: Test) {
   });
   t.teardown(() => {
     boards.close();
-    unapplied.close();
+    void unapplied.close();
   });
   const changes = new EventEmitter();
   boards.onChange(({ text }) => changes.emit('change', text));

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { boardKey } from '../../src/leaderboard/board-key.js';
+import { boardKey } from '../../src/board-key.js';
 import { OpenBoards } from '../../src/leaderboard/open-boards.js';
 import { type Board, NotReady, type Page, type Projection } from '../../src/leaderboard/projection.js';
 import type { Queryable } from '../../src/postgres/database.js';

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { DisplayNames } from '../../src/access/display-names.js';
+import { boardKey } from '../../src/board-key.js';
 import type { Change } from '../../src/changes/change.js';
 import { UnappliedChanges } from '../../src/changes/unapplied-changes.js';
 import { Problem } from '../../src/errors.js';
-import { boardKey } from '../../src/leaderboard/board-key.js';
 import { OpenBoards } from '../../src/leaderboard/open-boards.js';
 import type { Board, Page, Projection } from '../../src/leaderboard/projection.js';
 import { ReceivedChanges } from '../../src/leaderboard/received-changes.js';
@@ -76,10 +76,10 @@ async function open(t: Test, mode: 'memory' | 'redis') {
     maxBytes: 2 ** 20,
     onError,
   });
-  const unapplied = new UnappliedChanges();
+  const unapplied = new UnappliedChanges(onError);
   t.teardown(() => {
     boards.close();
-    unapplied.close();
+    void unapplied.close();
   });
   const confirmed: string[] = [];
   let confirm = async (changeId: string) => void confirmed.push(changeId);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { boardKey } from '../../src/leaderboard/board-key.js';
+import { boardKey } from '../../src/board-key.js';
 import type { VersionedEntry } from '../../src/leaderboard/entry.js';
 import type { Board } from '../../src/leaderboard/projection.js';
 import { Reconciler } from '../../src/leaderboard/reconciler.js';

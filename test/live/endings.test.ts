@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import t from 'tap';
-import { boardKey } from '../../src/leaderboard/board-key.js';
+import { boardKey } from '../../src/board-key.js';
 import {
   collectGarbage,
   eventually,

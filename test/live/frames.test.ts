@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { boardKey } from '../../src/leaderboard/board-key.js';
+import { boardKey } from '../../src/board-key.js';
 import { BoardFrames, entryJson, RankFrames, retryFrame } from '../../src/live/frames.js';
 
 const anyText = fc.oneof(

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { boardKey } from '../../src/leaderboard/board-key.js';
+import { boardKey } from '../../src/board-key.js';
 import type { BoardSource } from '../../src/live/board-source.js';
 import {
   databaseAway,

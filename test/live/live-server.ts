@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { EventSource } from 'eventsource';
 import type { Test } from 'tap';
-import { type BoardKey, boardKey } from '../../src/leaderboard/board-key.js';
+import { type BoardKey, boardKey } from '../../src/board-key.js';
 import type { BoardState, UserRank } from '../../src/leaderboard/board-state.js';
 import type { BoardSource } from '../../src/live/board-source.js';
 import { Hub, type HubOptions } from '../../src/live/hub.js';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import pg from 'pg';
 import t from 'tap';
+import { query } from '../../dev/databases.js';
 import { EntryDetails } from '../../schemas/leaderboard.js';
 import { migrate } from '../../src/postgres/migrate.js';
 import { eventually, newPlayer, startApi } from '../api.js';
@@ -16,19 +16,12 @@ import { SystemPostgres } from './system-postgres.js';
 
 const CONVERGED_MS = 60_000;
 
-async function sql(url: string, text: string): Promise<void> {
-  const client = new pg.Client(url);
-  await client.connect();
-  await client.query(text);
-  await client.end();
-}
-
 t.test('a dump of a database that is being written to, restored into a new one', async (t) => {
   const postgres = await SystemPostgres.start(t);
   const redis = await RedisServer.start(t);
   const redisClient = await connectTestRedis(t, redis.url);
   const settings = { REDIS_MODE: 'single', REDIS_URL: redis.url } as const;
-  await sql(postgres.url('postgres'), 'CREATE DATABASE scoreboard');
+  await query(postgres.url('postgres'), 'CREATE DATABASE scoreboard');
   const oldUrl = postgres.url('scoreboard');
   await migrate(oldUrl);
   const users = await prepare(oldUrl, 30);
@@ -60,7 +53,7 @@ t.test('a dump of a database that is being written to, restored into a new one',
   (await bea.api.delete('/v1/users/me')).isEmpty(204);
   await old.app.close();
 
-  await sql(postgres.url('postgres'), 'CREATE DATABASE restored');
+  await query(postgres.url('postgres'), 'CREATE DATABASE restored');
   const newUrl = postgres.url('restored');
   await postgres.run(
     'pg_restore',

@@ -1,4 +1,4 @@
-import { SLUG } from '../../schemas/common.js';
+import { SLUG } from '../schemas/common.js';
 
 /** Names one board: a leaderboard in one of its seasons. Further parts (a region, a division) would be added here. */
 export interface BoardKey {

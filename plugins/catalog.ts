@@ -14,7 +14,7 @@ declare module 'fastify' {
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const { pool } = app.pg;
-    const catalog = new Catalog(pool, app.instance);
+    const catalog = new Catalog(pool, app.instance, config.ACTION_TOKEN_TTL);
     const removals = new Loop(() => catalog.checkRemovals(), {
       onError: (error) => app.faults.database(error, 'reading the catalog'),
     });

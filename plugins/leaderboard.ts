@@ -2,7 +2,6 @@ import fp from 'fastify-plugin';
 import { DisplayNames } from '../src/access/display-names.js';
 import { UnappliedChanges } from '../src/changes/unapplied-changes.js';
 import type { AppConfig } from '../src/config.js';
-import { Cursors } from '../src/cursor.js';
 import { Leaderboards } from '../src/leaderboard/leaderboards.js';
 import { MemoryProjection } from '../src/leaderboard/memory-projection.js';
 import { OpenBoards } from '../src/leaderboard/open-boards.js';
@@ -11,6 +10,7 @@ import { Reconciler } from '../src/leaderboard/reconciler.js';
 import { RedisBoards } from '../src/leaderboard/redis-boards.js';
 import { BoardRedis, RedisProjection } from '../src/leaderboard/redis-projection.js';
 import { Tombstones } from '../src/leaderboard/tombstones.js';
+import { UserChanges } from '../src/leaderboard/user-changes.js';
 import { HealthCheck } from '../src/observability/health-check.js';
 
 declare module 'fastify' {
@@ -19,7 +19,7 @@ declare module 'fastify' {
     boards: OpenBoards;
     /** Whether Redis answers, and has every board that is in use. */
     redisCheck(): Promise<'ok' | 'error' | 'disabled'>;
-    cursors: Cursors;
+    userChanges: UserChanges;
   }
 }
 
@@ -105,11 +105,14 @@ export default fp<{ config: AppConfig }>(
         (error) => app.faults.redis(error, 'answering a health check'),
       );
     app.decorate('leaderboards', leaderboards);
+    app.decorate(
+      'userChanges',
+      new UserChanges({ users: app.users, revocations: app.revocations, leaderboards }),
+    );
     app.decorate('boards', boards);
     app.decorate('redisCheck', async () =>
       redisCheck === null ? 'disabled' : (await redisCheck.passes()) ? 'ok' : 'error',
     );
-    app.decorate('cursors', new Cursors(config.JWT_SECRET, config.JWT_SECRET_PREVIOUS));
     app.onScrape(() => {
       const projections = boards.projections();
       const drifts = projections.map((projection) =>
@@ -123,5 +126,9 @@ export default fp<{ config: AppConfig }>(
       measured.projectionBytes.set(boards.bytes);
     });
   },
-  { name: 'leaderboard', dependencies: ['db', 'redis', 'change-feed', 'catalog', 'metrics'], fastify: '5.x' },
+  {
+    name: 'leaderboard',
+    dependencies: ['db', 'redis', 'change-feed', 'auth', 'catalog', 'metrics'],
+    fastify: '5.x',
+  },
 );

@@ -1,15 +1,18 @@
 import fp from 'fastify-plugin';
+import { AuditLog } from '../src/audit.js';
 import { Moderation } from '../src/moderation/moderation.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
     moderation: Moderation;
+    auditLog: AuditLog;
   }
 }
 
 /** What administrators do about cheats. */
 export default fp(
   async (app) => {
+    app.decorate('auditLog', new AuditLog(app.pg.pool));
     app.decorate(
       'moderation',
       new Moderation({

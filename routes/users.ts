@@ -12,7 +12,7 @@ import {
   UserParams,
 } from '../schemas/user.js';
 import { requireRole, requireUser } from '../src/access/caller.js';
-import { BODY_FAULTS, Problem, problemResponses, UNREAD_BODY_FAULTS } from '../src/errors.js';
+import { BODY_FAULTS, problemResponses, UNREAD_BODY_FAULTS } from '../src/errors.js';
 
 const security = [{ bearer: [] }];
 
@@ -49,12 +49,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         },
       },
     },
-    async (request) => {
-      const { displayName } = request.body;
-      const { user: renamed, changeId, boards } = await app.users.rename(request.user.id, displayName);
-      await app.leaderboards.rename(changeId, renamed.id, renamed.displayName, boards);
-      return renamed;
-    },
+    (request) => app.userChanges.rename(request.user.id, request.body.displayName),
   );
 
   app.post(
@@ -93,10 +88,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const { id } = request.user;
-      const { sessions, changeId, boards } = await app.users.erase(id);
-      for (const sessionId of sessions) app.revocations.remember(sessionId);
-      await app.leaderboards.erase(changeId, id, boards);
+      await app.userChanges.erase(request.user.id);
       return reply.code(204).send(null);
     },
   );
@@ -165,12 +157,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const found = await app.users.get(request.params.id);
-      // Else a game server could make itself an administrator.
-      if (found.role !== 'player')
-        throw new Problem('forbidden', `This user is not a player: its role is ${found.role}.`);
       reply.header('cache-control', 'no-store');
-      return reply.code(201).send(await app.logins.open(found));
+      return reply.code(201).send(await app.logins.openForPlayer(request.params.id));
     },
   );
 

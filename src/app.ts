@@ -4,6 +4,7 @@ import auth from '../plugins/auth.js';
 import browsers from '../plugins/browsers.js';
 import catalog from '../plugins/catalog.js';
 import changeFeed from '../plugins/change-feed.js';
+import cursors from '../plugins/cursors.js';
 import db from '../plugins/db.js';
 import draining from '../plugins/draining.js';
 import faults from '../plugins/faults.js';
@@ -76,6 +77,7 @@ async function register(app: FastifyInstance, config: AppConfig, requestLog: Req
   await app.register(draining);
   await app.register(redis, { config });
   await app.register(rateLimit, { config });
+  await app.register(cursors, { config });
   await app.register(openapi);
   await app.register(site);
 

@@ -33,16 +33,21 @@ export async function audit(
   );
 }
 
-/** The acts of administrators, newest first, before the given entry. */
-export async function auditTrail(
-  database: Queryable,
-  limit: number,
-  before: string | null,
-): Promise<AuditEntry[]> {
-  const { rows } = await database.query<AuditEntry>(
-    `SELECT id, ${rfc3339('at')} AS at, actor, action, target, reason, details
-     FROM admin_audit WHERE id < coalesce($1, 'aud_{') ORDER BY id DESC LIMIT $2`,
-    [before, limit],
-  );
-  return rows;
+/** The recorded acts of administrators. */
+export class AuditLog {
+  readonly #database: Queryable;
+
+  constructor(database: Queryable) {
+    this.#database = database;
+  }
+
+  /** Newest first, before the given entry. */
+  async entries(limit: number, before: string | null): Promise<AuditEntry[]> {
+    const { rows } = await this.#database.query<AuditEntry>(
+      `SELECT id, ${rfc3339('at')} AS at, actor, action, target, reason, details
+       FROM admin_audit WHERE id < coalesce($1, 'aud_{') ORDER BY id DESC LIMIT $2`,
+      [before, limit],
+    );
+    return rows;
+  }
 }

@@ -24,7 +24,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       app.cursors.page(
         'audit',
         query,
-        (limit, before) => app.moderation.audit(limit, before),
+        (limit, before) => app.auditLog.entries(limit, before),
         ({ id }) => id,
       ),
   );

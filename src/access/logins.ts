@@ -40,6 +40,17 @@ export class Logins {
     return this.#answer(user, await this.#options.sessions.open(user.id));
   }
 
+  /**
+   * Opens a session for a player whom a game server has logged in.
+   * @throws Problem `not-found`, or `forbidden` for any other role: a game server could make itself an administrator
+   */
+  async openForPlayer(userId: string): Promise<Session> {
+    const user = await this.#options.users.get(userId);
+    if (user.role !== 'player')
+      throw new Problem('forbidden', `This user is not a player: its role is ${user.role}.`);
+    return this.open(user);
+  }
+
   /** @throws Problem `refresh-token-invalid`, `refresh-token-reused` */
   async refresh(refreshToken: string): Promise<Session> {
     const session = await this.#options.sessions.refresh(refreshToken);

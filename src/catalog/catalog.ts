@@ -6,6 +6,7 @@ import { newId } from '../ids.js';
 import type { Limits } from '../ledger/limits.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { putAction, readAction, readActions, removeAction } from './action-rows.js';
+import { checkAction } from './action-rules.js';
 import { type DefinitionCache, definitionCache } from './definition-cache.js';
 import {
   findRemoved,
@@ -28,6 +29,7 @@ export type { LeaderboardDefinition } from './leaderboard-rows.js';
 export class Catalog {
   readonly #pool: pg.Pool;
   readonly #writer: string;
+  readonly #tokenLifetime: number;
   readonly #leaderboards: DefinitionCache<LeaderboardDefinition>;
   readonly #actions: DefinitionCache<Action>;
   #allActions: Promise<Action[]> | null = null;
@@ -35,10 +37,14 @@ export class Catalog {
   /** Leaderboards that were known, and may have been deleted while changes were missed; with their seasons. */
   readonly #unchecked = new Map<string, number>();
 
-  /** @param writer names this instance in what it announces to the others */
-  constructor(pool: pg.Pool, writer: string) {
+  /**
+   * @param writer names this instance in what it announces to the others
+   * @param tokenLifetime of action tokens, in seconds
+   */
+  constructor(pool: pg.Pool, writer: string, tokenLifetime = Number.POSITIVE_INFINITY) {
     this.#pool = pool;
     this.#writer = writer;
+    this.#tokenLifetime = tokenLifetime;
     this.#leaderboards = definitionCache((id) => readLeaderboard(pool, id));
     this.#actions = definitionCache((id) => readAction(pool, id));
   }
@@ -172,9 +178,10 @@ export class Catalog {
 
   /**
    * Makes or replaces an action.
-   * @throws Problem `validation-failed` if it feeds a leaderboard that does not exist
+   * @throws Problem `validation-failed` also if it feeds a leaderboard that does not exist
    */
   async putAction(action: Action, act: AdminAct): Promise<void> {
+    checkAction(action, this.#tokenLifetime);
     await this.#change({ type: 'action', action: action.id }, async (client) => {
       await putAction(client, action);
       await audit(client, act, 'put-action', action.id, action);

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { AdminEvent, AuditEntry, ModeratedUser } from '../../schemas/moderation.js';
-import { type AdminAct, audit, auditTrail } from '../audit.js';
+import { type AdminAct, audit } from '../audit.js';
 import { invalid, Problem } from '../errors.js';
 import type { BoardChange } from '../leaderboard/entry.js';
 import { isOutOfRange } from '../ledger/batch-queue.js';
@@ -138,11 +138,6 @@ export class Moderation {
   /** @throws Problem `not-found` */
   unban(userId: string, act: AdminAct): Promise<ModeratedUser> {
     return this.#setBan(userId, false, act);
-  }
-
-  /** The acts of administrators, newest first, before the given entry. */
-  audit(limit: number, before: string | null): Promise<AuditEntry[]> {
-    return auditTrail(this.#options.pool, limit, before);
   }
 
   async #setBan(userId: string, banned: boolean, act: AdminAct): Promise<ModeratedUser> {

@@ -36,11 +36,6 @@ export class ActionTokens {
     this.#keys = [options.secret, options.previousSecret ?? []].flat().map(signingKey);
   }
 
-  /** Of a token, in seconds. */
-  get lifetime(): number {
-    return this.#options.lifetime;
-  }
-
   /**
    * A token for one completion of an action: for players themselves, if players may issue it; a game server names the user,
    * and may name the points.

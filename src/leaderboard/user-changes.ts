@@ -1,0 +1,35 @@
+import type { User } from '../../schemas/user.js';
+import type { Revocations } from '../access/revocations.js';
+import type { Users } from '../access/users.js';
+import type { Leaderboards } from './leaderboards.js';
+
+interface UserChangesOptions {
+  readonly users: Users;
+  readonly revocations: Revocations;
+  readonly leaderboards: Leaderboards;
+}
+
+/** The changes of a user that boards show: first committed, then applied on this instance; the others are notified. */
+export class UserChanges {
+  readonly #options: UserChangesOptions;
+
+  constructor(options: UserChangesOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Problem `not-found`, `validation-failed` */
+  async rename(userId: string, name: string): Promise<User> {
+    const { users, leaderboards } = this.#options;
+    const { user, changeId, boards } = await users.rename(userId, name);
+    await leaderboards.rename(changeId, user.id, user.displayName, boards);
+    return user;
+  }
+
+  /** Erases a user: personal data, sessions and entries. */
+  async erase(userId: string): Promise<void> {
+    const { users, revocations, leaderboards } = this.#options;
+    const { sessions, changeId, boards } = await users.erase(userId);
+    for (const sessionId of sessions) revocations.remember(sessionId);
+    await leaderboards.erase(changeId, userId, boards);
+  }
+}

@@ -28,8 +28,8 @@ export interface RunOptions {
 }
 
 /**
- * Runs each file in a process of its own. As many files that compute as there are processors run at a time, and as many
- * that wait beside them.
+ * Runs each file in a process of its own. As many files that compute as there are processors run at a time, and beside them
+ * half as many that wait: with more, tests that measure waits would measure the machine.
  */
 export async function runFiles(files: readonly TestFile[], options: RunOptions): Promise<void> {
   const computing = files.filter(({ kind }) => !KINDS[kind].waits);
@@ -41,8 +41,13 @@ export async function runFiles(files: readonly TestFile[], options: RunOptions):
       options.onResult(await runFile(file, options));
     }
   };
-  const each = Array.from({ length: availableParallelism() });
-  await Promise.all([...each.map(() => work(waiting)), ...each.map(() => work(computing, waiting))]);
+  const processors = availableParallelism();
+  const workers = (count: number, ...queues: TestFile[][]) =>
+    Array.from({ length: count }, () => work(...queues));
+  await Promise.all([
+    ...workers(Math.ceil(processors / 2), waiting),
+    ...workers(processors, computing, waiting),
+  ]);
 }
 
 /** Runs one file, in a process group of its own, so that nothing of it outlives it. */

@@ -10,7 +10,9 @@ t.setTimeout(240_000);
 
 t.test('tap runs a test by its source, with the database that it needs', async (t) => {
   // As from a shell: nothing of the run that this test is part of.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(TAP|TEST_)/.test(name)));
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(_?TAP|TEST_|NODE_V8_COVERAGE$)/.test(name)),
+  );
   const run = (...args: string[]) =>
     promisify(execFile)('node_modules/.bin/tap', [...args, '--reporter=tap'], { env });
   const { stdout } = await run('test/changes/change-feed.pg.test.ts');

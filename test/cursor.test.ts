@@ -3,10 +3,11 @@ import fc from 'fast-check';
 import t from 'tap';
 import { boardKey } from '../src/board-key.js';
 import { Cursors, type EntryCursor } from '../src/cursor.js';
+import { character } from './character.js';
 
 const cursors = new Cursors('a secret for cursors, only for tests');
 const safe = fc.maxSafeInteger();
-const text = fc.string({ unit: 'binary', maxLength: 40 });
+const text = fc.string({ unit: character, maxLength: 40 });
 const board = fc.tuple(text, fc.nat()).map(([leaderboard, season]) => boardKey(leaderboard, season));
 const place = fc.record({ userId: text, score: safe, achievedAt: safe });
 const GLOBAL = boardKey('global', 1);

@@ -5,4 +5,5 @@ import { register } from 'node:module';
 const ENVIRONMENT = '.tap/environment.json';
 
 register('./built.js', import.meta.url);
+/* c8 ignore next */ // The first time `before` runs, the file is not there.
 if (existsSync(ENVIRONMENT)) Object.assign(process.env, JSON.parse(readFileSync(ENVIRONMENT, 'utf8')));

@@ -9,7 +9,7 @@ import type { Board } from './projection.js';
 import { BoardLost, type BoardRedis, keysOf, parser, scriptArguments, timeText } from './redis-projection.js';
 
 /** First key of the advisory lock that lets one instance reconcile a board at a time; the second is the board. */
-const RECONCILE_LOCK = 7_228_502;
+export const RECONCILE_LOCK = 7_228_502;
 /** A command or script blocks Redis while it runs: 500 entries take some 2 ms. */
 const ENTRIES_AT_ONCE = 500;
 const PARTS_AT_ONCE = 4;

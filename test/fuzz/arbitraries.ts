@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import fc, { type Arbitrary } from 'fast-check';
 import { ActionId, LeaderboardId } from '../../schemas/common.js';
+import { character } from '../character.js';
 
 /** As much of a JSON schema as the document of the service uses. */
 const Node = Type.Partial(
@@ -52,7 +53,7 @@ export const nasty: Arbitrary<unknown> = fc.oneof(
     {},
     [[[[[]]]]],
   ),
-  fc.string({ unit: 'binary', maxLength: 60 }),
+  fc.string({ unit: character, maxLength: 60 }),
   fc.jsonValue({ maxDepth: 3 }),
 );
 

@@ -82,7 +82,6 @@ t.test(
             /\bat .*\.[jt]s:\d|SELECT |INSERT INTO|pg_catalog/,
           );
           if (answer.status < 400) {
-            before = await state();
             // Who has left, or was erased, is somebody else from now on.
             if (answer.status === 204) callers.player = (await newPlayer(api)).api;
             before = await state();

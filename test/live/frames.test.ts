@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import t from 'tap';
 import { boardKey } from '../../src/board-key.js';
 import { BoardFrames, entryJson, RankFrames, retryFrame } from '../../src/live/frames.js';
+import { character } from '../character.js';
 
 const anyText = fc.oneof(
-  fc.string({ unit: 'binary' }),
+  fc.string({ unit: character }),
   fc.string({
     unit: fc.constantFrom('\n', '\r', '\u2028', '\u2029', '\u0085', '\0', ':', 'data', '\ud800', '"'),
   }),

@@ -1,5 +1,5 @@
 import { errorCode } from './error-code.js';
-import { isDatabaseUnavailable } from './postgres/errors.js';
+import { isDatabaseUnavailable, SQLSTATE } from './postgres/errors.js';
 import { StartError } from './start-error.js';
 
 /** Class 28: the user or password is wrong. 3D000: no such database. */
@@ -24,15 +24,15 @@ export function explained(error: unknown, listen?: { HOST: string; PORT: number 
       `PostgreSQL refuses DATABASE_URL: ${reason}. Correct its user, password or database name.`,
     );
   }
-  if (code === '42501') {
+  if (code === SQLSTATE.insufficientPrivilege) {
     return new StartError(
       `PostgreSQL does not let the user of DATABASE_URL make tables: ${reason}. GRANT it CREATE on the schema.`,
     );
   }
-  if (code === '53100') {
+  if (code === SQLSTATE.diskFull) {
     return new StartError(`The disk of PostgreSQL is full: ${reason}. Make room and start again.`);
   }
-  if (code === '55P03') {
+  if (code === SQLSTATE.lockNotAvailable) {
     return new StartError(
       'Another instance has been migrating the database for a minute. See whether it hangs, and start again.',
     );

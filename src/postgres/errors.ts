@@ -5,6 +5,8 @@ import { errorCode } from '../error-code.js';
 export const SQLSTATE = {
   serializationFailure: '40001',
   deadlockDetected: '40P01',
+  insufficientPrivilege: '42501',
+  diskFull: '53100',
   lockNotAvailable: '55P03',
   queryCanceled: '57014',
 } as const;

@@ -42,6 +42,9 @@ export function asProblem(error: FastifyError | Error): Problem {
   }
   if (errorCode(error) === 'FST_ERR_BAD_URL')
     return new Problem('validation-failed', error.message, { cause: error });
+  // @fastify/static says this of a path that can name no file, such as one with a NUL.
+  if (error.name === 'BadRequestError')
+    return new Problem('not-found', 'There is no such file.', { cause: error });
   const code =
     'statusCode' in error && error.statusCode !== undefined ? CLIENT_FAULTS[error.statusCode] : undefined;
   if (code !== undefined) return new Problem(code, error.message, { cause: error });

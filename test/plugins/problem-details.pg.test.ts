@@ -33,6 +33,8 @@ t.test('the catalogue is that of the contract', async (t) => {
     'user-banned': 403,
     'username-taken': 409,
     'leaderboard-in-use': 409,
+    'action-in-use': 409,
+    'board-frozen': 409,
     'action-token-replayed': 409,
     'payload-too-large': 413,
     'unsupported-media-type': 415,

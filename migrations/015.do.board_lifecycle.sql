@@ -18,6 +18,6 @@ ALTER TABLE score_events ADD skipped jsonb;
 UPDATE score_events SET boards = '{}' WHERE boards IS NULL;
 ALTER TABLE score_events ALTER boards SET NOT NULL;
 
--- Finds the boards of a user who is renamed or erased. Partial, though its condition always holds, so that only queries which
+-- Finds the boards of a user to rename or erase. Partial, though its condition always holds, so that only queries which
 -- repeat the condition can use it: the planner would else take it in place of the primary key, and read all entries of a user.
 CREATE INDEX scores_user_idx ON scores (user_id) WHERE version > 0;

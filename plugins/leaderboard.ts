@@ -58,6 +58,7 @@ export default fp<{ config: AppConfig }>(
     const maxBytes = config.PROJECTION_MEMORY_MB * 2 ** 20;
     measured.projectionCapacity.set(maxBytes);
     const boards = new OpenBoards({
+      isShared: redis !== null,
       database,
       project: (board) => redis?.project(board) ?? new MemoryProjection(board, database, erased),
       maxBytes,

@@ -22,7 +22,7 @@ export interface Credentials {
 }
 
 /**
- * Credentials from the environment, else the secrets that `npm start` generated in this folder.
+ * Credentials from the environment, or without them the secrets that `npm start` generated in this folder.
  * @throws ReplayError if there are neither
  */
 export function findCredentials(environment: Record<string, string | undefined>): Credentials {

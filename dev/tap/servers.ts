@@ -5,7 +5,7 @@ import { startServers } from '../testing/servers.js';
 
 /**
  * Keeps what tests share as long as `npx tap` runs, the process of the given id: `servers.js <pid>`. The variables by which
- * tests find it are written to a file; then whoever has started this process is told.
+ * tests find it are written to a file; then the process that has started this one gets a message.
  */
 const ENVIRONMENT = '.tap/environment.json';
 const LOOK_EVERY_MS = 500;

@@ -44,7 +44,7 @@ async function startPostgres(): Promise<Server> {
     return {
       env: { TEST_POSTGRES_URL: inDatabase(server.url, 'postgres') },
       async stop() {
-        // Else the stop would leave the server to whoever is still connected.
+        // A server with other connections would not stop.
         await query(
           server.url,
           "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",

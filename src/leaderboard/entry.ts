@@ -33,6 +33,18 @@ export interface BoardChange extends EntryChange {
   readonly board: BoardKey;
 }
 
+/** Items by the board that each is about, in their order. The keys are the texts of the board keys. */
+export function byBoard<T>(items: readonly T[], boardOf: (item: T) => BoardKey): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const { text } = boardOf(item);
+    const group = groups.get(text);
+    if (group === undefined) groups.set(text, [item]);
+    else group.push(item);
+  }
+  return groups;
+}
+
 /** A committed score: the entry it led to, and what the entry was before, or null if it was not on the board. */
 export interface ScoredChange extends BoardChange {
   readonly score: number;

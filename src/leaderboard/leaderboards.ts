@@ -6,7 +6,15 @@ import type { UnappliedChanges } from '../changes/unapplied-changes.js';
 import { isNotFound } from '../errors.js';
 import type { Queryable } from '../postgres/database.js';
 import type { BoardState, EntryState, UserRank } from './board-state.js';
-import type { BoardChange, Entry, RankChange, RankedEntry, ScoredChange, Sort } from './entry.js';
+import {
+  type BoardChange,
+  byBoard,
+  type Entry,
+  type RankChange,
+  type RankedEntry,
+  type ScoredChange,
+  type Sort,
+} from './entry.js';
 import type { OpenBoards } from './open-boards.js';
 import { countEntries, countRanks } from './postgres-boards.js';
 import { type Board, type BoardReader, NotReady, type Page, type Projection } from './projection.js';
@@ -43,7 +51,7 @@ export class Leaderboards {
 
   /** A receipt needs ranks, so its boards are opened. */
   readonly #open = (board: Board): Projection => this.#options.boards.use(board).projection;
-  readonly #toWrite = (board: Board): Projection => this.#options.boards.toWrite(board);
+  readonly #toWrite = (board: Board) => this.#options.boards.toWrite(board);
 
   constructor(options: LeaderboardsOptions) {
     this.#options = options;
@@ -198,21 +206,16 @@ export class Leaderboards {
   async #eachBoard<C extends BoardChange>(
     changeId: string,
     changes: readonly C[],
-    projectionOf: (board: Board) => Projection,
+    projectionOf: (board: Board) => Projection | undefined,
     work: (
       projection: Projection,
       ofBoard: readonly (readonly [index: number, change: C])[],
     ) => Promise<void>,
   ): Promise<void> {
-    const groups = new Map<string, { board: BoardKey; ofBoard: [number, C][] }>();
-    for (const [index, change] of changes.entries()) {
-      const group = groups.get(change.board.text) ?? { board: change.board, ofBoard: [] };
-      group.ofBoard.push([index, change]);
-      groups.set(change.board.text, group);
-    }
-    const boards = [...groups.values()].map(({ board }) => board);
+    const groups = byBoard([...changes.entries()], ([, { board }]) => board);
+    const boards = [...groups.values()].flatMap(([first]) => first?.[1].board ?? []);
     await this.#each(changeId, boards, projectionOf, (projection) =>
-      work(projection, groups.get(projection.board.key.text)?.ofBoard ?? []),
+      work(projection, groups.get(projection.board.key.text) ?? []),
     );
   }
 
@@ -220,7 +223,7 @@ export class Leaderboards {
   async #each(
     changeId: string,
     boards: readonly BoardKey[],
-    projectionOf: (board: Board) => Projection,
+    projectionOf: (board: Board) => Projection | undefined,
     work: (projection: Projection) => Promise<void>,
   ): Promise<void> {
     const limit = pLimit(BOARDS_AT_ONCE);
@@ -230,13 +233,14 @@ export class Leaderboards {
   async #change(
     changeId: string,
     board: BoardKey,
-    projectionOf: (board: Board) => Projection,
+    projectionOf: (board: Board) => Projection | undefined,
     work: (projection: Projection) => Promise<void>,
   ): Promise<void> {
     const { catalog, boards, unapplied } = this.#options;
     try {
       const { sort } = await catalog.leaderboard(board.leaderboard);
-      await work(projectionOf({ key: board, sort }));
+      const projection = projectionOf({ key: board, sort });
+      if (projection !== undefined) await work(projection);
       unapplied.applied(board.text, changeId);
     } catch (error) {
       // A projection that is not ready is loaded from PostgreSQL, where the change is. A deleted leaderboard needs nothing.

@@ -26,6 +26,8 @@ interface OpenBoard {
 interface OpenBoardsOptions {
   /** Makes the projection of a board, which is not loaded yet. */
   readonly project: (board: Board) => Projection;
+  /** Whether all instances share projections: a cold board here may be open elsewhere, and changes are written for all. */
+  readonly isShared: boolean;
   readonly database: Queryable;
   /** Memory that projections may take in this process. One that is larger by itself is still opened. */
   readonly maxBytes: number;
@@ -95,9 +97,11 @@ export class OpenBoards {
     return this.#boards.get(key.text)?.projection;
   }
 
-  /** The projection of a board, to write a change to. A cold board is not opened: what is shared in Redis changes there. */
-  toWrite(board: Board): Projection {
-    return this.peek(board.key) ?? this.#options.project(board);
+  /** The projection of a board to write a change to, or undefined if none is needed. A cold board is not opened. */
+  toWrite(board: Board): Projection | undefined {
+    const known = this.peek(board.key);
+    if (known?.board.sort === board.sort) return known;
+    return this.#options.isShared ? this.#options.project(board) : undefined;
   }
 
   projections(): Projection[] {

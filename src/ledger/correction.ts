@@ -1,7 +1,7 @@
 import { boardKey } from '../board-key.js';
 import { announce } from '../changes/change.js';
 import { newId } from '../ids.js';
-import type { BoardChange } from '../leaderboard/entry.js';
+import { type BoardChange, byBoard } from '../leaderboard/entry.js';
 import type { Queryable } from '../postgres/database.js';
 import { LOCK_PLAYERS, PASS_FENCES, RECOMPUTE } from './statements.js';
 
@@ -46,7 +46,7 @@ export async function correct(
   const entries = rows.map(
     ({ leaderboard, season, ...entry }): BoardChange => ({ board: boardKey(leaderboard, season), ...entry }),
   );
-  for (const [board, changes] of byBoard(entries)) {
+  for (const [board, changes] of byBoard(entries, ({ board }) => board)) {
     await announce(client, {
       type: 'scores',
       id: changeId,
@@ -56,14 +56,4 @@ export async function correct(
     });
   }
   return { changeId, events: changed, entries };
-}
-
-function byBoard(entries: readonly BoardChange[]): Map<string, BoardChange[]> {
-  const boards = new Map<string, BoardChange[]>();
-  for (const entry of entries) {
-    const known = boards.get(entry.board.text);
-    if (known === undefined) boards.set(entry.board.text, [entry]);
-    else known.push(entry);
-  }
-  return boards;
 }

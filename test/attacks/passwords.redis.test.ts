@@ -113,7 +113,7 @@ t.test('of fifty guesses at the same time not one more gets through', async (t) 
   }
 });
 
-t.test('whoever guesses does not lock the owner out', async (t) => {
+t.test('guesses do not lock the owner out', async (t) => {
   stopClock(t);
   const session = await register(api, 'owner');
   (await login(api, 'owner', PASSWORD, '198.51.100.7')).is(200, Session);

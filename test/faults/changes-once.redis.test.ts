@@ -158,7 +158,7 @@ t.test('what a writer has committed and not applied is confirmed by one other in
   await eventually(async () => assert.equal((await confirmations(monitor, committed.eventId)).length, 2));
   t.equal(monitor.messages.length, 1, 'both try, and one has an effect');
 
-  // So many that they are announced in parts.
+  // More entries than one notification carries.
   await Promise.all(players.map((player) => ledger.record(submission(player, POINTS, act))));
   await agree();
   t.pass('a batch');

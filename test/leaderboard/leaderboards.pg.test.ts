@@ -29,6 +29,7 @@ async function openBoards(t: Test) {
   const onError = (error: unknown) => errors.push(error);
   const erased = new Tombstones();
   const boards = new OpenBoards({
+    isShared: false,
     database: pool,
     project: (board) => new MemoryProjection(board, database, erased),
     maxBytes: 2 ** 24,

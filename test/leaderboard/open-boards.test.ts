@@ -51,7 +51,7 @@ class Stub implements Projection {
   }
 }
 
-function open(t: Test, size: number) {
+function open(t: Test, size: number, isShared = false) {
   const made: Stub[] = [];
   const database: Queryable = {
     query: async () => {
@@ -59,6 +59,7 @@ function open(t: Test, size: number) {
     },
   };
   const boards = new OpenBoards({
+    isShared,
     database,
     project: (board) => {
       const stub = new Stub(board, size);
@@ -139,3 +140,19 @@ t.test('the longest load is that of the board that has not been ready for longes
   await loaded(made);
   t.equal(boards.longestLoadMs, 0);
 });
+
+t.test(
+  'a change is written to an open board, and to a cold one only where projections are shared',
+  async (t) => {
+    for (const isShared of [false, true]) {
+      const { boards, made } = open(t, 1, isShared);
+      const opened = boards.use(boardOf(1)).projection;
+      t.equal(boards.toWrite(boardOf(1)), opened);
+      t.equal(boards.toWrite(boardOf(2)) !== undefined, isShared, 'cold');
+      const resorted = boards.toWrite({ ...boardOf(1), sort: 'asc' });
+      t.equal(resorted?.board.sort, isShared ? 'asc' : undefined, 'never to one that sorts otherwise');
+      t.equal(boards.size, 1, 'no board is opened by a change');
+      await loaded(made.slice(0, 1));
+    }
+  },
+);

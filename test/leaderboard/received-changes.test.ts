@@ -67,6 +67,7 @@ async function open(t: Test, mode: 'memory' | 'redis') {
   const onError = (error: unknown) => errors.push(error);
   const made: Noted[] = [];
   const boards = new OpenBoards({
+    isShared: false,
     database,
     project: (board) => {
       const projection = new Noted(board);

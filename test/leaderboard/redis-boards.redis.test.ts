@@ -66,7 +66,7 @@ async function openBoard(entries = 3) {
 
 const work = (...entries: VersionedEntry[]) => ({ type: 'entries' as const, entries });
 
-t.test('an instance hears of what others have applied, and not of itself', async (t) => {
+t.test('an instance receives what others have applied, and not its own messages', async (t) => {
   const board = await openBoard();
   const [one, two] = [await openInstance(t, board), await openInstance(t, board)];
   await one.projection.apply('evt_1', [entry(1, 11)]);

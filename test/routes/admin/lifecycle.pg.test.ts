@@ -229,7 +229,7 @@ t.test('an action is deleted on all instances, and its tokens are refused', asyn
   const remove = () => admin.delete('/v1/admin/actions/run?reason=Unfair.');
   (await remove()).fails('action-in-use');
   (await admin.post(`/v1/admin/events/${held.eventId}/void`, why)).is(200, AdminEvent);
-  // The other instance knows the action, and may hear of its end later than the next token comes.
+  // The other instance knows the action, and may learn of its deletion later than the next token arrives.
   (await other.api.get('/v1/actions')).is(200, Actions);
   (await remove()).isEmpty(204);
   const late = token(id, 'run', 5);

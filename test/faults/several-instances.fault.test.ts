@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import t, { type Test } from 'tap';
 import { Actions } from '../../schemas/action.js';
@@ -153,6 +154,7 @@ async function instancesAgree(t: Test, mode: Mode, redis: readonly RedisServer[]
 
   if (mode.REDIS_MODE !== 'off') {
     // Redis is up, but its messages do not arrive.
+    if (two.app.redisSubscriber.status !== 'ready') await once(two.app.redisSubscriber, 'ready');
     await two.app.redisSubscriber.unsubscribe('scoreboard:boards');
     const lea = await newPlayer(api, 'Lea');
     await score(lea.id);

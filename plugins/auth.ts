@@ -56,6 +56,8 @@ export default fp<{ config: AppConfig }>(
       pool,
       lifetime: config.REFRESH_TOKEN_TTL,
       revocations,
+      secret: config.JWT_SECRET,
+      previousSecret: config.JWT_SECRET_PREVIOUS,
       writer: app.instance,
     });
     const accessTokens = new AccessTokens({

@@ -88,7 +88,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       config: { limit: 'auth' },
       schema: {
         summary: 'Exchange a refresh token for a new session',
-        description: 'The refresh token is rotated at each use. Using one twice revokes the whole session.',
+        description:
+          'The refresh token is rotated at each use. If the response is lost, send the same one again: for 30 s it gets the same new one, as long as that was not used. A later second use revokes the whole session.',
         tags: ['Auth'],
         security: [],
         body: RefreshRequest,

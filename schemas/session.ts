@@ -10,7 +10,7 @@ export const Session = Type.Object(
     accessToken: Type.String({ description: 'Sent as `Authorization: Bearer …`.' }),
     tokenType: Type.Literal('Bearer'),
     expiresIn: Type.Integer({ description: 'Seconds until the access token expires.' }),
-    refreshToken: Type.String({ description: 'Opaque, valid for one use.' }),
+    refreshToken: Type.String({ description: 'Opaque, valid for one use, which can be repeated for 30 s.' }),
     refreshExpiresIn: Type.Integer({ description: 'Seconds until the session ends.' }),
   },
   {

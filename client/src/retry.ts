@@ -1,5 +1,5 @@
 /** Resolves after `ms` milliseconds, optionally as soon as the browser is online again; rejects when `signal` aborts. */
-export function wait(ms: number, signal: AbortSignal, sooner?: 'or online'): Promise<void> {
+export function wait(ms: number, signal?: AbortSignal, sooner?: 'or online'): Promise<void> {
   const { addEventListener, removeEventListener } = globalThis;
   let wake = () => {};
   const over = new Promise<void>((resolve) => {

@@ -1,7 +1,9 @@
 import type { components } from './api.js';
+import { backoff } from './backoff.js';
 import { type Answer, ask, type Http, httpOf } from './http.js';
 import { exclusively } from './lock.js';
 import { ScoreboardError } from './problem.js';
+import { wait } from './retry.js';
 import type { Store } from './storage.js';
 
 type Schemas = components['schemas'];
@@ -20,19 +22,23 @@ export interface Account extends Credentials {
 interface Held extends Pick<Schemas['Session'], 'user' | 'accessToken' | 'refreshToken'> {
   /** When to refresh, by the clock of this device, in milliseconds. */
   readonly refreshAt: number;
-  /** The refresh token was sent without a response: it may have been used. */
-  readonly doubtful?: boolean;
+  /** When the refresh token was first sent, if there was no response: it may have been used since. By the same clock. */
+  readonly sentAt?: number;
 }
 
 /** Refreshed after four fifths of the access token's lifetime: if the response is lost, the last fifth remains. */
 const REFRESH_AFTER = 0.8;
+/** For 30 s the service gives the same response to the same refresh token; the request also takes its time. */
+const REPEATABLE_MS = 25_000;
+const ATTEMPTS = 3;
 
 /**
  * The session of one user, in the storage that all tabs share.
  *
  * A refresh token is valid for one use, and a second use ends the session. So all tabs together run one refresh at a time, and a
- * tab that had to wait reads the storage again. If the response to a refresh is lost, the token may have been used. Then the
- * access token is used until it expires, and only after that the refresh token is tried once more.
+ * tab that had to wait reads the storage again. If the response to a refresh is lost, the token may have been used; it is sent
+ * again while the service repeats its response. After that the access token is used until it expires, and only then the refresh
+ * token is tried once more.
  */
 export function sessionOf(
   baseUrl: string,
@@ -70,15 +76,22 @@ export function sessionOf(
     if (isValid(session, rejected)) return session;
     const { refreshToken } = session;
     // Stored before sending, because the page may be closed at any moment.
-    store.write('session', { ...session, doubtful: true });
-    try {
-      return await open((signal) => http.POST('/v1/auth/refresh', { body: { refreshToken }, signal }));
-    } catch (error) {
-      const status = error instanceof ScoreboardError ? error.status : 0;
-      if (status === 401) keep(null);
-      if (status === 429) store.write('session', session);
-      if (status === 401 || session.accessToken === rejected) throw error;
-      return session;
+    const sent = { ...session, sentAt: session.sentAt ?? Date.now() };
+    store.write('session', sent);
+    for (let failures = 1; ; failures++) {
+      try {
+        return await open((signal) => http.POST('/v1/auth/refresh', { body: { refreshToken }, signal }));
+      } catch (error) {
+        const status = error instanceof ScoreboardError ? error.status : 0;
+        if (status === 401) keep(null);
+        if (status === 429) store.write('session', session);
+        const isLost = status === 0 || status >= 500;
+        if (!isLost || failures === ATTEMPTS || !isRepeatable(sent.sentAt)) {
+          if (status === 401 || session.accessToken === rejected) throw error;
+          return session;
+        }
+      }
+      await wait(backoff(failures - 1));
     }
   }
 
@@ -149,5 +162,11 @@ export function sessionOf(
 }
 export type Session = ReturnType<typeof sessionOf>;
 
-const isValid = ({ accessToken, refreshAt, doubtful }: Held, rejected: string | undefined): boolean =>
-  accessToken !== rejected && (doubtful === true || Date.now() < refreshAt);
+const isValid = ({ accessToken, refreshAt, sentAt }: Held, rejected: string | undefined): boolean =>
+  accessToken !== rejected && (sentAt === undefined ? Date.now() < refreshAt : !isRepeatable(sentAt));
+
+function isRepeatable(sentAt: number): boolean {
+  const age = Date.now() - sentAt;
+  // A negative age: the clock was set back.
+  return age >= 0 && age < REPEATABLE_MS;
+}

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { announce } from '../changes/change.js';
 import { Problem } from '../errors.js';
@@ -20,6 +20,10 @@ interface SessionsOptions {
   /** Of a session, in seconds, however often it is refreshed. */
   readonly lifetime: number;
   readonly revocations: Revocations;
+  /** Of the server: each refresh token is derived with it from the one before. */
+  readonly secret: string;
+  /** The secret before it was changed, on instances that have not yet forgotten it. */
+  readonly previousSecret?: string | undefined;
   /** Names this instance in what it announces to the others. */
   readonly writer: string;
 }
@@ -34,13 +38,26 @@ const ROTATE = `
 UPDATE sessions SET secret_hash = $4, refreshed_at = now()
 WHERE id = $1 AND family_hash = $2 AND secret_hash = $3 AND revoked_at IS NULL AND expires_at > now()
 RETURNING user_id AS "userId", expires_at AS "expiresAt"`;
+/** $4: how long a use may be repeated, in seconds. */
 const ROTATED_BEFORE = `
-SELECT FROM sessions WHERE id = $1 AND family_hash = $2 AND secret_hash <> $3 AND expires_at > now()`;
+SELECT user_id AS "userId", expires_at AS "expiresAt", secret_hash AS "secretHash",
+       revoked_at IS NULL AND refreshed_at > now() - $4 * interval '1 second' AS "isRecent"
+FROM sessions WHERE id = $1 AND family_hash = $2 AND secret_hash <> $3 AND expires_at > now()`;
 const REVOKE = 'UPDATE sessions SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL';
 const PURGE =
   'DELETE FROM sessions WHERE ctid = ANY (ARRAY(SELECT ctid FROM sessions WHERE expires_at < now() LIMIT $1))';
 
 const TOKEN = new RegExp(`^(${idPattern('ses').slice(5, -1)})\\.([\\w-]{22})\\.([\\w-]{43})$`);
+
+/** Long enough for a client to notice that a response was lost and to ask again. */
+const REPEATABLE_SECONDS = 30;
+
+type Renewed = Pick<OpenSession, 'userId' | 'expiresAt'>;
+/** A session that has a newer secret. */
+interface Used extends Renewed {
+  readonly secretHash: Buffer;
+  readonly isRecent: boolean;
+}
 
 const hash = (text: string): Buffer => createHash('sha256').update(text).digest();
 const random = (bytes: number): string => randomBytes(bytes).toString('base64url');
@@ -48,15 +65,22 @@ const random = (bytes: number): string => randomBytes(bytes).toString('base64url
 /**
  * Sessions, and the refresh tokens that keep them going. A token's *family* is the same for a session's whole life, its
  * *secret* is new at each use; only hashes of both are stored. The right family with another secret is a token that was
- * used before: somebody has a copy, so the session ends.
+ * used before: somebody has a copy, so the session ends. But the response to that use may have been lost. So the secret is
+ * derived from the token before, and a token that was used in the last 30 s gets the same successor again, if that one was
+ * not used itself.
  *
  * Access tokens are not looked up: every instance remembers which sessions were revoked.
  */
 export class Sessions {
   readonly #options: SessionsOptions;
+  readonly #key: Buffer;
+  readonly #keys: readonly Buffer[];
 
   constructor(options: SessionsOptions) {
     this.#options = options;
+    const { secret, previousSecret } = options;
+    this.#key = keyOf(secret);
+    this.#keys = [this.#key, ...(previousSecret === undefined ? [] : [keyOf(previousSecret)])];
   }
 
   /** @throws Problem `not-found` if the user was erased */
@@ -77,7 +101,7 @@ export class Sessions {
   }
 
   /**
-   * Exchanges a refresh token for the next one.
+   * Exchanges a refresh token for the next one: for the same one, if the use is repeated in time.
    * @throws Problem `refresh-token-invalid`, or `refresh-token-reused`: then the session is revoked
    */
   async refresh(refreshToken: string): Promise<OpenSession> {
@@ -85,16 +109,20 @@ export class Sessions {
     if (suffix === undefined || family === undefined || secret === undefined) throw invalidToken();
     const sessionId = `ses_${suffix}`;
     const proof = [sessionId, hash(family), hash(secret)];
-    const next = random(32);
-    const rotated = await this.#options.pool.query<Pick<OpenSession, 'userId' | 'expiresAt'>>(ROTATE, [
-      ...proof,
-      hash(next),
-    ]);
+    const next = successor(refreshToken, this.#key);
+    const { pool } = this.#options;
+    const rotated = await pool.query<Renewed>(ROTATE, [...proof, hash(next)]);
     const [session] = rotated.rows;
     if (session !== undefined)
       return { sessionId, refreshToken: tokenOf(sessionId, family, next), ...session };
-    const before = await this.#options.pool.query(ROTATED_BEFORE, proof);
-    if (before.rowCount === 0) throw invalidToken();
+    const [used] = (await pool.query<Used>(ROTATED_BEFORE, [...proof, REPEATABLE_SECONDS])).rows;
+    if (used === undefined) throw invalidToken();
+    const { userId, expiresAt, secretHash, isRecent } = used;
+    const again = this.#keys
+      .map((key) => successor(refreshToken, key))
+      .find((candidate) => hash(candidate).equals(secretHash));
+    if (isRecent && again !== undefined)
+      return { sessionId, refreshToken: tokenOf(sessionId, family, again), userId, expiresAt };
     await this.revoke(sessionId);
     throw new Problem(
       'refresh-token-reused',
@@ -120,5 +148,11 @@ export class Sessions {
 
 const tokenOf = (sessionId: string, family: string, secret: string) =>
   `${sessionId.slice(4)}.${family}.${secret}`;
+
+const keyOf = (secret: string) =>
+  Buffer.from(hkdfSync('sha256', secret, '', 'scoreboard-api refresh tokens', 32));
+/** The secret of the token that follows this one. */
+const successor = (refreshToken: string, key: Buffer): string =>
+  createHmac('sha256', key).update(refreshToken).digest('base64url');
 
 const invalidToken = () => new Problem('refresh-token-invalid', 'This refresh token is unknown or expired.');

@@ -1,8 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
 import { ensureTestProgram } from '../dev/test-program.js';
+import { compareWith } from './against.js';
 import type { Case, Result } from './case.js';
+import { bare } from './cases/bare.js';
 import { boards } from './cases/boards.js';
 import { indexStructure } from './cases/index-structure.js';
 import { fanout, latency, streams } from './cases/live.js';
@@ -16,11 +19,14 @@ import { exitUnknown } from './unknown-names.js';
 /*
  * `npm run bench [-- <name> ...]`: measures the goals of the design. Absolute figures depend on the machine, so most goals
  * are ratios of two things that are measured alternately.
+ *
+ * `npm run bench -- [<name> ...] --against <commit>`: measures this checkout and another commit alternately.
  */
 
 const CASES: Record<string, Case> = {
   boards,
   write,
+  bare,
   'write-naive': writeNaive,
   'write-redis': writeRedis,
   verify,
@@ -41,7 +47,14 @@ interface Measured {
   readonly lines: readonly Result[];
 }
 
-const names = process.argv.slice(2);
+const { values: options, positionals: names } = parseArgs({
+  options: { against: { type: 'string' } },
+  allowPositionals: true,
+});
+if (options.against !== undefined) {
+  await compareWith(options.against, names);
+  process.exit();
+}
 const unknown = names.filter((name) => !Object.hasOwn(CASES, name));
 if (unknown.length > 0) exitUnknown('benchmark', unknown, Object.keys(CASES));
 ensureTestProgram('redis-server');

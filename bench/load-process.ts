@@ -20,6 +20,10 @@ export interface Scores extends Timing {
   readonly users: number;
   /** Distance between the numbers of these users, so that they are spread over a large board; 1 by default. */
   readonly step?: number;
+  /** Each score comes with an access token that the server has not seen before. By default a user keeps one. */
+  readonly unseen?: boolean;
+  /** For a server without accounts and action tokens. */
+  readonly bare?: boolean;
 }
 
 /** Mints the tokens for the next job of scores, so that it only posts them. */
@@ -32,7 +36,9 @@ export interface Reads extends Timing {
   readonly expected: string;
 }
 
-export type Job = (Scores & { readonly kind: 'scores' }) | (Reads & { readonly kind: 'reads' });
+export type Job =
+  | (Scores & { readonly kind: 'scores' /** Runs beside the scores. */; readonly beside?: Reads })
+  | (Reads & { readonly kind: 'reads' });
 
 /** Opens live streams, which stay open as long as this process, or counts what they receive. */
 export type StreamJob =
@@ -47,10 +53,10 @@ export interface Received {
 /** Scores per second to mint for: more than the fastest server has accepted so far. At first a guess. */
 let mostScores = 3_000;
 
-/** Access tokens by the number of the user. */
-const accessTokens = new Map<number, string>();
+/** By user. */
+const accessTokens = new Map<string, string>();
 /** Minted requests that were not posted yet; the last is posted next. */
-const unused: { users: number; step: number; requests: Buffer[] } = { users: 0, step: 0, requests: [] };
+let unused: { readonly by: string; requests: Buffer[] } = { by: '', requests: [] };
 /** How many were minted so far; the users take turns. */
 let minted = 0;
 
@@ -73,8 +79,10 @@ async function run(job: Job | MintJob | StreamJob): Promise<LoadResult | Receive
   switch (job.kind) {
     case 'mint':
       return mint(job).length;
-    case 'scores':
-      return post(job);
+    case 'scores': {
+      const [posted] = await Promise.all([post(job), job.beside && read(job.beside)]);
+      return posted;
+    }
     case 'reads':
       return read(job);
     default:
@@ -113,22 +121,29 @@ async function post(job: Scores): Promise<LoadResult> {
 }
 
 /** At least as many requests as the job may need, with unused tokens. */
-function mint({ users, step = 1, rate = mostScores, seconds }: Scores): Buffer[] {
-  const isForOthers = unused.users !== users || unused.step !== step;
-  if (isForOthers) Object.assign(unused, { users, step, requests: [] });
+function mint({
+  users,
+  step = 1,
+  rate = mostScores,
+  seconds,
+  unseen = false,
+  bare = false,
+}: Scores): Buffer[] {
+  const by = `${users} users, every ${step}, ${unseen ? 'unseen' : 'seen'}, ${bare ? 'bare' : 'with tokens'}`;
+  if (unused.by !== by) unused = { by, requests: [] };
   const fresh: Buffer[] = [];
   for (let missing = Math.ceil(rate * seconds) - unused.requests.length; missing > 0; missing--) {
-    const n = 1 + (minted++ % users) * step;
-    const access = accessTokens.get(n) ?? playerToken(userId(n));
-    accessTokens.set(n, access);
-    fresh.push(scoreRequest(userId(n), access));
+    const user = userId(1 + (minted++ % users) * step);
+    const access = (unseen ? undefined : accessTokens.get(user)) ?? playerToken(user);
+    if (!unseen) accessTokens.set(user, access);
+    const body = bare ? { userId: user, points: 10 } : { actionToken: coinToken(user) };
+    fresh.push(scoreRequest(JSON.stringify(body), access));
   }
   unused.requests = [...fresh.reverse(), ...unused.requests];
   return unused.requests;
 }
 
-function scoreRequest(user: string, access: string): Buffer {
-  const body = JSON.stringify({ actionToken: coinToken(user) });
+function scoreRequest(body: string, access: string): Buffer {
   return Buffer.from(
     `POST /v1/scores HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${access}\r\n` +
       `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,

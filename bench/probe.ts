@@ -8,29 +8,38 @@ const BOARD = 'global';
 
 const urlOf = ({ port }: Server): string => `http://127.0.0.1:${port}`;
 
-/** Lets the leader score at an even rate until `end` aborts. @returns its scores, and when each was answered */
+/** Lets the leader score at an even rate until `end` aborts. @returns its scores, and when each was posted and answered */
 export async function raiseLeader(
   server: Server,
   timesPerSecond: number,
   end: AbortSignal,
-): Promise<{ score: number; answeredAt: number }[]> {
+): Promise<{ score: number; postedAt: number; answeredAt: number }[]> {
   const http = httpOf(urlOf(server), { accessToken: playerToken(leader) });
-  const answers: { score: number; answeredAt: number }[] = [];
+  const answers: { score: number; postedAt: number; answeredAt: number }[] = [];
   const start = performance.now();
   for (let n = 0; !end.aborted; n++) {
     await delay(Math.max(0, start + (n * 1000) / timesPerSecond - performance.now()));
     const body = { actionToken: coinToken(leader) };
+    const postedAt = performance.now();
     const { leaderboards } = await ask((signal) => http.POST('/v1/scores', { body, signal }));
     const raised = leaderboards.find(({ id }) => id === BOARD);
     if (raised === undefined || 'skipped' in raised)
       throw new Error(`A score that does not count on ${BOARD}`);
-    answers.push({ score: raised.score, answeredAt: performance.now() });
+    answers.push({ score: raised.score, postedAt, answeredAt: performance.now() });
   }
   return answers;
 }
 
-/** The delays from answers to scores of the leader to their frames on a stream, in milliseconds, ascending. */
-export async function frameDelays(server: Server, seconds: number): Promise<number[]> {
+/**
+ * The delays from the posts of the leader's scores, or from their answers, to their frames on a stream, in milliseconds,
+ * ascending.
+ */
+export async function frameDelays(
+  server: Server,
+  from: 'post' | 'answer',
+  seconds: number,
+  timesPerSecond: number,
+): Promise<number[]> {
   const shown: { score: number; at: number }[] = [];
   const end = new AbortController();
   await new Promise<void>((resolve, reject) => {
@@ -43,13 +52,14 @@ export async function frameDelays(server: Server, seconds: number): Promise<numb
     };
     subscribe(urlOf(server), BOARD, show, { signal: end.signal });
   });
-  const answers = await raiseLeader(server, 30, AbortSignal.timeout(seconds * 1000));
+  const answers = await raiseLeader(server, timesPerSecond, AbortSignal.timeout(seconds * 1000));
   await delay(500);
   end.abort();
   return answers
-    .map(({ score, answeredAt }) => {
+    .map(({ score, postedAt, answeredAt }) => {
       const frame = shown.find((frame) => frame.score >= score);
-      return frame === undefined ? Number.POSITIVE_INFINITY : Math.max(0, frame.at - answeredAt);
+      if (frame === undefined) return Number.POSITIVE_INFINITY;
+      return Math.max(0, frame.at - (from === 'post' ? postedAt : answeredAt));
     })
     .sort((a, b) => a - b);
 }

@@ -161,6 +161,12 @@ export class Testbed {
     return { server, toggle: () => ask(child, 'send') };
   }
 
+  /** A server that is nothing but Fastify and a sorted set of Redis, with the users from LEADER on. */
+  async bareServer(users: number): Promise<Server> {
+    const { server } = await this.#start('bare-server.js', [String(users)], await this.redis());
+    return server;
+  }
+
   async #start(
     file: string,
     args: string[],

@@ -92,7 +92,7 @@ export const latency: Case = async (testbed) => {
   const rate = Math.round(highest.right / highest.seconds / 2);
   const [{ latencies }, toFrame] = await Promise.all([
     testbed.load({ ...load, seconds: LATENCY_SECONDS, rate }),
-    frameDelays(server, LATENCY_SECONDS),
+    frameDelays(server, 'answer', LATENCY_SECONDS, 30),
   ]);
   const at = `p99, at ${rate} writes a second, half of the highest rate`;
   return [

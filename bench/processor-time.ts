@@ -1,0 +1,52 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { query } from '../dev/databases.js';
+
+/** Linux counts processor time in hundredths of a second, whatever the kernel's own tick is. */
+const TICKS_A_SECOND = 100;
+
+interface Stat {
+  readonly parent: number;
+  readonly seconds: number;
+  /** Of children that have ended. */
+  readonly endedSeconds: number;
+}
+
+/** A line of /proc/<pid>/stat, or null if the process has ended. Source: proc(5). */
+function statOf(pid: string): Stat | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name of the program, which comes before, may hold spaces and parentheses.
+    const fields = text
+      .slice(text.lastIndexOf(')') + 2)
+      .split(' ')
+      .map(Number);
+    const [, parent = 0] = fields;
+    const [user = 0, system = 0, endedUser = 0, endedSystem = 0] = fields.slice(11);
+    return {
+      parent,
+      seconds: (user + system) / TICKS_A_SECOND,
+      endedSeconds: (endedUser + endedSystem) / TICKS_A_SECOND,
+    };
+  } catch {
+    return null;
+  }
+}
+
+/** Processor time so far, in seconds, of a server of PostgreSQL and all of its processes. @param url of one of its databases */
+export async function postgresSeconds(url: string): Promise<() => number> {
+  const [row] = await query<{ directory: string }>(
+    url,
+    `SELECT current_setting('data_directory') AS directory`,
+  );
+  const [pid = ''] = readFileSync(join(row?.directory ?? '', 'postmaster.pid'), 'utf8').split('\n');
+  return () => {
+    const server = statOf(pid);
+    if (server === null) throw new Error('PostgreSQL has ended');
+    const children = readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .flatMap((name) => statOf(name) ?? [])
+      .filter(({ parent }) => parent === Number(pid));
+    return children.reduce((sum, { seconds }) => sum + seconds, server.seconds + server.endedSeconds);
+  };
+}

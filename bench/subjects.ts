@@ -1,0 +1,123 @@
+import type { LoadResult } from './http-load.js';
+import { userId } from './players.js';
+import { frameDelays, untilProjected } from './probe.js';
+import { postgresSeconds } from './processor-time.js';
+import type { Server, Testbed } from './testbed.js';
+
+/** The service on a database of its own. */
+export interface Service {
+  readonly server: Server;
+  /** Processor time of its PostgreSQL so far, in seconds. */
+  readonly postgresSeconds: () => number;
+}
+
+/** Something that is measured in the same way at every commit. */
+export interface Subject {
+  readonly what: string;
+  /** Whether requests come at half of the highest rate of the slower side, and not as fast as they are answered. */
+  readonly isAtHalfRate?: boolean;
+  run(clients: Testbed, server: Server, how?: How): Promise<LoadResult>;
+}
+
+interface How {
+  /** Requests a second. */
+  readonly rate?: number | undefined;
+  /** Whether the server has no accounts and tokens. */
+  readonly bare?: boolean;
+}
+
+/** What one run has shown. Processor time is in microseconds a request, latencies are in milliseconds. */
+export interface Sample {
+  readonly perSecond: number;
+  readonly serviceMicroseconds: number;
+  readonly postgresMicroseconds: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+export const USERS = 20_000;
+const SECONDS = 3;
+const SCORES = { kind: 'scores', connections: 64, seconds: SECONDS, users: USERS } as const;
+const READS = { kind: 'reads', connections: 64, seconds: SECONDS, expected: '"rank":' } as const;
+const TOP = ['/v1/leaderboards/global/entries?limit=10'];
+const NEIGHBOURS = Array.from(
+  { length: USERS - 1 },
+  (_, n) => `/v1/leaderboards/global/entries/${userId(n + 1)}/around`,
+);
+/** Slow enough that no frame has to wait for the one before. */
+const LONE_UPDATES_A_SECOND = 4;
+
+/** Posts scores. Their tokens are minted before. */
+const scores =
+  (options: {
+    connections?: number;
+    rate?: number;
+    unseen?: boolean;
+    isBesideReads?: boolean;
+  }): Subject['run'] =>
+  async (clients, { port }, { rate, bare = false } = {}) => {
+    const { isBesideReads, ...own } = options;
+    const job = { ...SCORES, port, bare, ...own, ...(rate !== undefined && { rate }) };
+    await clients.mint({ ...job, kind: 'mint' });
+    return clients.load(isBesideReads ? { ...job, beside: { ...READS, port, paths: TOP } } : job);
+  };
+
+const reads =
+  (paths: readonly string[]): Subject['run'] =>
+  (clients, { port }) =>
+    clients.load({ ...READS, port, paths });
+
+export const SUBJECTS = {
+  write: { what: 'scores over 64 connections', run: scores({}) },
+  'write-unseen': {
+    what: 'scores, each with an access token that the service has not seen before',
+    run: scores({ unseen: true }),
+  },
+  'write-half': { what: 'scores at half of the highest rate', isAtHalfRate: true, run: scores({}) },
+  'write-lone': { what: 'scores, one after the other', run: scores({ connections: 1 }) },
+  'write-beside-reads': {
+    what: '200 scores a second beside 64 readers; the processor time is that of both',
+    run: scores({ rate: 200, isBesideReads: true }),
+  },
+  top: { what: 'pages of the top ten, 64 readers', run: reads(TOP) },
+  neighbours: {
+    what: 'a rank with ten neighbours, of 20,000 players in turn, 64 readers',
+    run: reads(NEIGHBOURS),
+  },
+  frame: {
+    what: `from a post to its frame, ${LONE_UPDATES_A_SECOND} scores a second`,
+    run: async (_: Testbed, server: Server) => {
+      const latencies = await frameDelays(server, 'post', SECONDS, LONE_UPDATES_A_SECOND);
+      return { right: latencies.length, wrong: 0, seconds: SECONDS, latencies };
+    },
+  },
+} satisfies Record<string, Subject>;
+
+/** Starts the service of a testbed, with 20,000 players on the board. */
+export async function startService(
+  testbed: Testbed,
+  name: string,
+  environment?: Readonly<Record<string, string>>,
+): Promise<Service> {
+  const url = await testbed.database(name, USERS, USERS);
+  const server = await testbed.server('service', url, environment);
+  await untilProjected(server, ['global']);
+  return { server, postgresSeconds: await postgresSeconds(url) };
+}
+
+export async function sample(
+  { server, postgresSeconds }: Service,
+  run: () => Promise<LoadResult>,
+): Promise<Sample> {
+  const before = { service: await server.used('cpu'), postgres: postgresSeconds() };
+  const { right, seconds, latencies } = await run();
+  const after = { service: await server.used('cpu'), postgres: postgresSeconds() };
+  const quantile = (part: number) => latencies[Math.ceil(latencies.length * part) - 1] ?? Number.NaN;
+  return {
+    perSecond: right / seconds,
+    serviceMicroseconds: ((after.service - before.service) * 1e6) / right,
+    postgresMicroseconds: ((after.postgres - before.postgres) * 1e6) / right,
+    p50: quantile(0.5),
+    p99: quantile(0.99),
+  };
+}

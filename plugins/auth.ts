@@ -1,7 +1,7 @@
 import jwt from '@fastify/jwt';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { type AccessClaims, AccessTokens, accessTokenRules } from '../src/access/access-tokens.js';
+import { ACCESS_TOKEN_RULES, type AccessClaims, AccessTokens } from '../src/access/access-tokens.js';
 import type { Caller } from '../src/access/caller.js';
 import { LoginAttempts } from '../src/access/login-attempts.js';
 import { Logins } from '../src/access/logins.js';
@@ -44,7 +44,7 @@ export default fp<{ config: AppConfig }>(
     const { pool } = app.pg;
     // Without the cache of @fastify/jwt, which would keep what it has refused: ten thousand forged tokens are hundreds of
     // megabytes.
-    const verify = accessTokenRules(config.JWT_EXPIRY);
+    const verify = ACCESS_TOKEN_RULES;
     await app.register(jwt, { secret: config.JWT_SECRET, verify });
     if (config.JWT_SECRET_PREVIOUS !== undefined)
       await app.register(jwt, { secret: config.JWT_SECRET_PREVIOUS, verify, namespace: 'previous' });

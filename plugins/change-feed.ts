@@ -14,7 +14,7 @@ declare module 'fastify' {
 /** Changes of other instances. Connected before anything is read that changes keep current. */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
-    const changes = new ChangeFeed(config.DATABASE_URL, (error) =>
+    const changes = new ChangeFeed(config.DATABASE_DIRECT_URL ?? config.DATABASE_URL, (error) =>
       app.faults.database(error, 'listening to other instances'),
     );
     app.decorate('instance', randomUUID());

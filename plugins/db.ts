@@ -3,12 +3,16 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import pg from 'pg';
 import type { AppConfig } from '../src/config.js';
+import { Loop } from '../src/loop.js';
 import { HealthCheck } from '../src/observability/health-check.js';
-import { type Queryable, types } from '../src/postgres/database.js';
+import { poolOptions } from '../src/postgres/connection.js';
+import type { Queryable } from '../src/postgres/database.js';
+import { DatabaseClock } from '../src/postgres/database-clock.js';
 import { Replica } from '../src/postgres/replica.js';
 
 const CONNECT_TIMEOUT_MS = 2_000;
-const STATEMENT_TIMEOUT_MS = 5_000;
+/** PostgreSQL ends a statement a second earlier: this is for a server that has vanished silently. */
+const QUERY_TIMEOUT_MS = 6_000;
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -20,6 +24,9 @@ declare module 'fastify' {
 }
 
 const REPLICA_TIMEOUT_MS = 1_000;
+const CLOCK_EVERY_MS = 5_000;
+/** A machine whose clock is further off than this has one that nobody sets. */
+const CLOCK_MAY_BE_OFF_MS = 5_000;
 
 /** The pool of connections to PostgreSQL, as `app.pg.pool`. */
 export default fp<{ config: AppConfig }>(
@@ -27,29 +34,22 @@ export default fp<{ config: AppConfig }>(
     const options = {
       application_name: config.SERVICE_NAME,
       max: config.DATABASE_POOL_SIZE,
-      types,
-      // A plan made while a table is empty is kept when it is full: a sequential scan would then read all of it each time.
-      options: '-c timezone=UTC -c enable_seqscan=off',
-      keepAlive: true,
-      // Nothing waits without a limit: for a free connection, for an answer, for a server that vanished silently.
+      // Nothing waits without a limit, neither for a free connection nor for an answer.
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
-      query_timeout: STATEMENT_TIMEOUT_MS + 1_000,
-      idle_in_transaction_session_timeout: 2 * STATEMENT_TIMEOUT_MS,
+      query_timeout: QUERY_TIMEOUT_MS,
     };
-    await app.register(postgres, { ...options, connectionString: config.DATABASE_URL });
+    const viaPooler = config.DATABASE_DIRECT_URL !== undefined;
+    await app.register(postgres, poolOptions(config.DATABASE_URL, options, viaPooler));
     const { pool } = app.pg;
     survive(pool, app);
     const pools = new Map([['primary', pool]]);
     app.decorate('replica', pool);
     if (config.DATABASE_REPLICA_URL !== undefined) {
       // A short limit, so that the primary can still answer in time.
-      const replica = new pg.Pool({
-        ...options,
-        connectionString: config.DATABASE_REPLICA_URL,
-        connectionTimeoutMillis: REPLICA_TIMEOUT_MS,
-        query_timeout: REPLICA_TIMEOUT_MS,
-      });
+      const limits = { connectionTimeoutMillis: REPLICA_TIMEOUT_MS, query_timeout: REPLICA_TIMEOUT_MS };
+      const replica = new pg.Pool(
+        poolOptions(config.DATABASE_REPLICA_URL, { ...options, ...limits }, viaPooler),
+      );
       survive(replica, app);
       pools.set('replica', replica);
       app.replica = new Replica(replica, pool, (error) =>
@@ -59,7 +59,7 @@ export default fp<{ config: AppConfig }>(
     }
 
     // On a connection of its own: a pool whose connections are all in use is busy, not ill.
-    const probe = new pg.Pool({ ...options, connectionString: config.DATABASE_URL, max: 1 });
+    const probe = new pg.Pool(poolOptions(config.DATABASE_URL, { ...options, max: 1 }, viaPooler));
     survive(probe, app);
     app.addHook('onClose', () => probe.end());
     const check = new HealthCheck(
@@ -70,6 +70,20 @@ export default fp<{ config: AppConfig }>(
       (error) => app.faults.database(error, 'answering a health check'),
     );
     app.decorate('databaseAnswers', () => check.passes());
+
+    const clock = new DatabaseClock(probe);
+    const ahead = await clock.start();
+    if (Math.abs(ahead) > CLOCK_MAY_BE_OFF_MS) {
+      app.log.warn(
+        { data: { aheadSeconds: Math.round(ahead / 1000) } },
+        'The clock of this machine is wrong: times are told by that of the database',
+      );
+    }
+    const comparisons = new Loop(() => clock.compare(), {
+      everyMs: CLOCK_EVERY_MS,
+      onError: (error) => app.faults.database(error, 'reading the clock'),
+    }).start();
+    app.addHook('onClose', () => comparisons.stop());
 
     app.onScrape(() => {
       const { poolConnections, poolCapacity, poolWaiting } = app.measured;

@@ -1,14 +1,29 @@
 import { openDatabase } from '../src/development-database.js';
+import { assertFit } from '../src/postgres/fitness.js';
+import { whenStarted } from '../src/postgres/when-started.js';
 import { StartError } from '../src/start-error.js';
 import { explained } from '../src/start-faults.js';
 
-/** Runs `work` with the database of the service in this folder: DATABASE_URL, or the development default. */
-export async function withDatabase<T>(work: (url: string) => Promise<T>): Promise<T> {
-  const { DATABASE_URL: url, NODE_ENV } = process.env;
+/** The way that the tools take to the database. */
+export interface Database {
+  /** Leads to PostgreSQL itself. */
+  readonly url: string;
+  /** Whether the service goes through a pooler. */
+  readonly viaPooler: boolean;
+}
+
+/** Runs `work` with the database of the service in this folder: that of the environment, or the development default. */
+export async function withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
+  const { DATABASE_URL: url, DATABASE_DIRECT_URL: directUrl, NODE_ENV } = process.env;
   if (!url && NODE_ENV === 'production') throw new StartError('DATABASE_URL is missing.');
   const database = await openDatabase(url || undefined);
   try {
-    return await work(database.url);
+    const urls = { url: database.url, directUrl: directUrl || undefined };
+    await whenStarted(
+      () => assertFit(urls),
+      (reason) => console.error(`Waiting for PostgreSQL to start (${reason})`),
+    );
+    return await work({ url: urls.directUrl ?? urls.url, viaPooler: urls.directUrl !== undefined });
   } finally {
     await database.stop();
   }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { type ServiceAccount, ServiceAccounts } from '../src/access/service-accounts.js';
+import { poolOptions } from '../src/postgres/connection.js';
 import { migrate } from '../src/postgres/migrate.js';
 import { StartError } from '../src/start-error.js';
 import { main, withDatabase } from './database.js';
@@ -16,9 +17,14 @@ type Command =
 
 await main(async () => {
   const command = readArguments();
-  await withDatabase(async (url) => {
-    await migrate(url);
-    const pool = new pg.Pool({ connectionString: url, max: 1 });
+  await withDatabase(async ({ url, viaPooler }) => {
+    await migrate(url, undefined, viaPooler);
+    const options = {
+      application_name: 'scoreboard-api service-account',
+      connectionTimeoutMillis: 5_000,
+      max: 1,
+    };
+    const pool = new pg.Pool(poolOptions(url, options, false));
     try {
       console.log(await run(command, new ServiceAccounts(pool)));
     } finally {

@@ -30,6 +30,7 @@ export const Environment = Type.Object({
   LOG_LEVEL: Type.String({ pattern: '^(fatal|error|warn|info|debug|trace|silent)$', default: 'info' }),
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(Type.String({ pattern: '^https?://' })),
   DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
+  DATABASE_DIRECT_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
   DATABASE_POOL_SIZE: Count(10, 4),
   DATABASE_REPLICA_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
   REDIS_MODE: Type.Optional(
@@ -158,11 +159,14 @@ function sharedFaults(variables: Variables): string[] {
   if (REDIS_URL !== undefined && !REDIS_URL.split(',').every((url) => URL.canParse(url.trim()))) {
     faults.push('REDIS_URL is not a URL: percent-encode what is special in its user and password');
   }
-  for (const name of ['DATABASE_URL', 'DATABASE_REPLICA_URL']) {
+  for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL', 'DATABASE_REPLICA_URL']) {
     const url = variables[name];
     if (url?.startsWith('postgres') && !URL.canParse(url)) {
       faults.push(`${name} is not a URL: percent-encode what is special in its user and password`);
     }
+  }
+  if (variables['DATABASE_DIRECT_URL'] !== undefined && variables['DATABASE_URL'] === undefined) {
+    faults.push('DATABASE_DIRECT_URL goes with a DATABASE_URL, which is missing');
   }
   if (collector?.startsWith('http') && !URL.canParse(collector)) {
     faults.push('OTEL_EXPORTER_OTLP_ENDPOINT is not a URL');

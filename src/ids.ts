@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto';
+import { now } from './clock.js';
 
 /**
  * TypeIDs (https://github.com/jetify-com/typeid, specification 0.3): `usr_01h455vb4pex5vsknk084sn02q` is a prefix and a
@@ -22,9 +23,9 @@ let counter = 0;
 
 /** A new id. Ids of one process only grow, even within a millisecond or when the clock is set back. */
 export function newId(prefix: IdPrefix): string {
-  const now = Date.now();
-  if (now > lastMs) {
-    lastMs = now;
+  const ms = now();
+  if (ms > lastMs) {
+    lastMs = ms;
     // 42 bits between version and tail; the top one starts at 0, so counting on never overflows.
     counter = (randomWord() >>> 21) * 2 ** 30 + (randomWord() >>> 2);
   } else {
@@ -38,8 +39,8 @@ export function newId(prefix: IdPrefix): string {
 }
 
 /**
- * How far the clocks of an instance and of the database may be apart, in milliseconds: the time in an event's id is of the
- * one, that of its acceptance of the other.
+ * How far the time in an event's id may be from that of its acceptance, in milliseconds. Both are of the clock of the database,
+ * but the id is made before the event waits and is written, and the clock may have been set.
  */
 export const CLOCK_SLACK_MS = 600_000;
 

@@ -6,7 +6,9 @@ import { buildApp } from './app.js';
 import { type Config, loadConfig, STATE_DIRECTORY } from './config.js';
 import { openDatabase } from './development-database.js';
 import { createLogger, terminalStream } from './observability/logging.js';
+import { assertFit } from './postgres/fitness.js';
 import { migrate } from './postgres/migrate.js';
+import { whenStarted } from './postgres/when-started.js';
 import { StartError } from './start-error.js';
 import { explained } from './start-faults.js';
 
@@ -62,7 +64,14 @@ async function bringUp(config: Config, log: Logger, parts: Part[], interrupt: Ab
   const { url, stop } = await openDatabase(config.DATABASE_URL);
   parts.push({ close: stop });
   if (interrupt.aborted) return;
-  await migrate(url);
+  const directUrl = config.DATABASE_DIRECT_URL;
+  await whenStarted(
+    () => assertFit({ url, directUrl }),
+    (reason) => log.warn({ data: { reason } }, 'Waiting for PostgreSQL to start'),
+    { signal: interrupt },
+  );
+  if (interrupt.aborted) return;
+  await migrate(directUrl ?? url, undefined, directUrl !== undefined);
   if (interrupt.aborted) return;
   const app = await buildApp({ ...config, DATABASE_URL: url }, log);
   parts.push(app);

@@ -1,5 +1,5 @@
 import { errorCode } from './error-code.js';
-import { isDatabaseUnavailable, SQLSTATE } from './postgres/errors.js';
+import { isDatabaseUnavailable, SQLSTATE, UnfitDatabase } from './postgres/errors.js';
 import { StartError } from './start-error.js';
 
 /** Class 28: the user or password is wrong. 3D000: no such database. */
@@ -17,6 +17,12 @@ export function explained(error: unknown, listen?: { HOST: string; PORT: number 
   if (listen !== undefined && (code === 'EACCES' || code === 'EADDRNOTAVAIL')) {
     return new StartError(
       `Cannot listen on ${listen.HOST}:${listen.PORT} (${code}). Set HOST and PORT to what this machine allows.`,
+    );
+  }
+  if (error instanceof UnfitDatabase) return new StartError(reason);
+  if (/unsupported startup parameter/.test(reason)) {
+    return new StartError(
+      `A connection pooler refuses DATABASE_URL: ${reason}. Take that parameter out of the URL; the service sets what it needs by itself.`,
     );
   }
   if (REFUSED.test(code)) {

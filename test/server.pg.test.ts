@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request as httpRequest } from 'node:http';
+import { connect as connectTcp, createServer as createTcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { startEmbeddedPostgres } from '../dev/embedded-postgres.js';
+import { freePort } from '../dev/free-port.js';
 import { NODE_ARGUMENTS } from '../dev/testing/node-arguments.js';
 import { ActionToken } from '../schemas/action.js';
 import { EntryDetails } from '../schemas/leaderboard.js';
@@ -159,11 +161,6 @@ t.test('a fault at the start is one line that says what to do', async (t) => {
     ['a broken data folder', /^The database in .* does not start \(.*\)\. .*: mv /, {}, brokenData],
     ['a broken file of secrets', /^Cannot read the secrets in .* Delete that file/, {}, brokenSecrets],
     [
-      'no PostgreSQL at that port',
-      /^Cannot reach PostgreSQL at DATABASE_URL \(ECONNREFUSED\)\. Start it, or correct the address\./,
-      { DATABASE_URL: url((it) => (it.port = '1')) },
-    ],
-    [
       'no such host',
       /^Cannot reach PostgreSQL at DATABASE_URL \((ENOTFOUND|EAI_AGAIN)\)/,
       { DATABASE_URL: url((it) => (it.hostname = 'db.invalid')) },
@@ -194,6 +191,49 @@ t.test('a fault at the start is one line that says what to do', async (t) => {
     t.match(server.errors, /^.*\n( {2}- .*\n)*$/, `${what}: one line, or a list`);
     t.equal(server.output, '', `${what}: nothing else`);
   }
+});
+
+/** What PostgreSQL answers while it starts: an ErrorResponse. */
+function startingUp(): Buffer {
+  const fields = ['SFATAL', 'VFATAL', 'C57P03', 'Mthe database system is starting up', ''];
+  const body = Buffer.from(fields.map((field) => `${field}\0`).join(''));
+  const head = Buffer.from('E\0\0\0\0');
+  head.writeInt32BE(body.length + 4, 1);
+  return Buffer.concat([head, body]);
+}
+
+t.test('a start waits for a PostgreSQL that is starting too, and says so once', async (t) => {
+  const database = new URL(await buildTestDatabase(t));
+  const port = await freePort();
+  const address = new URL(database);
+  address.port = String(port);
+  const environment = { DATABASE_URL: address.href };
+  const early = new Server(t, newFolder(t), environment);
+  const interrupted = new Server(t, newFolder(t), environment);
+  for (const { process } of [early, interrupted])
+    if (process.stdout !== null) await once(process.stdout, 'data');
+  t.match(early.output, /Waiting for PostgreSQL to start/, 'while nothing listens');
+  t.equal(await interrupted.end('SIGTERM'), 0, 'the wait can be interrupted');
+
+  let refused = 0;
+  const postgres = createTcpServer((socket) => {
+    socket.on('error', () => {});
+    if (refused++ < 2) {
+      socket.once('data', () => socket.end(startingUp()));
+      return;
+    }
+    const behind = connectTcp(Number(database.port), database.hostname);
+    behind.on('error', () => socket.destroy());
+    behind.on('close', () => socket.destroy());
+    socket.on('close', () => behind.destroy());
+    socket.pipe(behind).pipe(socket);
+  }).listen(port, '127.0.0.1');
+  t.teardown(() => postgres.close());
+  await early.ready();
+  t.ok(refused > 2);
+  t.equal(early.output.match(/Waiting for PostgreSQL/g)?.length, 1);
+  t.equal(early.errors, '');
+  t.equal(await early.end('SIGTERM'), 0);
 });
 
 t.test('in production all that is missing or bad is told at once', async (t) => {

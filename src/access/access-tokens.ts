@@ -2,6 +2,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { LRUCache } from 'lru-cache';
 import { Role } from '../../schemas/user.js';
+import { now } from '../clock.js';
 import { errorCode } from '../error-code.js';
 import { Problem } from '../errors.js';
 import { idPattern } from '../ids.js';
@@ -36,7 +37,7 @@ const REMEMBERED_CALLERS = 32_768;
 /** Signs and verifies JWTs with one secret. */
 interface Jwt {
   sign(
-    claims: AccessClaims,
+    claims: AccessClaims & { iat: number },
     options: { algorithm: 'HS256'; iss: string; aud: string; expiresIn: number },
   ): string;
   /** @throws Error with the code FAST_JWT_INVALID_SIGNATURE if another secret has signed it, or another code */
@@ -52,21 +53,20 @@ interface AccessTokensOptions {
   readonly revocations: Revocations;
 }
 
-/** What is verified of an access token, in the options of fast-jwt. @param lifetime in seconds */
-export const accessTokenRules = (lifetime: number) => ({
+/** What fast-jwt verifies of an access token. It has another clock, so the times are verified here. */
+export const ACCESS_TOKEN_RULES = {
   algorithms: ['HS256' as const],
   allowedIss: ISSUER,
   allowedAud: AUDIENCE,
   requiredClaims: ['iss', 'aud', 'sub', 'iat', 'exp'],
   checkTyp: 'JWT',
-  // Also when the lifetime was longer before: revocations are remembered no longer than this.
-  maxAge: lifetime,
-});
+  ignoreExpiration: true,
+};
 
 /** Issues access tokens, and finds who sends one. */
 export class AccessTokens {
   readonly #options: AccessTokensOptions;
-  /** By valid tokens only, so that garbage does not push them out. `until` in milliseconds since the epoch. */
+  /** By valid tokens only, so that garbage does not push them out. `until` by the clock of the database. */
   readonly #callers = new LRUCache<string, { caller: Caller; until: number }>({ max: REMEMBERED_CALLERS });
 
   constructor(options: AccessTokensOptions) {
@@ -77,7 +77,8 @@ export class AccessTokens {
   issue(claims: AccessClaims, expiresIn = this.#options.lifetime): { token: string; expiresIn: number } {
     const seconds = Math.min(expiresIn, this.#options.lifetime);
     const standard = { algorithm: 'HS256', iss: ISSUER, aud: AUDIENCE, expiresIn: seconds } as const;
-    return { token: this.#options.jwt.sign(claims, standard), expiresIn: seconds };
+    const iat = Math.floor(now() / 1000);
+    return { token: this.#options.jwt.sign({ ...claims, iat }, standard), expiresIn: seconds };
   }
 
   /**
@@ -88,7 +89,7 @@ export class AccessTokens {
     const [, token] = BEARER.exec(authorization ?? '') ?? [];
     if (token === undefined) throw unauthenticated('Send an access token as "Authorization: Bearer …".');
     const remembered = this.#callers.get(token);
-    const isValid = remembered !== undefined && Date.now() <= remembered.until;
+    const isValid = remembered !== undefined && now() < remembered.until;
     const { caller, until } = isValid ? remembered : this.#verify(token);
     if (!isValid) this.#callers.set(token, { caller, until });
     const { id, sessionId } = caller;
@@ -110,8 +111,11 @@ export class AccessTokens {
     if (!VerifiedClaims.Check(claims))
       throw unauthenticated('The access token is not valid, or has expired.');
     const { sub: id, role, iat, exp } = claims;
+    // Not after the lifetime, also when that was longer before: revocations are remembered no longer.
+    const until = Math.min(exp, iat + this.#options.lifetime) * 1000;
+    if (until <= now()) throw unauthenticated('The access token is not valid, or has expired.');
     const caller = { id, role, sessionId: 'sid' in claims ? claims.sid : null };
-    return { caller, until: Math.min(exp, iat + this.#options.lifetime) * 1000 };
+    return { caller, until };
   }
 
   #claimsOf(token: string): unknown {

@@ -44,7 +44,7 @@ return 0
 
 interface Tries {
   readonly tries: number;
-  /** When the next is allowed, in milliseconds since the epoch. */
+  /** When the next is allowed, on the clock of `performance.now()`. */
   readonly until: number;
 }
 
@@ -93,7 +93,7 @@ export class LoginAttempts {
     const known = this.#local.has(fromNetwork);
     const key = known ? fromNetwork : account;
     const state = this.#local.get(key) ?? { tries: 0, until: 0 };
-    const now = Date.now();
+    const now = performance.now();
     if (state.until > now) return state.until - now;
     const tries = state.tries + 1;
     const pause =

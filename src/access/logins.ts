@@ -1,5 +1,6 @@
 import type { Session } from '../../schemas/session.js';
 import type { User } from '../../schemas/user.js';
+import { now } from '../clock.js';
 import { Problem } from '../errors.js';
 import type { AccessTokens } from './access-tokens.js';
 import type { LoginAttempts } from './login-attempts.js';
@@ -62,7 +63,7 @@ export class Logins {
   }
 
   #answer(user: User, { sessionId, refreshToken, expiresAt }: OpenSession): Session {
-    const refreshExpiresIn = Math.max(1, Math.floor((expiresAt - Date.now()) / 1000));
+    const refreshExpiresIn = Math.max(1, Math.floor((expiresAt - now()) / 1000));
     // An access token never outlives its session.
     const { token: accessToken, expiresIn } = this.#options.accessTokens.issue(
       { sub: user.id, sid: sessionId, role: user.role },

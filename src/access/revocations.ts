@@ -12,7 +12,7 @@ SELECT id FROM service_accounts WHERE revoked_at > now() - $1 * interval '1 seco
  */
 export class Revocations {
   readonly #lifetime: number;
-  /** Id → when it may be forgotten, oldest first. */
+  /** Id → when it may be forgotten, on the clock of `performance.now()`, oldest first. */
   readonly #until = new Map<string, number>();
 
   /** @param lifetime of an access token, in seconds */
@@ -34,7 +34,7 @@ export class Revocations {
   remember(id: string): void {
     // All its access tokens are older than the first revocation, so a second one does not prolong anything.
     if (this.#until.has(id)) return;
-    const now = Date.now();
+    const now = performance.now();
     for (const [old, until] of this.#until) {
       if (until > now) break;
       this.#until.delete(old);

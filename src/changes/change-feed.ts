@@ -1,5 +1,6 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { Loop } from '../loop.js';
+import { connect } from '../postgres/connection.js';
 import { CHANGES_CHANNEL, type Change, parseChange } from './change.js';
 
 const FIRST_RETRY_MS = 100;
@@ -49,11 +50,9 @@ export class ChangeFeed {
   }
 
   async #connect(): Promise<void> {
-    const client = new pg.Client({
-      connectionString: this.#databaseUrl,
+    const client = await connect(this.#databaseUrl, {
       connectionTimeoutMillis: ANSWER_TIMEOUT_MS,
       query_timeout: ANSWER_TIMEOUT_MS,
-      keepAlive: true,
       application_name: 'scoreboard-api changes',
     });
     client.on('notification', ({ payload }) => this.#receive(payload));
@@ -62,7 +61,6 @@ export class ChangeFeed {
       this.#lost(client, new Error('The connection that listens for changes has ended')),
     );
     try {
-      await client.connect();
       await client.query(`LISTEN ${CHANGES_CHANNEL}`);
     } catch (error) {
       client.end().catch(() => {});

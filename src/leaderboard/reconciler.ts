@@ -1,6 +1,8 @@
 import { Type } from '@sinclair/typebox';
 import pLimit from 'p-limit';
 import type pg from 'pg';
+import { Loop } from '../loop.js';
+import { transact } from '../postgres/database.js';
 import { inTime } from '../redis/scripts.js';
 import { type EntryChange, hasScore, sortKey } from './entry.js';
 import { entriesByUser, entriesInOrder, entriesOf } from './entry-pages.js';
@@ -21,8 +23,10 @@ const asTaken = parser(Type.Array(Type.String()));
 const asTotals = parser(Type.Tuple([Type.Integer(), Type.Integer()]));
 const asRepair = parser(Type.Array(Type.Union([Type.Integer(), Type.String()]), { minItems: 2 }));
 
-const LOCK = 'SELECT pg_try_advisory_lock($1, hashtext($2)) AS ours';
-const UNLOCK = 'SELECT pg_advisory_unlock($1, hashtext($2))';
+/** Of a transaction, not of a session: behind a pooler, nobody has a session for long. */
+const LOCK = 'SELECT pg_try_advisory_xact_lock($1, hashtext($2)) AS ours';
+/** PostgreSQL ends a transaction that is idle for ten seconds: one whose instance hangs does not keep the lock. */
+const SHOW_LIFE_EVERY_MS = 2_000;
 
 /** What differed between a board and rows of PostgreSQL. */
 interface Differences {
@@ -55,20 +59,18 @@ export class Reconciler {
 
   /** Compares a board entry by entry and repairs it, or builds it if Redis has lost it. Null if another instance is at it. */
   async reconcile(board: Board): Promise<Reconciled | null> {
-    const client = await this.#pool.connect();
-    let isUnlocked = false;
-    try {
+    return await transact(this.#pool, async (client) => {
       const { rows } = await client.query<{ ours: boolean }>(LOCK, [RECONCILE_LOCK, board.key.text]);
-      isUnlocked = !rows[0]?.ours;
-      if (isUnlocked) return null;
-      const reconciled = await this.#compareOrBuild(board);
-      await client.query(UNLOCK, [RECONCILE_LOCK, board.key.text]);
-      isUnlocked = true;
-      return reconciled;
-    } finally {
-      // Closing the connection ends its lock, whatever state it is in.
-      client.release(!isUnlocked);
-    }
+      if (rows[0]?.ours !== true) return null;
+      const showLife = async () => void (await client.query('SELECT'));
+      // A connection that is lost shows when the transaction ends.
+      const life = new Loop(showLife, { everyMs: SHOW_LIFE_EVERY_MS, onError: () => {} }).start();
+      try {
+        return await this.#compareOrBuild(board);
+      } finally {
+        await life.stop();
+      }
+    });
   }
 
   /** A comparison or build under way ends at its next page, with an error. */

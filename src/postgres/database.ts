@@ -12,8 +12,13 @@ export const types = {
   },
 };
 
-const parseTimestamp = (text: string): number =>
-  new Date(text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00')).getTime();
+/** @throws RangeError rather than give a time that is none, which would be neither before nor after any limit */
+function parseTimestamp(text: string): number {
+  const ms = new Date(text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00')).getTime();
+  if (Number.isNaN(ms))
+    throw new RangeError(`"${text}" is not a time as PostgreSQL writes it with DateStyle ISO`);
+  return ms;
+}
 
 /** Runs queries: a pool, or a client inside a transaction. */
 export interface Queryable {

@@ -18,6 +18,11 @@ const UNAVAILABLE_SYSTEM = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|EN
 const UNAVAILABLE_MESSAGE =
   /^(Connection terminated|Query read timeout|timeout (exceeded|expired)|Client (has encountered a connection error|was closed)|Cannot use a pool after)/;
 
+/** A database, or the way to it, cannot hold what the service promises. The message says what to do. */
+export class UnfitDatabase extends Error {
+  override readonly name = 'UnfitDatabase';
+}
+
 /** Which constraint a row has broken, if the error is of that kind. */
 export function brokenConstraint(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.constraint : undefined;
@@ -27,6 +32,7 @@ export function brokenConstraint(error: unknown): string | undefined {
 export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.some(isDatabaseUnavailable);
   if (!(error instanceof Error)) return false;
+  if (error instanceof UnfitDatabase) return true;
   const code = errorCode(error);
   if (code === undefined) return UNAVAILABLE_MESSAGE.test(error.message);
   return code === SQLSTATE.queryCanceled || UNAVAILABLE_SQLSTATE.test(code) || UNAVAILABLE_SYSTEM.test(code);

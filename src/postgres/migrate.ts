@@ -1,10 +1,11 @@
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
 import Postgrator from 'postgrator';
+import { connect, keepAsRole } from './connection.js';
 
 /** The key of the lock that lets one instance migrate at a time: any constant, the same for all. */
 const MIGRATION_LOCK = 7_228_501;
-const LOCK_TIMEOUT_MS = 60_000;
+/** An instance waits this long for another one that migrates. A migration itself takes as long as it takes. */
+const SETTINGS = { lock_timeout: '1min', statement_timeout: '0', idle_in_transaction_session_timeout: '0' };
 
 /** `migrations/` of the checkout, also seen from `dist/`. */
 const MIGRATIONS = fileURLToPath(
@@ -17,12 +18,18 @@ const MIGRATIONS = fileURLToPath(
 /**
  * Brings the schema to `target` (the newest by default; 0 undoes everything). Any number of instances may call this at
  * once. Each migration is one transaction together with its row in `schemaversion`.
+ * @param viaPooler whether the service goes through a pooler, so that its role must bring the settings of its sessions
  */
-export async function migrate(databaseUrl: string, target?: number): Promise<{ from: number; to: number }> {
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: 5_000 });
-  // Without a listener a lost connection would end the process; the query that is under way fails anyway.
-  client.on('error', () => {});
-  await client.connect();
+export async function migrate(
+  databaseUrl: string,
+  target?: number,
+  viaPooler = false,
+): Promise<{ from: number; to: number }> {
+  const client = await connect(
+    databaseUrl,
+    { application_name: 'scoreboard-api migrate', connectionTimeoutMillis: 5_000 },
+    SETTINGS,
+  );
   try {
     const postgrator = new Postgrator({
       migrationPattern: `${MIGRATIONS}*.sql`,
@@ -31,7 +38,6 @@ export async function migrate(databaseUrl: string, target?: number): Promise<{ f
       validateChecksums: true,
       execQuery: (query: string) => client.query(query),
     });
-    await client.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
     await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
     const from = await postgrator.getDatabaseVersion();
     // A schema newer than this code belongs to a newer instance: it is left alone, not undone.
@@ -44,6 +50,7 @@ export async function migrate(databaseUrl: string, target?: number): Promise<{ f
       await postgrator.migrate(String(version + step));
       await client.query('COMMIT');
     }
+    if (viaPooler) await keepAsRole(client);
     return { from, to };
   } finally {
     // Also releases the lock, and rolls back a migration that has failed.

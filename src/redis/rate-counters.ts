@@ -25,6 +25,7 @@ export class RateCounters {
   readonly #redis: RedisClient | null;
   readonly #scripts: Scripts<'count'> | null;
   readonly #breaker = new CircuitBreaker(REST_MS);
+  /** `until` on the clock of `performance.now()`, which nobody sets. */
   readonly #local = new LRUCache<string, { current: number; until: number }>({ max: 50_000 });
 
   constructor(redis: RedisClient | null) {
@@ -48,7 +49,7 @@ export class RateCounters {
 
   /** For as many keys as a process can remember. */
   incrementLocally(key: string, windowMs: number): Count {
-    const now = Date.now();
+    const now = performance.now();
     const known = this.#local.get(key);
     const counter = known !== undefined && known.until > now ? known : { current: 0, until: now + windowMs };
     counter.current++;

@@ -3,6 +3,7 @@ import type { PointsRange } from '../../schemas/common.js';
 import type { Caller } from '../access/caller.js';
 import type { Users } from '../access/users.js';
 import type { Catalog } from '../catalog/catalog.js';
+import { now } from '../clock.js';
 import { invalid, Problem } from '../errors.js';
 import { newId } from '../ids.js';
 import {
@@ -70,8 +71,8 @@ export class ActionTokens {
   /** @param by the game server that has asked for the token, or `player` */
   #sign(action: Action, userId: string, points: PointsRange, by: string): ActionToken {
     const { secret, lifetime } = this.#options;
-    const now = Date.now();
-    const iat = Math.floor(now / 1000);
+    const issuedAt = now();
+    const iat = Math.floor(issuedAt / 1000);
     const claims: ActionTokenClaims = {
       iss: ISSUER,
       aud: AUDIENCE,
@@ -81,7 +82,7 @@ export class ActionTokens {
       pts: [points.min, points.max],
       iat,
       // A NumericDate may have a fraction: a minimum of 1,500 ms is not rounded to 1 or 2 s.
-      nbf: action.minDurationMs === 0 ? iat : (now + action.minDurationMs) / 1000,
+      nbf: action.minDurationMs === 0 ? iat : (issuedAt + action.minDurationMs) / 1000,
       exp: iat + lifetime,
       azp: by,
     };
@@ -91,7 +92,7 @@ export class ActionTokens {
       action: action.id,
       userId,
       points,
-      notBefore: new Date(now + action.minDurationMs).toISOString(),
+      notBefore: new Date(issuedAt + action.minDurationMs).toISOString(),
       expiresAt: new Date(claims.exp * 1000).toISOString(),
     };
   }

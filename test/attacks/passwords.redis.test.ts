@@ -24,8 +24,8 @@ const times = (n: number) => Array.from({ length: n }, (_, i) => i);
 
 /** Stops the clock of the service, which runs in this process. @returns what lets milliseconds pass */
 function stopClock(t: Test) {
-  let now = Date.now();
-  t.intercept(Date, 'now', { value: () => now });
+  let now = Math.round(performance.now());
+  t.intercept(performance, 'now', { value: () => now });
   return (milliseconds: number) => {
     now += milliseconds;
   };

@@ -116,7 +116,9 @@ export function interrupted(pool: pg.Pool, interrupt: () => Promise<void>): pg.P
         if (name !== 'query') return Reflect.get(target, name);
         return async (...args: unknown[]): Promise<unknown> => {
           const answer: unknown = await Reflect.apply(target.query, target, args);
-          if (!/^(BEGIN|COMMIT)/.test(String(args[0]))) await interrupt();
+          const [query] = args;
+          const text = typeof query === 'object' && query !== null && 'text' in query ? query.text : query;
+          if (!/^(BEGIN|COMMIT)/.test(String(text))) await interrupt();
           return answer;
         };
       },

@@ -28,13 +28,20 @@ declare module 'fastify' {
 /** How long a browser need not ask again, in seconds; none remembers it for longer. */
 const PREFLIGHT_LASTS = 86_400;
 
+/** What pages send: also what reconnecting streams send, and tools that trace requests. */
+const ALLOWED_HEADERS = [
+  ...['Authorization', 'Cache-Control', 'Content-Type', 'If-None-Match', 'Last-Event-ID', 'X-Request-Id'],
+  ...['traceparent', 'tracestate', 'baggage', 'sentry-trace'],
+];
+
 /**
  * Tells browsers which pages may call the service, and that an answer is data, not a page. A route that answers with a page, or
  * with a script for other sites, says so in its option `helmet`.
  */
 export default fp<{ config: AppConfig }>(
   async (app, { config: { CORS_ORIGINS: origins } }) => {
-    const always = securityHeaders();
+    // An answer is for its caller alone; what may be kept says so.
+    const always = { ...securityHeaders(), 'cache-control': 'no-store' };
     app.addHook('onRoute', (route) => {
       if (route.helmet !== undefined)
         route.config = { ...route.config, securityHeaders: securityHeaders(route.helmet) };
@@ -51,7 +58,7 @@ export default fp<{ config: AppConfig }>(
     await app.register(cors, {
       origin: origins.includes('*') ? '*' : origins,
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-      allowedHeaders: ['Authorization', 'Content-Type', 'If-None-Match', 'Last-Event-ID', 'X-Request-Id'],
+      allowedHeaders: ALLOWED_HEADERS,
       exposedHeaders: EXPOSED_HEADERS,
       maxAge: PREFLIGHT_LASTS,
       // A preflight is handled like any other request, and counted.

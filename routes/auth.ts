@@ -14,15 +14,19 @@ import {
   Session,
 } from '../schemas/session.js';
 import { requireUser } from '../src/access/caller.js';
-import { BODY_FAULTS, Problem, problemResponses, UNREAD_BODY_FAULTS } from '../src/errors.js';
+import { basicCredentials, isBasic, oauthError, tokenRequest } from '../src/access/oauth.js';
+import {
+  BODY_FAULTS,
+  oauthProblemResponses,
+  Problem,
+  problemResponses,
+  UNREAD_BODY_FAULTS,
+} from '../src/errors.js';
 import { networkOf } from '../src/http/network.js';
 
-const routes: FastifyPluginAsyncTypebox = async (app) => {
-  // Tokens must not stay in any cache. RFC 6749, section 5.1.
-  app.addHook('onSend', async (_request, reply) => {
-    reply.header('cache-control', 'no-store');
-  });
+const TOKEN_PARAMETERS = Object.keys(ClientCredentials.properties);
 
+const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/v1/auth/guest',
     {
@@ -127,20 +131,30 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     oauth.addContentTypeParser(
       'application/x-www-form-urlencoded',
       { parseAs: 'string' },
-      async (_request: unknown, body: unknown) => Object.fromEntries(new URLSearchParams(String(body))),
+      async (_request: unknown, body: unknown) => tokenRequest(String(body), TOKEN_PARAMETERS),
     );
+    oauth.addHook('preSerialization', async (request, reply, payload) => {
+      if (reply.problem === null || typeof payload !== 'object') return payload;
+      if (reply.statusCode === 401 && isBasic(request.headers.authorization))
+        reply.header('www-authenticate', 'Basic realm="scoreboard-api", charset="UTF-8"');
+      return { ...payload, ...oauthError(reply.problem) };
+    });
     oauth.withTypeProvider<TypeBoxTypeProvider>().post(
       '/v1/auth/token',
       {
         config: { limit: 'auth' },
         schema: {
           summary: 'Get an access token for a service account',
-          description: 'The OAuth 2.0 client-credentials grant, RFC 6749 section 4.4.',
+          description:
+            'The OAuth 2.0 client-credentials grant, RFC 6749 section 4.4. Parameters that are not known are ignored.',
           tags: ['Auth'],
           security: [{ basic: [] }, {}],
           consumes: ['application/x-www-form-urlencoded', 'application/json'],
           body: ClientCredentials,
-          response: { 200: answer(ServiceToken), ...problemResponses(...BODY_FAULTS, 'invalid-credentials') },
+          response: {
+            200: answer(ServiceToken),
+            ...oauthProblemResponses(...BODY_FAULTS, 'invalid-credentials'),
+          },
         },
       },
       async (request) => {
@@ -155,14 +169,5 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     );
   });
 };
-
-/** RFC 6749, section 2.3.1: both parts are form-encoded before they are joined. */
-function basicCredentials(header: string | undefined): [id: string, secret: string] | undefined {
-  const [, encoded] = /^Basic +([\w+/]+=*)$/i.exec(header ?? '') ?? [];
-  if (encoded === undefined) return undefined;
-  const [, id, secret] = /^([^:]*):(.*)$/s.exec(Buffer.from(encoded, 'base64').toString()) ?? [];
-  const decode = (text: string) => new URLSearchParams(`x=${text}`).get('x') ?? '';
-  return id === undefined || secret === undefined ? undefined : [decode(id), decode(secret)];
-}
 
 export default routes;

@@ -29,7 +29,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     async (_request, reply) => {
       const [database, redis] = await Promise.all([app.databaseAnswers(), app.redisCheck()]);
       const ok = database && redis !== 'error' && !app.draining;
-      reply.code(ok ? 200 : 503).header('cache-control', 'no-store');
+      reply.code(ok ? 200 : 503);
       return {
         status: ok ? ('ok' as const) : ('degraded' as const),
         checks: { database: database ? ('ok' as const) : ('error' as const), redis },

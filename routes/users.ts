@@ -157,7 +157,6 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      reply.header('cache-control', 'no-store');
       return reply.code(201).send(await app.logins.openForPlayer(request.params.id));
     },
   );

@@ -1,7 +1,7 @@
 import { Action, Actions, ActionToken } from './action.js';
 import { Entries, Entry, EntryDetails, FriendEntries, Leaderboard, Leaderboards } from './leaderboard.js';
 import { AdminEvent, AdminEvents, AuditEntry, AuditTrail, ModeratedUser, Voided } from './moderation.js';
-import { ProblemDocument } from './problem.js';
+import { OAuthProblem, ProblemDocument } from './problem.js';
 import { Receipt } from './score.js';
 import { Health, Liveness } from './service.js';
 import { ServiceToken, Session } from './session.js';
@@ -10,6 +10,7 @@ import { PublicUser, ScoreEvent, ScoreEvents, User } from './user.js';
 /** The schemas that have a name in the OpenAPI document, those that others refer to first. */
 export const NAMED_SCHEMAS = [
   ProblemDocument,
+  OAuthProblem,
   User,
   PublicUser,
   Session,

@@ -35,35 +35,58 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS;
 
-/** RFC 9457. `code` is the last part of `type`. */
-export const ProblemDocument = Type.Object(
-  {
-    type: Type.String({ examples: ['urn:scoreboard:problem:not-found'] }),
-    title: Type.String(),
-    status: Type.Integer(),
-    detail: Type.String(),
-    instance: Type.String({ description: 'The path of the request.' }),
-    code: Type.Unsafe<ProblemCode>({
-      type: 'string',
-      enum: Object.keys(PROBLEMS),
-      examples: ['not-found'],
+const PROBLEM_MEMBERS = {
+  type: Type.String({ examples: ['urn:scoreboard:problem:not-found'] }),
+  title: Type.String(),
+  status: Type.Integer(),
+  detail: Type.String(),
+  instance: Type.String({ description: 'The path of the request.' }),
+  code: Type.Unsafe<ProblemCode>({
+    type: 'string',
+    enum: Object.keys(PROBLEMS),
+    examples: ['not-found'],
+  }),
+  requestId: Type.String(),
+  errors: Type.Optional(
+    Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
+      description: 'Only with `validation-failed`: the errors and their paths.',
     }),
-    requestId: Type.String(),
-    errors: Type.Optional(
-      Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
-        description: 'Only with `validation-failed`: the errors and their paths.',
-      }),
+  ),
+  original: Type.Optional(
+    Type.Object(
+      { eventId: Type.String(), acceptedAt: Type.String({ format: 'date-time' }) },
+      {
+        description:
+          'Only with `action-token-replayed`, for the same user: the event that the token counted as.',
+      },
     ),
-    original: Type.Optional(
-      Type.Object(
-        { eventId: Type.String(), acceptedAt: Type.String({ format: 'date-time' }) },
-        {
-          description:
-            'Only with `action-token-replayed`, for the same user: the event that the token counted as.',
-        },
-      ),
-    ),
-  },
-  { $id: 'Problem', description: 'A problem document (RFC 9457).' },
-);
+  ),
+};
+
+/** RFC 9457. `code` is the last part of `type`. */
+export const ProblemDocument = Type.Object(PROBLEM_MEMBERS, {
+  $id: 'Problem',
+  description: 'A problem document (RFC 9457).',
+});
 export type ProblemDocument = Static<typeof ProblemDocument>;
+
+/** RFC 6749, section 5.2, and for what is our fault, section 4.1.2.1. */
+const OAuthError = Type.Union(
+  (
+    [
+      'invalid_request',
+      'invalid_client',
+      'unsupported_grant_type',
+      'temporarily_unavailable',
+      'server_error',
+    ] as const
+  ).map((error) => Type.Literal(error)),
+);
+export type OAuthError = Static<typeof OAuthError>;
+
+/** A problem as libraries for OAuth 2.0 read it. */
+export const OAuthProblem = Type.Object(
+  { ...PROBLEM_MEMBERS, error: OAuthError, error_description: Type.String() },
+  { $id: 'OAuthProblem', description: 'A problem document, which is also an error response of OAuth 2.0.' },
+);
+export type OAuthProblem = Static<typeof OAuthProblem>;

@@ -71,7 +71,6 @@ export const ClientCredentials = Type.Object(
     ),
   },
   {
-    additionalProperties: false,
     examples: [
       { grant_type: 'client_credentials', client_id: 'svc_01kcx7f0w3e5tt9m6d7kq2x1zb', client_secret: 'k5…' },
     ],

@@ -1,5 +1,5 @@
 import { ref } from '../schemas/common.js';
-import { PROBLEMS, type ProblemCode, ProblemDocument } from '../schemas/problem.js';
+import { OAuthProblem, PROBLEMS, type ProblemCode, ProblemDocument } from '../schemas/problem.js';
 
 export { PROBLEMS, type ProblemCode };
 
@@ -71,7 +71,13 @@ export function problemDocument(problem: Problem, instance: string, requestId: s
 }
 
 /** The responses of an operation that fails with these codes, for its schema: one a status. */
-export function problemResponses(...codes: ProblemCode[]) {
+export const problemResponses = (...codes: ProblemCode[]) => responses(codes, ProblemDocument);
+
+/** The same where OAuth 2.0 says what an error response has. */
+export const oauthProblemResponses = (...codes: ProblemCode[]) =>
+  responses(codes, OAuthProblem, { error: 'invalid_request', error_description: '…' });
+
+function responses(codes: ProblemCode[], schema: typeof ProblemDocument | typeof OAuthProblem, more = {}) {
   const statuses = new Map<number, ProblemCode[]>();
   for (const code of [...codes, 'rate-limited', 'internal-error', 'service-unavailable'] as const) {
     const { status } = PROBLEMS[code];
@@ -84,8 +90,11 @@ export function problemResponses(...codes: ProblemCode[]) {
         description: [first, ...others].map((code) => `\`${code}\`: ${PROBLEMS[code].title}.`).join(' '),
         content: {
           'application/problem+json': {
-            schema: ref(ProblemDocument),
-            example: problemDocument(new Problem(first, PROBLEMS[first].title), '/v1/…', REQUEST_ID),
+            schema: ref(schema),
+            example: {
+              ...problemDocument(new Problem(first, PROBLEMS[first].title), '/v1/…', REQUEST_ID),
+              ...more,
+            },
           },
         },
       },

@@ -53,6 +53,8 @@ export function conform<T extends TSchema>(
   assert(validate(value), `${what}: ${ajv.errorsText(validate.errors)}`);
 }
 
+const CHALLENGE = /^(Bearer|Basic realm="[\w-]+", charset="UTF-8")$/;
+
 /** What came back. */
 export class Answer {
   readonly #what: string;
@@ -98,7 +100,7 @@ export class Answer {
     assert.equal(body.type, `urn:scoreboard:problem:${code}`, this.#what);
     assert(body.title !== '' && body.detail !== '', this.#what);
     assert.equal(body.requestId, headers.get('x-request-id'), this.#what);
-    assert.equal(headers.get('www-authenticate'), this.status === 401 ? 'Bearer' : null, this.#what);
+    assert.match(headers.get('www-authenticate') ?? '', this.status === 401 ? CHALLENGE : /^$/, this.#what);
     const mayRetry = this.status === 429 || this.status === 503;
     assert.match(headers.get('retry-after') ?? '', mayRetry ? /^[1-9]\d*$/ : /^$/, this.#what);
     return body;
@@ -162,6 +164,10 @@ export class Api {
   #check(method: string, path: string, answer: Answer): void {
     const what = `${method} ${path} → ${answer.status}`;
     assert(answer.headers.has('x-request-id'), `${what} without x-request-id`);
+    // What is the same for everybody may be kept, to be asked about; anything else is personal.
+    const isShared = /^\/v1\/leaderboards\/[^/]+\/entries$/.test(path) && answer.status < 400;
+    if (path.startsWith('/v1'))
+      assert.equal(answer.headers.get('cache-control'), isShared ? 'no-cache' : 'no-store', what);
     const operation = findOperation(this.document, method, path);
     if (operation === undefined) {
       if (path.startsWith('/v1')) assert.equal(answer.problem().instance, path);

@@ -194,8 +194,10 @@ t.test('what reads a body refuses what is none, and what it does not know', asyn
     (await send(`"${'x'.repeat(16_384)}"`)).fails('payload-too-large');
     if (operation.requestBody === undefined) continue;
     const { errors } = (await send('{"noSuchProperty":1}')).fails('validation-failed');
-    t.ok(
+    // OAuth 2.0 wants unknown parameters to be ignored.
+    t.equal(
       errors?.some(({ message }) => message.includes('noSuchProperty')),
+      !path.endsWith('/token'),
       name,
     );
     for (const body of ['[]', '7', 'null', '"x"']) {

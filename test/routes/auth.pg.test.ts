@@ -336,6 +336,10 @@ t.test('a service account gets an access token by the client-credentials grant',
   const answers = [
     await form({ ...grant, client_id: id, client_secret: secret }),
     await form({ ...grant, client_id: id, client_secret: secret, scope: 'scores' }),
+    // What it does not know is ignored, and what has no value is omitted.
+    await form({ ...grant, client_id: id, client_secret: secret, audience: 'x', ['__proto__']: 'x' }),
+    await form({ ...grant, client_id: '', client_secret: '', scope: '' }, basic(id, secret)),
+    await api.post('/v1/auth/token', { ...grant, client_id: id, client_secret: secret, resource: ['x'] }),
     await form(grant, basic(id, secret)),
     await api.post('/v1/auth/token', { ...grant, client_id: id, client_secret: secret }),
     await api.send('POST', '/v1/auth/token', { json: grant, headers: basic(id, secret) }),
@@ -354,6 +358,7 @@ t.test('a service account gets an access token by the client-credentials grant',
   }
   for (const answer of [
     await form({ ...grant, client_id: id, client_secret: 'wrong' }),
+    await form({ ...grant, ['__proto__']: 'x' }),
     await form({ ...grant, client_id: typeId('svc'), client_secret: secret }),
     await form({ ...grant, client_id: '\0', client_secret: secret }),
     await form({ ...grant, client_id: id }),
@@ -363,16 +368,40 @@ t.test('a service account gets an access token by the client-credentials grant',
     await form(grant, { authorization: `Basic ${Buffer.from('nocolon').toString('base64')}` }),
   ]) {
     answer.fails('invalid-credentials');
+    t.match(answer.body, { error: 'invalid_client', error_description: /^[ !#-[\]-~]+$/ });
   }
+  // Who tried HTTP Basic is told to go on with it.
+  const challenge = async (headers?: Record<string, string>) =>
+    (await form(grant, headers)).headers.get('www-authenticate');
+  t.match(await challenge(basic(id, 'wrong')), /^Basic realm=/);
+  t.match(await challenge({ authorization: 'basic !' }), /^Basic realm=/);
+  t.equal(await challenge(), 'Bearer');
   for (const answer of [
     await form({ client_id: id, client_secret: secret }),
-    await form({ grant_type: 'password', client_id: id, client_secret: secret }),
-    await form({ ...grant, client_id: id, client_secret: secret, audience: 'x' }),
-    await form({ ...grant, ['__proto__']: 'x' }),
+    await form({ grant_type: '', client_id: id, client_secret: secret }),
     await api.post('/v1/auth/token', { ...grant, client_id: 7, client_secret: secret }),
+    await api.send('POST', '/v1/auth/token', {
+      body: new URLSearchParams([
+        ['grant_type', 'client_credentials'],
+        ['client_id', id],
+        ['client_id', id],
+      ]),
+    }),
   ]) {
     answer.fails('validation-failed');
+    t.match(answer.body, { error: 'invalid_request', error_description: /^[ !#-[\]-~]+$/ });
   }
+  for (const grant_type of ['password', 'client_credentials ']) {
+    const answer = await form({ grant_type, client_id: id, client_secret: secret });
+    answer.fails('validation-failed');
+    t.match(answer.body, { error: 'unsupported_grant_type' });
+  }
+  const text = await api.send('POST', '/v1/auth/token', {
+    body: 'x',
+    headers: { 'content-type': 'text/plain' },
+  });
+  text.fails('unsupported-media-type');
+  t.match(text.body, { error: 'invalid_request' });
 });
 
 t.test('forms are read by the token endpoint alone', async () => {

@@ -10,6 +10,7 @@ const WIRING = '^src/(app|server)\\.ts$';
 const LAYERS = [
   ['postgres', 'redis'],
   ['changes', 'observability'],
+  ['jobs'],
   ['access'],
   ['leaderboard'],
   ['ledger', 'live'],

@@ -18,6 +18,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Whether PostgreSQL answers, asked at most once a second. */
     databaseAnswers(): Promise<boolean>;
+    /** Another pool, with the options of `app.pg.pool` where it has none of its own. It closes with the service. */
+    openPool(name: string, options: OwnOptions): pg.Pool;
     /** For reads that tolerate lag: the replica if there is one that answers, else the primary. */
     replica: Queryable;
   }
@@ -27,6 +29,14 @@ const REPLICA_TIMEOUT_MS = 1_000;
 const CLOCK_EVERY_MS = 5_000;
 /** A machine whose clock is further off than this has one that nobody sets. */
 const CLOCK_MAY_BE_OFF_MS = 5_000;
+
+interface OwnOptions extends Pick<pg.PoolConfig, 'query_timeout'> {
+  readonly url: string;
+  readonly max: number;
+  readonly connectionTimeoutMillis?: number;
+  /** Whether the URL may lead to a pooler. */
+  readonly viaPooler: boolean;
+}
 
 /** The pool of connections to PostgreSQL, as `app.pg.pool`. */
 export default fp<{ config: AppConfig }>(
@@ -43,25 +53,30 @@ export default fp<{ config: AppConfig }>(
     const { pool } = app.pg;
     survive(pool, app);
     const pools = new Map([['primary', pool]]);
+    app.decorate('openPool', (name: string, { url, viaPooler, ...own }: OwnOptions) => {
+      const opened = new pg.Pool(poolOptions(url, { ...options, ...own }, viaPooler));
+      survive(opened, app);
+      pools.set(name, opened);
+      app.addHook('onClose', () => opened.end());
+      return opened;
+    });
     app.decorate('replica', pool);
     if (config.DATABASE_REPLICA_URL !== undefined) {
-      // A short limit, so that the primary can still answer in time.
-      const limits = { connectionTimeoutMillis: REPLICA_TIMEOUT_MS, query_timeout: REPLICA_TIMEOUT_MS };
-      const replica = new pg.Pool(
-        poolOptions(config.DATABASE_REPLICA_URL, { ...options, ...limits }, viaPooler),
-      );
-      survive(replica, app);
-      pools.set('replica', replica);
+      const replica = app.openPool('replica', {
+        url: config.DATABASE_REPLICA_URL,
+        viaPooler,
+        max: config.DATABASE_POOL_SIZE,
+        // A short limit, so that the primary can still answer in time.
+        connectionTimeoutMillis: REPLICA_TIMEOUT_MS,
+        query_timeout: REPLICA_TIMEOUT_MS,
+      });
       app.replica = new Replica(replica, pool, (error) =>
         app.faults.database(error, 'reading from the replica'),
       );
-      app.addHook('onClose', () => replica.end());
     }
 
     // On a connection of its own: a pool whose connections are all in use is busy, not ill.
-    const probe = new pg.Pool(poolOptions(config.DATABASE_URL, { ...options, max: 1 }, viaPooler));
-    survive(probe, app);
-    app.addHook('onClose', () => probe.end());
+    const probe = app.openPool('probe', { url: config.DATABASE_URL, viaPooler, max: 1 });
     const check = new HealthCheck(
       async () => {
         await probe.query('SELECT');
@@ -87,10 +102,18 @@ export default fp<{ config: AppConfig }>(
 
     app.onScrape(() => {
       const { poolConnections, poolCapacity, poolWaiting } = app.measured;
-      for (const [name, { idleCount, totalCount, waitingCount }] of pools) {
+      for (const [
+        name,
+        {
+          idleCount,
+          totalCount,
+          waitingCount,
+          options: { max },
+        },
+      ] of pools) {
         poolConnections.set({ pool: name, state: 'idle' }, idleCount);
         poolConnections.set({ pool: name, state: 'busy' }, totalCount - idleCount);
-        poolCapacity.set({ pool: name }, config.DATABASE_POOL_SIZE);
+        poolCapacity.set({ pool: name }, max);
         poolWaiting.set({ pool: name }, waitingCount);
       }
     });

@@ -1,28 +1,47 @@
 import fp from 'fastify-plugin';
+import { purgeSessions } from '../src/access/sessions.js';
 import { purgeScores } from '../src/catalog/purge-scores.js';
-import { Loop } from '../src/loop.js';
+import type { AppConfig } from '../src/config.js';
+import { addStandingJob } from '../src/jobs/job.js';
+import { PURGE, purge } from '../src/jobs/purge.js';
+import { JOB_CONNECTIONS, JOB_STATES, JobRunner } from '../src/jobs/runner.js';
+import { purgeTokens } from '../src/ledger/purge-tokens.js';
+import { isDatabaseError } from '../src/postgres/errors.js';
 
-const EVERY_MS = 60_000;
-const ROWS = 5_000;
+declare module 'fastify' {
+  interface FastifyInstance {
+    jobs: JobRunner;
+  }
+}
 
-/** Deletes what is of no use any more: expired tokens and sessions, and the scores of deleted leaderboards. */
-export default fp(
-  async (app) => {
-    const purge = async (signal: AbortSignal): Promise<void> => {
-      // A bounded number at a time, until none is left.
-      while (!signal.aborted && (await app.ledger.purge(ROWS)) === ROWS);
-      while (!signal.aborted && (await app.sessions.purge(ROWS)) === ROWS);
-      while (!signal.aborted && (await purgeScores(app.pg.pool, ROWS)));
-    };
-    const loop = new Loop(purge, {
-      everyMs: EVERY_MS,
-      firstBackoffMs: EVERY_MS / 2,
-      maxBackoffMs: EVERY_MS,
-      onError: (error) => app.faults.database(error, 'throwing away what has expired'),
+/** Work that goes on after its request. It has connections of its own, so that requests do not wait for it. */
+export default fp<{ config: AppConfig }>(
+  async (app, { config }) => {
+    const url = config.DATABASE_DIRECT_URL ?? config.DATABASE_URL;
+    const pool = app.openPool('jobs', { url, viaPooler: false, max: JOB_CONNECTIONS });
+    const jobs = [purge([purgeTokens, purgeSessions, purgeScores])];
+    const runner = new JobRunner({
+      pool,
+      jobs,
+      addStanding: () => addStandingJob(pool, PURGE, {}),
+      onError: (error, doing) => {
+        if (isDatabaseError(error)) app.faults.database(error, doing);
+        else app.log.error({ err: error, data: { doing } }, 'Job failed');
+      },
+      onDetail: (message) => app.log.debug(message),
     });
-    // Instances that start together do not purge together.
-    loop.start(EVERY_MS * Math.random());
-    app.addHook('preClose', () => loop.stop());
+    app.decorate('jobs', runner);
+    app.addHook('onReady', async () => runner.start());
+    // Requests that are under way are answered meanwhile.
+    app.addHook('preClose', async () => void runner.stop());
+    app.addHook('onClose', () => runner.stop());
+    app.onScrape(async () => {
+      const { jobs: gauge } = app.measured;
+      const counts = await runner.counts().catch(() => []);
+      gauge.reset();
+      for (const { name } of jobs) for (const state of JOB_STATES) gauge.set({ name, state }, 0);
+      for (const { job, state, count } of counts) gauge.set({ name: job, state }, count);
+    });
   },
-  { name: 'jobs', dependencies: ['draining', 'auth', 'score-ledger'], fastify: '5.x' },
+  { name: 'jobs', dependencies: ['draining', 'db', 'metrics'], fastify: '5.x' },
 );

@@ -90,7 +90,7 @@ async function register(app: FastifyInstance, config: AppConfig, requestLog: Req
   await app.register(scoring, { config });
   await app.register(moderation);
   await app.register(sseBroadcaster, { config });
-  await app.register(jobs);
+  await app.register(jobs, { config });
 
   await app.register(authRoutes);
   await app.register(userRoutes);

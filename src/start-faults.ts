@@ -32,7 +32,7 @@ export function explained(error: unknown, listen?: { HOST: string; PORT: number 
   }
   if (code === SQLSTATE.insufficientPrivilege) {
     return new StartError(
-      `PostgreSQL does not let the user of DATABASE_URL make tables: ${reason}. GRANT it CREATE on the schema.`,
+      `PostgreSQL does not let the user of DATABASE_URL make tables: ${reason}. GRANT it CREATE on the database and on its schema public.`,
     );
   }
   if (code === SQLSTATE.diskFull) {

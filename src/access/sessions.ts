@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { announce } from '../changes/change.js';
 import { Problem } from '../errors.js';
 import { idPattern, newId } from '../ids.js';
-import { transact } from '../postgres/database.js';
+import { type Queryable, transact } from '../postgres/database.js';
 import type { Revocations } from './revocations.js';
 
 export interface OpenSession {
@@ -139,11 +139,11 @@ export class Sessions {
     });
     revocations.remember(sessionId);
   }
+}
 
-  /** Deletes sessions that are over: at most `limit` of them. @returns how many */
-  async purge(limit: number): Promise<number> {
-    return (await this.#options.pool.query(PURGE, [limit])).rowCount ?? 0;
-  }
+/** Deletes sessions that are over: at most `limit` of them. @returns whether there may be more */
+export async function purgeSessions(client: Queryable, limit: number): Promise<boolean> {
+  return (await client.query(PURGE, [limit])).rowCount === limit;
 }
 
 const tokenOf = (sessionId: string, family: string, secret: string) =>

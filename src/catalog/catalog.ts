@@ -3,6 +3,8 @@ import type { Action } from '../../schemas/action.js';
 import { type AdminAct, audit } from '../audit.js';
 import { announce, type Change } from '../changes/change.js';
 import { newId } from '../ids.js';
+import { addJob } from '../jobs/job.js';
+import { PURGE } from '../jobs/purge.js';
 import type { Limits } from '../ledger/limits.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { putAction, readAction, readActions, removeAction } from './action-rows.js';
@@ -164,7 +166,7 @@ export class Catalog {
   }
 
   /**
-   * Deletes a leaderboard, from all reads at once; its scores leave with `purgeScores`.
+   * Deletes a leaderboard, from all reads at once; its scores leave with the job `purge`.
    * @throws Problem `not-found`, `service-unavailable`; `leaderboard-in-use` while an action feeds it, or while it has
    * entries unless it is frozen
    */
@@ -172,6 +174,7 @@ export class Catalog {
     await this.#change(leaderboardChange(id, true), async (client) => {
       await removeLeaderboard(client, id);
       await audit(client, act, 'delete-leaderboard', id);
+      await addJob(client, PURGE, {});
       return true;
     });
   }

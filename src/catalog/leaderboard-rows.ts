@@ -120,7 +120,7 @@ export async function setFrozen(client: Queryable, id: string, frozen: boolean):
 }
 
 /**
- * Deletes a leaderboard. Its scores are still there, for `purgeScores` to delete.
+ * Deletes a leaderboard. Its scores are still there, for the job `purge` to delete.
  * @throws Problem `not-found`; `leaderboard-in-use` if an action feeds it, or if it has entries and is not frozen
  */
 export async function removeLeaderboard(client: Queryable, id: string): Promise<void> {

@@ -6,7 +6,7 @@ import { BatchQueue } from './batch-queue.js';
 import { recordGuarded } from './guarded-batch.js';
 import { type Recorded, recordedScore, scoredChanges } from './recorded.js';
 import { type ConsumedToken, REFUSALS, replayed } from './refusals.js';
-import { CONSUMED_TOKENS, PURGE_TOKENS, RECORDED_EVENTS } from './statements.js';
+import { CONSUMED_TOKENS, RECORDED_EVENTS } from './statements.js';
 import {
   type BatchRow,
   changeId,
@@ -43,8 +43,6 @@ interface LedgerOptions {
 
 /** How long one try may take: after a connection that died without a word there is time left for another. */
 const TRY_MS = 2_500;
-/** How long after its expiry a token can still be told from one that was never used, in seconds. */
-const REMEMBER_TOKENS_FOR = 86_400;
 
 /**
  * The writer of the ledger. Submissions wait in batch queues and are written in batches: those without limits each by one
@@ -106,11 +104,6 @@ export class ScoreLedger {
       values: [tokenIds],
     });
     return new Map(rows.map((token) => [token.tokenId, token]));
-  }
-
-  /** Forgets tokens that have expired long ago: at most `limit` of them. @returns how many */
-  async purge(limit: number): Promise<number> {
-    return (await this.#options.pool.query(PURGE_TOKENS, [REMEMBER_TOKENS_FOR, limit])).rowCount ?? 0;
   }
 
   /** Refuses new submissions, and resolves when those that wait are answered. */

@@ -51,11 +51,6 @@ LEFT JOIN LATERAL (
 WHERE e.id = ANY ($1::text[])
 ORDER BY e.id, s.leaderboard`;
 
-/** Deletes tokens that have expired, a bounded number at a time. $1 tolerance in seconds, $2 how many. */
-export const PURGE_TOKENS = `
-DELETE FROM consumed_tokens WHERE ctid = ANY (ARRAY(
-  SELECT ctid FROM consumed_tokens WHERE expires_at < now() - $1 * interval '1 second' LIMIT $2))`;
-
 /** Boards and users that some events count for. $1 event ids. */
 const TARGETS = `
   SELECT DISTINCT e.user_id, b.* FROM score_events e, LATERAL (${boardsOf('e')}) b WHERE e.id = ANY ($1::text[])`;

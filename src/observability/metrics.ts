@@ -142,6 +142,12 @@ export function createMetrics(registry: Registry) {
       labelNames: ['pool'],
       registers,
     }),
+    jobs: new Gauge({
+      name: 'background_jobs',
+      help: 'Background jobs of all instances: waiting, running, retrying after an error, or failed for good.',
+      labelNames: ['name', 'state'],
+      registers,
+    }),
     healthCheck: new Gauge({
       name: 'health_check_status',
       help: 'Result of a check of /health: 1 if it passed, 0 if it failed.',

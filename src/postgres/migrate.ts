@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import Postgrator from 'postgrator';
 import { connect, keepAsRole } from './connection.js';
+import { migrateJobs } from './jobs-schema.js';
 
 /** The key of the lock that lets one instance migrate at a time: any constant, the same for all. */
 const MIGRATION_LOCK = 7_228_501;
@@ -50,6 +51,7 @@ export async function migrate(
       await postgrator.migrate(String(version + step));
       await client.query('COMMIT');
     }
+    await migrateJobs(client, databaseUrl);
     if (viaPooler) await keepAsRole(client);
     return { from, to };
   } finally {

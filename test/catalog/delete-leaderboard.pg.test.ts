@@ -176,21 +176,18 @@ t.test('scores of deleted leaderboards leave in bites, however often the job is 
   t.equal(bites, 10 + 1 + 1, '950 entries, a look that finds none left, and a leaderboard without any');
 });
 
-t.test('one instance at a time deletes scores', async (t) => {
+t.test('the job that deletes scores is asked for in the transaction of the deletion', async (t) => {
   const { pool, catalog, feed } = await open(t);
+  const jobs = async () => {
+    const { rows } = await pool.query('SELECT task_identifier AS job, key FROM scoreboard_jobs.jobs');
+    return rows;
+  };
+  await t.rejects(catalog.deleteLeaderboard('global', act), { code: 'leaderboard-in-use' });
+  t.same(await jobs(), []);
   await feed('best-race');
-  await fill(pool, 'global', 300);
-  await catalog.setFrozen('global', true, act);
   await catalog.deleteLeaderboard('global', act);
-  const unlock = await holding(pool, (client) =>
-    client.query("SELECT FROM scores WHERE leaderboard_id = 'global' FOR UPDATE"),
-  );
-  const first = purgeScores(pool, 100);
-  await waiting(pool, 1);
-  t.equal(await purgeScores(pool, 100), false, 'the other instance leaves it to the first');
-  await unlock();
-  t.equal(await first, true);
-  t.same(await rowsOf(pool, 'global'), { 1: 200 });
+  await catalog.deleteLeaderboard('latest-race', act);
+  t.same(await jobs(), [{ job: 'purge', key: 'purge:all' }]);
 });
 
 t.test('a leaderboard that is made again while its scores leave keeps the new ones', async (t) => {

@@ -45,6 +45,7 @@ t.test('ten instances that start at once migrate an empty database once', async 
   );
   t.same(new Set(results.map(({ to }) => to)), new Set([NEWEST]));
   t.same(await column(VERSIONS), versions);
+  t.same(await column("SELECT key FROM scoreboard_jobs.add_job('purge', job_key := 'all')"), ['all']);
 });
 
 t.test('do, undo and do again lead to the same schema, and undo leaves nothing behind', async (t) => {
@@ -52,7 +53,9 @@ t.test('do, undo and do again lead to the same schema, and undo leaves nothing b
   await migrate(url);
   const schema = await column(SCHEMA);
   t.ok(schema.length > 50);
+  await column("SELECT scoreboard_jobs.add_job('purge')");
   t.same(await migrate(url, 0), { from: NEWEST, to: 0 });
+  t.same(await column("SELECT nspname FROM pg_namespace WHERE nspname = 'scoreboard_jobs'"), []);
   t.same(await column(TABLES), ['schemaversion']);
   t.same(await migrate(url), { from: 0, to: NEWEST });
   t.same(await column(SCHEMA), schema);

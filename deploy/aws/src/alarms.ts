@@ -173,6 +173,18 @@ export class Alarms extends Construct {
       minutes: 15,
       description: 'Boards in Redis differ from PostgreSQL, repeatedly.',
     });
+    const jobs = (state: string) => serviceMetric(stage, 'background_jobs', Stats.MAXIMUM, { state });
+    this.#alarm('JobsFailing', {
+      metric: new MathExpression({
+        expression: 'retrying + failed',
+        usingMetrics: { retrying: jobs('retrying'), failed: jobs('failed') },
+        label: 'Background jobs that fail',
+        period: MINUTE,
+      }),
+      above: 0,
+      minutes: 15,
+      description: 'A background job fails again and again.',
+    });
     this.#alarm('DatabaseStorageLow', {
       metric: new MathExpression({
         expression: '5 - free / 1024 / 1024 / 1024',

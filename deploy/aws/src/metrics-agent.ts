@@ -20,7 +20,7 @@ const EXPORTED: readonly { readonly names: readonly string[]; readonly label?: s
       'redis_leaderboard_sync_drift',
     ],
   },
-  { names: ['leaderboard_projections'], label: 'state' },
+  { names: ['leaderboard_projections', 'background_jobs'], label: 'state' },
   { names: ['health_check_status'], label: 'check' },
   { names: ['action_token_validations_total'], label: 'result' },
 ];

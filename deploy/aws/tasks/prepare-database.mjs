@@ -13,6 +13,9 @@ try {
     await client.query(format('CREATE ROLE %s LOGIN PASSWORD %s', owner, pg.escapeLiteral(OWNER_PASSWORD)));
   }
   await client.query(format('GRANT ALL ON SCHEMA public TO %s', owner));
+  // The migrations make a schema of their own for background jobs.
+  const { rows } = await client.query('SELECT current_database() AS name');
+  await client.query(format('GRANT CREATE ON DATABASE %s TO %s', pg.escapeIdentifier(rows[0].name), owner));
 } finally {
   await client.end();
 }

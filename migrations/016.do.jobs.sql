@@ -1,0 +1,2 @@
+-- For graphile-worker, whose own migrations make the tables in it after ours.
+CREATE SCHEMA scoreboard_jobs;

@@ -76,6 +76,17 @@ const PROGRAMS = {
     packages: { 'apt-get': ['nginx'], apk: ['nginx'], dnf: ['nginx'], brew: ['nginx'] },
     byHand: 'install nginx 1.22 or newer, so that nginx is on PATH',
   },
+  pgbouncer: {
+    what: 'PgBouncer',
+    names: ['pgbouncer'],
+    packages: {
+      'apt-get': ['pgbouncer'],
+      apk: ['pgbouncer'],
+      dnf: ['pgbouncer'],
+      brew: ['pgbouncer'],
+    },
+    byHand: 'install PgBouncer 1.18 or newer, so that pgbouncer is on PATH',
+  },
   prometheus: { what: 'Prometheus', names: ['prometheus'], ...PROMETHEUS },
   promtool: { what: 'promtool', names: ['promtool'], ...PROMETHEUS },
   chromium: {

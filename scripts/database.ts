@@ -4,16 +4,11 @@ import { whenStarted } from '../src/postgres/when-started.js';
 import { StartError } from '../src/start-error.js';
 import { explained } from '../src/start-faults.js';
 
-/** The way that the tools take to the database. */
-export interface Database {
-  /** Leads to PostgreSQL itself. */
-  readonly url: string;
-  /** Whether the service goes through a pooler. */
-  readonly viaPooler: boolean;
-}
-
-/** Runs `work` with the database of the service in this folder: that of the environment, or the development default. */
-export async function withDatabase<T>(work: (database: Database) => Promise<T>): Promise<T> {
+/**
+ * Runs `work` with the database of the service in this folder: that of the environment, or the development default. Its URL
+ * leads to PostgreSQL itself.
+ */
+export async function withDatabase<T>(work: (url: string) => Promise<T>): Promise<T> {
   const { DATABASE_URL: url, DATABASE_DIRECT_URL: directUrl, NODE_ENV } = process.env;
   if (!url && NODE_ENV === 'production') throw new StartError('DATABASE_URL is missing.');
   const database = await openDatabase(url || undefined);
@@ -23,7 +18,7 @@ export async function withDatabase<T>(work: (database: Database) => Promise<T>):
       () => assertFit(urls),
       (reason) => console.error(`Waiting for PostgreSQL to start (${reason})`),
     );
-    return await work({ url: urls.directUrl ?? urls.url, viaPooler: urls.directUrl !== undefined });
+    return await work(urls.directUrl ?? urls.url);
   } finally {
     await database.stop();
   }

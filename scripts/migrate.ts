@@ -9,8 +9,8 @@ await main(async () => {
       'Usage: npm run migrate [-- <version>]   (the newest by default; 0 undoes everything)',
     );
   }
-  const { from, to } = await withDatabase(({ url, viaPooler }) =>
-    migrate(url, target === undefined ? undefined : Number(target), viaPooler),
+  const { from, to } = await withDatabase((url) =>
+    migrate(url, target === undefined ? undefined : Number(target)),
   );
   console.log(
     from === to

@@ -17,8 +17,8 @@ type Command =
 
 await main(async () => {
   const command = readArguments();
-  await withDatabase(async ({ url, viaPooler }) => {
-    await migrate(url, undefined, viaPooler);
+  await withDatabase(async (url) => {
+    await migrate(url);
     const options = {
       application_name: 'scoreboard-api service-account',
       connectionTimeoutMillis: 5_000,

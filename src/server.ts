@@ -71,7 +71,7 @@ async function bringUp(config: Config, log: Logger, parts: Part[], interrupt: Ab
     { signal: interrupt },
   );
   if (interrupt.aborted) return;
-  await migrate(directUrl ?? url, undefined, directUrl !== undefined);
+  await migrate(directUrl ?? url);
   if (interrupt.aborted) return;
   const app = await buildApp({ ...config, DATABASE_URL: url }, log);
   parts.push(app);

@@ -60,6 +60,11 @@ class Server {
     }
   }
 
+  /** Resolves when it has written this. */
+  async says(what: RegExp): Promise<void> {
+    while (!what.test(this.output)) if (this.process.stdout !== null) await once(this.process.stdout, 'data');
+  }
+
   async ended(): Promise<number | null> {
     await this.#ended;
     return this.process.exitCode;
@@ -210,9 +215,7 @@ t.test('a start waits for a PostgreSQL that is starting too, and says so once', 
   const environment = { DATABASE_URL: address.href };
   const early = new Server(t, newFolder(t), environment);
   const interrupted = new Server(t, newFolder(t), environment);
-  for (const { process } of [early, interrupted])
-    if (process.stdout !== null) await once(process.stdout, 'data');
-  t.match(early.output, /Waiting for PostgreSQL to start/, 'while nothing listens');
+  for (const server of [early, interrupted]) await server.says(/Waiting for PostgreSQL to start/);
   t.equal(await interrupted.end('SIGTERM'), 0, 'the wait can be interrupted');
 
   let refused = 0;

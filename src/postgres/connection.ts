@@ -31,6 +31,9 @@ const SETTINGS: Settings = {
   jit: 'off',
 };
 
+/** The key of the lock that lets one instance alter the role at a time: any constant, the same for all. */
+const ROLE_LOCK = 7_228_505;
+
 const DIFFERING = `
 FROM unnest($1::text[], $2::text[]) AS s (name, wanted)
 WHERE current_setting(name, true) <> wanted AND (name <> 'synchronous_commit' OR current_setting(name) = 'off')`;
@@ -43,8 +46,9 @@ const LOOK = `SELECT name, wanted, current_setting(name) AS found, ${ALTER_ROLE}
 const NOT_OF_ROLE = `
 SELECT ${ALTER_ROLE} AS command
 FROM unnest($1::text[], $2::text[]) AS s (name, wanted)
-JOIN pg_settings p ON lower(p.name) = lower(s.name)
-WHERE (name <> 'synchronous_commit' OR reset_val = 'off') AND NOT EXISTS (
+WHERE EXISTS (
+  SELECT FROM pg_settings p WHERE p.name = s.name AND (p.name <> 'synchronous_commit' OR p.reset_val = 'off')
+) AND NOT EXISTS (
   SELECT FROM pg_db_role_setting WHERE name || '=' || wanted = ANY (setconfig)
   AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND setrole = (SELECT oid FROM pg_roles WHERE rolname = session_user))`;
@@ -138,10 +142,14 @@ async function expectSettled(client: pg.ClientBase): Promise<void> {
 
 /** Makes the settings those of the role in this database: a pooler takes none from its clients. */
 export async function keepAsRole(client: pg.ClientBase): Promise<void> {
+  await client.query('BEGIN');
+  // PostgreSQL lets one transaction at a time alter a role, and fails the others.
+  await client.query('SELECT pg_advisory_xact_lock($1)', [ROLE_LOCK]);
   // A role may alter itself, but not while it acts as another.
-  await client.query('SET ROLE NONE');
+  await client.query('SET LOCAL ROLE NONE');
   const { rows } = await client.query<{ command: string }>(NOT_OF_ROLE, asParameters(SETTINGS));
   for (const { command } of rows) await client.query(command);
+  await client.query('COMMIT');
 }
 
 /** Makes every statement of this client an unnamed one. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import { connect, openSession } from './connection.js';
+import { connect, keepAsRole, openSession } from './connection.js';
 import { UnfitDatabase } from './errors.js';
 
 const OPTIONS = {
@@ -13,6 +13,7 @@ const OLDEST_VERSION = 130_000;
 const PROBE_CHANNEL = 'scoreboard_probe';
 const HEARD_WITHIN_MS = 5_000;
 
+/** What is to be known of it. */
 interface Database {
   readonly name: string;
   readonly version: number;
@@ -39,13 +40,16 @@ export interface DatabaseUrls {
 }
 
 /**
- * Finds out whether the database can hold what the service promises.
+ * Finds out whether the database can hold what the service promises. Where there is a pooler, its role gets the settings of the
+ * service.
  * @throws UnfitDatabase that says what to do, or what PostgreSQL throws
  */
 export async function assertFit({ url, directUrl }: DatabaseUrls): Promise<void> {
   const listener = await connect(directUrl ?? url, OPTIONS);
   try {
     await assertHolds(listener);
+    // Before the first session of the pooler, which would keep what its role has now.
+    if (directUrl !== undefined) await keepAsRole(listener);
     await assertHears(listener, { url, directUrl });
   } finally {
     await listener.end();
@@ -55,28 +59,22 @@ export async function assertFit({ url, directUrl }: DatabaseUrls): Promise<void>
 async function assertHolds(client: pg.Client): Promise<void> {
   const { rows } = await client.query<Database>(LOOK);
   const [database] = rows;
-  if (database === undefined) throw new UnfitDatabase('PostgreSQL does not say which database this is.');
+  const reason = database === undefined ? 'PostgreSQL does not say which database this is.' : unfit(database);
+  if (reason !== null) throw new UnfitDatabase(reason);
+}
+
+/** Why the service does not take this database, and what to do; null if it does. */
+export function unfit(database: Database): string | null {
   const { name, version, shownVersion, encoding } = database;
-  if (version < OLDEST_VERSION) {
-    throw new UnfitDatabase(
-      `PostgreSQL ${shownVersion} is too old: it must be 13 or newer. Update the server, for example with pg_upgrade.`,
-    );
-  }
-  if (encoding !== 'UTF8') {
-    throw new UnfitDatabase(
-      `The database "${name}" has the encoding ${encoding}, which cannot hold every name. Make one that can, and name it in DATABASE_URL:\n  ${database.makeUtf8};`,
-    );
-  }
-  if (database.isStandby) {
-    throw new UnfitDatabase(
-      'DATABASE_URL leads to a standby, which takes no scores. Name its primary; a standby can be the DATABASE_REPLICA_URL.',
-    );
-  }
-  if (database.isReadOnly) {
-    throw new UnfitDatabase(
-      `The database "${name}" is read-only (default_transaction_read_only). Providers do this when a disk is full; if yours is not, run this:\n  ${database.makeWritable};`,
-    );
-  }
+  if (version < OLDEST_VERSION)
+    return `PostgreSQL ${shownVersion} is too old: it must be 13 or newer. Update the server, for example with pg_upgrade.`;
+  if (encoding !== 'UTF8')
+    return `The database "${name}" has the encoding ${encoding}, which cannot hold every name. Make one that can, and name it in DATABASE_URL:\n  ${database.makeUtf8};`;
+  if (database.isStandby)
+    return 'DATABASE_URL leads to a standby, which takes no scores. Name its primary; a standby can be the DATABASE_REPLICA_URL.';
+  if (database.isReadOnly)
+    return `The database "${name}" is read-only (default_transaction_read_only). Providers do this when a disk is full; if yours is not, run this:\n  ${database.makeWritable};`;
+  return null;
 }
 
 /** Poolers that give each transaction another session take a LISTEN without an error, and lose what it should bring. */

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import Postgrator from 'postgrator';
-import { connect, keepAsRole } from './connection.js';
+import { connect } from './connection.js';
 import { migrateJobs } from './jobs-schema.js';
 
 /** The key of the lock that lets one instance migrate at a time: any constant, the same for all. */
@@ -19,13 +19,8 @@ const MIGRATIONS = fileURLToPath(
 /**
  * Brings the schema to `target` (the newest by default; 0 undoes everything). Any number of instances may call this at
  * once. Each migration is one transaction together with its row in `schemaversion`.
- * @param viaPooler whether the service goes through a pooler, so that its role must bring the settings of its sessions
  */
-export async function migrate(
-  databaseUrl: string,
-  target?: number,
-  viaPooler = false,
-): Promise<{ from: number; to: number }> {
+export async function migrate(databaseUrl: string, target?: number): Promise<{ from: number; to: number }> {
   const client = await connect(
     databaseUrl,
     { application_name: 'scoreboard-api migrate', connectionTimeoutMillis: 5_000 },
@@ -52,7 +47,6 @@ export async function migrate(
       await client.query('COMMIT');
     }
     await migrateJobs(client, databaseUrl);
-    if (viaPooler) await keepAsRole(client);
     return { from, to };
   } finally {
     // Also releases the lock, and rolls back a migration that has failed.

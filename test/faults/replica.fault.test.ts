@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import t, { type Test } from 'tap';
 import { Entries } from '../../schemas/leaderboard.js';
 import { ScoreEvents, User } from '../../schemas/user.js';
+import { assertFit } from '../../src/postgres/fitness.js';
 import { migrate } from '../../src/postgres/migrate.js';
 import { Api, documentOf, eventually, newPlayer } from '../api.js';
 import { buildTestApp } from '../helper.js';
@@ -36,6 +37,11 @@ const namesAt = async (api: Api) =>
   (await api.get('/v1/leaderboards/global/entries'))
     .is(200, Entries)
     .items.map(({ displayName }) => displayName);
+
+t.test('a standby is refused as the database of the service', async (t) => {
+  const { replica } = await open(t);
+  await t.rejects(assertFit({ url: replica.url }), /^DATABASE_URL leads to a standby/);
+});
 
 t.test('reads that tolerate lag use the replica, and every entry has its display name', async (t) => {
   const { primary, replica, one, two, api, score } = await open(t);

@@ -148,4 +148,4 @@ CREATE TABLE users (
   CONSTRAINT users_external_id_key UNIQUE (external_id),
   CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['player'::text, 'server'::text, 'admin'::text])))
 );
-CREATE UNIQUE INDEX users_username_key ON users USING btree (lower(username));
+CREATE UNIQUE INDEX users_username_key ON users USING btree (lower((username COLLATE "C")));

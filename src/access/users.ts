@@ -77,7 +77,7 @@ export class Users {
   /** The user with these credentials, or null. A wrong password takes as long as an unknown user. */
   async authenticate({ username, password }: Credentials): Promise<User | null> {
     const { rows } = await this.#pool.query<User & { passwordHash: string }>(
-      `SELECT ${USER}, password_hash AS "passwordHash" FROM users WHERE lower(username) = lower($1)`,
+      `SELECT ${USER}, password_hash AS "passwordHash" FROM users WHERE lower(username COLLATE "C") = lower($1 COLLATE "C")`,
       // No username holds any of these: PostgreSQL takes no NUL, and makes an ASCII letter of "\u212a" or "\u0130", which
       // would be counted as other names than the one they find.
       [username.replaceAll(/[^!-~]/gu, ' ')],

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { dropDatabase, inDatabase, query } from '../../dev/databases.js';
+import { Session } from '../../schemas/session.js';
 import { UnfitDatabase } from '../../src/postgres/errors.js';
 import { assertFit, unfit } from '../../src/postgres/fitness.js';
 import { migrate } from '../../src/postgres/migrate.js';
@@ -46,6 +47,19 @@ t.test('a database that cannot hold every name is refused, and the command makes
     const { api } = await startApi(t, { DATABASE_URL: wide });
     t.match((await newPlayer(api, 'Ἀριάδνη 🎮')).session.user, { displayName: 'Ἀριάδνη 🎮' });
   }
+});
+
+t.test('in a Turkish database IRIS and iris are one account', async (t) => {
+  const name = `turkish_${randomUUID().replaceAll('-', '')}`;
+  const locale = "LOCALE_PROVIDER icu ICU_LOCALE 'tr' LOCALE 'C'";
+  const url = await make(t, `CREATE DATABASE ${name} ENCODING 'UTF8' ${locale} TEMPLATE template0`);
+  t.same(await query(url, "SELECT lower('IRIS') AS name"), [{ name: 'ırıs' }]);
+  await migrate(url);
+  const { api } = await startApi(t, { DATABASE_URL: url });
+  const credentials = { username: 'IRIS', password: 'correct horse battery staple' };
+  (await api.post('/v1/auth/register', credentials)).is(201, Session);
+  (await api.post('/v1/auth/register', { ...credentials, username: 'iris' })).fails('username-taken');
+  (await api.post('/v1/auth/login', { ...credentials, username: 'iris' })).is(200, Session);
 });
 
 t.test('a read-only database is refused, and the command makes it writable', async (t) => {

@@ -42,19 +42,21 @@ async function start(variables: Record<string, string>): Promise<{ code: unknown
 t.test('a pooler in transaction mode is refused without a direct URL, with what to do', async (t) => {
   const direct = await buildTestDatabase(t, 'template0');
   const pooled = await startPgBouncer(t, direct, 'transaction');
-  const alone = await start({ DATABASE_URL: pooled });
+  const [alone, twice, asking] = await Promise.all([
+    start({ DATABASE_URL: pooled }),
+    start({ DATABASE_URL: pooled, DATABASE_DIRECT_URL: pooled }),
+    start({ DATABASE_URL: `${pooled}?options=-c%20jit%3Doff` }),
+  ]);
   t.equal(alone.code, 1);
   t.match(
     alone.said,
     /^DATABASE_URL leads to a connection pooler .* Set DATABASE_DIRECT_URL to PostgreSQL itself, .*\n$/,
   );
-  const twice = await start({ DATABASE_URL: pooled, DATABASE_DIRECT_URL: pooled });
   t.equal(twice.code, 1);
   t.match(
     twice.said,
     /^What is announced through DATABASE_URL is not heard through DATABASE_DIRECT_URL\. .*\n$/,
   );
-  const asking = await start({ DATABASE_URL: `${pooled}?options=-c%20jit%3Doff` });
   t.equal(asking.code, 1);
   t.match(asking.said, /^A connection pooler refuses DATABASE_URL: .*options.*\n$/);
   t.same(

@@ -1,6 +1,12 @@
 import { createHmac } from 'node:crypto';
 import { newId } from '../src/ids.js';
-import { type ActionTokenClaims, AUDIENCE, ISSUER, signActionToken } from '../src/scoring/action-token.js';
+import {
+  type ActionTokenClaims,
+  AUDIENCE,
+  ISSUER,
+  signActionToken,
+  signingKey,
+} from '../src/scoring/action-token.js';
 
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const now = () => Math.floor(Date.now() / 1000);
@@ -33,5 +39,8 @@ export function actionToken(
 ): string {
   const iat = now();
   const times = { iat, nbf: iat, exp: iat + lifetime };
-  return signActionToken({ iss: ISSUER, aud: AUDIENCE, jti: newId('tok'), ...times, ...claims }, secret);
+  return signActionToken(
+    { iss: ISSUER, aud: AUDIENCE, jti: newId('tok'), ...times, ...claims },
+    signingKey(secret),
+  );
 }

@@ -5,9 +5,10 @@ import type { AppConfig } from '../src/config.js';
 import {
   type BrowserRules,
   corsHeaders,
+  dataHeaders,
   EXPOSED_HEADERS,
   type Headers,
-  securityHeaders,
+  pageHeaders,
 } from '../src/http/browser-headers.js';
 
 declare module 'fastify' {
@@ -41,10 +42,10 @@ const ALLOWED_HEADERS = [
 export default fp<{ config: AppConfig }>(
   async (app, { config: { CORS_ORIGINS: origins } }) => {
     // An answer is for its caller alone; what may be kept says so.
-    const always = { ...securityHeaders(), 'cache-control': 'no-store' };
+    const always = { ...dataHeaders(), 'cache-control': 'no-store' };
     app.addHook('onRoute', (route) => {
       if (route.helmet !== undefined)
-        route.config = { ...route.config, securityHeaders: securityHeaders(route.helmet) };
+        route.config = { ...route.config, securityHeaders: pageHeaders(route.helmet) };
     });
     app.addHook('onRequest', (request, reply, done) => {
       reply.headers(request.routeOptions.config.securityHeaders ?? always);

@@ -1,5 +1,6 @@
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyPluginAsync } from 'fastify';
+import { pageHeaders } from '../src/http/browser-headers.js';
 
 /** What the page may load: itself, and the answers of the service. Its code sets styles in the text of elements. */
 const DOCS_POLICY = {
@@ -14,12 +15,20 @@ const DOCS_POLICY = {
   'frame-ancestors': "'none'",
 };
 
+const HEADERS = pageHeaders({});
+
 /** The OpenAPI document as a page, at `/docs`. */
 const routes: FastifyPluginAsync = async (app) => {
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     uiConfig: { persistAuthorization: true },
     staticCSP: DOCS_POLICY,
+    uiHooks: {
+      onRequest: (_request, reply, done) => {
+        reply.headers(HEADERS);
+        done();
+      },
+    },
   });
 };
 

@@ -1,8 +1,9 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import { ActionId, Points, ServiceAccountId, TokenId, UserId } from '../../schemas/common.js';
 import { now as databaseNow } from '../clock.js';
+import { Hmac } from '../hmac.js';
 
 export const ISSUER = 'scoreboard-api';
 export const AUDIENCE = 'scoreboard-action';
@@ -35,15 +36,15 @@ const ActionTokenClaims = Type.Object({
 /** The claims of an action token. Times are in seconds since the epoch. */
 export type ActionTokenClaims = Static<typeof ActionTokenClaims>;
 
-/** A secret, and the id by which score events name it. */
+/** What signs action tokens, and the id by which score events name it. */
 export interface SigningKey {
   readonly id: string;
-  readonly secret: string;
+  readonly hmac: Hmac;
 }
 
 export const signingKey = (secret: string): SigningKey => ({
   id: `key_${createHash('sha256').update(secret).digest('hex').slice(0, 8)}`,
-  secret,
+  hmac: new Hmac(secret, MAX_LENGTH),
 });
 
 export type Verification =
@@ -66,13 +67,10 @@ const header = TypeCompiler.Compile(Header);
 const claimsSchema = TypeCompiler.Compile(ActionTokenClaims);
 const issuer = TypeCompiler.Compile(Type.Union([Type.Literal('player'), ServiceAccountId]));
 
-const sign = (input: string, secret: string): string =>
-  createHmac('sha256', secret).update(input).digest('base64url');
-
 /** Signs an action token: a JWT, HS256, of type `action+jwt`. A game server that holds the secret does the same. */
-export function signActionToken(claims: ActionTokenClaims, secret: string): string {
+export function signActionToken(claims: ActionTokenClaims, { hmac }: SigningKey): string {
   const input = `${HEADER}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
-  return `${input}.${sign(input, secret)}`;
+  return `${input}.${hmac.sign(input)}`;
 }
 
 /** The service account or `player` for whom the service has issued the token; null if it was signed elsewhere. */
@@ -96,13 +94,8 @@ export function verifyActionToken(
   if (head === undefined || body === undefined || signature === undefined || rest.length > 0) {
     return invalid('it is not a JWT');
   }
-  // Compared as text: base64url that is not canonical would decode to the same bytes.
-  const given = Buffer.from(signature);
   const input = token.slice(0, head.length + 1 + body.length);
-  const key = keys.find(({ secret }) => {
-    const expected = Buffer.from(sign(input, secret));
-    return given.length === expected.length && timingSafeEqual(given, expected);
-  });
+  const key = keys.find(({ hmac }) => hmac.verify(input, signature));
   if (key === undefined) return invalid('its signature is wrong');
   if (head !== HEADER && !header.Check(parse(head)))
     return invalid('its header is not {"alg":"HS256","typ":"action+jwt"}');

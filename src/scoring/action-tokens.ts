@@ -30,11 +30,13 @@ interface ActionTokensOptions {
 /** Issues and verifies action tokens. */
 export class ActionTokens {
   readonly #options: ActionTokensOptions;
-  readonly #keys: readonly SigningKey[];
+  /** The newest first: it signs. */
+  readonly #keys: readonly [SigningKey, ...SigningKey[]];
 
   constructor(options: ActionTokensOptions) {
     this.#options = options;
-    this.#keys = [options.secret, options.previousSecret ?? []].flat().map(signingKey);
+    const { secret, previousSecret } = options;
+    this.#keys = [signingKey(secret), ...(previousSecret === undefined ? [] : [signingKey(previousSecret)])];
   }
 
   /**
@@ -70,7 +72,8 @@ export class ActionTokens {
 
   /** @param by the game server that has asked for the token, or `player` */
   #sign(action: Action, userId: string, points: PointsRange, by: string): ActionToken {
-    const { secret, lifetime } = this.#options;
+    const { lifetime } = this.#options;
+    const [key] = this.#keys;
     const issuedAt = now();
     const iat = Math.floor(issuedAt / 1000);
     const claims: ActionTokenClaims = {
@@ -87,7 +90,7 @@ export class ActionTokens {
       azp: by,
     };
     return {
-      actionToken: signActionToken(claims, secret),
+      actionToken: signActionToken(claims, key),
       tokenId: claims.jti,
       action: action.id,
       userId,

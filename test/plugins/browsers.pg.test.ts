@@ -160,14 +160,14 @@ t.test('an answer is data: no browser runs it, frames it or guesses at its type'
   const { headers } = await send('/v1/leaderboards', OURS);
   t.equal(headers.get('x-frame-options'), 'DENY');
   t.match(headers.get('strict-transport-security'), /^max-age=31536000/);
-  t.equal(headers.get('referrer-policy'), 'no-referrer');
-  t.equal(headers.get('cross-origin-resource-policy'), 'same-origin');
+  t.equal(headers.get('referrer-policy'), null, 'rules for pages are not sent with data');
 });
 
 t.test('the page of the docs runs its own files and nothing else', async (t) => {
   const { url } = await startApi(t);
   const page = await fetch(`${url}/docs`);
   const policy = page.headers.get('content-security-policy') ?? '';
+  t.equal(page.headers.get('referrer-policy'), 'no-referrer');
   t.match(policy, /script-src 'self';/);
   t.match(policy, /default-src 'none';/);
   t.notMatch(policy, /script-src[^;]*unsafe|https?:|\*/);

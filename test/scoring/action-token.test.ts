@@ -44,7 +44,7 @@ t.test('what we sign, somebody else can read and verify', async (t) => {
     pts: [10, 10],
     ...times,
   };
-  t.equal(signActionToken(claims, SECRET), jwt(HEADER, claims, SECRET));
+  t.equal(signActionToken(claims, signingKey(SECRET)), jwt(HEADER, claims, SECRET));
 });
 
 t.test('a token says who had it issued, if the service has issued it', async (t) => {

@@ -85,6 +85,8 @@ CREATE TABLE score_events (
   CONSTRAINT score_events_status_check CHECK ((status = ANY (ARRAY['counted'::text, 'held'::text, 'voided'::text])))
 );
 CREATE INDEX score_events_held_idx ON score_events USING btree (id) WHERE (status = 'held'::text);
+CREATE INDEX score_events_points_idx ON score_events USING btree (user_id, points, accepted_at) WHERE (status = 'counted'::text);
+CREATE INDEX score_events_time_idx ON score_events USING btree (user_id, accepted_at, id) WHERE (status = 'counted'::text);
 CREATE INDEX score_events_user_idx ON score_events USING btree (user_id, id DESC);
 
 CREATE TABLE scores (

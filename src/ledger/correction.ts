@@ -3,7 +3,7 @@ import { announce } from '../changes/change.js';
 import { newId } from '../ids.js';
 import { type BoardChange, byBoard } from '../leaderboard/entry.js';
 import type { Queryable } from '../postgres/database.js';
-import { LOCK_PLAYERS, PASS_FENCES, RECOMPUTE } from './statements.js';
+import { IN_ORDER_OF_INDEXES, LOCK_PLAYERS, PASS_FENCES, RECOMPUTE } from './statements.js';
 
 type Status = 'counted' | 'held' | 'voided';
 
@@ -42,7 +42,8 @@ export async function correct(
   const scoring = changed.filter(({ was }) => was === 'counted' || to === 'counted').map(({ id }) => id);
   if (scoring.length === 0) return { changeId, events: changed, entries: [] };
   await client.query(PASS_FENCES, [scoring]);
-  const { rows } = await client.query<EntryRow>(RECOMPUTE, [scoring]);
+  await client.query(IN_ORDER_OF_INDEXES);
+  const { rows } = await client.query<EntryRow>(RECOMPUTE, [scoring, to === 'counted' ? 1 : -1]);
   const entries = rows.map(
     ({ leaderboard, season, ...entry }): BoardChange => ({ board: boardKey(leaderboard, season), ...entry }),
   );

@@ -27,10 +27,10 @@ SELECT e.user_id AS "userId", e.action_id AS "actionId", floor(extract(epoch FRO
 ${PAST('action_id')} AND e.action_id = p.action_id AND e.status <> 'voided'
 GROUP BY e.user_id, e.action_id, day`;
 
-/** The points that were counted for users on a board. */
+/** The points that were counted for users on a board. The condition on the status is not that of an index without ids. */
 export const PAST_POINTS = `
 SELECT e.user_id AS "userId", p.leaderboard_id AS "leaderboardId", e.accepted_at AS at, e.points
-${PAST('leaderboard_id')} AND ${countsForSeasonOf('e', 'p.leaderboard_id')} AND e.status = 'counted'`;
+${PAST('leaderboard_id')} AND ${countsForSeasonOf('e', 'p.leaderboard_id')} AND e.status NOT IN ('held', 'voided')`;
 
 /**
  * The entries that events of ours have led to, as they are now: for a batch whose answer was lost after its commit. The
@@ -51,51 +51,78 @@ LEFT JOIN LATERAL (
 WHERE e.id = ANY ($1::text[])
 ORDER BY e.id, s.leaderboard`;
 
-/** Boards and users that some events count for. $1 event ids. */
+/** Boards and users that some events count for, and the sum of their points there. $1 event ids. */
 const TARGETS = `
-  SELECT DISTINCT e.user_id, b.* FROM score_events e, LATERAL (${boardsOf('e')}) b WHERE e.id = ANY ($1::text[])`;
+  SELECT e.user_id, b.*, sum(e.points) AS points FROM score_events e, LATERAL (${boardsOf('e')}) b
+  WHERE e.id = ANY ($1::text[])
+  GROUP BY e.user_id, b.leaderboard_id, b.season, b.sort, b.operator`;
 
 /** Keeps the leaderboards that some events count for as they are until the transaction ends. $1 event ids. */
 export const PASS_FENCES = passFences(`(${TARGETS}) target`);
 
+/** What counts for the user and board of the row `t`, to be continued with AND or ORDER BY. */
+const COUNTED = `
+FROM score_events e
+WHERE e.user_id = t.user_id AND e.status = 'counted' AND ${countsFor('e', 't.leaderboard_id', 't.season')}`;
+
+/**
+ * What the counted events of the row `t` make of it, by operator. Each subquery reads one row by an index that is in its
+ * order, and those of other boards on the way: a user may have hundreds of thousands.
+ */
+const STANDING = {
+  // A sum is kept by what has been added or taken. What has no score is summed up.
+  increment: `
+    SELECT CASE WHEN t.score IS NULL THEN (SELECT sum(e.points) ${COUNTED}) ELSE t.score + $2 * t.points END AS score,
+           coalesce((SELECT e.accepted_at ${COUNTED} AND e.points <> 0 ORDER BY e.accepted_at DESC, e.id DESC LIMIT 1),
+                    (SELECT e.accepted_at ${COUNTED} ORDER BY e.accepted_at, e.id LIMIT 1)) AS achieved_at`,
+  best: `
+    SELECT e.points, e.accepted_at ${COUNTED} AND e.points =
+      CASE t.sort WHEN 'desc' THEN (SELECT e.points ${COUNTED} ORDER BY e.points DESC LIMIT 1)
+                  ELSE (SELECT e.points ${COUNTED} ORDER BY e.points LIMIT 1) END
+    ORDER BY e.accepted_at LIMIT 1`,
+  // Achieved by the first of those that have the same points as the last one, with no others in between.
+  latest: `
+    SELECT l.points,
+           (SELECT e.accepted_at ${COUNTED}
+            AND (e.accepted_at, e.id) > (coalesce(o.accepted_at, '-infinity'), coalesce(o.id, ''))
+            ORDER BY e.accepted_at, e.id LIMIT 1)
+    FROM (SELECT e.points ${COUNTED} ORDER BY e.accepted_at DESC, e.id DESC LIMIT 1) l
+    LEFT JOIN LATERAL (
+      SELECT e.accepted_at, e.id ${COUNTED} AND e.points <> l.points ORDER BY e.accepted_at DESC, e.id DESC LIMIT 1
+    ) o ON true`,
+};
+
+/** PostgreSQL expects few events of a user, and would rather read and sort them all than follow an index in its order. */
+export const IN_ORDER_OF_INDEXES = `SELECT set_config('enable_sort', 'off', true)`;
+
 /**
  * Makes the scores what the ledger says, on all boards that some events count for, each for the user of the event. The
- * locks must be held. Events count in the order of their times; a score is achieved when it last changed. What is left
- * without a counted event keeps its row, without a score. $1 event ids. The entries that have changed.
+ * locks must be held, and IN_ORDER_OF_INDEXES set. Events count in the order of their times; a score is achieved when it last changed. What is left
+ * without a counted event keeps its row, without a score. $1 event ids, all of which count since just now, or all no more;
+ * $2 accordingly 1 or -1. The entries that have changed.
  */
 export const RECOMPUTE = `
 WITH target AS MATERIALIZED (
-  SELECT t.* FROM (${TARGETS}) t JOIN users u ON u.id = t.user_id AND u.erased_at IS NULL
+  SELECT t.*, k.score, k.user_id IS NOT NULL AS exists
+  FROM (${TARGETS}) t
+  JOIN users u ON u.id = t.user_id AND u.erased_at IS NULL
+  LEFT JOIN scores k ON k.leaderboard_id = t.leaderboard_id AND k.season = t.season AND k.user_id = t.user_id
 ), final AS MATERIALIZED (
-  SELECT t.user_id, t.leaderboard_id, t.season, f.achieved_at,
+  SELECT t.leaderboard_id, t.season, t.user_id, t.sort, f.achieved_at,
          -- A sum may not even fit a bigint: the CHECK on scores is to refuse it.
-         greatest(least(f.score, 9007199254740992), -9007199254740992)::bigint AS score
-  FROM target t CROSS JOIN LATERAL (
-    WITH counted AS MATERIALIZED (
-      SELECT e.id, e.accepted_at, e.points FROM score_events e
-      WHERE e.user_id = t.user_id AND e.status = 'counted'
-        AND ${countsFor('e', 't.leaderboard_id', 't.season')}
-    )
-    SELECT sum(points) AS score,
-           greatest(min(accepted_at), max(accepted_at) FILTER (WHERE points <> 0)) AS achieved_at
-    FROM counted WHERE t.operator = 'increment' HAVING count(*) > 0
-    UNION ALL
-    (SELECT points, min(accepted_at) FROM counted WHERE t.operator = 'best'
-     GROUP BY points ORDER BY CASE t.sort WHEN 'desc' THEN -points ELSE points END LIMIT 1)
-    UNION ALL
-    (SELECT points, accepted_at
-     FROM (SELECT *, lag(points) OVER (ORDER BY accepted_at, id) AS previous
-           FROM counted WHERE t.operator = 'latest') s
-     WHERE points IS DISTINCT FROM previous ORDER BY accepted_at DESC, id DESC LIMIT 1)
-  ) f
+         CASE WHEN f.achieved_at IS NOT NULL
+              THEN greatest(least(f.score, 9007199254740992), -9007199254740992)::bigint END AS score
+  FROM target t LEFT JOIN LATERAL (
+    ${Object.entries(STANDING)
+      .map(([operator, standing]) => `SELECT * FROM (${standing}) s WHERE t.operator = '${operator}'`)
+      .join(' UNION ALL ')}
+  ) f ON true
+  WHERE t.exists OR f.achieved_at IS NOT NULL
 )
 INSERT INTO scores AS s (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
-SELECT t.leaderboard_id, t.season, t.user_id, f.score, CASE t.sort WHEN 'desc' THEN -f.score ELSE f.score END,
-       coalesce(f.achieved_at, now()), 1
-FROM target t
-LEFT JOIN final f ON f.user_id = t.user_id AND f.leaderboard_id = t.leaderboard_id AND f.season = t.season
-WHERE f.score IS NOT NULL OR EXISTS (
-  SELECT FROM scores k WHERE k.leaderboard_id = t.leaderboard_id AND k.season = t.season AND k.user_id = t.user_id)
+SELECT leaderboard_id, season, user_id, score, CASE sort WHEN 'desc' THEN -score ELSE score END,
+       coalesce(achieved_at, now()), 1
+FROM final
 ON CONFLICT (leaderboard_id, season, user_id) DO UPDATE
 SET score = excluded.score, sort_key = excluded.sort_key, achieved_at = excluded.achieved_at, version = s.version + 1
 WHERE s.score IS DISTINCT FROM excluded.score OR s.achieved_at <> excluded.achieved_at AND s.score IS NOT NULL

@@ -2,7 +2,7 @@ import t from 'tap';
 import { BOARDS_OF_USER, LEAVE_BOARDS } from '../../src/access/users.js';
 import { firstIdAt } from '../../src/ids.js';
 import { RECORD_BATCH } from '../../src/ledger/record-batch.js';
-import { PAST_DAYS, PAST_POINTS, RECOMPUTE } from '../../src/ledger/statements.js';
+import { IN_ORDER_OF_INDEXES, PAST_DAYS, PAST_POINTS, RECOMPUTE } from '../../src/ledger/statements.js';
 import { buildTestDatabase } from '../helper.js';
 import { ACTION, addPlayers, openPool, prepare } from './game-server.js';
 
@@ -77,9 +77,15 @@ for (const statistics of ['none', 'fresh']) {
       const { rows: known } = await pool.query<{ id: string }>('SELECT id FROM score_events LIMIT 5');
       const questions: [sql: string, values: unknown[], index: RegExp][] = [
         [PAST_DAYS, [[user], [ACTION], [firstIdAt('evt', since)], [since]], /^score_events_user_idx$/],
-        [PAST_POINTS, [[user], ['global'], [firstIdAt('evt', since)], [since]], /^score_events_user_idx$/],
-        [RECOMPUTE, [known.map(({ id }) => id)], /^score_events_(user_idx|pkey)$/],
+        [
+          PAST_POINTS,
+          [[user], ['global'], [firstIdAt('evt', since)], [since]],
+          /^score_events_(user|time)_idx$/,
+        ],
+        [RECOMPUTE, [known.map(({ id }) => id), -1], /^score_events_((user|time|points)_idx|pkey)$/],
       ];
+      await pool.query('BEGIN');
+      await pool.query(IN_ORDER_OF_INDEXES);
       for (const [sql, values, index] of questions) {
         const { rows } = await pool.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
           `EXPLAIN (FORMAT JSON) ${sql}`,

@@ -1,4 +1,5 @@
 import fp from 'fastify-plugin';
+import { eraseUser } from '../src/access/erasure.js';
 import { purgeSessions } from '../src/access/sessions.js';
 import { purgeScores } from '../src/catalog/purge-scores.js';
 import type { AppConfig } from '../src/config.js';
@@ -19,7 +20,7 @@ export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const url = config.DATABASE_DIRECT_URL ?? config.DATABASE_URL;
     const pool = app.openPool('jobs', { url, viaPooler: false, max: JOB_CONNECTIONS });
-    const jobs = [purge([purgeTokens, purgeSessions, purgeScores])];
+    const jobs = [purge([purgeTokens, purgeSessions, purgeScores]), eraseUser];
     const runner = new JobRunner({
       pool,
       jobs,

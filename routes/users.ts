@@ -78,7 +78,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       ...user,
       schema: {
         summary: 'Erase my user',
-        description: 'Erases personal data, ends all sessions and removes the user from every board.',
+        description:
+          'Erases the names, ends all sessions and removes the user from every board at once. What was sent with its scores is erased within the next minutes.',
         tags: ['Users'],
         security,
         response: {

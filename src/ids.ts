@@ -44,6 +44,9 @@ export function newId(prefix: IdPrefix): string {
  */
 export const CLOCK_SLACK_MS = 600_000;
 
+/** After all ids of events. */
+export const LAST_EVENT = 'evt_{';
+
 /** Not after any id of this time (in milliseconds since 1970) or later, and after all of earlier ones. */
 export function firstIdAt(prefix: IdPrefix, ms: number): string {
   const time = Math.max(Math.floor(ms), 0);

@@ -93,7 +93,8 @@ export class AccessTokens {
     const { caller, until } = isValid ? remembered : this.#verify(token);
     if (!isValid) this.#callers.set(token, { caller, until });
     const { id, sessionId } = caller;
-    if (this.#options.revocations.has(sessionId ?? id)) {
+    const { revocations } = this.#options;
+    if (revocations.has(id) || (sessionId !== null && revocations.has(sessionId))) {
       throw unauthenticated(
         sessionId === null ? 'The service account is revoked.' : 'The session has ended.',
       );

@@ -4,10 +4,12 @@ import type { Queryable } from '../postgres/database.js';
 const REVOKED = `
 SELECT id FROM sessions WHERE revoked_at > now() - $1 * interval '1 second'
 UNION ALL
+SELECT id FROM users WHERE erased_at > now() - $1 * interval '1 second'
+UNION ALL
 SELECT id FROM service_accounts WHERE revoked_at > now() - $1 * interval '1 second'`;
 
 /**
- * The sessions and service accounts that were revoked recently, each kept until the last access token that names it has
+ * The sessions and service accounts that were revoked recently, and the users who were erased, each kept until the last access token that names it has
  * expired.
  */
 export class Revocations {
@@ -30,7 +32,7 @@ export class Revocations {
     return this.#until.has(id);
   }
 
-  /** Takes note of a session or service account that this or another instance has revoked. */
+  /** Takes note of a session or service account that this or another instance has revoked, or of a user it has erased. */
   remember(id: string): void {
     // All its access tokens are older than the first revocation, so a second one does not prolong anything.
     if (this.#until.has(id)) return;

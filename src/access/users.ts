@@ -3,11 +3,13 @@ import type { ScoreEvent, User } from '../../schemas/user.js';
 import { type BoardKey, boardKey } from '../board-key.js';
 import { announce } from '../changes/change.js';
 import { Problem } from '../errors.js';
-import { newId } from '../ids.js';
+import { LAST_EVENT, newId } from '../ids.js';
+import { addJob } from '../jobs/job.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { brokenConstraint } from '../postgres/errors.js';
 import { rfc3339 } from '../postgres/sql.js';
 import { displayName, guestName } from './display-name.js';
+import { ERASE_USER } from './erasure.js';
 import { checkPassword, hashPassword } from './passwords.js';
 
 export interface Credentials {
@@ -142,11 +144,10 @@ export class Users {
   }
 
   /**
-   * Erases what is personal and takes the user off every board. Its events stay in the ledger, without metadata, and its
-   * consumed tokens stay consumed. Its sessions end.
-   * @returns also the ids of the sessions
+   * Erases what is personal and takes the user off every board. Its events stay in the ledger, and its consumed tokens stay
+   * consumed. What is left, the metadata of the events and the sessions, which have ended, is erased by the job that this asks for.
    */
-  async erase(id: string): Promise<BoardsOfUser & { readonly sessions: string[] }> {
+  async erase(id: string): Promise<BoardsOfUser> {
     return await transact(this.#pool, async (client) => {
       // Waits for batches that hold the user's row; those that come later find it erased.
       await client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [id]);
@@ -156,26 +157,16 @@ export class Users {
         [id],
       );
       const boards = boardKeys(await client.query<BoardRow>(LEAVE_BOARDS, [id]));
-      await client.query(
-        'UPDATE score_events SET metadata = NULL WHERE user_id = $1 AND metadata IS NOT NULL',
-        [id],
-      );
-      const { rows } = await client.query<{ id: string }>(
-        'UPDATE sessions SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL RETURNING id',
-        [id],
-      );
-      const sessions = rows.map((session) => session.id);
+      await addJob(client, ERASE_USER, { userId: id, before: LAST_EVENT });
       const changeId = newId('chg');
-      const change = { id: changeId, writer: this.#writer };
       await announce(client, {
         type: 'user-erased',
-        ...change,
+        id: changeId,
+        writer: this.#writer,
         userId: id,
         boards: boards.map(({ text }) => text),
       });
-      for (const sessionId of sessions)
-        await announce(client, { type: 'session-revoked', ...change, sessionId });
-      return { sessions, changeId, boards };
+      return { changeId, boards };
     });
   }
 
@@ -183,8 +174,8 @@ export class Users {
   async history(userId: string, limit: number, before: string | null): Promise<ScoreEvent[]> {
     const { rows } = await this.#replica.query<ScoreEvent>(
       `SELECT id AS "eventId", action_id AS action, points, metadata, ${rfc3339('accepted_at')} AS "acceptedAt", status
-       FROM score_events WHERE user_id = $1 AND id < coalesce($2, 'evt_{') ORDER BY id DESC LIMIT $3`,
-      [userId, before, limit],
+       FROM score_events WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`,
+      [userId, before ?? LAST_EVENT, limit],
     );
     return rows;
   }

@@ -28,8 +28,8 @@ export class UserChanges {
   /** Erases a user: personal data, sessions and entries. */
   async erase(userId: string): Promise<void> {
     const { users, revocations, leaderboards } = this.#options;
-    const { sessions, changeId, boards } = await users.erase(userId);
-    for (const sessionId of sessions) revocations.remember(sessionId);
+    const { changeId, boards } = await users.erase(userId);
+    revocations.remember(userId);
     await leaderboards.erase(changeId, userId, boards);
   }
 }

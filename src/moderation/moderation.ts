@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { AdminEvent, AuditEntry, ModeratedUser } from '../../schemas/moderation.js';
 import { type AdminAct, audit } from '../audit.js';
 import { invalid, Problem } from '../errors.js';
+import { LAST_EVENT } from '../ids.js';
 import type { BoardChange } from '../leaderboard/entry.js';
 import { isOutOfRange } from '../ledger/batch-queue.js';
 import { type Correction, correct } from '../ledger/correction.js';
@@ -13,8 +14,6 @@ import { type EventFilter, eventsWhere } from './event-filter.js';
 
 /** How many events one transaction voids: it holds the rows of their users meanwhile. */
 const EVENTS_A_PAGE = 500;
-/** After all ids of events. */
-const LAST_EVENT = 'evt_{';
 
 const EVENTS = `
 SELECT e.id AS "eventId", e.user_id AS "userId", e.action_id AS action, e.points, e.metadata,

@@ -150,4 +150,5 @@ CREATE TABLE users (
   CONSTRAINT users_external_id_key UNIQUE (external_id),
   CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['player'::text, 'server'::text, 'admin'::text])))
 );
+CREATE INDEX users_erased_idx ON users USING btree (erased_at) WHERE (erased_at IS NOT NULL);
 CREATE UNIQUE INDEX users_username_key ON users USING btree (lower((username COLLATE "C")));

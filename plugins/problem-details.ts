@@ -1,6 +1,6 @@
 import type { FastifyError } from 'fastify';
 import fp from 'fastify-plugin';
-import { isOurFault, Problem } from '../src/errors.js';
+import { isOurFault, type Problem } from '../src/errors.js';
 import { asProblem, sendProblem } from '../src/http/problems.js';
 import { isDatabaseError } from '../src/postgres/errors.js';
 
@@ -23,9 +23,6 @@ export default fp(
         else request.log.error({ userId: request.user?.id, err: problem.cause }, 'Unhandled exception');
       }
       return sendProblem(problem, request, reply);
-    });
-    app.setNotFoundHandler(async (request) => {
-      throw new Problem('not-found', `There is no ${request.method} ${request.url.split('?')[0]}.`);
     });
   },
   { name: 'problem-details', dependencies: ['faults'], fastify: '5.x' },

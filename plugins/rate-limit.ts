@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { AppConfig } from '../src/config.js';
 import { Problem } from '../src/errors.js';
-import { networkOf } from '../src/http/network.js';
+import { clientOf, networkOf } from '../src/http/network.js';
 import { rateLimitStore } from '../src/http/rate-limit-store.js';
 import { RateCounters } from '../src/redis/rate-counters.js';
 
@@ -42,7 +42,8 @@ export default fp<{ config: AppConfig }>(
     const windowMs = config.RATE_LIMIT_WINDOW_MS;
     // Its own hook would count at one fixed moment; here its limiters are called as soon as the caller is known.
     await app.register(rateLimit, { global: false, timeWindow: windowMs, store: rateLimitStore(counters) });
-    const byNetwork = (name: LimitName) => (request: FastifyRequest) => `${name}:${networkOf(request.ip)}`;
+    const byNetwork = (name: LimitName) => (request: FastifyRequest) =>
+      `${name}:${networkOf(clientOf(request))}`;
     const limiters = {
       // While Redis is away reads are not counted; each process counts the others for itself.
       read: app.createRateLimit({

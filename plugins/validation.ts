@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin';
 import { NAMED_SCHEMAS } from '../schemas/index.js';
+import { parseJson } from '../src/http/bodies.js';
 import { bodyValidators, serializers, textValidators } from '../src/http/schema-compilers.js';
 
 /** Checks requests against the TypeBox schemas of the routes, and registers the schemas that have a name. */
@@ -7,12 +8,9 @@ export default fp(
   async (app) => {
     // Fastify would read text/plain as well. No route takes it, so it is answered with 415.
     app.removeAllContentTypeParsers();
-    const parseJson = app.getDefaultJsonParser('error', 'error');
-    app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, text, done) => {
-      // Some clients send the header with every request: an empty body is no body, not a malformed one.
-      if (text === '') done(null, undefined);
-      else parseJson(request, text, done);
-    });
+    app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, ({ headers }, body, done) =>
+      done(null, parseJson(body, headers)),
+    );
     for (const schema of NAMED_SCHEMAS) app.addSchema(schema);
     app.setValidatorCompiler(({ schema, httpPart }) =>
       (httpPart === 'body' ? bodyValidators : textValidators).compile(schema),

@@ -22,7 +22,8 @@ import {
   problemResponses,
   UNREAD_BODY_FAULTS,
 } from '../src/errors.js';
-import { networkOf } from '../src/http/network.js';
+import { parseForm } from '../src/http/bodies.js';
+import { clientOf, networkOf } from '../src/http/network.js';
 
 const TOKEN_PARAMETERS = Object.keys(ClientCredentials.properties);
 
@@ -83,7 +84,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(Session), ...problemResponses(...BODY_FAULTS, 'invalid-credentials') },
       },
     },
-    async (request) => app.logins.logIn(request.body, networkOf(request.ip)),
+    async (request) => app.logins.logIn(request.body, networkOf(clientOf(request))),
   );
 
   app.post(
@@ -128,10 +129,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   );
 
   app.register(async (oauth) => {
-    oauth.addContentTypeParser(
+    oauth.addContentTypeParser<Buffer>(
       'application/x-www-form-urlencoded',
-      { parseAs: 'string' },
-      async (_request: unknown, body: unknown) => tokenRequest(String(body), TOKEN_PARAMETERS),
+      { parseAs: 'buffer' },
+      ({ headers }, body, done) => done(null, tokenRequest(parseForm(body, headers), TOKEN_PARAMETERS)),
     );
     oauth.addHook('preSerialization', async (request, reply, payload) => {
       if (reply.problem === null || typeof payload !== 'object') return payload;

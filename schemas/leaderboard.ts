@@ -122,9 +122,13 @@ export const EntryDetails = Type.Object(
     percentile: Type.Number({
       description: 'The share of entries at this rank or below, in per cent.',
     }),
-    pointsToNextRank: Type.Union([Type.Integer(), Type.Null()], {
-      description: 'How much better the score must be to overtake the next entry above. Null for the first.',
-    }),
+    pointsToNextRank: Type.Optional(
+      Type.Unsafe<number | null>({
+        anyOf: [Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }), Type.Null()],
+        description:
+          'How much better the score must be to overtake the next entry above. Null for the first; absent beyond 2^53 - 1.',
+      }),
+    ),
   },
   {
     $id: 'EntryDetails',
@@ -153,38 +157,26 @@ export const FriendEntries = Type.Object(
 );
 export type FriendEntries = Static<typeof FriendEntries>;
 
-export const EntriesQuery = Type.Object(
-  { limit: Limit(10), cursor: Type.Optional(Cursor) },
-  { additionalProperties: false },
-);
-export const AroundQuery = Type.Object(
-  {
-    radius: defaulted(
-      Type.Integer({
-        minimum: 0,
-        maximum: 50,
-        default: 5,
-        description: 'Maximum number of entries on each side.',
-      }),
-    ),
-  },
-  { additionalProperties: false },
-);
-export const FriendsQuery = Type.Object(
-  {
-    userIds: Type.String({
-      minLength: 1,
-      maxLength: 8_192,
-      description: 'Up to 100 user ids, separated by commas.',
-      examples: ['usr_01kcx7f0w3e5tt9m6d7kq2x1zb,usr_01kcx7f9fye7n8e6c2p3rj4t5v'],
+export const EntriesQuery = Type.Object({ limit: Limit(10), cursor: Type.Optional(Cursor) });
+export const AroundQuery = Type.Object({
+  radius: defaulted(
+    Type.Integer({
+      minimum: 0,
+      maximum: 50,
+      default: 5,
+      description: 'Maximum number of entries on each side.',
     }),
-  },
-  { additionalProperties: false },
-);
-export const StreamQuery = Type.Object(
-  {
-    limit: Limit(10),
-    user: Type.Optional({ ...UserId, description: 'Also send `rank` events for this user.' }),
-  },
-  { additionalProperties: false },
-);
+  ),
+});
+export const FriendsQuery = Type.Object({
+  userIds: Type.String({
+    minLength: 1,
+    maxLength: 8_192,
+    description: 'Up to 100 user ids, separated by commas.',
+    examples: ['usr_01kcx7f0w3e5tt9m6d7kq2x1zb,usr_01kcx7f9fye7n8e6c2p3rj4t5v'],
+  }),
+});
+export const StreamQuery = Type.Object({
+  limit: Limit(10),
+  user: Type.Optional({ ...UserId, description: 'Also send `rank` events for this user.' }),
+});

@@ -81,19 +81,16 @@ export const AdminEvents = List(ref(AdminEvent), {
 export type AdminEvents = Static<typeof AdminEvents>;
 
 export const EventParams = Type.Object({ id: EventId });
-export const EventsQuery = Type.Object(
-  {
-    status: Type.Optional(EventStatus),
-    userId: Type.Optional(UserId),
-    action: Type.Optional(ActionId),
-    issuer: Type.Optional(Issuer),
-    from: Type.Optional(From),
-    to: Type.Optional(To),
-    limit: Limit(20),
-    cursor: Type.Optional(Cursor),
-  },
-  { additionalProperties: false },
-);
+export const EventsQuery = Type.Object({
+  status: Type.Optional(EventStatus),
+  userId: Type.Optional(UserId),
+  action: Type.Optional(ActionId),
+  issuer: Type.Optional(Issuer),
+  from: Type.Optional(From),
+  to: Type.Optional(To),
+  limit: Limit(20),
+  cursor: Type.Optional(Cursor),
+});
 
 export const Judgement = Type.Object(
   { reason: Reason },
@@ -192,7 +189,4 @@ export const AuditTrail = List(ref(AuditEntry), {
   examples: [{ items: [AUDIT_ENTRY], nextCursor: null }],
 });
 export type AuditTrail = Static<typeof AuditTrail>;
-export const AuditQuery = Type.Object(
-  { limit: Limit(20), cursor: Type.Optional(Cursor) },
-  { additionalProperties: false },
-);
+export const AuditQuery = Type.Object({ limit: Limit(20), cursor: Type.Optional(Cursor) });

@@ -6,7 +6,7 @@ import { type Static, Type } from '@sinclair/typebox';
  */
 export const PROBLEMS = {
   'validation-failed': { status: 400, title: 'The request does not match the schema' },
-  'malformed-json': { status: 400, title: 'The body is not JSON' },
+  'malformed-json': { status: 400, title: 'The body is malformed' },
   unauthenticated: { status: 401, title: 'A valid access token is needed' },
   'invalid-credentials': { status: 401, title: 'The credentials are wrong' },
   'refresh-token-invalid': { status: 401, title: 'The refresh token is unknown or expired' },
@@ -19,6 +19,7 @@ export const PROBLEMS = {
   'action-not-player-issuable': { status: 403, title: 'Only a game server may issue this action' },
   'user-banned': { status: 403, title: 'This user may read but not score' },
   'not-found': { status: 404, title: 'There is nothing here' },
+  'method-not-allowed': { status: 405, title: 'This path has other methods' },
   'username-taken': { status: 409, title: 'The username is taken' },
   'leaderboard-in-use': { status: 409, title: 'The leaderboard is in use' },
   'action-in-use': { status: 409, title: 'The action is in use' },

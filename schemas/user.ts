@@ -111,7 +111,4 @@ export const ScoreEvents = List(ref(ScoreEvent), {
   examples: [{ items: [SCORE_EVENT], nextCursor: null }],
 });
 export type ScoreEvents = Static<typeof ScoreEvents>;
-export const HistoryQuery = Type.Object(
-  { limit: Limit(20), cursor: Type.Optional(Cursor) },
-  { additionalProperties: false },
-);
+export const HistoryQuery = Type.Object({ limit: Limit(20), cursor: Type.Optional(Cursor) });

@@ -23,6 +23,7 @@ import scoring from '../plugins/scoring.js';
 import site from '../plugins/site.js';
 import sseBroadcaster from '../plugins/sse-broadcaster.js';
 import tracing from '../plugins/tracing.js';
+import unrouted from '../plugins/unrouted.js';
 import validation from '../plugins/validation.js';
 import actionTokenRoutes from '../routes/action-tokens.js';
 import actionRoutes from '../routes/actions.js';
@@ -77,6 +78,7 @@ async function register(app: FastifyInstance, config: AppConfig, requestLog: Req
   await app.register(draining);
   await app.register(redis, { config });
   await app.register(rateLimit, { config });
+  await app.register(unrouted);
   await app.register(cursors, { config });
   await app.register(openapi);
   await app.register(site);

@@ -17,6 +17,8 @@ export interface ProblemExtras {
   errors?: { path: string; message: string }[];
   /** The event that a replayed token counted as, for its own user. */
   original?: { eventId: string; acceptedAt: string };
+  /** The methods that a path has, for `method-not-allowed`. */
+  allow?: string;
   /** Seconds after which it makes sense to try again. */
   retryAfter?: number;
   cause?: unknown;
@@ -28,6 +30,7 @@ export class Problem extends Error {
   readonly code: ProblemCode;
   readonly errors: ProblemExtras['errors'];
   readonly original: ProblemExtras['original'];
+  readonly allow: string | undefined;
   readonly retryAfter: number | undefined;
 
   constructor(code: ProblemCode, detail: string, extras: ProblemExtras = {}) {
@@ -35,6 +38,7 @@ export class Problem extends Error {
     this.code = code;
     this.errors = extras.errors;
     this.original = extras.original;
+    this.allow = extras.allow;
     this.retryAfter = extras.retryAfter ?? (code === 'service-unavailable' ? 1 : undefined);
   }
 

@@ -119,8 +119,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...entry,
         total,
         percentile: Math.round((1 - (entry.rank - 1) / total) * 10_000) / 100,
-        // Of equal scores the one reached first stands higher: drawing level is not enough.
-        pointsToNextRank: scoreAbove === null ? null : Math.abs(scoreAbove - entry.score) + 1,
+        ...pointsToNextRank(entry.score, scoreAbove),
       };
     },
   );
@@ -150,6 +149,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 interface EntriesPage {
   readonly etag: string;
   readonly body: Entries;
+}
+
+/** Absent if JavaScript cannot count so far: two scores may be 2^54 apart. */
+function pointsToNextRank(score: number, above: number | null): Pick<EntryDetails, 'pointsToNextRank'> {
+  if (above === null) return { pointsToNextRank: null };
+  // Of equal scores the one reached first stands higher: drawing level is not enough.
+  const points = Math.abs(above - score) + 1;
+  return Number.isSafeInteger(points) ? { pointsToNextRank: points } : {};
 }
 
 const bodyOf = ({ board, version, total, items }: BoardState): Omit<Entries, 'nextCursor'> => ({

@@ -19,15 +19,18 @@ export function oauthError(problem: Problem): Pick<OAuthProblem, 'error' | 'erro
 }
 
 /**
- * Reads the body of a token request. A parameter without a value counts as omitted (RFC 6749, section 3.2).
+ * Reads the form of a token request. A parameter without a value counts as omitted (RFC 6749, section 3.2).
  * @param known parameters, which must not be repeated
  * @throws Problem `validation-failed`
  */
-export function tokenRequest(form: string, known: readonly string[]): Record<string, string> {
-  const parameters = new URLSearchParams(form);
+export function tokenRequest(
+  form: readonly (readonly [name: string, value: string])[],
+  known: readonly string[],
+): Record<string, string> {
   for (const name of known)
-    if (parameters.getAll(name).length > 1) throw invalid(`/${name}`, 'must not be repeated');
-  return Object.fromEntries([...parameters].filter(([, value]) => value !== ''));
+    if (form.filter(([given]) => given === name).length > 1)
+      throw invalid(`/${name}`, 'must not be repeated');
+  return Object.fromEntries(form.filter(([, value]) => value !== ''));
 }
 
 /** RFC 6749, section 2.3.1: both parts are form-encoded before they are joined. */

@@ -8,6 +8,7 @@ const CLIENT_FAULTS: Record<number, ProblemCode> = {
   400: 'malformed-json',
   403: 'not-found',
   404: 'not-found',
+  405: 'method-not-allowed',
   413: 'payload-too-large',
   414: 'validation-failed',
   415: 'unsupported-media-type',
@@ -64,8 +65,9 @@ export function asProblem(error: FastifyError | Error): Problem {
 
 /** Answers a request with a problem. */
 export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { statusCode, retryAfter } = problem;
+  const { statusCode, allow, retryAfter } = problem;
   if (statusCode === 401) reply.header('www-authenticate', 'Bearer');
+  if (allow !== undefined) reply.header('allow', allow);
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
   const [instance = '/'] = request.url.split('?');
   reply.problem = problem;

@@ -1,4 +1,5 @@
 import { type FastifyReply, type FastifyRequest, LogController } from 'fastify';
+import { clientOf } from './network.js';
 
 /** How a request ended. */
 export interface EndedRequest {
@@ -57,7 +58,7 @@ export class RequestLog extends LogController {
   #ended(request: FastifyRequest, reply: FastifyReply, ended: EndedRequest): void {
     const { method, path, status, seconds } = ended;
     const userId = request.user?.id;
-    const refusal = { userId, data: { method, path, code: reply.problem?.code, address: request.ip } };
+    const refusal = { userId, data: { method, path, code: reply.problem?.code, address: clientOf(request) } };
     if (status === 401) request.log.warn(refusal, 'Auth failed');
     if (status === 429) request.log.warn(refusal, 'Rate limit hit');
     const data = { method, path, status, durationMs: Math.round(seconds * 1e6) / 1e3 };

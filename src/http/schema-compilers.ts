@@ -1,4 +1,6 @@
-import Ajv, { type Options } from 'ajv';
+import { Type } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
+import Ajv, { type ErrorObject } from 'ajv';
 import addFormats from 'ajv-formats';
 import fastJsonStringify from 'fast-json-stringify';
 import { NAMED_SCHEMAS } from '../../schemas/index.js';
@@ -27,21 +29,59 @@ class SchemaCompiler<Compiled> {
   }
 }
 
+interface TextCheck {
+  (parameters: Record<string, unknown>): boolean;
+  errors?: ErrorObject[];
+}
+
+const NO_TEXT: ErrorObject = {
+  instancePath: '',
+  schemaPath: '',
+  keyword: 'utf8',
+  params: {},
+  message: 'must be percent-encoded UTF-8 without NUL',
+};
+
+/** As much of the schema of a query string or of a path as its conversion needs. */
+const Parameters = Type.Object({
+  properties: Type.Record(Type.String(), Type.Object({ type: Type.Optional(Type.String()) })),
+});
+
 const named = Object.fromEntries(NAMED_SCHEMAS.map((schema) => [schema.$id, schema]));
 
 export const serializers = new SchemaCompiler((schema) => fastJsonStringify(schema, { schema: named }));
-/** Of bodies, which say what type a value is. */
-export const bodyValidators = new SchemaCompiler(validator({ coerceTypes: false }));
-/** Of query strings and paths, which have only text. */
-export const textValidators = new SchemaCompiler(validator({ coerceTypes: true }));
 
-function validator(types: Options) {
-  // All faults of a request are reported at once: bodies and URLs are small, so there cannot be many.
-  const ajv = new Ajv.default({
-    ...{ allErrors: true, useDefaults: true, removeAdditional: false, strict: false },
-    ...types,
-  });
-  addFormats.default(ajv);
-  for (const schema of NAMED_SCHEMAS) ajv.addSchema(schema);
-  return (schema: object) => ajv.compile(schema);
+// All faults of a request are reported at once: bodies and URLs are small, so there cannot be many.
+const ajv = new Ajv.default({ allErrors: true, useDefaults: true, removeAdditional: false, strict: false });
+addFormats.default(ajv);
+for (const schema of NAMED_SCHEMAS) ajv.addSchema(schema);
+
+/** Of bodies, which say what type a value is. */
+export const bodyValidators = new SchemaCompiler((schema) => ajv.compile(schema));
+/** Of query strings and paths, which have only text. */
+export const textValidators = new SchemaCompiler(textValidator);
+
+/** How a text names a value of a type; what is written otherwise stays a text, and is refused as one. */
+const READ: Record<string, (text: string) => unknown> = {
+  integer: (text) => (/^-?\d+$/.test(text) ? Number(text) : text),
+  number: (text) => (/^-?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text),
+  boolean: (text) => (text === 'true' ? true : text === 'false' ? false : text),
+};
+
+/** Ajv's own conversion would read `0x10`, `1e1` and ` 10` as numbers too. */
+function textValidator(schema: object) {
+  const validate = ajv.compile(schema);
+  const types = Object.entries(Value.Parse(Parameters, schema).properties);
+  const check: TextCheck = (parameters) => {
+    check.errors = [];
+    for (const [name, { type = '' }] of types) {
+      const text = parameters[name];
+      if (typeof text !== 'string') continue;
+      if (text.includes('\0')) check.errors.push({ ...NO_TEXT, instancePath: `/${name}` });
+      parameters[name] = READ[type]?.(text) ?? text;
+    }
+    if (check.errors.length === 0 && !validate(parameters)) check.errors = validate.errors ?? [];
+    return check.errors.length === 0;
+  };
+  return check;
 }

@@ -3,7 +3,9 @@ import type { Server } from 'node:http';
 import type { FastifyBaseLogger, FastifyHttpOptions } from 'fastify';
 import type { AppConfig } from '../config.js';
 import { refuseGarbage } from './garbage.js';
+import { isTrusted } from './network.js';
 import { asProblem, sendProblem } from './problems.js';
+import { parseQuery } from './query.js';
 import type { RequestLog } from './request-log.js';
 
 const MAX_BODY_BYTES = 16_384;
@@ -36,7 +38,8 @@ export function serverOptions(
       MAX_TIMEOUT_MS,
     ),
     keepAliveTimeout: config.TRUST_PROXY.length > 0 ? KEEP_ALIVE_MS.behindProxy : KEEP_ALIVE_MS.direct,
-    trustProxy: config.TRUST_PROXY,
+    trustProxy: isTrusted(config.TRUST_PROXY),
+    routerOptions: { querystringParser: parseQuery },
     // Node would refuse a request without a Host header by itself, without a request id; plugins/host-header.ts does instead.
     http: {
       requireHostHeader: false,

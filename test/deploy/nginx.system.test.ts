@@ -11,8 +11,8 @@ import { PROBLEMS, type ProblemCode } from '../../src/errors.js';
 import { conform, eventually } from '../api.js';
 import { type Service, startService } from '../faults/service.js';
 import { buildTestApp, buildTestDatabase } from '../helper.js';
-import type { RawStream } from '../live/live-server.js';
-import { Nginx, type Reply } from './nginx.js';
+import { openRaw, type RawStream } from '../live/live-server.js';
+import { Nginx, type Reply, startDefaultNginx } from './nginx.js';
 
 // Kills and restarts instances, on a machine that may be busy.
 t.setTimeout(180_000);
@@ -98,6 +98,14 @@ t.test('a stream passes through TLS without buffering', async (t) => {
     t.equal((await post(nginx, player, await newToken(nginx, player))).status, 200);
     await stream.until(new RegExp(`event: leaderboard\ndata: .*"score":${score},.*\n\n$`));
   }
+});
+
+t.test('a stream passes through an nginx as it comes, too', async (t) => {
+  const { url } = await buildTestApp(t, BEHIND_PROXY);
+  const nginx = await startDefaultNginx(t, url);
+  const stream = await openRaw(t, nginx + STREAM);
+  await stream.until(/event: snapshot\ndata: .*\n\n/);
+  t.equal((await fetch(nginx + STREAM, { method: 'HEAD' })).status, 200);
 });
 
 t.test('the address of a client is the one that nginx sees', async (t) => {

@@ -45,11 +45,7 @@ export class Nginx {
 
   /** @param instances the URLs that replace `api-1` and `api-2`, or the one `api` of the simple stack */
   static async start(t: Test, ...instances: readonly [string, string?]): Promise<Nginx> {
-    const program = findTestProgram('nginx');
-    if (program === undefined) throw new Error('Run "npm test", which installs nginx.');
-    const folder = mkdtempSync(join(tmpdir(), 'scoreboard-nginx-'));
-    // Its workers are not root.
-    execFileSync('chmod', ['755', folder]);
+    const { program, folder } = prepare();
     const [httpPort, port] = [await freePort(), await freePort()];
     const hosts = instances.flatMap((url) => (url === undefined ? [] : new URL(url).host));
     copyInto(folder, 'nginx.conf', {
@@ -68,17 +64,8 @@ export class Nginx {
     const script = join(folder, 'self-signed.sh');
     for (let times = 0; times < 2; times++)
       execFileSync('sh', [script, join(folder, 'certificates')], { stdio: 'ignore' });
-    const args = ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'];
-    const log = openSync(join(folder, 'error.log'), 'w');
-    const running = spawn(program, [...args, '-g', 'daemon off;'], { stdio: ['ignore', 'ignore', log] });
-    t.teardown(async () => {
-      await stop(running);
-      if (!t.passing()) t.comment(readFileSync(join(folder, 'error.log'), 'utf8'));
-      rmSync(folder, { recursive: true, force: true });
-    });
-    const nginx = new Nginx(httpPort, port, folder);
-    await eventually(() => fetch(`http://127.0.0.1:${httpPort}`, { redirect: 'manual' }), READY_WITHIN_MS);
-    return nginx;
+    await run(t, program, folder, httpPort);
+    return new Nginx(httpPort, port, folder);
   }
 
   /** Sends a request on its own connection, over TLS. */
@@ -112,6 +99,50 @@ export class Nginx {
     response.on('error', () => {});
     return response;
   }
+}
+
+/**
+ * An nginx that knows nothing of us but a `proxy_pass`, so that the rest is its default.
+ * @returns its URL; it ends with the test
+ */
+export async function startDefaultNginx(t: Test, instance: string): Promise<string> {
+  const { program, folder } = prepare();
+  const port = await freePort();
+  const folders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  const lines = [
+    `pid ${folder}/nginx.pid;`,
+    'events {}',
+    'http {',
+    ...folders.map((name) => `${name}_temp_path ${folder}/${name};`),
+    'access_log off;',
+    `server { listen 127.0.0.1:${port}; location / { proxy_pass ${instance}; } }`,
+    '}',
+  ];
+  writeFileSync(join(folder, 'nginx.conf'), lines.join('\n'));
+  await run(t, program, folder, port);
+  return `http://127.0.0.1:${port}`;
+}
+
+function prepare(): { program: string; folder: string } {
+  const program = findTestProgram('nginx');
+  if (program === undefined) throw new Error('Run "npm test", which installs nginx.');
+  const folder = mkdtempSync(join(tmpdir(), 'scoreboard-nginx-'));
+  // Its workers are not root.
+  execFileSync('chmod', ['755', folder]);
+  return { program, folder };
+}
+
+/** Runs the `nginx.conf` of a folder until the test ends. Resolves when the port answers. */
+async function run(t: Test, program: string, folder: string, port: number): Promise<void> {
+  const args = ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'];
+  const log = openSync(join(folder, 'error.log'), 'w');
+  const running = spawn(program, [...args, '-g', 'daemon off;'], { stdio: ['ignore', 'ignore', log] });
+  t.teardown(async () => {
+    await stop(running);
+    if (!t.passing()) t.comment(readFileSync(join(folder, 'error.log'), 'utf8'));
+    rmSync(folder, { recursive: true, force: true });
+  });
+  await eventually(() => fetch(`http://127.0.0.1:${port}`, { redirect: 'manual' }), READY_WITHIN_MS);
 }
 
 /** @param changes each must occur in the file */

@@ -1,5 +1,12 @@
 import { once } from 'node:events';
-import { Agent, createServer, get, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  Agent,
+  createServer,
+  get,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -258,6 +265,10 @@ export class RawStream {
 
   get status(): number | undefined {
     return this.response.statusCode;
+  }
+
+  get headers(): IncomingHttpHeaders {
+    return this.response.headers;
   }
 
   /** Reads until the text so far matches. */

@@ -157,7 +157,7 @@ t.test('preflights are counted, and need no token', async (t) => {
   const preflight = () => fetch(`${url}/v1/scores`, { method: 'OPTIONS', headers });
   for (const remaining of ['1', '0']) {
     const answer = await preflight();
-    t.equal(answer.status, 200);
+    t.equal(answer.status, 204);
     t.equal(answer.headers.get('x-ratelimit-remaining'), remaining);
   }
   const refused = await preflight();

@@ -101,7 +101,7 @@ t.test('usernames have 3 to 32 of the allowed characters, passwords 8 to 256', a
 t.test('an unknown user and a wrong password are answered alike', async (t) => {
   (await api.post('/v1/auth/register', { username: 'known', password: PASSWORD })).is(201, Session);
   const wrong = (await login('known', 'not the password')).fails('invalid-credentials');
-  for (const username of ['unknown', '', 'known\0', "' OR 1=1 --", 'x'.repeat(256)]) {
+  for (const username of ['unknown', '', 'known\u0001', "' OR 1=1 --", 'x'.repeat(256)]) {
     const unknown = (await login(username, PASSWORD)).fails('invalid-credentials');
     t.same({ ...unknown, requestId: '' }, { ...wrong, requestId: '' });
   }
@@ -360,7 +360,7 @@ t.test('a service account gets an access token by the client-credentials grant',
     await form({ ...grant, client_id: id, client_secret: 'wrong' }),
     await form({ ...grant, ['__proto__']: 'x' }),
     await form({ ...grant, client_id: typeId('svc'), client_secret: secret }),
-    await form({ ...grant, client_id: '\0', client_secret: secret }),
+    await form({ ...grant, client_id: '\u0001', client_secret: secret }),
     await form({ ...grant, client_id: id }),
     await form(grant),
     await form({ ...grant, client_id: id, client_secret: secret }, basic(id, 'wrong')),

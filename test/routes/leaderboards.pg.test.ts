@@ -328,7 +328,15 @@ t.test('a user is shown among its neighbours', async (t) => {
   t.same(await around(18), range(13, 20));
   t.same(await around(20, '?radius=3'), range(17, 20));
   t.same(await around(10, '?radius=50'), range(1, 20));
-  for (const query of ['radius=-1', 'radius=51', 'radius=x', 'radius=1.5', 'radius=', 'limit=5']) {
+  for (const query of [
+    'radius=-1',
+    'radius=51',
+    'radius=x',
+    'radius=1.5',
+    'radius=',
+    'radius=0x5',
+    'radius=+5',
+  ]) {
     (await api.get(`/v1/leaderboards/around/entries/${users[0]}/around?${query}`)).fails('validation-failed');
   }
 });
@@ -358,6 +366,21 @@ t.test('one entry tells how far it is to the next', async (t) => {
   t.equal((await details('far', last)).rank, 2);
 });
 
+t.test('how far it is to the next is exact, or not told', async (t) => {
+  const MAX = Number.MAX_SAFE_INTEGER;
+  await newBoard('vast');
+  await fill('vast', [{ score: MAX }, { score: 1 }, { score: 0 }, { score: -MAX + 1 }, { score: -MAX }]);
+  const { items } = await entries('vast');
+  const told = await Promise.all(
+    items.map(async ({ userId }) => (await details('vast', userId)).pointsToNextRank),
+  );
+  t.same(told, [null, MAX, 2, MAX, 2]);
+  await newBoard('vaster');
+  await fill('vaster', [{ score: MAX }, { score: 0 }, { score: -MAX }]);
+  for (const { userId, rank } of (await entries('vaster')).items)
+    t.equal('pointsToNextRank' in (await details('vaster', userId)), rank === 1);
+});
+
 t.test('limits have bounds, and numbers in a query are numbers', async (t) => {
   await newBoard('bounds');
   await fill(
@@ -381,7 +404,6 @@ t.test('limits have bounds, and numbers in a query are numbers', async (t) => {
     'limit=',
     'limit=1.5',
     'limit=1&limit=2',
-    'page=2',
     'cursor=',
   ]) {
     (await api.get(`/v1/leaderboards/bounds/entries?${query}`)).fails('validation-failed');

@@ -373,7 +373,6 @@ t.test('what is not as the schema says is refused', async () => {
     {},
     { reason: '' },
     { reason: 'x'.repeat(501) },
-    { reason: 'a\0b' },
     { reason: 7 },
     { ...why, x: 1 },
   ]) {

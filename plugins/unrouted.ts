@@ -1,0 +1,56 @@
+import fp from 'fastify-plugin';
+import { Problem } from '../src/errors.js';
+
+/** The route with which @fastify/cors takes the preflights of all paths. */
+const PREFLIGHTS = '*';
+
+/**
+ * Answers what no route takes before anything about its body is looked at: an unknown path with 404, a known one with 405 and the
+ * methods that it has, which OPTIONS asks for. It is counted like any other request.
+ */
+export default fp(
+  async (app) => {
+    const methods = new Map<string, { readonly pattern: RegExp; readonly names: Set<string> }>();
+    app.addHook('onRoute', ({ url, method }) => {
+      if (url === PREFLIGHTS) return;
+      const path = methods.get(url) ?? { pattern: patternOf(url), names: new Set() };
+      for (const name of [method].flat()) path.names.add(name);
+      methods.set(url, path);
+    });
+    const allowed = (path: string) =>
+      new Set([...methods.values()].flatMap(({ pattern, names }) => (pattern.test(path) ? [...names] : [])));
+
+    // Of a file, or whatever else a route looks for.
+    app.setNotFoundHandler(async ({ method, url }) => {
+      throw new Problem('not-found', `There is no ${method} ${url.split('?')[0]}.`);
+    });
+    app.addHook('preParsing', (request, reply, payload, done) => {
+      const isPreflights = request.routeOptions.url === PREFLIGHTS;
+      if (!request.is404 && !isPreflights) {
+        done(null, payload);
+        return;
+      }
+      const { method } = request;
+      const [path = ''] = request.url.split('?');
+      const names = allowed(decodeURI(path));
+      const allow = [...names, 'OPTIONS'].sort().join(', ');
+      if (names.size > 0 && method === 'OPTIONS') reply.code(204).header('allow', allow).send();
+      // A browser that asks whether it may ask is told so, and then sees the 404.
+      else if (isPreflights && request.headers['access-control-request-method'] !== undefined)
+        done(null, payload);
+      else if (names.size > 0)
+        done(new Problem('method-not-allowed', `${path} has no ${method}, but ${allow}.`, { allow }));
+      else done(new Problem('not-found', `There is no ${method} ${path}.`));
+    });
+  },
+  { name: 'unrouted', dependencies: ['rate-limit', 'browsers'], fastify: '5.x' },
+);
+
+/** `/v1/users/:id` → all paths that this route takes. */
+const patternOf = (url: string): RegExp =>
+  new RegExp(
+    `^${url
+      .replaceAll('.', '\\.')
+      .replaceAll(/:[^/]+/g, '[^/]+')
+      .replaceAll('*', '.*')}$`,
+  );

@@ -89,6 +89,12 @@ const PROGRAMS = {
   },
   prometheus: { what: 'Prometheus', names: ['prometheus'], ...PROMETHEUS },
   promtool: { what: 'promtool', names: ['promtool'], ...PROMETHEUS },
+  python3: {
+    what: 'Python',
+    names: ['python3'],
+    packages: { 'apt-get': ['python3-venv'], apk: ['python3'], dnf: ['python3'], brew: ['python'] },
+    byHand: 'install Python 3.11 or newer with its module venv, so that python3 is on PATH',
+  },
   chromium: {
     what: 'Chromium',
     names: ['chromium', 'chromium-browser', 'google-chrome'],

@@ -1,5 +1,6 @@
 import swagger from '@fastify/swagger';
 import fp from 'fastify-plugin';
+import { readable } from '../src/http/readable-document.js';
 
 const DESCRIPTION = `Live leaderboards for games. When a player begins an *action*, the game requests an **action token** for it:
 a signed permission to score once. When the action is finished, the game posts the token to \`/v1/scores\`. Its points count
@@ -38,6 +39,8 @@ export default fp(
           },
         },
       },
+      transformObject: (document) =>
+        'openapiObject' in document ? readable(document.openapiObject) : document.swaggerObject,
       refResolver: {
         buildLocalReference: (json, _base, _fragment, i) => (json['$id'] ? String(json['$id']) : `def-${i}`),
       },

@@ -11,6 +11,11 @@ export default fp(
     app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, ({ headers }, body, done) =>
       done(null, parseJson(body, headers)),
     );
+    app.addHook('preValidation', (request, _reply, done) => {
+      // A body whose schema has a default may be left out.
+      if (request.body === undefined) request.body = Object(request.routeOptions.schema?.body).default;
+      done();
+    });
     for (const schema of NAMED_SCHEMAS) app.addSchema(schema);
     app.setValidatorCompiler(({ schema, httpPart }) =>
       (httpPart === 'body' ? bodyValidators : textValidators).compile(schema),

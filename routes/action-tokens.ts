@@ -9,6 +9,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       onRequest: app.authenticate,
       schema: {
+        operationId: 'createActionToken',
         summary: 'Request a token for an action that begins now',
         description:
           'Players get tokens for themselves, for actions whose issuer is `player`. Game servers get tokens for any action and any user, and may fix the points.',

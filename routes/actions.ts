@@ -8,6 +8,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     '/v1/actions',
     {
       schema: {
+        operationId: 'listActions',
         summary: 'All actions',
         tags: ['Actions'],
         security: [],

@@ -32,11 +32,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     '/v1/auth/guest',
     {
       config: { limit: 'auth' },
-      // A client without anything to say need not send "{}".
-      preValidation: async (request) => {
-        request.body ??= {};
-      },
       schema: {
+        operationId: 'createGuest',
         summary: 'Play at once, as a guest',
         description: 'Creates a guest, who can play at once. A username and a password can be added later.',
         tags: ['Auth'],
@@ -56,6 +53,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       config: { limit: 'auth' },
       schema: {
+        operationId: 'register',
         summary: 'Create an account',
         tags: ['Auth'],
         security: [],
@@ -75,6 +73,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       config: { limit: 'auth' },
       schema: {
+        operationId: 'login',
         summary: 'Log in with a password',
         description:
           'After five failed attempts the account must wait, twice as long after each further one, up to 15 minutes: 429 with `Retry-After`.',
@@ -92,6 +91,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       config: { limit: 'auth' },
       schema: {
+        operationId: 'refreshSession',
         summary: 'Exchange a refresh token for a new session',
         description:
           'The refresh token is rotated at each use. If the response is lost, send the same one again: for 30 s it gets the same new one, as long as that was not used. A later second use revokes the whole session.',
@@ -112,6 +112,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       onRequest: [app.authenticate, requireUser],
       schema: {
+        operationId: 'logout',
         summary: 'Log out',
         description: 'The session and its access tokens stop working at once, on every instance.',
         tags: ['Auth'],
@@ -145,12 +146,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       {
         config: { limit: 'auth' },
         schema: {
+          operationId: 'issueAccessToken',
           summary: 'Get an access token for a service account',
           description:
-            'The OAuth 2.0 client-credentials grant, RFC 6749 section 4.4. Parameters that are not known are ignored.',
+            'The OAuth 2.0 client-credentials grant, RFC 6749 section 4.4. Parameters that are not known are ignored. A JSON object with the same parameters is accepted too.',
           tags: ['Auth'],
           security: [{ basic: [] }, {}],
-          consumes: ['application/x-www-form-urlencoded', 'application/json'],
+          // A body of two kinds is more than generators of clients can read.
+          consumes: ['application/x-www-form-urlencoded'],
           body: ClientCredentials,
           response: {
             200: answer(ServiceToken),

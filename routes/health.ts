@@ -14,6 +14,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       config: { limit: 'none' },
       schema: {
+        operationId: 'getHealth',
         summary: 'Check PostgreSQL and Redis',
         tags: ['Service'],
         security: [],
@@ -42,6 +43,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       config: { limit: 'none' },
       schema: {
+        operationId: 'getLiveness',
         summary: 'Check that the process runs',
         tags: ['Service'],
         security: [],

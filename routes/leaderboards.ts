@@ -12,6 +12,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
+        operationId: 'listLeaderboards',
         summary: 'Leaderboards by id, page by page',
         description: 'Without hidden leaderboards.',
         querystring: LeaderboardsQuery,
@@ -34,6 +35,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
+        operationId: 'getLeaderboard',
         summary: 'One leaderboard',
         params: LeaderboardParams,
         response: { 200: answer(Leaderboard), ...problemResponses('validation-failed', 'not-found') },

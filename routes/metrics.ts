@@ -7,6 +7,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       config: { limit: 'none' },
       schema: {
+        operationId: 'getMetrics',
         summary: 'Metrics',
         description: 'In the text format of Prometheus.',
         tags: ['Service'],

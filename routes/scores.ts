@@ -15,6 +15,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       onRequest: app.authenticate,
       config: { limit: 'scores' },
       schema: {
+        operationId: 'submitScore',
         summary: 'Score',
         description:
           'Counts a finished action exactly once. A 200 means that the points are on disk. If the response is lost, send the same token again: it counts now, or a 409 returns the event that it counted as. A token that is rejected by a limit of its action (429), or because all its leaderboards are frozen (409), is not consumed.',

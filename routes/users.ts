@@ -25,6 +25,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       ...user,
       schema: {
+        operationId: 'getMe',
         summary: 'My user',
         tags: ['Users'],
         security,
@@ -39,6 +40,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       ...user,
       schema: {
+        operationId: 'renameMe',
         summary: 'Change my display name',
         tags: ['Users'],
         security,
@@ -58,6 +60,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       ...user,
       config: { limit: 'auth' },
       schema: {
+        operationId: 'addMyCredentials',
         summary: 'Turn my guest account into a full one',
         description: 'A guest gets a username and a password, and keeps its scores.',
         tags: ['Users'],
@@ -77,6 +80,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       ...user,
       schema: {
+        operationId: 'eraseMe',
         summary: 'Erase my user',
         description:
           'Erases the names, ends all sessions and removes the user from every board at once. What was sent with its scores is erased within the next minutes.',
@@ -99,6 +103,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       ...user,
       schema: {
+        operationId: 'listMyEvents',
         summary: 'My score history, newest first',
         tags: ['Users'],
         security,
@@ -123,6 +128,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       ...gameServer,
       schema: {
+        operationId: 'createUser',
         summary: 'Register a player of your own system',
         description: 'Creates a user, or returns the one with this `externalId`.',
         tags: ['Users'],
@@ -147,6 +153,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       ...gameServer,
       schema: {
+        operationId: 'openSession',
         summary: 'Open a session for a player whom your own system has logged in',
         tags: ['Users'],
         security,
@@ -166,6 +173,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     '/v1/users/:id',
     {
       schema: {
+        operationId: 'getUser',
         summary: 'A user',
         tags: ['Users'],
         security: [],

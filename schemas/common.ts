@@ -42,11 +42,13 @@ export const ActionId = Type.String({
  * that scripts and emoji need, and no more marks on one letter than any script puts there.
  */
 export const VISIBLE_TEXT =
-  '^(?=.*[\\p{L}\\p{N}\\p{P}\\p{S}])(?!.*\\p{M}{8})(?:[\\u200c\\u200d\\ufe0e\\ufe0f]|[^\\p{Cc}\\p{Cs}\\p{Cf}\\p{DI}\\p{Zl}\\p{Zp}\\u2800])+$';
+  /^(?=.*[\p{L}\p{N}\p{P}\p{S}])(?!.*\p{M}{8})(?:\u200c|\u200d|\ufe0e|\ufe0f|[^\p{Cc}\p{Cs}\p{Cf}\p{DI}\p{Zl}\p{Zp}\u2800])+$/u;
+/** Formats of our own, for what patterns cannot say in every language: they must be readable in Python too. */
+export const FORMATS = { 'visible-text': VISIBLE_TEXT };
 export const Title = Type.String({
   minLength: 1,
   maxLength: 100,
-  pattern: VISIBLE_TEXT,
+  format: 'visible-text',
   description: 'A title to show.',
 });
 
@@ -83,7 +85,7 @@ export type EventStatus = Static<typeof EventStatus>;
 export const Reason = Type.String({
   minLength: 1,
   maxLength: 500,
-  pattern: '^[^\\u0000\\p{Cs}]+$',
+  pattern: '^[^\\x00]+$',
   description: 'The reason, for the audit.',
   examples: ['The key of game server 3 was leaked.'],
 });

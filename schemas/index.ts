@@ -1,8 +1,16 @@
 import { Action, Actions, ActionToken } from './action.js';
-import { Entries, Entry, EntryDetails, FriendEntries, Leaderboard, Leaderboards } from './leaderboard.js';
+import {
+  Entries,
+  Entry,
+  EntryDetails,
+  FriendEntries,
+  FriendEntry,
+  Leaderboard,
+  Leaderboards,
+} from './leaderboard.js';
 import { AdminEvent, AdminEvents, AuditEntry, AuditTrail, ModeratedUser, Voided } from './moderation.js';
 import { OAuthProblem, ProblemDocument } from './problem.js';
-import { Receipt } from './score.js';
+import { BoardResult, Receipt, SkippedBoard } from './score.js';
 import { Health, Liveness } from './service.js';
 import { ServiceToken, Session } from './session.js';
 import { PublicUser, ScoreEvent, ScoreEvents, User } from './user.js';
@@ -20,12 +28,15 @@ export const NAMED_SCHEMAS = [
   Action,
   Actions,
   ActionToken,
+  BoardResult,
+  SkippedBoard,
   Receipt,
   Leaderboard,
   Leaderboards,
   Entry,
   Entries,
   EntryDetails,
+  FriendEntry,
   FriendEntries,
   AdminEvent,
   AdminEvents,

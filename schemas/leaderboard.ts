@@ -138,15 +138,17 @@ export const EntryDetails = Type.Object(
 );
 export type EntryDetails = Static<typeof EntryDetails>;
 
+export const FriendEntry = Type.Object(
+  {
+    ...EntryFields,
+    position: Type.Integer({ minimum: 1, description: 'Position in this list.' }),
+  },
+  { $id: 'FriendEntry', description: 'An entry in a list of friends.' },
+);
 export const FriendEntries = Type.Object(
   {
     ...State,
-    items: Type.Array(
-      Type.Object({
-        ...EntryFields,
-        position: Type.Integer({ minimum: 1, description: 'Position in this list.' }),
-      }),
-    ),
+    items: Type.Array(ref(FriendEntry)),
     nextCursor: NextCursor,
   },
   {
@@ -168,10 +170,10 @@ export const AroundQuery = Type.Object({
     }),
   ),
 });
+const USER_ID = (UserId.pattern ?? '').slice(1, -1);
 export const FriendsQuery = Type.Object({
   userIds: Type.String({
-    minLength: 1,
-    maxLength: 8_192,
+    pattern: `^${USER_ID}(,${USER_ID}){0,99}$`,
     description: 'Up to 100 user ids, separated by commas.',
     examples: ['usr_01kcx7f0w3e5tt9m6d7kq2x1zb,usr_01kcx7f9fye7n8e6c2p3rj4t5v'],
   }),

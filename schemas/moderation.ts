@@ -17,7 +17,7 @@ import {
   UserId,
 } from './common.js';
 
-const IssuedBy = Type.Union([Type.Literal('player'), ServiceAccountId]);
+const IssuedBy = Type.String({ pattern: `^player$|${ServiceAccountId.pattern}` });
 const SigningKey = Type.String({
   pattern: '^key_[0-9a-f]{8}$',
   description: 'The first 8 hexadecimal digits of the SHA-256 of the secret that signed the token.',
@@ -59,8 +59,7 @@ export const AdminEvent = Type.Object(
       description: 'The boards on which it counts, or would count.',
     }),
     tokenId: TokenId,
-    issuedBy: Type.Unsafe<Static<typeof IssuedBy> | null>({
-      anyOf: [...IssuedBy.anyOf, Type.Null()],
+    issuedBy: Type.Union([IssuedBy, Type.Null()], {
       description:
         'The account that requested the token, or `player`. Null if the token was minted elsewhere.',
     }),

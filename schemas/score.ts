@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { ActionId, EventId, LeaderboardId, Points, Time, UserId } from './common.js';
+import { ActionId, EventId, LeaderboardId, Points, ref, Time, UserId } from './common.js';
 
 /** In bytes of its JSON text; checked by the route, a schema cannot. */
 export const MAX_METADATA_BYTES = 2_048;
@@ -27,7 +27,7 @@ const Rank = Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]);
 
 export type ScoreSubmission = Static<typeof ScoreSubmission>;
 
-const BoardResult = Type.Object(
+export const BoardResult = Type.Object(
   {
     id: LeaderboardId,
     season: Type.Integer(),
@@ -41,11 +41,14 @@ const BoardResult = Type.Object(
     }),
     previousRank: Rank,
   },
-  { description: 'A leaderboard on which the score has counted.' },
+  { $id: 'BoardResult', description: 'A leaderboard on which the score has counted.' },
 );
-const SkippedBoard = Type.Object(
+export const SkippedBoard = Type.Object(
   { id: LeaderboardId, skipped: Type.Literal('frozen') },
-  { description: 'A leaderboard that takes no scores. The score has counted on the others.' },
+  {
+    $id: 'SkippedBoard',
+    description: 'A leaderboard that takes no scores. The score has counted on the others.',
+  },
 );
 
 export const Receipt = Type.Object(
@@ -59,7 +62,7 @@ export const Receipt = Type.Object(
       description:
         "Held: above a board's limit of points in a minute. The event is stored, but on no board until it is released.",
     }),
-    leaderboards: Type.Array(Type.Union([BoardResult, SkippedBoard]), {
+    leaderboards: Type.Array(Type.Union([ref(BoardResult), ref(SkippedBoard)]), {
       description: 'The leaderboards of the action, by id. Empty while the score is held.',
     }),
   },

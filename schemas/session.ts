@@ -38,7 +38,8 @@ export type Session = Static<typeof Session>;
 
 export const GuestRequest = Type.Object(
   { displayName: Type.Optional(DisplayName) },
-  { additionalProperties: false, examples: [{ displayName: 'Ada' }] },
+  // A client without anything to say need not send "{}".
+  { additionalProperties: false, default: {}, examples: [{ displayName: 'Ada' }] },
 );
 export const Registration = Type.Object(
   { username: Username, password: Password, displayName: Type.Optional(DisplayName) },

@@ -22,7 +22,7 @@ export const Password = Type.String({
 const ExternalId = Type.String({
   minLength: 1,
   maxLength: 128,
-  pattern: '^[^\\p{Cc}\\p{Cs}]+$',
+  pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]+$',
   description: "The user's id in your own system.",
   examples: ['player-4711'],
 });

@@ -4,6 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import type { DestinationStream } from 'pino';
 import type { Test } from 'tap';
+import { FORMATS } from '../schemas/common.js';
 import { NAMED_SCHEMAS } from '../schemas/index.js';
 import { ProblemDocument } from '../schemas/problem.js';
 import { Session } from '../schemas/session.js';
@@ -20,13 +21,14 @@ import { buildTestApp, type TestApp } from './helper.js';
 const Text = Type.String({ minLength: 1 });
 const Content = Type.Record(Type.String(), Type.Object({ schema: Type.Unknown(), example: Type.Unknown() }));
 export const Operation = Type.Object({
+  operationId: Text,
   summary: Text,
   tags: Type.Array(Text, { minItems: 1 }),
   security: Type.Array(Type.Record(Type.String(), Type.Array(Type.Never()))),
   parameters: Type.Optional(
     Type.Array(Type.Object({ name: Text, in: Text, required: Type.Boolean(), schema: Type.Unknown() })),
   ),
-  requestBody: Type.Optional(Type.Object({ content: Content })),
+  requestBody: Type.Optional(Type.Object({ required: Type.Boolean(), content: Content })),
   responses: Type.Record(Type.String(), Type.Object({ description: Text, content: Type.Optional(Content) })),
 });
 export type Operation = Static<typeof Operation>;
@@ -39,6 +41,7 @@ export type Document = Static<typeof Document>;
 
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 addFormats.default(ajv);
+for (const [name, format] of Object.entries(FORMATS)) ajv.addFormat(name, format);
 // Stricter than RFC 3339: the contract wants UTC and milliseconds.
 ajv.addFormat('date-time', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 for (const schema of NAMED_SCHEMAS) ajv.addSchema(schema);

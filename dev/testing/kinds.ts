@@ -22,10 +22,10 @@ export const KINDS = {
   browser: { shared: ['postgres', 'chromium'], programs: ['chromium'], waits: true },
   /** Kills servers, or stops them for a while. */
   fault: { shared: ['postgres'], programs: ['redis-server'], waits: true },
-  /** Runs what operators run: nginx, PgBouncer, Prometheus, the image. */
+  /** Runs what operators and other languages run: nginx, PgBouncer, Prometheus, the image, generators of clients. */
   system: {
     shared: ['postgres'],
-    programs: ['redis-server', 'redis-cli', 'initdb', 'nginx', 'pgbouncer', 'prometheus', 'promtool'],
+    programs: ['redis-server', 'redis-cli', 'initdb', 'nginx', 'pgbouncer', 'prometheus', 'promtool', 'python3'],
     waits: true,
   },
 } as const satisfies Record<string, Kind>;

@@ -12,6 +12,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
+        operationId: 'putAction',
         summary: 'Create or replace an action',
         params: ActionParams,
         body: ActionDefinition,
@@ -34,6 +35,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
+        operationId: 'deleteAction',
         summary: 'Delete an action',
         description:
           'Its tokens are rejected from now on; its scores stay. Rejected while events of the action are held: release or void them first.',

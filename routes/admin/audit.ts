@@ -11,6 +11,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
+        operationId: 'listAudit',
         summary: 'The acts of administrators, newest first',
         description: 'Who, when and why: one entry for each change, written in the same transaction.',
         querystring: AuditQuery,

@@ -23,6 +23,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
+        operationId: 'listEvents',
         summary: 'The ledger, newest first',
         description:
           '`?status=held` lists held events. Other queries are fast if they name a user or a time span.',
@@ -49,6 +50,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
+        operationId: 'releaseEvent',
         summary: 'Release a held event',
         description:
           'The event counts as if it had not been held. An event that already counts is not changed; a voided event cannot be released.',
@@ -74,6 +76,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
+        operationId: 'voidEvent',
         summary: 'Void an event',
         description:
           'The scores are recomputed without this event. Its token remains consumed. An event that is already voided is not changed.',
@@ -99,6 +102,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
+        operationId: 'voidEvents',
         summary: 'Void many events',
         description:
           'Voids the events of a user, an action or an issuer that were accepted in a time span; several filters are combined. The work is done in parts: if the call fails, send it again to continue.',

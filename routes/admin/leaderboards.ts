@@ -14,6 +14,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
+        operationId: 'putLeaderboard',
         summary: 'Create or replace a leaderboard',
         description:
           '`sort` and `operator` of a leaderboard with entries cannot be changed. Other instances apply the change within a second. A leaderboard with the id of a deleted one starts with the next season.',
@@ -38,6 +39,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       {
         schema: {
           ...common,
+          operationId: frozen ? 'freezeLeaderboard' : 'unfreezeLeaderboard',
           summary: frozen ? 'Freeze a leaderboard' : 'Let a frozen leaderboard take scores again',
           description: frozen
             ? 'The leaderboard takes no more scores, on any instance. A score that also feeds other leaderboards counts there; if all are frozen, it is rejected and its token is not consumed. Administrators can still correct events. A frozen leaderboard is not changed.'
@@ -60,6 +62,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
+        operationId: 'deleteLeaderboard',
         summary: 'Delete a leaderboard',
         description:
           'The leaderboard and its streams end at once; its scores are deleted within the next minutes. Rejected while an action feeds it, and while it has entries unless it is frozen. Its events stay in the ledger.',

@@ -13,6 +13,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
+        operationId: 'banUser',
         summary: 'Ban a user',
         description:
           'The user may still read but not score, on any instance. Its scores stay until they are voided.',
@@ -32,6 +33,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     {
       schema: {
         ...common,
+        operationId: 'unbanUser',
         summary: 'Let a banned user score again',
         params: UserParams,
         body: Judgement,

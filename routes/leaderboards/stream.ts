@@ -34,6 +34,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       exposeHeadRoute: false,
       config: { isStream: true },
       schema: {
+        operationId: 'streamLeaderboard',
         summary: 'The live stream',
         description:
           "Server-sent events: a `snapshot`, then a `leaderboard` event at each change of the requested entries; with `user`, also a `rank` event at each change of that user's entry. Every event carries the whole state, so a client that reconnects misses nothing. Use `curl -N` or an EventSource: the page /docs waits for the end of a response, and this one does not end.",

@@ -2,7 +2,6 @@ import { VISIBLE_TEXT } from '../../schemas/common.js';
 import { invalid } from '../errors.js';
 
 const MAX_VISIBLE = 32;
-const VISIBLE = new RegExp(VISIBLE_TEXT, 'u');
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /**
@@ -11,7 +10,7 @@ const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
  */
 export function displayName(text: string): string {
   const name = text.normalize('NFC').trim();
-  if (!VISIBLE.test(name)) {
+  if (!VISIBLE_TEXT.test(name)) {
     throw invalid('/displayName', 'must show something, and hold no control or invisible characters');
   }
   const visible = [...graphemes.segment(name)].length;

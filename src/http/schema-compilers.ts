@@ -3,6 +3,7 @@ import { Value } from '@sinclair/typebox/value';
 import Ajv, { type ErrorObject } from 'ajv';
 import addFormats from 'ajv-formats';
 import fastJsonStringify from 'fast-json-stringify';
+import { FORMATS } from '../../schemas/common.js';
 import { NAMED_SCHEMAS } from '../../schemas/index.js';
 
 /** Compiles equal schemas once in a process: of some 270 response schemas, 24 differ. */
@@ -49,11 +50,12 @@ const Parameters = Type.Object({
 
 const named = Object.fromEntries(NAMED_SCHEMAS.map((schema) => [schema.$id, schema]));
 
-export const serializers = new SchemaCompiler((schema) => fastJsonStringify(schema, { schema: named }));
+export const serializers = new SchemaCompiler((schema) => fastJsonStringify(schema, { schema: named, ajv: { formats: FORMATS } }));
 
 // All faults of a request are reported at once: bodies and URLs are small, so there cannot be many.
 const ajv = new Ajv.default({ allErrors: true, useDefaults: true, removeAdditional: false, strict: false });
 addFormats.default(ajv);
+for (const [name, format] of Object.entries(FORMATS)) ajv.addFormat(name, format);
 for (const schema of NAMED_SCHEMAS) ajv.addSchema(schema);
 
 /** Of bodies, which say what type a value is. */

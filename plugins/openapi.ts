@@ -6,7 +6,7 @@ const DESCRIPTION = `Live leaderboards for games. When a player begins an *actio
 a signed permission to score once. When the action is finished, the game posts the token to \`/v1/scores\`. Its points count
 exactly once, and a moment later every board of the action shows them, also on \`/v1/leaderboards/{id}/stream\`.
 
-Errors are problem documents (RFC 9457) with a stable \`code\`.`;
+Errors are problem documents (RFC 9457) with a stable \`code\`. No text of a request may hold U+0000.`;
 
 const TAGS = [
   { name: 'Auth', description: 'Guests, accounts, sessions, service accounts.' },

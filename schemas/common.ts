@@ -67,8 +67,7 @@ export const Time = Type.String({
 });
 
 export const Cursor = Type.String({
-  minLength: 1,
-  maxLength: 512,
+  pattern: '^[A-Za-z0-9_-]{1,512}$',
   description: 'The `nextCursor` of the previous page.',
 });
 export const Limit = (fallback: number) =>

@@ -25,7 +25,16 @@ export const KINDS = {
   /** Runs what operators and other languages run: nginx, PgBouncer, Prometheus, the image, generators of clients. */
   system: {
     shared: ['postgres'],
-    programs: ['redis-server', 'redis-cli', 'initdb', 'nginx', 'pgbouncer', 'prometheus', 'promtool', 'python3'],
+    programs: [
+      'redis-server',
+      'redis-cli',
+      'initdb',
+      'nginx',
+      'pgbouncer',
+      'prometheus',
+      'promtool',
+      'python3',
+    ],
     waits: true,
   },
 } as const satisfies Record<string, Kind>;

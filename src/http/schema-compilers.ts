@@ -50,7 +50,9 @@ const Parameters = Type.Object({
 
 const named = Object.fromEntries(NAMED_SCHEMAS.map((schema) => [schema.$id, schema]));
 
-export const serializers = new SchemaCompiler((schema) => fastJsonStringify(schema, { schema: named, ajv: { formats: FORMATS } }));
+export const serializers = new SchemaCompiler((schema) =>
+  fastJsonStringify(schema, { schema: named, ajv: { formats: FORMATS } }),
+);
 
 // All faults of a request are reported at once: bodies and URLs are small, so there cannot be many.
 const ajv = new Ajv.default({ allErrors: true, useDefaults: true, removeAdditional: false, strict: false });

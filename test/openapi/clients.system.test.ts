@@ -13,7 +13,11 @@ import { buildTestApp } from '../helper.js';
 const run = promisify(execFile);
 const LIMIT = { timeout: 60_000 };
 
-const service = await buildTestApp(t);
+const [service, python, npm] = await Promise.all([
+  buildTestApp(t),
+  pythonPackage('openapi-python-client==0.29.1'),
+  npmPackage('orval@7.13.2'),
+]);
 const account = await service.app.serviceAccounts.create('generated clients', 'server');
 const ACCOUNT = { SCOREBOARD_URL: service.url, CLIENT_ID: account.id, CLIENT_SECRET: account.secret };
 
@@ -56,10 +60,9 @@ function folderOf(t: Test): string {
 }
 
 t.test('openapi-python-client makes a client that logs in, plays and reads a board', async (t) => {
-  const programs = await pythonPackage('openapi-python-client==0.29.1');
   const folder = folderOf(t);
   const made = await run(
-    join(programs, 'openapi-python-client'),
+    join(python, 'openapi-python-client'),
     ['generate', '--path', 'openapi.json', '--output-path', 'scoreboard', '--meta', 'none'],
     { ...LIMIT, cwd: folder },
   );
@@ -72,27 +75,26 @@ t.test('openapi-python-client makes a client that logs in, plays and reads a boa
     'everything has a name of its own',
   );
   copyFileSync('test/openapi/journey.py', join(folder, 'journey.py'));
-  const python = async (file: string) =>
+  const outputOf = async (file: string) =>
     (
-      await run(join(programs, 'python'), [file], {
+      await run(join(python, 'python'), [file], {
         ...LIMIT,
         cwd: folder,
         env: { ...process.env, ...ACCOUNT },
       })
     ).stdout.trim();
-  t.equal(await python('journey.py'), 'Ada has 10 points, rank 1');
+  t.equal(await outputOf('journey.py'), 'Ada has 10 points, rank 1');
   const [, example = ''] = /```python\n(.*?)```/s.exec(readFileSync('docs/integrating.md', 'utf8')) ?? [];
   writeFileSync(join(folder, 'example.py'), example.replace('http://localhost:3000', service.url));
-  t.equal(await python('example.py'), '10');
+  t.equal(await outputOf('example.py'), '10');
 });
 
 t.test('orval makes a client that typechecks, logs in, plays and reads a board', async (t) => {
-  const programs = await npmPackage('orval@7.13.2');
   const folder = folderOf(t);
   const output = { target: 'client.ts', client: 'fetch', mode: 'single', baseUrl: service.url };
   const config = { scoreboard: { input: 'openapi.json', output } };
   writeFileSync(join(folder, 'orval.config.cjs'), `module.exports = ${JSON.stringify(config)};`);
-  await run(join(programs, 'orval'), ['--config', 'orval.config.cjs'], { ...LIMIT, cwd: folder });
+  await run(join(npm, 'orval'), ['--config', 'orval.config.cjs'], { ...LIMIT, cwd: folder });
   writeFileSync(join(folder, 'journey.ts'), JOURNEY);
   const strictly = ['--noEmit', '--strict', '--target', 'es2022', '--module', 'esnext'];
   const types = ['--moduleResolution', 'bundler', '--types', 'node'];

@@ -1,6 +1,5 @@
 import fp from 'fastify-plugin';
 import { Catalog } from '../src/catalog/catalog.js';
-import { seedDemoActions } from '../src/catalog/demo-actions.js';
 import type { AppConfig } from '../src/config.js';
 import { Loop } from '../src/loop.js';
 
@@ -26,7 +25,6 @@ export default fp<{ config: AppConfig }>(
       },
     });
     app.addHook('onClose', () => removals.stop());
-    if (!config.production) await seedDemoActions(pool);
     app.decorate('catalog', catalog);
   },
   { name: 'catalog', dependencies: ['db', 'change-feed'], fastify: '5.x' },

@@ -1,3 +1,4 @@
+import { assertMode } from '../src/config.js';
 import { openDatabase } from '../src/development-database.js';
 import { assertFit } from '../src/postgres/fitness.js';
 import { whenStarted } from '../src/postgres/when-started.js';
@@ -10,6 +11,7 @@ import { explained } from '../src/start-faults.js';
  */
 export async function withDatabase<T>(work: (url: string) => Promise<T>): Promise<T> {
   const { DATABASE_URL: url, DATABASE_DIRECT_URL: directUrl, NODE_ENV } = process.env;
+  assertMode(NODE_ENV);
   if (!url && NODE_ENV === 'production') throw new StartError('DATABASE_URL is missing.');
   const database = await openDatabase(url || undefined);
   try {

@@ -6,6 +6,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { envSchema } from 'env-schema';
 import ipaddr from 'ipaddr.js';
+import { DURATION, mistakes, seconds } from './config-mistakes.js';
 import { errorCode } from './error-code.js';
 import { StartError } from './start-error.js';
 
@@ -14,46 +15,82 @@ const { IPv4, IPv6 } = ipaddr;
 /** Where the development defaults keep their database and secrets, below the working directory. */
 export const STATE_DIRECTORY = '.scoreboard';
 
+/** What the service may be started as. */
+const MODES: readonly string[] = ['production', 'development', 'test'];
+
+/** The descriptions end the sentences that refuse a value. */
 const Secret = Type.String({ minLength: 32 });
 const Duration = (fallback: string) =>
-  Type.String({ pattern: '^([1-9][0-9]{0,8}s?|[1-9][0-9]{0,4}[mhd])$', default: fallback });
-const Count = (fallback: number, minimum = 1) => Type.Integer({ minimum, default: fallback });
-const Milliseconds = (fallback: number) =>
-  Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1, default: fallback });
+  Type.String({
+    pattern: DURATION.source,
+    default: fallback,
+    description: 'seconds, or a number and a unit, like 15m, 24h or 30d',
+  });
+const Count = (fallback: number, minimum = 1, maximum = 1_000_000_000) =>
+  Type.Integer({ minimum, maximum, default: fallback });
+const Milliseconds = (fallback: number, maximum: number, minimum = 1_000) =>
+  Type.Integer({
+    minimum,
+    maximum,
+    default: fallback,
+    description: 'it is in milliseconds: a second is 1000',
+  });
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const DatabaseUrl = Type.String({
+  pattern: '^postgres(ql)?://',
+  description: 'like postgres://user:password@host:5432/scoreboard',
+});
 
 /** Every variable that the service reads, as it stands in the environment. */
 export const Environment = Type.Object({
   NODE_ENV: Type.String({ default: 'development' }),
-  HOST: Type.String({ default: '0.0.0.0' }),
+  HOST: Type.String({
+    pattern: '^[^/\\s]+$',
+    default: '0.0.0.0',
+    description: 'an address or a name to listen on',
+  }),
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 3000 }),
   SERVICE_NAME: Type.String({ minLength: 1, default: 'scoreboard-api' }),
   LOG_LEVEL: Type.String({ pattern: '^(fatal|error|warn|info|debug|trace|silent)$', default: 'info' }),
   OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(Type.String({ pattern: '^https?://' })),
-  DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
-  DATABASE_DIRECT_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
-  DATABASE_POOL_SIZE: Count(10, 4),
-  DATABASE_REPLICA_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
+  DATABASE_URL: Type.Optional(DatabaseUrl),
+  DATABASE_DIRECT_URL: Type.Optional(DatabaseUrl),
+  DATABASE_POOL_SIZE: Count(10, 4, 1_000),
+  DATABASE_REPLICA_URL: Type.Optional(DatabaseUrl),
   REDIS_MODE: Type.Optional(
     Type.Union([Type.Literal('single'), Type.Literal('cluster'), Type.Literal('off')]),
   ),
-  REDIS_URL: Type.Optional(Type.String({ pattern: '^rediss?://' })),
-  REDIS_SYNC_INTERVAL: Milliseconds(300_000),
-  PROJECTION_MEMORY_MB: Count(256),
+  REDIS_URL: Type.Optional(
+    Type.String({ pattern: '^rediss?://', description: 'like redis://:password@host:6379' }),
+  ),
+  REDIS_SYNC_INTERVAL: Milliseconds(300_000, DAY_MS),
+  PROJECTION_MEMORY_MB: Type.Integer({
+    minimum: 8,
+    maximum: 1_048_576,
+    default: 256,
+    description: 'it is in megabytes',
+  }),
   JWT_SECRET: Secret,
   JWT_SECRET_PREVIOUS: Type.Optional(Secret),
   JWT_EXPIRY: Duration('24h'),
   REFRESH_TOKEN_TTL: Duration('30d'),
   ACTION_TOKEN_SECRET: Secret,
   ACTION_TOKEN_SECRET_PREVIOUS: Type.Optional(Secret),
-  ACTION_TOKEN_TTL: Type.Integer({ minimum: 1, maximum: 2_592_000, default: 300 }),
+  ACTION_TOKEN_TTL: Type.Integer({
+    minimum: 10,
+    maximum: 2_592_000,
+    default: 300,
+    description: 'it is in seconds: 30 days are 2592000',
+  }),
   RATE_LIMIT_SCORE_UPDATE: Count(10),
   RATE_LIMIT_AUTH: Count(60),
   RATE_LIMIT_READ: Count(1200),
-  RATE_LIMIT_WINDOW_MS: Milliseconds(60_000),
-  SSE_PING_INTERVAL: Milliseconds(30_000),
-  SSE_FLUSH_INTERVAL_MS: Milliseconds(100),
-  SSE_STALL_TIMEOUT_MS: Milliseconds(30_000),
-  SSE_MAX_CONNECTIONS: Count(10_000),
+  RATE_LIMIT_WINDOW_MS: Milliseconds(60_000, DAY_MS),
+  SSE_PING_INTERVAL: Milliseconds(30_000, HOUR_MS),
+  SSE_FLUSH_INTERVAL_MS: Milliseconds(100, 60_000, 10),
+  SSE_STALL_TIMEOUT_MS: Milliseconds(30_000, HOUR_MS),
+  SSE_MAX_CONNECTIONS: Count(10_000, 1, 1_000_000),
   SSE_MAX_CONNECTIONS_PER_IP: Count(256),
   TRUST_PROXY: Type.String({ default: '' }),
   CORS_ORIGINS: Type.Optional(Type.String()),
@@ -86,11 +123,16 @@ type Variables = Record<string, string | undefined>;
  * @throws StartError that lists every fault at once.
  */
 export function loadConfig(variables: Variables, stateDirectory = STATE_DIRECTORY): Config {
+  assertMode(variables['NODE_ENV']);
   const production = variables['NODE_ENV'] === 'production';
   // An empty variable (`JWT_SECRET=`) is how compose files and shells say "not set".
   const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
   const complete = production ? given : { ...developmentSecrets(given, stateDirectory), ...given };
-  const faults = [...(production ? productionFaults(given) : []), ...sharedFaults(complete)];
+  const faults = [
+    ...(production ? productionFaults(given) : []),
+    ...sharedFaults(complete),
+    ...mistakes(complete),
+  ];
   const environment = readEnvironment(complete, faults);
   if (environment === undefined || faults.length > 0) {
     throw new StartError(
@@ -106,6 +148,15 @@ export function loadConfig(variables: Variables, stateDirectory = STATE_DIRECTOR
     TRUST_PROXY: list(environment.TRUST_PROXY),
     CORS_ORIGINS: list(environment.CORS_ORIGINS ?? (production ? '' : '*')),
   };
+}
+
+/**
+ * What is not set, and what is made up, depends on the mode: no other fault can be told before it is clear.
+ * @throws StartError
+ */
+export function assertMode(mode: string | undefined): void {
+  if (!mode || MODES.includes(mode)) return;
+  throw new StartError(`NODE_ENV is "${mode}", but must be production, development or test.`);
 }
 
 function readEnvironment(variables: Variables, faults: string[]): Static<typeof Environment> | undefined {
@@ -129,11 +180,12 @@ const SchemaFaults = Type.Object({
 
 function schemaFaults(error: unknown): string[] {
   if (!Value.Check(SchemaFaults, error)) throw error;
-  return error.errors.map(({ instancePath, message, params }) =>
-    params.missingProperty === undefined
-      ? `${instancePath.slice(1)} ${message}`
-      : `${params.missingProperty} is missing`,
-  );
+  return error.errors.map(({ instancePath, message, params }) => {
+    if (params.missingProperty !== undefined) return `${params.missingProperty} is missing`;
+    const name = instancePath.slice(1);
+    const reason = Object.entries(Environment.properties).find(([known]) => known === name)?.[1].description;
+    return `${name} ${message}${reason === undefined ? '' : ` (${reason})`}`;
+  });
 }
 
 function productionFaults(variables: Variables): string[] {
@@ -152,18 +204,8 @@ function sharedFaults(variables: Variables): string[] {
   ) {
     faults.push('REDIS_URL is missing (without Redis, set REDIS_MODE to "off")');
   }
-  const secret = variables['JWT_SECRET'];
-  if (secret !== undefined && secret === variables['ACTION_TOKEN_SECRET']) {
-    faults.push('JWT_SECRET and ACTION_TOKEN_SECRET must differ');
-  }
-  if (REDIS_URL !== undefined && !REDIS_URL.split(',').every((url) => URL.canParse(url.trim()))) {
-    faults.push('REDIS_URL is not a URL: percent-encode what is special in its user and password');
-  }
-  for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL', 'DATABASE_REPLICA_URL']) {
-    const url = variables[name];
-    if (url?.startsWith('postgres') && !URL.canParse(url)) {
-      faults.push(`${name} is not a URL: percent-encode what is special in its user and password`);
-    }
+  if (REDIS_MODE !== 'cluster' && REDIS_URL?.includes(',')) {
+    faults.push('REDIS_URL names several nodes: for a cluster, set REDIS_MODE to "cluster"');
   }
   if (variables['DATABASE_DIRECT_URL'] !== undefined && variables['DATABASE_URL'] === undefined) {
     faults.push('DATABASE_DIRECT_URL goes with a DATABASE_URL, which is missing');
@@ -190,14 +232,6 @@ const isAddressRange = (text: string): boolean =>
   isIP(text) !== 0 || IPv4.isValidCIDRFourPartDecimal(text) || IPv6.isValidCIDR(text);
 
 const list = (text: string): string[] => text.split(',').flatMap((entry) => entry.trim() || []);
-
-const UNITS: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400 };
-
-/** `'24h'` → 86,400. A number alone is seconds already. The schema has checked the form. */
-function seconds(duration: string): number {
-  const unit = UNITS[duration.slice(-1)];
-  return unit === undefined ? Number(duration) : Number(duration.slice(0, -1)) * unit;
-}
 
 const DevelopmentSecrets = Type.Object({ JWT_SECRET: Secret, ACTION_TOKEN_SECRET: Secret });
 

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { buildApp } from './app.js';
+import { seedDemoActions } from './catalog/demo-actions.js';
 import { type Config, loadConfig, STATE_DIRECTORY } from './config.js';
 import { openDatabase } from './development-database.js';
 import { createLogger, terminalStream } from './observability/logging.js';
@@ -78,12 +79,13 @@ async function bringUp(config: Config, log: Logger, parts: Part[], interrupt: Ab
   if (interrupt.aborted) return;
   const address = new URL(await app.listen({ host: config.HOST, port: config.PORT }));
   if (config.production) return;
+  if (config.DATABASE_URL === undefined) await seedDemoActions(app.pg.pool);
   // Log lines of this turn are written at its end; the greeting comes after them.
   await setImmediate();
-  greet(address.port, config.DATABASE_URL === undefined);
+  greet(address.port, config.DATABASE_URL);
 }
 
-function greet(port: string, embedded: boolean): void {
+function greet(port: string, databaseUrl: string | undefined): void {
   const base = `http://localhost:${port}`;
   console.log(`
   scoreboard-api is ready
@@ -92,7 +94,14 @@ function greet(port: string, embedded: boolean): void {
     API docs     ${base}/docs
     Live stream  ${base}/v1/leaderboards/global/stream
     Health       ${base}/health
-${embedded ? `    Database     PostgreSQL of its own, kept in ${join(STATE_DIRECTORY, 'postgres')}\n` : ''}
+    Database     ${databaseUrl === undefined ? `PostgreSQL of its own, kept in ${join(STATE_DIRECTORY, 'postgres')}` : `that of DATABASE_URL, at ${placeOf(databaseUrl)}: for development, but without demo actions`}
+
   Ctrl-C stops it; everything is kept.
 `);
+}
+
+/** Without user and password. */
+function placeOf(databaseUrl: string): string {
+  const { host, pathname } = new URL(databaseUrl);
+  return host + pathname;
 }

@@ -14,7 +14,8 @@ export function explained(error: unknown, listen?: { HOST: string; PORT: number 
       `Port ${listen.PORT} is in use. Stop the program that has it, or set PORT to another one.`,
     );
   }
-  if (listen !== undefined && (code === 'EACCES' || code === 'EADDRNOTAVAIL')) {
+  const isHostUnknown = error instanceof Error && 'hostname' in error && error.hostname === listen?.HOST;
+  if (listen !== undefined && (code === 'EACCES' || code === 'EADDRNOTAVAIL' || isHostUnknown)) {
     return new StartError(
       `Cannot listen on ${listen.HOST}:${listen.PORT} (${code}). Set HOST and PORT to what this machine allows.`,
     );

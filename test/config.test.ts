@@ -5,8 +5,8 @@ import t, { type Test } from 'tap';
 import { loadConfig, readDevelopmentSecrets } from '../src/config.js';
 import { StartError } from '../src/start-error.js';
 
-const JWT_SECRET = 'j'.repeat(32);
-const ACTION_TOKEN_SECRET = 'a'.repeat(32);
+const JWT_SECRET = 'a secret of the tests, for tokens';
+const ACTION_TOKEN_SECRET = 'another secret of the tests, for actions';
 const secrets = { JWT_SECRET, ACTION_TOKEN_SECRET };
 const production = {
   ...secrets,
@@ -181,7 +181,7 @@ t.test('secrets must differ and have 32 characters', async (t) => {
   t.match(faultsOf({ ...secrets, ACTION_TOKEN_SECRET: JWT_SECRET }), [
     'JWT_SECRET and ACTION_TOKEN_SECRET must differ',
   ]);
-  t.match(faultsOf({ ...production, JWT_SECRET: 'j'.repeat(31) }), [
+  t.match(faultsOf({ ...production, JWT_SECRET: JWT_SECRET.slice(0, 31) }), [
     /^JWT_SECRET must NOT have fewer than 32 characters/,
   ]);
   t.match(faultsOf({ ...production, JWT_SECRET_PREVIOUS: 'old' }), [
@@ -217,6 +217,70 @@ t.test('durations are seconds, or say their unit', async (t) => {
   for (const text of ['0', '-1', '1.5h', '1w', 'h', '1h30m', '24 h', '9999999999']) {
     t.match(faultsOf({ ...secrets, JWT_EXPIRY: text }), [/^JWT_EXPIRY must match pattern/], text);
   }
+});
+
+t.test('what is surely a mistake is refused, with the reason in words', async (t) => {
+  const refused: [Record<string, string>, RegExp][] = [
+    [
+      { SSE_PING_INTERVAL: '30' },
+      /^SSE_PING_INTERVAL must be >= 1000 \(it is in milliseconds: a second is 1000\)$/,
+    ],
+    [{ SSE_STALL_TIMEOUT_MS: '30' }, /^SSE_STALL_TIMEOUT_MS must be >= 1000 \(it is in milliseconds/],
+    [{ SSE_FLUSH_INTERVAL_MS: '1' }, /^SSE_FLUSH_INTERVAL_MS must be >= 10 \(/],
+    [{ REDIS_SYNC_INTERVAL: '300' }, /^REDIS_SYNC_INTERVAL must be >= 1000 \(/],
+    [{ RATE_LIMIT_WINDOW_MS: '1' }, /^RATE_LIMIT_WINDOW_MS must be >= 1000 \(/],
+    [{ RATE_LIMIT_WINDOW_MS: '60000000000' }, /^RATE_LIMIT_WINDOW_MS must be <= 86400000 \(/],
+    [{ ACTION_TOKEN_TTL: '5' }, /^ACTION_TOKEN_TTL must be >= 10 \(it is in seconds/],
+    [{ ACTION_TOKEN_TTL: '300000000' }, /^ACTION_TOKEN_TTL must be <= 2592000 \(it is in seconds/],
+    [
+      { PROJECTION_MEMORY_MB: '268435456' },
+      /^PROJECTION_MEMORY_MB must be <= 1048576 \(it is in megabytes\)$/,
+    ],
+    [{ DATABASE_POOL_SIZE: '100000' }, /^DATABASE_POOL_SIZE must be <= 1000$/],
+    [{ JWT_EXPIRY: '99999d' }, /^JWT_EXPIRY must be from a minute \(1m\) to 90 days \(90d\)$/],
+    [{ JWT_EXPIRY: '15' }, /^JWT_EXPIRY must be from a minute/],
+    [{ REFRESH_TOKEN_TTL: '99999d' }, /^REFRESH_TOKEN_TTL must be from a minute \(1m\) to ten years/],
+    [{ REFRESH_TOKEN_TTL: '30' }, /^REFRESH_TOKEN_TTL must be from a minute/],
+    [{ JWT_SECRET: 'x'.repeat(64) }, /^JWT_SECRET repeats itself, .* "openssl rand -hex 32"$/],
+    [{ ACTION_TOKEN_SECRET: 'secret phrase, '.repeat(4) }, /^ACTION_TOKEN_SECRET repeats itself/],
+    [{ JWT_SECRET_PREVIOUS: '0123'.repeat(8) }, /^JWT_SECRET_PREVIOUS repeats itself/],
+    [
+      { JWT_SECRET_PREVIOUS: ACTION_TOKEN_SECRET },
+      /^JWT_SECRET_PREVIOUS and ACTION_TOKEN_SECRET must differ$/,
+    ],
+    [{ HOST: 'http://localhost' }, /^HOST must match .* \(an address or a name to listen on\)$/],
+    [{ DATABASE_URL: 'db.internal/scoreboard' }, /^DATABASE_URL must match .* \(like postgres:\/\/user/],
+    [{ REDIS_URL: 'redis://a,redis://b' }, /^REDIS_URL names several nodes: for a cluster, set REDIS_MODE/],
+    [{ DATABASE_DIRECT_URL: 'postgres://db/x' }, /^DATABASE_DIRECT_URL goes with a DATABASE_URL/],
+  ];
+  for (const [wrong, reason] of refused)
+    t.match(faultsOf({ ...secrets, ...wrong }), [reason], JSON.stringify(wrong));
+  const hex = '0123456789abcdef0123456789abcdee';
+  t.same(faultsOf({ ...secrets, JWT_SECRET: hex, JWT_EXPIRY: '90d', SSE_PING_INTERVAL: '1000' }), []);
+});
+
+t.test('a password in a URL must be percent-encoded where it would be read as something else', async (t) => {
+  const url = (password: string) => `postgres://me:${password}@db.internal/scoreboard`;
+  for (const password of ['12/34', '12?34', 'a#b', '100%sure', 'a/b', '1#2'])
+    for (const name of ['DATABASE_URL', 'DATABASE_REPLICA_URL', 'REDIS_URL']) {
+      const value = name === 'REDIS_URL' ? url(password).replace('postgres', 'redis') : url(password);
+      const faults = faultsOf({ ...secrets, [name]: value });
+      t.match(faults, [new RegExp(`^${name} is not a URL: percent-encode`)], `${name} ${password}`);
+      t.notMatch(faults.join(), password);
+    }
+  for (const password of ['12%2F34', 'a:b', 'a@b', '%40%25', '!$&()*+,;=~'])
+    t.same(faultsOf({ ...secrets, DATABASE_URL: url(password) }), [], password);
+});
+
+t.test('NODE_ENV is one of three, and nothing is made or told before it is', async (t) => {
+  const directory = stateDirectory(t);
+  for (const NODE_ENV of ['Production', 'prod', 'staging', 'dev'])
+    t.same(faultsOf({ NODE_ENV, PORT: 'x' }, directory), [
+      `NODE_ENV is "${NODE_ENV}", but must be production, development or test.`,
+    ]);
+  t.notOk(existsSync(directory));
+  for (const NODE_ENV of ['development', 'test', ''])
+    t.match(loadConfig({ ...secrets, NODE_ENV }), { production: false });
 });
 
 t.test('whole numbers stay in their range', async (t) => {

@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import t, { type Test } from 'tap';
+import { query } from '../dev/databases.js';
 import { startEmbeddedPostgres } from '../dev/embedded-postgres.js';
 import { freePort } from '../dev/free-port.js';
 import { NODE_ARGUMENTS } from '../dev/testing/node-arguments.js';
@@ -181,6 +182,11 @@ t.test('a fault at the start is one line that says what to do', async (t) => {
       { DATABASE_URL: url((it) => (it.pathname = '/nope')) },
     ],
     [
+      'a NODE_ENV that is none of the three',
+      /^NODE_ENV is "prod", but must be production, development or test\.\n$/,
+      { NODE_ENV: 'prod' },
+    ],
+    [
       'a DATABASE_URL that is none',
       /^The environment is not usable:\n {2}- DATABASE_URL must match/,
       { DATABASE_URL: 'db' },
@@ -237,6 +243,28 @@ t.test('a start waits for a PostgreSQL that is starting too, and says so once', 
   t.equal(early.output.match(/Waiting for PostgreSQL/g)?.length, 1);
   t.equal(early.errors, '');
   t.equal(await early.end('SIGTERM'), 0);
+});
+
+t.test('only a database of its own gets demo actions, which players could use at will', async (t) => {
+  const url = await buildTestDatabase(t, 'template0');
+  const taken = createServer().listen(0, '127.0.0.1');
+  t.teardown(() => taken.close());
+  await once(taken, 'listening');
+  const address = taken.address();
+  const port = address !== null && typeof address === 'object' ? String(address.port) : '';
+  const actions = () => query(url, 'SELECT id FROM actions');
+  const failed = new Server(t, newFolder(t), { DATABASE_URL: url, PORT: port });
+  t.equal(await failed.ended(), 1);
+  t.same(await actions(), [], 'a start that fails');
+  const started = new Server(t, newFolder(t), { DATABASE_URL: url });
+  await started.ready();
+  await started.end('SIGTERM');
+  t.same(await actions(), [], 'a start that works');
+  const { host, pathname } = new URL(url);
+  const lines = started.output.split('\n').filter((line) => line.includes('Database'));
+  t.same(lines, [
+    `    Database     that of DATABASE_URL, at ${host}${pathname}: for development, but without demo actions`,
+  ]);
 });
 
 t.test('in production all that is missing or bad is told at once', async (t) => {

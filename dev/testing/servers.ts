@@ -1,6 +1,8 @@
 import { existsSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
+import { seedDemoActions } from '../../src/catalog/demo-actions.js';
 import { createTemplate, inDatabase, query } from '../databases.js';
 import { startEmbeddedPostgres } from '../embedded-postgres.js';
 import { chromiumOptions } from './chromium.js';
@@ -34,13 +36,16 @@ export async function startServers(needed: Iterable<Shared>) {
   return { envFor, stop };
 }
 
-/** A PostgreSQL server, with a migrated database `scoreboard_template` to clone. */
+const TEMPLATE = 'scoreboard_template';
+
+/** A PostgreSQL server, with a migrated database to clone, which has the demo actions. */
 async function startPostgres(): Promise<Server> {
   const directory = mkdtempSync(join(memory(), 'scoreboard-test-'));
   const remove = () => rmSync(directory, { recursive: true, force: true });
   try {
     const server = await startEmbeddedPostgres({ directory, fsync: false });
-    await createTemplate(server.url, 'scoreboard_template');
+    await createTemplate(server.url, TEMPLATE);
+    await addDemoActions(inDatabase(server.url, TEMPLATE));
     return {
       env: { TEST_POSTGRES_URL: inDatabase(server.url, 'postgres') },
       async stop() {
@@ -56,6 +61,15 @@ async function startPostgres(): Promise<Server> {
   } catch (error) {
     remove();
     throw error;
+  }
+}
+
+async function addDemoActions(url: string): Promise<void> {
+  const pool = new pg.Pool({ connectionString: url, max: 1 });
+  try {
+    await seedDemoActions(pool);
+  } finally {
+    await pool.end();
   }
 }
 

@@ -28,9 +28,9 @@ const { environment, secrets } = Value.Parse(
 
 const SECRETS: Record<string, string> = {
   REDIS_URL: 'rediss://:password@127.0.0.1:1',
-  JWT_SECRET: 'j'.repeat(64),
+  JWT_SECRET: 'the access tokens of the tests are signed with this',
   JWT_SECRET_PREVIOUS: '',
-  ACTION_TOKEN_SECRET: 'a'.repeat(64),
+  ACTION_TOKEN_SECRET: 'the action tokens of the tests are signed with this',
   ACTION_TOKEN_SECRET_PREVIOUS: '',
 };
 

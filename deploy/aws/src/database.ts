@@ -151,6 +151,6 @@ export class Database extends Construct {
 function urlOf(host: string, certificates: string, role: 'service' | 'administrator'): string {
   // verify-full: the certificate must have the name of this host.
   const tls = `sslmode=verify-full&sslrootcert=${encodeURIComponent(certificates)}`;
-  const acting = `options=${encodeURIComponent(`-c role=${OWNER} -c timezone=UTC`)}`;
+  const acting = `options=${encodeURIComponent(`-c role=${OWNER}`)}`;
   return `postgresql://${host}:5432/${NAME}?${tls}${role === 'service' ? `&${acting}` : ''}`;
 }

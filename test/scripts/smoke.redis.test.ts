@@ -9,7 +9,9 @@ import { freePort } from '../../dev/free-port.js';
 import { NODE_ARGUMENTS } from '../../dev/testing/node-arguments.js';
 import { Entries } from '../../schemas/leaderboard.js';
 import type { AppConfig } from '../../src/config.js';
+import { migrate } from '../../src/postgres/migrate.js';
 import { eventually, startApi } from '../api.js';
+import { buildTestDatabase } from '../helper.js';
 import { RedisServer } from '../redis-server.js';
 
 const SCRIPT = fileURLToPath(new URL('../../scripts/smoke.js', import.meta.url));
@@ -82,7 +84,10 @@ t.test('an action with a minimum duration and a range of points', async (t) => {
 });
 
 t.test('in production it defines its own board once, and real boards stay unchanged', async (t) => {
-  const { app, url } = await startApi(t, { production: true });
+  // Without the demo actions.
+  const DATABASE_URL = await buildTestDatabase(t, 'template0');
+  await migrate(DATABASE_URL);
+  const { app, url } = await startApi(t, { production: true, DATABASE_URL });
   const { code, stderr } = await smoke([url]);
   t.equal(code, 1);
   t.match(stderr, /^action: there is no action that a player may issue .* SCOREBOARD_CLIENT_ID .*\n$/);

@@ -124,7 +124,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      if (request.user.sessionId !== null) await app.sessions.revoke(request.user.sessionId);
+      const { id, sessionId } = request.user;
+      if (sessionId !== null) await app.sessions.revoke(sessionId, id);
       return reply.code(204).send(null);
     },
   );

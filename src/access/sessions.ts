@@ -4,6 +4,7 @@ import { announce } from '../changes/change.js';
 import { Problem } from '../errors.js';
 import { idPattern, newId } from '../ids.js';
 import { type Queryable, transact } from '../postgres/database.js';
+import { inTurn } from '../postgres/turns.js';
 import type { Revocations } from './revocations.js';
 
 export interface OpenSession {
@@ -33,6 +34,7 @@ const OPEN = `
 INSERT INTO sessions (id, user_id, family_hash, secret_hash, expires_at)
 SELECT $1, id, $3, $4, now() + $5 * interval '1 second' FROM users WHERE id = $2 AND erased_at IS NULL FOR KEY SHARE
 RETURNING expires_at AS "expiresAt"`;
+const USER_OF = 'SELECT user_id AS id FROM sessions WHERE id = $1';
 /** Of two that come with the same secret, one finds it and the other does not. */
 const ROTATE = `
 UPDATE sessions SET secret_hash = $4, refreshed_at = now()
@@ -88,13 +90,10 @@ export class Sessions {
     const sessionId = newId('ses');
     const family = random(16);
     const secret = random(32);
-    const { rows } = await this.#options.pool.query<{ expiresAt: number }>(OPEN, [
-      sessionId,
-      userId,
-      hash(family),
-      hash(secret),
-      this.#options.lifetime,
-    ]);
+    const { pool, lifetime } = this.#options;
+    const { rows } = await inTurn(pool, userId, () =>
+      pool.query<{ expiresAt: number }>(OPEN, [sessionId, userId, hash(family), hash(secret), lifetime]),
+    );
     const [row] = rows;
     if (row === undefined) throw new Problem('not-found', `There is no user "${userId}".`);
     return { sessionId, userId, refreshToken: tokenOf(sessionId, family, secret), expiresAt: row.expiresAt };
@@ -105,6 +104,17 @@ export class Sessions {
    * @throws Problem `refresh-token-invalid`, or `refresh-token-reused`: then the session is revoked
    */
   async refresh(refreshToken: string): Promise<OpenSession> {
+    const [, suffix] = TOKEN.exec(refreshToken) ?? [];
+    if (suffix === undefined) throw invalidToken();
+    const { pool } = this.#options;
+    // Read without a lock first: a user may have many sessions.
+    const { rows } = await inTurn(pool, suffix, () => pool.query<{ id: string }>(USER_OF, [`ses_${suffix}`]));
+    const [user] = rows;
+    if (user === undefined) throw invalidToken();
+    return await inTurn(pool, user.id, () => this.#refresh(refreshToken));
+  }
+
+  async #refresh(refreshToken: string): Promise<OpenSession> {
     const [, suffix, family, secret] = TOKEN.exec(refreshToken) ?? [];
     if (suffix === undefined || family === undefined || secret === undefined) throw invalidToken();
     const sessionId = `ses_${suffix}`;
@@ -123,15 +133,19 @@ export class Sessions {
       .find((candidate) => hash(candidate).equals(secretHash));
     if (isRecent && again !== undefined)
       return { sessionId, refreshToken: tokenOf(sessionId, family, again), userId, expiresAt };
-    await this.revoke(sessionId);
+    await this.#revoke(sessionId);
     throw new Problem(
       'refresh-token-reused',
       'This refresh token was used before. The session has ended: log in again.',
     );
   }
 
-  /** Ends a session and its access tokens, at once and on every instance. */
-  async revoke(sessionId: string): Promise<void> {
+  /** Ends a session of a user and its access tokens, at once and on every instance. */
+  revoke(sessionId: string, userId: string): Promise<void> {
+    return inTurn(this.#options.pool, userId, () => this.#revoke(sessionId));
+  }
+
+  async #revoke(sessionId: string): Promise<void> {
     const { pool, writer, revocations } = this.#options;
     await transact(pool, async (client) => {
       await client.query(REVOKE, [sessionId]);

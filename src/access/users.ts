@@ -8,6 +8,7 @@ import { addJob } from '../jobs/job.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { brokenConstraint } from '../postgres/errors.js';
 import { rfc3339 } from '../postgres/sql.js';
+import { inTurn } from '../postgres/turns.js';
 import { displayName, guestName } from './display-name.js';
 import { ERASE_USER } from './erasure.js';
 import { checkPassword, hashPassword } from './passwords.js';
@@ -55,11 +56,19 @@ export class Users {
   /** @throws Problem `username-taken` */
   async register({ username, password }: Credentials, name?: string): Promise<User> {
     const hash = await hashPassword(password);
-    return uniqueUsername(username, this.#create(name ?? username, username, hash));
+    return uniqueUsername(
+      username,
+      inTurn(this.#pool, keyOfName(username), () => this.#create(name ?? username, username, hash)),
+    );
   }
 
   /** The user with this id in the caller's own system, made if there is none yet. Without such an id, always a new one. */
   async provision(name: string, externalId?: string): Promise<{ user: User; created: boolean }> {
+    const provide = () => this.#provision(name, externalId);
+    return externalId === undefined ? provide() : inTurn(this.#pool, `external id ${externalId}`, provide);
+  }
+
+  async #provision(name: string, externalId?: string): Promise<{ user: User; created: boolean }> {
     const id = newId('usr');
     const { rows } = await this.#pool.query<User>(
       `INSERT INTO users (id, display_name, external_id) VALUES ($1, $2, $3)
@@ -73,16 +82,18 @@ export class Users {
     ]);
     const [user] = known.rows;
     // Erased between the two statements: its external id is free again.
-    return user === undefined ? this.provision(name, externalId) : { user, created: false };
+    return user === undefined ? this.#provision(name, externalId) : { user, created: false };
   }
 
   /** The user with these credentials, or null. A wrong password takes as long as an unknown user. */
   async authenticate({ username, password }: Credentials): Promise<User | null> {
-    const { rows } = await this.#pool.query<User & { passwordHash: string }>(
-      `SELECT ${USER}, password_hash AS "passwordHash" FROM users WHERE lower(username COLLATE "C") = lower($1 COLLATE "C")`,
-      // No username holds any of these: PostgreSQL takes no NUL, and makes an ASCII letter of "\u212a" or "\u0130", which
-      // would be counted as other names than the one they find.
-      [username.replaceAll(/[^!-~]/gu, ' ')],
+    const { rows } = await inTurn(this.#pool, keyOfName(username), () =>
+      this.#pool.query<User & { passwordHash: string }>(
+        `SELECT ${USER}, password_hash AS "passwordHash" FROM users WHERE lower(username COLLATE "C") = lower($1 COLLATE "C")`,
+        // No username holds any of these: PostgreSQL takes no NUL, and makes an ASCII letter of "\u212a" or "\u0130", which
+        // would be counted as other names than the one they find.
+        [username.replaceAll(/[^!-~]/gu, ' ')],
+      ),
     );
     const [found] = rows;
     const right = await checkPassword(password, found?.passwordHash ?? null);
@@ -93,9 +104,8 @@ export class Users {
 
   /** Null if there is none, or it was erased. */
   async find(id: string): Promise<User | null> {
-    const { rows } = await this.#pool.query<User>(
-      `SELECT ${USER} FROM users WHERE id = $1 AND erased_at IS NULL`,
-      [id],
+    const { rows } = await inTurn(this.#pool, id, () =>
+      this.#pool.query<User>(`SELECT ${USER} FROM users WHERE id = $1 AND erased_at IS NULL`, [id]),
     );
     return rows[0] ?? null;
   }
@@ -109,7 +119,7 @@ export class Users {
 
   /** @throws Problem `not-found` */
   async rename(id: string, name: string): Promise<BoardsOfUser & { readonly user: User }> {
-    return await transact(this.#pool, async (client) => {
+    return await this.#change(id, async (client) => {
       // Waits for batches that hold the user's row, so that the boards of their scores are found.
       const user = await this.#update(client, 'display_name = $2', [id, displayName(name)]);
       const boards = boardKeys(await client.query<BoardRow>(BOARDS_OF_USER, [id]));
@@ -135,11 +145,16 @@ export class Users {
     const hash = await hashPassword(password);
     return uniqueUsername(
       username,
-      transact(this.#pool, async (client) => {
-        const { rows } = await client.query<User>(`SELECT ${USER} FROM users WHERE id = $1 FOR UPDATE`, [id]);
-        if (rows[0]?.username) throw alreadyRegistered();
-        return await this.#update(client, 'username = $2, password_hash = $3', [id, username, hash]);
-      }),
+      // Users who want the same name wait for each other too.
+      inTurn(this.#pool, keyOfName(username), () =>
+        this.#change(id, async (client) => {
+          const { rows } = await client.query<User>(`SELECT ${USER} FROM users WHERE id = $1 FOR UPDATE`, [
+            id,
+          ]);
+          if (rows[0]?.username) throw alreadyRegistered();
+          return await this.#update(client, 'username = $2, password_hash = $3', [id, username, hash]);
+        }),
+      ),
     );
   }
 
@@ -148,7 +163,7 @@ export class Users {
    * consumed. What is left, the metadata of the events and the sessions, which have ended, is erased by the job that this asks for.
    */
   async erase(id: string): Promise<BoardsOfUser> {
-    return await transact(this.#pool, async (client) => {
+    return await this.#change(id, async (client) => {
       // Waits for batches that hold the user's row; those that come later find it erased.
       await client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [id]);
       await client.query(
@@ -172,12 +187,18 @@ export class Users {
 
   /** The user's score events, newest first, before the given one. */
   async history(userId: string, limit: number, before: string | null): Promise<ScoreEvent[]> {
-    const { rows } = await this.#replica.query<ScoreEvent>(
-      `SELECT id AS "eventId", action_id AS action, points, metadata, ${rfc3339('accepted_at')} AS "acceptedAt", status
-       FROM score_events WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`,
-      [userId, before ?? LAST_EVENT, limit],
+    const { rows } = await inTurn(this.#pool, userId, () =>
+      this.#replica.query<ScoreEvent>(
+        `SELECT id AS "eventId", action_id AS action, points, metadata, ${rfc3339('accepted_at')} AS "acceptedAt", status
+         FROM score_events WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`,
+        [userId, before ?? LAST_EVENT, limit],
+      ),
     );
     return rows;
+  }
+
+  #change<T>(id: string, work: (client: Queryable) => Promise<T>): Promise<T> {
+    return inTurn(this.#pool, id, () => transact(this.#pool, work));
   }
 
   async #create(name: string | undefined, username: string | null, hash: string | null): Promise<User> {
@@ -197,6 +218,9 @@ export class Users {
     return one(rows, values[0]);
   }
 }
+
+/** As the index compares names. */
+const keyOfName = (username: string): string => `username ${username.toLowerCase()}`;
 
 interface BoardRow {
   readonly leaderboard: string;

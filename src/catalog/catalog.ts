@@ -7,6 +7,7 @@ import { addJob } from '../jobs/job.js';
 import { PURGE } from '../jobs/purge.js';
 import type { Limits } from '../ledger/limits.js';
 import { type Queryable, transact } from '../postgres/database.js';
+import { inTurn } from '../postgres/turns.js';
 import { putAction, readAction, readActions, removeAction } from './action-rows.js';
 import { checkAction } from './action-rules.js';
 import { type DefinitionCache, definitionCache } from './definition-cache.js';
@@ -207,9 +208,12 @@ export class Catalog {
     work: (client: Queryable) => Promise<boolean>,
   ): Promise<void> {
     const announced: Change = { ...change, id: newId('chg'), writer: this.#writer };
-    await transact(this.#pool, async (client) => {
-      if (await work(client)) await announce(client, announced);
-    });
+    const key = change.type === 'action' ? `action ${change.action}` : `leaderboard ${change.leaderboard}`;
+    await inTurn(this.#pool, key, () =>
+      transact(this.#pool, async (client) => {
+        if (await work(client)) await announce(client, announced);
+      }),
+    );
     this.follow(announced);
   }
 }

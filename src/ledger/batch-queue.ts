@@ -6,14 +6,18 @@ import { brokenConstraint, isDatabaseUnavailable, SQLSTATE } from '../postgres/e
 import { outOfRange } from './refusals.js';
 
 interface Waiting {
+  readonly userId: string;
   /** On the clock of `performance.now()`. */
   readonly arrivedAt: number;
   reject(reason: unknown): void;
 }
 
 interface BatchQueueOptions<T> {
-  /** One try at one batch. Answers every submission, or throws and has answered none. */
-  readonly send: (batch: T[]) => Promise<void>;
+  /**
+   * One try at one batch. Answers every submission but those that it returns, whose users are locked by somebody else; or
+   * throws and has answered none.
+   */
+  readonly send: (batch: T[]) => Promise<T[]>;
   readonly onError: (error: unknown) => void;
   /** A batch goes out, at this time on the clock of `performance.now()`. */
   readonly onStart?: (batch: readonly T[], at: number) => void;
@@ -28,6 +32,9 @@ export const MAX_WAITING = 8_192;
 const PATIENCE_MS = 5_000;
 const FIRST_RETRY_MS = 20;
 const LAST_RETRY_MS = 500;
+/** Most who lock a user do so for a few milliseconds. */
+const FIRST_UNLOCK_MS = 5;
+const LAST_UNLOCK_MS = 50;
 
 /**
  * A queue into the ledger. A commit costs far more than a row, so submissions share commits:
@@ -39,12 +46,20 @@ const LAST_RETRY_MS = 500;
  *   at once, and under load batches grow by themselves.
  * - *draining*: new submissions are refused, those that wait are still written.
  *
+ * No batch waits for the row of a user. Those of users in a batch that is on its way wait for it; those whose users somebody
+ * else has locked wait here, apart from the others, and are tried again soon.
+ *
  * What fails for a reason that may pass is sent again. A row that PostgreSQL refuses fails alone: its batch is halved until
  * it is found.
  */
 export class BatchQueue<T extends Waiting> {
   readonly #options: BatchQueueOptions<T>;
   readonly #waiting: T[] = [];
+  /** Users in the batches that are on their way. */
+  readonly #underWay = new Set<string>();
+  /** Users that were found locked, until they are tried again. */
+  readonly #locked = new Set<string>();
+  readonly #unlocks = new Map<string, Backoff>();
   #flushing = 0;
   #scheduled = false;
   #draining = false;
@@ -84,27 +99,64 @@ export class BatchQueue<T extends Waiting> {
   }
 
   async #flush(): Promise<void> {
-    const batch = this.#waiting.splice(0, MAX_BATCH);
+    const batch = this.#take();
     if (batch.length > 0) {
+      const users = new Set(batch.map(({ userId }) => userId));
+      for (const userId of users) this.#underWay.add(userId);
       this.#flushing++;
       const start = performance.now();
       this.#options.onStart?.(batch, start);
       if (this.#waiting.length > 0) this.#schedule();
       try {
-        await this.#write(batch);
+        const locked = await this.#write(batch);
+        const lockedUsers = new Set(locked.map(({ userId }) => userId));
+        for (const userId of users) if (!lockedUsers.has(userId)) this.#unlocks.delete(userId);
+        this.#postpone(locked, lockedUsers);
       } catch (error) {
         this.#options.onError(error);
         for (const pending of batch) pending.reject(error);
+        for (const userId of users) this.#unlocks.delete(userId);
       }
       this.#options.onFlush?.(batch.length, (performance.now() - start) / 1000);
       this.#flushing--;
+      for (const userId of users) this.#underWay.delete(userId);
+      if (this.#waiting.length > 0) this.#schedule();
     }
-    if (this.#waiting.length > 0) this.#schedule();
-    else if (this.#flushing === 0) for (const resolve of this.#onDrained.splice(0)) resolve();
+    if (this.#waiting.length === 0 && this.#flushing === 0)
+      for (const resolve of this.#onDrained.splice(0)) resolve();
   }
 
-  /** Writes a batch, trying again as long as the fault may pass. */
-  async #write(batch: T[]): Promise<void> {
+  /** The next batch, in the order of arrival. Who cannot go yet stays. */
+  #take(): T[] {
+    const batch: T[] = [];
+    const left: T[] = [];
+    let at = 0;
+    for (; at < this.#waiting.length && batch.length < MAX_BATCH; at++) {
+      const submission = this.#waiting[at];
+      if (submission === undefined) continue;
+      const { userId } = submission;
+      (this.#underWay.has(userId) || this.#locked.has(userId) ? left : batch).push(submission);
+    }
+    this.#waiting.splice(0, at, ...left);
+    return batch;
+  }
+
+  /** Tries those of a batch again that have found their users locked: soon, and not the others. */
+  #postpone(submissions: readonly T[], users: Iterable<string>): void {
+    this.#waiting.unshift(...submissions);
+    for (const userId of users) {
+      const backoff = this.#unlocks.get(userId) ?? new Backoff(FIRST_UNLOCK_MS, LAST_UNLOCK_MS);
+      this.#unlocks.set(userId, backoff);
+      this.#locked.add(userId);
+      setTimeout(() => {
+        this.#locked.delete(userId);
+        this.#schedule();
+      }, backoff.next());
+    }
+  }
+
+  /** Writes a batch, trying again as long as the fault may pass. @returns those whose users are locked */
+  async #write(batch: T[]): Promise<T[]> {
     const backoff = new Backoff(FIRST_RETRY_MS, LAST_RETRY_MS);
     for (;;) {
       const overdue = performance.now() - PATIENCE_MS;
@@ -114,7 +166,7 @@ export class BatchQueue<T extends Waiting> {
           new Problem('service-unavailable', 'The score could not be written in time. Try again.'),
         );
       }
-      if (due.length === 0) return;
+      if (due.length === 0) return [];
       batch = due;
       try {
         return await this.#options.send(batch);
@@ -128,16 +180,23 @@ export class BatchQueue<T extends Waiting> {
   }
 
   /** Finds the row that PostgreSQL has refused, by halves. */
-  async #isolate(batch: T[], error: unknown): Promise<void> {
+  async #isolate(batch: T[], error: unknown): Promise<T[]> {
     const [alone, ...others] = batch;
     if (alone !== undefined && others.length === 0) {
-      if (isOutOfRange(error)) return alone.reject(outOfRange());
-      this.#options.onError(error);
-      return alone.reject(error);
+      if (isOutOfRange(error)) {
+        alone.reject(outOfRange());
+      } else {
+        this.#options.onError(error);
+        alone.reject(error);
+      }
+      return [];
     }
     const half = batch.length >> 1;
-    await this.#write(batch.slice(0, half));
-    await this.#write(batch.slice(half));
+    const locked = await this.#write(batch.slice(0, half));
+    // Of each user in the order of arrival. PostgreSQL tells of an error before it gives back the locks.
+    const users = new Set(locked.map(({ userId }) => userId));
+    const [later, now] = partition(batch.slice(half), ({ userId }) => users.has(userId));
+    return [...locked, ...later, ...(await this.#write(now))];
   }
 }
 

@@ -4,12 +4,14 @@ import { CLOCK_SLACK_MS, firstIdAt } from '../ids.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { type Attempt, actionSince, judge, type Past, pointsSince } from './limits.js';
 import { limitReached, noSuchUser } from './refusals.js';
-import { CONSUMED_TOKENS, LOCK_PLAYERS, PAST_DAYS, PAST_POINTS } from './statements.js';
+import { CONSUMED_TOKENS, LOCK_FREE_PLAYERS, PAST_DAYS, PAST_POINTS } from './statements.js';
 import { type BatchRow, type Entrant, type Pending, recordBatch } from './submission.js';
 
 interface Player {
   readonly id: string;
   readonly banned: boolean;
+  /** By somebody else. */
+  readonly locked: boolean;
   /** When the transaction began, in milliseconds since 1970, to the microsecond. */
   readonly now: number;
 }
@@ -20,16 +22,19 @@ interface Guarded {
   readonly rows: readonly BatchRow[];
   /** What was not sent, because a limit was reached. Such tokens are not consumed. */
   readonly refused: Map<Pending, Problem>;
+  /** What was not sent, because its users are locked by somebody else. */
+  readonly locked: Pending[];
 }
 
 /**
- * Records a batch of submissions that have limits: one transaction. First it takes the lock of every user, as the statement
+ * Records a batch of submissions that have limits: one transaction. First it takes the locks of the users, as the statement
  * that records would, so that whatever another instance does for them is either there to be seen or waits.
  */
 export async function recordGuarded(
   pool: pg.Pool,
   batch: readonly Pending[],
   writer: string,
+  changeId: string,
   timeoutMs: number,
 ): Promise<Guarded> {
   return await transact(
@@ -37,7 +42,7 @@ export async function recordGuarded(
     async (client) => {
       const start = performance.now();
       const ask = asking(client, start + timeoutMs);
-      const rowsOfPlayers = await ask<Player>(LOCK_PLAYERS, [unique(batch, ({ userId }) => userId)]);
+      const rowsOfPlayers = await ask<Player>(LOCK_FREE_PLAYERS, [unique(batch, ({ userId }) => userId)]);
       const players = new Map(rowsOfPlayers.map((player) => [player.id, player]));
 
       const consumed = new Set(
@@ -46,6 +51,7 @@ export async function recordGuarded(
         ),
       );
       const refused = new Map<Pending, Problem>();
+      const locked: Pending[] = [];
       const ages = new Map<Pending, number>();
       // By token: one that comes twice at once is judged once.
       const attempts = new Map<string, Attempt>();
@@ -54,6 +60,10 @@ export async function recordGuarded(
         const player = players.get(userId);
         if (player === undefined) {
           refused.set(pending, noSuchUser(userId));
+          continue;
+        }
+        if (player.locked) {
+          locked.push(pending);
           continue;
         }
         // To the millisecond, as the ledger keeps it: what is judged and what is written is the same time.
@@ -73,9 +83,9 @@ export async function recordGuarded(
           refused.set(pending, limitReached(pending.actionId, verdict.retryAfter));
         else entrants.push({ pending, age, held: verdict?.result === 'held' });
       }
-      const { text, values = [], name } = recordBatch(entrants, writer);
+      const { text, values = [], name } = recordBatch(entrants, writer, changeId);
       const rows = entrants.length === 0 ? [] : await ask<BatchRow>(text, values, name);
-      return { entrants: entrants.map(({ pending }) => pending), rows, refused };
+      return { entrants: entrants.map(({ pending }) => pending), rows, refused, locked };
     },
     timeoutMs,
   );

@@ -13,7 +13,8 @@ import { passFences } from './fence.js';
  *
  * Order of locks, the same for every batch on every instance: users by id, fences of the leaderboards by number, leaderboards
  * by id, tokens by id. The holder of a user's row owns all of that user's scores, so no two batches can deadlock over them,
- * and erasing or banning a user waits its turn. A change of a leaderboard takes its fence exclusively and before anything
+ * and erasing or banning a user waits its turn. A batch does not wait for a user: what comes for one that is locked by
+ * somebody else is refused as `locked`, to be sent again, so that the others of the batch do not wait for it. A change of a leaderboard takes its fence exclusively and before anything
  * else, then the row FOR UPDATE.
  *
  * A statement sees the database as it was when it began, which may be before it got its locks:
@@ -39,7 +40,7 @@ WITH submission AS MATERIALIZED (
   FROM users
   WHERE id = ANY ($3::text[]) AND erased_at IS NULL
   ORDER BY id
-  FOR NO KEY UPDATE
+  FOR NO KEY UPDATE SKIP LOCKED
 ), feed AS MATERIALIZED (
   -- The count is there to lock all players first.
   SELECT action_id, leaderboard_id FROM action_leaderboards
@@ -61,7 +62,9 @@ WITH submission AS MATERIALIZED (
   GROUP BY s.ordinal
 ), judged AS MATERIALIZED (
   SELECT s.*, f.targets, f.boards, f.skipped,
-         CASE WHEN p.id IS NULL THEN 'no-user'
+         -- Somebody may have locked it. A subquery of one value is never answered by reading all users.
+         CASE WHEN p.id IS NULL
+              THEN coalesce((SELECT 'locked' FROM users u WHERE u.id = s.user_id AND u.erased_at IS NULL), 'no-user')
               WHEN p.banned THEN 'banned'
               WHEN f.ordinal IS NULL THEN 'no-action'
               WHEN f.boards IS NULL THEN 'frozen' END AS refused

@@ -23,8 +23,14 @@ const frozen = (actionId: string): Problem =>
 
 const banned = (): Problem => new Problem('user-banned', 'This user is banned: it may read but not score.');
 
-/** The answers to what the statement that records a batch refuses. No token of these is used up. */
-export const REFUSALS: Record<NonNullable<BatchRow['refused']>, (submission: Submission) => Problem> = {
+/**
+ * The answers to what the statement that records a batch refuses, but for what is to be sent again. No token of these is used
+ * up.
+ */
+export const REFUSALS: Record<
+  Exclude<NonNullable<BatchRow['refused']>, 'locked'>,
+  (submission: Submission) => Problem
+> = {
   'no-user': ({ userId }) => noSuchUser(userId),
   banned,
   'no-action': ({ actionId }) => noSuchAction(actionId),

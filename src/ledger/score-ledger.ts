@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Problem } from '../errors.js';
 import { newId } from '../ids.js';
 import type { RankChange, ScoredChange } from '../leaderboard/entry.js';
+import { inTurn } from '../postgres/turns.js';
 import { BatchQueue } from './batch-queue.js';
 import { recordGuarded } from './guarded-batch.js';
 import { type Recorded, recordedScore, scoredChanges } from './recorded.js';
@@ -9,7 +10,6 @@ import { type ConsumedToken, REFUSALS, replayed } from './refusals.js';
 import { CONSUMED_TOKENS, RECORDED_EVENTS } from './statements.js';
 import {
   type BatchRow,
-  changeId,
   type EntryRow,
   type Pending,
   type RecordedScore,
@@ -64,7 +64,7 @@ export class ScoreLedger {
       onError: options.onError,
       onFlush: options.onFlush,
       onStart: (batch: readonly Pending[], at: number) => {
-        const id = changeId(batch);
+        const id = batch[0]?.eventId ?? '';
         for (const { trace } of batch) trace?.enter('commit', at, { id, size: batch.length });
       },
     };
@@ -93,7 +93,8 @@ export class ScoreLedger {
 
   /** The answer to a token that was counted before, or null if it was not. */
   async replay(tokenId: string, userId: string): Promise<Problem | null> {
-    const token = (await this.#consumed([tokenId])).get(tokenId);
+    const tokens = await inTurn(this.#options.pool, userId, () => this.#consumed([tokenId]));
+    const token = tokens.get(tokenId);
     return token === undefined ? null : replayed(userId, token);
   }
 
@@ -111,32 +112,41 @@ export class ScoreLedger {
     await Promise.all([this.#plain.drain(), this.#guarded.drain()]);
   }
 
-  async #send(batch: Pending[]): Promise<void> {
+  async #send(batch: Pending[]): Promise<Pending[]> {
     const now = performance.now();
     const entrants = batch.map((pending) => ({ pending, age: now - pending.arrivedAt, held: false }));
-    const rows = await this.#ask<BatchRow>(recordBatch(entrants, this.#options.writer));
-    await this.#answer(batch, rows, new Map());
+    const changeId = newId('chg');
+    const rows = await this.#ask<BatchRow>(recordBatch(entrants, this.#options.writer, changeId));
+    return await this.#answer(changeId, batch, rows, new Map());
   }
 
-  async #sendGuarded(batch: Pending[]): Promise<void> {
+  async #sendGuarded(batch: Pending[]): Promise<Pending[]> {
     const { pool, writer } = this.#options;
-    const { entrants, rows, refused } = await recordGuarded(pool, batch, writer, TRY_MS);
-    await this.#answer(entrants, rows, refused);
+    const changeId = newId('chg');
+    const { entrants, rows, refused, locked } = await recordGuarded(pool, batch, writer, changeId, TRY_MS);
+    return [...locked, ...(await this.#answer(changeId, entrants, rows, refused))];
   }
 
-  /** Answers every submission, or throws and has answered none. The rows are of the entrants. */
+  /**
+   * Answers every submission, or throws and has answered none. The rows are of the entrants.
+   * @returns those that are not answered, because their users are locked
+   */
   async #answer(
+    changeId: string,
     entrants: readonly Pending[],
     rows: readonly BatchRow[],
     refused: Map<Pending, Problem>,
-  ): Promise<void> {
+  ): Promise<Pending[]> {
     const recorded = new Map<Pending, Recorded>();
+    const locked: Pending[] = [];
     for (const { index, refused: reason, acceptedAt, held, skipped, ...entry } of rows) {
       const pending = entrants[index];
       if (pending === undefined) throw new Error(`The batch has no submission ${index}`);
       if (acceptedAt !== null) {
         const event = getOrMake(recorded, pending, () => ({ acceptedAt, held, skipped, entries: [] }));
         if (entry.leaderboard !== null) event.entries.push(entry);
+      } else if (reason === 'locked') {
+        locked.push(pending);
       } else {
         refused.set(
           pending,
@@ -145,9 +155,10 @@ export class ScoreLedger {
       }
     }
     if (refused.size > 0) await this.#judgeReplays(recorded, refused);
-    const results = await this.#project(changeId(entrants), recorded);
+    const results = await this.#project(changeId, recorded);
     for (const [pending, problem] of refused) pending.reject(problem);
     for (const [pending, result] of results) pending.resolve(result);
+    return locked;
   }
 
   /**

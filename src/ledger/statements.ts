@@ -9,10 +9,18 @@ FROM consumed_tokens WHERE token_id = ANY ($1::text[])`;
 
 /** Takes the locks of users in the order of RECORD_BATCH. $1 user ids. */
 export const LOCK_PLAYERS = `
-SELECT id, banned_at IS NOT NULL AS banned, (extract(epoch FROM now()) * 1000)::float8 AS now
-FROM users WHERE id = ANY ($1::text[]) AND erased_at IS NULL
-ORDER BY id
-FOR NO KEY UPDATE`;
+SELECT FROM users WHERE id = ANY ($1::text[]) ORDER BY id FOR NO KEY UPDATE`;
+
+/** Takes the locks of users, in the same order, but of those that nobody holds. $1 user ids. */
+export const LOCK_FREE_PLAYERS = `
+WITH free AS MATERIALIZED (
+  SELECT id, banned_at FROM users WHERE id = ANY ($1::text[]) AND erased_at IS NULL
+  ORDER BY id
+  FOR NO KEY UPDATE SKIP LOCKED
+)
+SELECT u.id, f.id IS NULL AS locked, f.banned_at IS NOT NULL AS banned, (extract(epoch FROM now()) * 1000)::float8 AS now
+FROM users u LEFT JOIN free f ON f.id = u.id
+WHERE u.id = ANY ($1::text[]) AND u.erased_at IS NULL`;
 
 /** The past in pairs: $1 user ids, $2 what with, $3 an id before which nothing is looked for, $4 since when in milliseconds. */
 const PAST = (what: string) => `

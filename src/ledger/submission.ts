@@ -79,7 +79,7 @@ export type Skipped = Readonly<Record<string, SkippedBoard['skipped']>> | null;
 /** One row a submission and board; the columns of the board are null if the submission has changed none. */
 export type BatchRow = {
   readonly index: number;
-  readonly refused: 'no-user' | 'banned' | 'no-action' | 'frozen' | null;
+  readonly refused: 'locked' | 'no-user' | 'banned' | 'no-action' | 'frozen' | null;
   /** Null if it was refused, or its token was consumed before. */
   readonly acceptedAt: number | null;
   readonly held: boolean;
@@ -94,8 +94,8 @@ export interface Entrant {
   readonly held: boolean;
 }
 
-/** The statement that records a batch, and announces it in the name of the instance `writer`. */
-export function recordBatch(batch: readonly Entrant[], writer: string): QueryConfig {
+/** The statement that records a batch, and announces the change `changeId` in the name of the instance `writer`. */
+export function recordBatch(batch: readonly Entrant[], writer: string, changeId: string): QueryConfig {
   return {
     name: 'record-batch',
     text: RECORD_BATCH,
@@ -112,10 +112,7 @@ export function recordBatch(batch: readonly Entrant[], writer: string): QueryCon
       batch.map(({ held }) => held),
       batch.map(({ pending }) => pending.issuedBy),
       batch.map(({ pending }) => pending.signingKey),
-      changeId(batch.map(({ pending }) => pending)),
+      changeId,
     ],
   };
 }
-
-/** Names the change that a batch makes. */
-export const changeId = ([first]: readonly Pending[]): string => first?.eventId ?? '';

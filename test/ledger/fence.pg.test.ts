@@ -31,7 +31,7 @@ async function writeSlowly(pool: pg.Pool, signal: AbortSignal): Promise<number> 
     const pending = { ...submission(user, 1), arrivedAt: 0, resolve: () => {}, reject: () => {} };
     const entrant = { pending: { ...pending, eventId: typeId('evt') }, age: 0, held: false };
     await transact(pool, async (client) => {
-      const { text, values } = recordBatch([entrant], 'test');
+      const { text, values } = recordBatch([entrant], 'test', 'chg');
       await client.query(text, values);
       await client.query('SELECT pg_sleep(0.1)');
     });

@@ -7,15 +7,17 @@ import { ACTION } from './game-server.js';
 /** A ledger without boards, and what it has reported. */
 export function newLedger(pool: pg.Pool) {
   const errors: unknown[] = [];
+  let flushed = 0;
   const ledger = new ScoreLedger({
     pool,
     writer: typeId('svc'),
     onError: (error) => errors.push(error),
+    onFlush: () => flushed++,
     leaderboards: {
       applyAndRank: async (_changeId, changes) => changes.map(() => ({ previousRank: null, rank: null })),
     },
   });
-  return { ledger, errors };
+  return { ledger, errors, flushes: () => flushed };
 }
 
 export const submission = (userId: string, points: number, more: Partial<Submission> = {}): Submission => ({

@@ -4,23 +4,23 @@ import { buildTestDatabase } from '../helper.js';
 import { openPool, prepare, shuffled, sum, withPool } from './game-server.js';
 import { newLedger, outcome, outcomes, submission } from './ledgers.js';
 import { deadlocks, truth } from './truth.js';
-import { during } from './waiting.js';
+import { during, holding, whileLocked } from './waiting.js';
 
 async function open(t: Test, players: number) {
   const databaseUrl = await buildTestDatabase(t);
   const users = await prepare(databaseUrl, players);
   const pool = openPool(t, databaseUrl);
-  return { users, user: users[0] ?? '', pool, ...newLedger(pool) };
+  const own = newLedger(pool);
+  return { users, user: users[0] ?? '', pool, own, ...own };
 }
 
 t.test('the first scores of a user on two instances at the same moment', async (t) => {
-  const { pool, user, ledger, errors } = await open(t, 1);
+  const { pool, user, own, ledger, errors } = await open(t, 1);
   const other = newLedger(pool);
-  // Both statements have begun before either has its lock: the entry that one makes, the other cannot see.
-  const both = await during(
+  const both = await whileLocked(
     pool,
     (client) => client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [user]),
-    2,
+    [own, other],
     () => Promise.all([outcome(ledger, submission(user, 3)), outcome(other.ledger, submission(user, 4))]),
   );
   const steps = JSON.stringify(both);
@@ -30,7 +30,7 @@ t.test('the first scores of a user on two instances at the same moment', async (
 });
 
 t.test('a batch sees what has become of its users while it waited for them', async (t) => {
-  const { pool, users, ledger } = await open(t, 3);
+  const { pool, users, own, ledger } = await open(t, 3);
   const changes = ['banned_at = now()', 'erased_at = now()', "display_name = 'Another'"];
   const found: unknown[] = [];
   for (const [i, change] of changes.entries()) {
@@ -39,7 +39,7 @@ t.test('a batch sees what has become of its users while it waited for them', asy
       await client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [user]);
       await client.query(`UPDATE users SET ${change} WHERE id = $1`, [user]);
     };
-    found.push(await during(pool, make, 1, () => outcome(ledger, submission(user, 1))));
+    found.push(await whileLocked(pool, make, [own], () => outcome(ledger, submission(user, 1))));
   }
   t.same(found, ['user-banned', 'not-found', [null, 1]]);
   const board = await truth(pool, 'global');
@@ -67,6 +67,60 @@ t.test('a batch sees what has become of its boards while it waited for them', as
   ]);
 });
 
+const LIMITS = { cooldownMs: null, dailyLimit: 1_000, boards: [] };
+for (const limits of [null, LIMITS]) {
+  t.test(`a locked user holds up nobody else (${limits === null ? 'without' : 'with'} limits)`, async (t) => {
+    const { pool, users, ledger, errors } = await open(t, 3);
+    const [locked = '', first = '', second = ''] = users;
+    const score = (user: string, points: number) => outcome(ledger, submission(user, points, { limits }));
+    const commit = await holding(pool, (client) =>
+      client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [locked]),
+    );
+    let isOver = false;
+    // One after the other, and some of another user, in the batches of the others.
+    const own = Promise.all([score(locked, 1), score(first, 1), score(locked, 2), score(locked, 3)]);
+    void own.then(() => {
+      isOver = true;
+    });
+    for (let i = 0; i < 20; i++) {
+      t.same(await Promise.all([score(second, 1), score(first, 0)]).then((both) => both.length), 2);
+      t.notOk(isOver);
+    }
+    await commit();
+    t.same(await own, [
+      [null, 1],
+      [null, 1],
+      [1, 3],
+      [3, 6],
+    ]);
+    const truths = new Map((await truth(pool, 'global')).map(({ userId, score }) => [userId, score]));
+    t.same(
+      [...truths].sort(),
+      [
+        [locked, 6],
+        [first, 1],
+        [second, 20],
+      ].sort(),
+    );
+    t.same(errors, []);
+  });
+}
+
+t.test('who stays locked is told so in time; nothing is lost or counted twice', async (t) => {
+  const { pool, users, ledger } = await open(t, 2);
+  const [locked = '', other = ''] = users;
+  const commit = await holding(pool, (client) =>
+    client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [locked]),
+  );
+  const score = submission(locked, 5);
+  const first = outcome(ledger, score);
+  t.same(await outcome(ledger, submission(other, 5)), [null, 5]);
+  t.equal(await first, 'service-unavailable');
+  await commit();
+  t.same(await outcome(ledger, score), [null, 5]);
+  await ledger.drain();
+});
+
 t.test('two instances that record the same users in different orders do not deadlock', async (t) => {
   const databaseUrl = await buildTestDatabase(t);
   const users = await prepare(databaseUrl, 40);
@@ -76,10 +130,10 @@ t.test('two instances that record the same users in different orders do not dead
       order = shuffled(order);
       const orders = [order, order.toReversed()];
       const batches = orders.map((order) => order.map((user) => submission(user, 1)));
-      // Both have as many of their locks as they can get when this one comes free.
+      // Both have as many of their locks as they can get; the others come when this one is free.
       const middle = (client: pg.ClientBase) =>
         client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [order[20]]);
-      await during(pool, middle, 2, () =>
+      await whileLocked(pool, middle, instances, () =>
         Promise.all(instances.map(({ ledger }, i) => outcomes(ledger, batches[i] ?? []))),
       );
     }

@@ -43,7 +43,7 @@ t.test('one batch writes two seasons of each board', async (t) => {
     age,
     held: false,
   }));
-  const { values = [] } = recordBatch(entrants, 'writer');
+  const { values = [] } = recordBatch(entrants, 'writer', 'chg');
   const { rows } = await client.query<BatchRow>(NEXT_SEASON, values);
 
   const steps = rows.flatMap((row) => (row.leaderboard === 'global' ? row : []));
@@ -116,7 +116,7 @@ t.test('one batch writes two seasons of each board', async (t) => {
     [
       {
         type: 'scores',
-        id: 'evt_0',
+        id: 'chg',
         writer: 'writer',
         board: 'global:1',
         entries: [
@@ -126,7 +126,7 @@ t.test('one batch writes two seasons of each board', async (t) => {
       },
       {
         type: 'scores',
-        id: 'evt_0',
+        id: 'chg',
         writer: 'writer',
         board: 'global:2',
         entries: [

@@ -24,6 +24,26 @@ export async function holding(pool: pg.Pool, change: Change): Promise<() => Prom
   };
 }
 
+/** Starts `work` while a transaction has made a change, and commits when ledgers have found its user locked. */
+export async function whileLocked<T>(
+  pool: pg.Pool,
+  change: Change,
+  ledgers: readonly { readonly flushes: () => number; readonly ledger: { readonly waiting: number } }[],
+  work: () => Promise<T>,
+): Promise<T> {
+  const commit = await holding(pool, change);
+  const before = ledgers.map(({ flushes }) => flushes());
+  const result = work();
+  await eventually(async () => {
+    for (const [i, { flushes, ledger }] of ledgers.entries()) {
+      assert(flushes() > (before[i] ?? 0));
+      assert(ledger.waiting > 0);
+    }
+  });
+  await commit();
+  return await result;
+}
+
 /** Starts `work` while a transaction has made a change, and commits when so many statements wait for it. */
 export async function during<T>(
   pool: pg.Pool,

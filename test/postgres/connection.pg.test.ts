@@ -25,7 +25,7 @@ const SETTINGS = {
   array_nulls: ['off', 'on'],
   search_path: ['nowhere', '"$user", public'],
   default_transaction_isolation: ['serializable', 'read committed'],
-  lock_timeout: ['1ms', '0'],
+  lock_timeout: ['1ms', '2s'],
   statement_timeout: ['1s', '5s'],
   idle_in_transaction_session_timeout: ['0', '10s'],
   idle_session_timeout: ['100ms', '0'],

@@ -24,6 +24,7 @@ EXPLAINED = [
     r"/minDurationMs must be less than the \d+ s that a token is good for",
     r"/metadata must not be longer than \d+ bytes",
     r"/ holds the number [\d.eE+-]+, which is not kept exactly: send it as text",
+    r"/\S* must not have the property \"__proto__\"",
     r"/userId is missing",
     r"/leaderboards names a leaderboard that does not exist",
     r"/ must name a userId, an action or an issuer",

@@ -10,7 +10,6 @@ import { ServiceAccounts } from '../src/access/service-accounts.js';
 import { Sessions } from '../src/access/sessions.js';
 import { Users } from '../src/access/users.js';
 import type { AppConfig } from '../src/config.js';
-import { Loop } from '../src/loop.js';
 
 declare module '@fastify/jwt' {
   interface FastifyJWT {
@@ -36,8 +35,6 @@ declare module 'fastify' {
   }
 }
 
-const RETRY_MS = 1_000;
-
 /** Finds who calls: users with their sessions, and service accounts. */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
@@ -49,7 +46,7 @@ export default fp<{ config: AppConfig }>(
     if (config.JWT_SECRET_PREVIOUS !== undefined)
       await app.register(jwt, { secret: config.JWT_SECRET_PREVIOUS, verify, namespace: 'previous' });
 
-    const revocations = new Revocations(config.JWT_EXPIRY);
+    const revocations = new Revocations(config.JWT_EXPIRY, pool, app.changes);
     const users = new Users(pool, app.instance, app.replica);
     const serviceAccounts = new ServiceAccounts(pool);
     const sessions = new Sessions({
@@ -75,28 +72,22 @@ export default fp<{ config: AppConfig }>(
     app.decorate('logins', new Logins({ users, sessions, attempts, accessTokens }));
     app.decorate('authenticate', async (request: FastifyRequest, reply: FastifyReply) => {
       try {
-        request.user = accessTokens.callerOf(request.headers.authorization);
+        request.user = await accessTokens.callerOf(request.headers.authorization);
       } finally {
         // A request without a valid token is counted too, by its address.
         await app.countRequest(request, reply);
       }
     });
 
-    const reload = new Loop(() => revocations.load(pool), {
-      firstBackoffMs: RETRY_MS,
-      maxBackoffMs: RETRY_MS,
-      onError: (error) => app.faults.database(error, 'reading what was revoked'),
-    });
     app.changes.listen({
       onChange: (change) => {
         if (change.type === 'session-revoked') revocations.remember(change.sessionId);
         if (change.type === 'user-erased') revocations.remember(change.userId);
         if (change.type === 'service-account-revoked') revocations.remember(change.accountId);
       },
-      onResync: () => reload.request(),
+      onResync: () => revocations.load(),
     });
-    app.addHook('onClose', () => reload.stop());
-    await revocations.load(pool);
+    await revocations.load();
   },
   { name: 'auth', dependencies: ['db', 'change-feed', 'rate-limit'], fastify: '5.x' },
 );

@@ -14,10 +14,16 @@ declare module 'fastify' {
 /** Changes of other instances. Connected before anything is read that changes keep current. */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
-    const changes = new ChangeFeed(config.DATABASE_DIRECT_URL ?? config.DATABASE_URL, (error) =>
-      app.faults.database(error, 'listening to other instances'),
-    );
-    app.decorate('instance', randomUUID());
+    const instance = randomUUID();
+    const changes = new ChangeFeed({
+      databaseUrl: config.DATABASE_DIRECT_URL ?? config.DATABASE_URL,
+      instance,
+      database: app.databaseProbe,
+      onError: (error) => app.faults.database(error, 'listening to other instances'),
+      onLost: (err) => app.log.error({ err }, 'Changes of other instances do not arrive'),
+      onBack: () => app.log.info('Changes of other instances arrive again'),
+    });
+    app.decorate('instance', instance);
     app.decorate('changes', changes);
     app.addHook('onClose', () => changes.close());
     await changes.start();

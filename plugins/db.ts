@@ -4,7 +4,6 @@ import fp from 'fastify-plugin';
 import pg from 'pg';
 import type { AppConfig } from '../src/config.js';
 import { Loop } from '../src/loop.js';
-import { HealthCheck } from '../src/observability/health-check.js';
 import { poolOptions } from '../src/postgres/connection.js';
 import type { Queryable } from '../src/postgres/database.js';
 import { DatabaseClock } from '../src/postgres/database-clock.js';
@@ -16,8 +15,8 @@ const QUERY_TIMEOUT_MS = 6_000;
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Whether PostgreSQL answers, asked at most once a second. */
-    databaseAnswers(): Promise<boolean>;
+    /** The primary by a connection of its own, for short questions: one that waited for the pool would say that it is busy. */
+    databaseProbe: pg.Pool;
     /** Another pool, with the options of `app.pg.pool` where it has none of its own. It closes with the service. */
     openPool(name: string, options: OwnOptions): pg.Pool;
     /** For reads that tolerate lag: the replica if there is one that answers, else the primary. */
@@ -75,16 +74,8 @@ export default fp<{ config: AppConfig }>(
       );
     }
 
-    // On a connection of its own: a pool whose connections are all in use is busy, not ill.
     const probe = app.openPool('probe', { url: config.DATABASE_URL, viaPooler, max: 1 });
-    const check = new HealthCheck(
-      async () => {
-        await probe.query('SELECT');
-        return true;
-      },
-      (error) => app.faults.database(error, 'answering a health check'),
-    );
-    app.decorate('databaseAnswers', () => check.passes());
+    app.decorate('databaseProbe', probe);
 
     const clock = new DatabaseClock(probe);
     const ahead = await clock.start();

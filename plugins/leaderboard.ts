@@ -28,7 +28,7 @@ export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const { catalog, instance, measured } = app;
     const database = app.pg.pool;
-    const names = new DisplayNames(app.replica, database);
+    const names = new DisplayNames(app.replica, database, app.changes);
     const erased = new Tombstones();
     const unapplied = new UnappliedChanges((error) => app.faults.either(error, 'confirming a change'));
 
@@ -72,6 +72,7 @@ export default fp<{ config: AppConfig }>(
       database,
       erased,
       unapplied,
+      feed: app.changes,
       onError: (error) => app.faults.either(error, 'reading a board'),
     });
     const received = new ReceivedChanges({

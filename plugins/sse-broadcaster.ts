@@ -15,6 +15,7 @@ export default fp<{ config: AppConfig }>(
     await app.register(FastifySSEPlugin, { retryDelay: false });
     const hub = new Hub({
       source: app.leaderboards,
+      feed: app.changes,
       flushIntervalMs: config.SSE_FLUSH_INTERVAL_MS,
       pingIntervalMs: config.SSE_PING_INTERVAL,
       stallTimeoutMs: config.SSE_STALL_TIMEOUT_MS,

@@ -4,8 +4,8 @@ import { Health, Liveness } from '../schemas/service.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.onScrape(async () => {
-    const [database, redis] = await Promise.all([app.databaseAnswers(), app.redisCheck()]);
-    app.measured.healthCheck.set({ check: 'database' }, database ? 1 : 0);
+    const [database, redis] = await Promise.all([app.databaseCheck(), app.redisCheck()]);
+    app.measured.healthCheck.set({ check: 'database' }, database === 'ok' ? 1 : 0);
     if (redis !== 'disabled') app.measured.healthCheck.set({ check: 'redis' }, redis === 'ok' ? 1 : 0);
   });
 
@@ -19,21 +19,25 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['Service'],
         security: [],
         response: {
-          200: { ...answer(Health), description: 'PostgreSQL and Redis are available.' },
+          200: {
+            ...answer(Health),
+            description: 'PostgreSQL takes writes and notifies this instance, and Redis is available.',
+          },
           503: {
             ...answer(Health),
-            description: 'PostgreSQL or Redis is unavailable, or the service is shutting down.',
+            description:
+              'PostgreSQL or Redis is unavailable, PostgreSQL is read-only, its disk is full or its notifications do not arrive, or the service is shutting down.',
           },
         },
       },
     },
     async (_request, reply) => {
-      const [database, redis] = await Promise.all([app.databaseAnswers(), app.redisCheck()]);
-      const ok = database && redis !== 'error' && !app.draining;
+      const [database, redis] = await Promise.all([app.databaseCheck(), app.redisCheck()]);
+      const ok = database === 'ok' && redis !== 'error' && !app.draining;
       reply.code(ok ? 200 : 503);
       return {
         status: ok ? ('ok' as const) : ('degraded' as const),
-        checks: { database: database ? ('ok' as const) : ('error' as const), redis },
+        checks: { database, redis },
       };
     },
   );

@@ -5,6 +5,7 @@ import browsers from '../plugins/browsers.js';
 import catalog from '../plugins/catalog.js';
 import changeFeed from '../plugins/change-feed.js';
 import cursors from '../plugins/cursors.js';
+import databaseHealth from '../plugins/database-health.js';
 import db from '../plugins/db.js';
 import draining from '../plugins/draining.js';
 import faults from '../plugins/faults.js';
@@ -85,6 +86,7 @@ async function register(app: FastifyInstance, config: AppConfig, requestLog: Req
 
   await app.register(db, { config });
   await app.register(changeFeed, { config });
+  await app.register(databaseHealth);
   await app.register(auth, { config });
   await app.register(catalog, { config });
   await app.register(leaderboard, { config });

@@ -5,7 +5,8 @@
 export async function withDeadline<T>(work: Promise<T>, ms: number, message: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(message)), ms);
+    // A process that was held up has not read yet what has come meanwhile: it does so before it rejects.
+    timer = setTimeout(() => setImmediate(() => reject(new Error(message))), ms);
   });
   try {
     return await Promise.race([work, tooLate]);

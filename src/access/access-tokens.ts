@@ -83,9 +83,9 @@ export class AccessTokens {
 
   /**
    * @param authorization the header of that name
-   * @throws Problem `unauthenticated`
+   * @throws Problem `unauthenticated`, or what PostgreSQL fails with if it had to be asked what is revoked
    */
-  callerOf(authorization: string | undefined): Caller {
+  async callerOf(authorization: string | undefined): Promise<Caller> {
     const [, token] = BEARER.exec(authorization ?? '') ?? [];
     if (token === undefined) throw unauthenticated('Send an access token as "Authorization: Bearer …".');
     const remembered = this.#callers.get(token);
@@ -93,8 +93,7 @@ export class AccessTokens {
     const { caller, until } = isValid ? remembered : this.#verify(token);
     if (!isValid) this.#callers.set(token, { caller, until });
     const { id, sessionId } = caller;
-    const { revocations } = this.#options;
-    if (revocations.has(id) || (sessionId !== null && revocations.has(sessionId))) {
+    if (await this.#options.revocations.hasAny(sessionId === null ? [id] : [id, sessionId])) {
       throw unauthenticated(
         sessionId === null ? 'The service account is revoked.' : 'The session has ended.',
       );

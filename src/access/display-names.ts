@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { FeedState } from '../changes/change-feed.js';
 import type { Queryable } from '../postgres/database.js';
 
 const NAMES = 'SELECT id, display_name AS "displayName" FROM users WHERE id = ANY ($1::text[])';
@@ -7,11 +8,14 @@ const NAMES = 'SELECT id, display_name AS "displayName" FROM users WHERE id = AN
 export class DisplayNames {
   readonly #replica: Queryable;
   readonly #primary: Queryable;
+  readonly #feed: FeedState;
   readonly #names = new LRUCache<string, string>({ max: 50_000, ttl: 60_000 });
   /** Grows with each change, so that a name that was read before a change is not cached after it. */
   #forgotten = 0;
 
-  constructor(replica: Queryable, primary = replica) {
+  /** @param feed says whether every change of a name was heard */
+  constructor(replica: Queryable, primary = replica, feed: FeedState = { isCurrent: true }) {
+    this.#feed = feed;
     this.#replica = replica;
     this.#primary = primary;
   }
@@ -19,6 +23,11 @@ export class DisplayNames {
   /** The names of these users: one query, and a second for users that the replica does not know yet. */
   async of(userIds: readonly string[]): Promise<Map<string, string>> {
     const names = new Map<string, string>();
+    // A name that another instance has changed may not have been heard, nor be on the replica.
+    if (!this.#feed.isCurrent) {
+      await this.#read(this.#primary, userIds, names);
+      return names;
+    }
     for (const id of userIds) {
       const name = this.#names.get(id);
       if (name !== undefined) names.set(id, name);
@@ -30,7 +39,7 @@ export class DisplayNames {
     return names;
   }
 
-  async #read(database: Queryable, unknown: string[], names: Map<string, string>): Promise<void> {
+  async #read(database: Queryable, unknown: readonly string[], names: Map<string, string>): Promise<void> {
     const forgotten = this.#forgotten;
     const { rows } = await database.query<{ id: string; displayName: string }>(NAMES, [unknown]);
     for (const { id, displayName } of rows) {

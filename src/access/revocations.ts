@@ -1,3 +1,4 @@
+import type { FeedState } from '../changes/change-feed.js';
 import type { Queryable } from '../postgres/database.js';
 
 /** $1 seconds. */
@@ -7,6 +8,12 @@ UNION ALL
 SELECT id FROM users WHERE erased_at > now() - $1 * interval '1 second'
 UNION ALL
 SELECT id FROM service_accounts WHERE revoked_at > now() - $1 * interval '1 second'`;
+const ARE_REVOKED = `
+SELECT FROM sessions WHERE id = ANY ($1) AND revoked_at IS NOT NULL
+UNION ALL
+SELECT FROM users WHERE id = ANY ($1) AND erased_at IS NOT NULL
+UNION ALL
+SELECT FROM service_accounts WHERE id = ANY ($1) AND revoked_at IS NOT NULL`;
 
 /**
  * The sessions and service accounts that were revoked recently, and the users who were erased, each kept until the last access token that names it has
@@ -14,22 +21,33 @@ SELECT id FROM service_accounts WHERE revoked_at > now() - $1 * interval '1 seco
  */
 export class Revocations {
   readonly #lifetime: number;
+  readonly #database: Queryable;
+  readonly #feed: FeedState;
   /** Id → when it may be forgotten, on the clock of `performance.now()`, oldest first. */
   readonly #until = new Map<string, number>();
 
   /** @param lifetime of an access token, in seconds */
-  constructor(lifetime: number) {
+  constructor(lifetime: number, database: Queryable, feed: FeedState) {
     this.#lifetime = lifetime;
+    this.#database = database;
+    this.#feed = feed;
   }
 
   /** Reads what was revoked recently: at the start, and after changes may have been missed. */
-  async load(database: Queryable): Promise<void> {
-    const { rows } = await database.query<{ id: string }>(REVOKED, [this.#lifetime]);
+  async load(): Promise<void> {
+    const { rows } = await this.#database.query<{ id: string }>(REVOKED, [this.#lifetime]);
     for (const { id } of rows) this.remember(id);
   }
 
-  has(id: string): boolean {
-    return this.#until.has(id);
+  /**
+   * Whether one of these was revoked. PostgreSQL is asked only while revocations by other instances may not have been heard.
+   * @throws what PostgreSQL fails with
+   */
+  async hasAny(ids: readonly string[]): Promise<boolean> {
+    if (ids.some((id) => this.#until.has(id))) return true;
+    if (this.#feed.isCurrent) return false;
+    const { rowCount } = await this.#database.query(ARE_REVOKED, [ids]);
+    return rowCount !== 0;
   }
 
   /** Takes note of a session or service account that this or another instance has revoked, or of a user it has erased. */

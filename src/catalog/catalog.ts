@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Action } from '../../schemas/action.js';
 import { type AdminAct, audit } from '../audit.js';
 import { announce, type Change } from '../changes/change.js';
+import type { FeedState } from '../changes/change-feed.js';
 import { newId } from '../ids.js';
 import { addJob } from '../jobs/job.js';
 import { PURGE } from '../jobs/purge.js';
@@ -32,6 +33,7 @@ export type { LeaderboardDefinition } from './leaderboard-rows.js';
 export class Catalog {
   readonly #pool: pg.Pool;
   readonly #writer: string;
+  readonly #feed: FeedState;
   readonly #tokenLifetime: number;
   readonly #leaderboards: DefinitionCache<LeaderboardDefinition>;
   readonly #actions: DefinitionCache<Action>;
@@ -43,20 +45,32 @@ export class Catalog {
   /**
    * @param writer names this instance in what it announces to the others
    * @param tokenLifetime of action tokens, in seconds
+   * @param feed says whether `follow` was told every change; while it was not, definitions are read at each use
    */
-  constructor(pool: pg.Pool, writer: string, tokenLifetime = Number.POSITIVE_INFINITY) {
+  constructor(
+    pool: pg.Pool,
+    writer: string,
+    tokenLifetime = Number.POSITIVE_INFINITY,
+    feed: FeedState = { isCurrent: true },
+  ) {
     this.#pool = pool;
     this.#writer = writer;
+    this.#feed = feed;
     this.#tokenLifetime = tokenLifetime;
-    this.#leaderboards = definitionCache((id) => readLeaderboard(pool, id));
+    this.#leaderboards = definitionCache(
+      (id) => readLeaderboard(pool, id),
+      (old, definition) => {
+        if (old.season !== definition?.season) this.#doubt(old);
+      },
+    );
     this.#actions = definitionCache((id) => readAction(pool, id));
   }
 
   /** @throws Problem `not-found` */
   async leaderboard(id: string): Promise<LeaderboardDefinition> {
-    const known = await this.#leaderboards.fetch(id);
-    if (!known?.definition) throw noSuchLeaderboard(id);
-    return known.definition;
+    const definition = await this.#definition(this.#leaderboards, id);
+    if (definition === null) throw noSuchLeaderboard(id);
+    return definition;
   }
 
   /** Leaderboards that are not hidden, by id, behind the given one. */
@@ -65,13 +79,13 @@ export class Catalog {
   }
 
   /** An action, or null if there is none. */
-  async action(id: string): Promise<Action | null> {
-    return (await this.#actions.fetch(id))?.definition ?? null;
+  action(id: string): Promise<Action | null> {
+    return this.#definition(this.#actions, id);
   }
 
   /** All actions, by id. */
   async actions(): Promise<Action[]> {
-    const reading = this.#allActions ?? readActions(this.#pool);
+    const reading = (this.#feed.isCurrent ? this.#allActions : null) ?? readActions(this.#pool);
     this.#allActions = reading;
     try {
       return await reading;
@@ -86,9 +100,9 @@ export class Catalog {
     const action = await this.action(actionId);
     if (action === null) return null;
     const { cooldownMs = null, dailyLimit = null, leaderboards } = action;
-    const known = await Promise.all(leaderboards.map((id) => this.#leaderboards.fetch(id)));
+    const known = await Promise.all(leaderboards.map((id) => this.#definition(this.#leaderboards, id)));
     const boards = known.flatMap((board) => {
-      const { id = '', maxPointsPerMinute } = board?.definition ?? {};
+      const { id = '', maxPointsPerMinute } = board ?? {};
       return maxPointsPerMinute === undefined ? [] : [{ id, maxPointsPerMinute }];
     });
     return cooldownMs === null && dailyLimit === null && boards.length === 0
@@ -116,7 +130,7 @@ export class Catalog {
   /** Changes may have been missed: everything is read again. `checkRemovals` must follow. */
   forgetAll(): void {
     for (const { definition } of this.#leaderboards.values())
-      if (definition !== null) this.#unchecked.set(definition.id, definition.season);
+      if (definition !== null) this.#doubt(definition);
     this.#leaderboards.clear();
     this.#actions.clear();
     this.#allActions = null;
@@ -129,9 +143,18 @@ export class Catalog {
     try {
       for (const id of await findRemoved(this.#pool, seasons)) this.#removed(id);
     } catch (error) {
-      for (const [id, season] of seasons) this.#unchecked.set(id, season);
+      for (const [id, season] of seasons) this.#doubt({ id, season });
       throw error;
     }
+  }
+
+  /** The leaderboard may have been deleted, and its deletion not been heard. */
+  #doubt({ id, season }: Pick<LeaderboardDefinition, 'id' | 'season'>): void {
+    this.#unchecked.set(id, Math.min(season, this.#unchecked.get(id) ?? season));
+  }
+
+  async #definition<T>(cache: DefinitionCache<T>, id: string): Promise<T | null> {
+    return (await cache.fetch(id, { forceRefresh: !this.#feed.isCurrent }))?.definition ?? null;
   }
 
   #removed(leaderboardId: string): void {

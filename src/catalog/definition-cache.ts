@@ -14,9 +14,17 @@ interface Known<T> {
  */
 export type DefinitionCache<T> = LRUCache<string, Known<T>>;
 
-export const definitionCache = <T>(read: (id: string) => Promise<T | null>): DefinitionCache<T> =>
+/** @param onReplaced a definition that was kept was read again: what it was, and what it is */
+export const definitionCache = <T>(
+  read: (id: string) => Promise<T | null>,
+  onReplaced?: (old: T, definition: T | null) => void,
+): DefinitionCache<T> =>
   new LRUCache<string, Known<T>>({
     max: KEPT,
     ignoreFetchAbort: true,
-    fetchMethod: async (id) => ({ definition: await read(id) }),
+    fetchMethod: async (id, kept) => {
+      const definition = await read(id);
+      if (kept?.definition) onReplaced?.(kept.definition, definition);
+      return { definition };
+    },
   });

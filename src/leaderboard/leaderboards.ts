@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import type { Entry as EntryBody, Leaderboard } from '../../schemas/leaderboard.js';
 import type { DisplayNames } from '../access/display-names.js';
 import { type BoardKey, boardKey } from '../board-key.js';
+import type { FeedState } from '../changes/change-feed.js';
 import type { UnappliedChanges } from '../changes/unapplied-changes.js';
 import { isNotFound } from '../errors.js';
 import type { Queryable } from '../postgres/database.js';
@@ -37,6 +38,8 @@ interface LeaderboardsOptions {
   /** The users whom this process knows to be erased. */
   readonly erased: Tombstones;
   readonly unapplied: UnappliedChanges;
+  /** Says whether projections have every change of the other instances. While they have not, PostgreSQL is read. */
+  readonly feed: FeedState;
   readonly onError: (error: unknown) => void;
 }
 
@@ -72,7 +75,8 @@ export class Leaderboards {
       );
       const { sort } = projection.board;
       for (const [n, [index, change]] of ofBoard.entries()) {
-        if (applied === null) unranked.push({ index, change: { ...change, sort } });
+        if (applied === null || !this.#options.feed.isCurrent)
+          unranked.push({ index, change: { ...change, sort } });
         else ranks[index] = applied[n] ?? UNKNOWN_RANKS;
       }
     });
@@ -126,15 +130,13 @@ export class Leaderboards {
 
   /** How many entries each of these boards has. */
   async totals(boards: readonly BoardKey[]): Promise<number[]> {
+    const { boards: open, feed } = this.#options;
     const totals = await Promise.all(
       boards.map((board) =>
-        this.#options.boards
-          .peek(board)
-          ?.page(1)
-          .then(
-            ({ total }) => total,
-            () => undefined,
-          ),
+        (feed.isCurrent ? open.peek(board) : undefined)?.page(1).then(
+          ({ total }) => total,
+          () => undefined,
+        ),
       ),
     );
     const cold = boards.filter((_, i) => totals[i] === undefined);
@@ -173,6 +175,7 @@ export class Leaderboards {
   async #read<T>(board: BoardKey, read: (reader: BoardReader) => Promise<T>): Promise<T> {
     const { sort } = await this.#options.catalog.leaderboard(board.leaderboard);
     const { projection, truth } = this.#options.boards.use({ key: board, sort });
+    if (!this.#options.feed.isCurrent) return await read(truth);
     try {
       return await read(projection);
     } catch (error) {

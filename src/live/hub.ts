@@ -1,13 +1,21 @@
 import type { ServerResponse } from 'node:http';
+import pLimit from 'p-limit';
 import type { BoardKey } from '../board-key.js';
+import type { FeedState } from '../changes/change-feed.js';
 import { Loop } from '../loop.js';
 import type { BoardSource } from './board-source.js';
 import { type ConnectionSlot, ConnectionSlots } from './connection-slots.js';
 import { LiveBoard, type View } from './live-board.js';
 import { eachStream, Stream, type StreamEnd } from './stream.js';
 
+/** How often the boards are read while nobody may say that they have changed, in milliseconds. */
+const POLL_EVERY_MS = 1_000;
+const POLLED_AT_ONCE = 2;
+
 export interface HubOptions {
   readonly source: BoardSource;
+  /** Says whether `boardChanged` is called for every change. While it is not, boards are read once a second. */
+  readonly feed: FeedState;
   /** At most one `leaderboard` event a stream in this time. */
   readonly flushIntervalMs: number;
   readonly pingIntervalMs: number;
@@ -36,6 +44,7 @@ export class Hub {
   readonly #boards = new Map<string, LiveBoard>();
   readonly #streams = new Set<Stream>();
   readonly #pings: Loop;
+  readonly #polls: Loop;
   #closed = false;
 
   constructor(options: HubOptions) {
@@ -44,6 +53,7 @@ export class Hub {
     const { pingIntervalMs: everyMs, onError } = options;
     const ping = () => eachStream(this.#streams, (stream) => stream.ping());
     this.#pings = new Loop(ping, { everyMs, onError }).start();
+    this.#polls = new Loop(() => this.#poll(), { everyMs: POLL_EVERY_MS, onError }).start();
   }
 
   /** Streams that are open or about to be. */
@@ -96,7 +106,14 @@ export class Hub {
   close(): void {
     this.#closed = true;
     void this.#pings.stop();
+    void this.#polls.stop();
     for (const stream of this.#streams) stream.close();
+  }
+
+  /** The next boards are read when these are shown, so that however many there are, PostgreSQL has few to read at a time. */
+  async #poll(): Promise<void> {
+    if (this.#options.feed.isCurrent) return;
+    await pLimit(POLLED_AT_ONCE).map([...this.#boards.values()], (board) => board.shown());
   }
 
   #watch(key: BoardKey): LiveBoard {

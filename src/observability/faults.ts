@@ -17,12 +17,19 @@ type Log = (line: FaultLine, event: FaultEvent) => void;
 export class Faults {
   readonly #log: Log;
   readonly #floods = new Map<FaultEvent, Flood>();
+  readonly #databaseListeners: ((error: unknown) => void)[] = [];
 
   constructor(log: Log) {
     this.#log = log;
   }
 
+  /** Called with each fault of the database. */
+  onDatabaseFault(listener: (error: unknown) => void): void {
+    this.#databaseListeners.push(listener);
+  }
+
   database(error: unknown, doing: string): void {
+    for (const listener of this.#databaseListeners) listener(error);
     this.#flood('Database error').add(error, doing);
   }
 

@@ -7,9 +7,10 @@ const GOOD_FOR_MS = 1_000;
 export class HealthCheck {
   readonly #ask: () => Promise<boolean>;
   readonly #onError: (error: unknown) => void;
+  #isReported = false;
   #answer: Promise<boolean> | undefined;
 
-  /** @param ask may throw: that counts as a no, and is reported to `onError` */
+  /** @param ask may throw: that counts as a no, and is reported to `onError`, once until the check passes again */
   constructor(ask: () => Promise<boolean>, onError: (error: unknown) => void) {
     this.#ask = ask;
     this.#onError = onError;
@@ -26,9 +27,13 @@ export class HealthCheck {
 
   async #run(): Promise<boolean> {
     try {
-      return await withDeadline(this.#ask(), TIME_LIMIT_MS, `There was no answer within ${TIME_LIMIT_MS} ms`);
+      const late = `There was no answer within ${TIME_LIMIT_MS} ms`;
+      const passes = await withDeadline(this.#ask(), TIME_LIMIT_MS, late);
+      this.#isReported = false;
+      return passes;
     } catch (error) {
-      this.#onError(error);
+      if (!this.#isReported) this.#onError(error);
+      this.#isReported = true;
       return false;
     }
   }

@@ -7,6 +7,7 @@ export const SQLSTATE = {
   deadlockDetected: '40P01',
   insufficientPrivilege: '42501',
   diskFull: '53100',
+  readOnly: '25006',
   lockNotAvailable: '55P03',
   queryCanceled: '57014',
 } as const;

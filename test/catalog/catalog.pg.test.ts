@@ -55,7 +55,15 @@ async function open(t: Test) {
 async function openOther(t: Test, databaseUrl: string) {
   const { counting, counts } = openCountingPool(t, databaseUrl);
   const catalog = new Catalog(counting, 'there');
-  const feed = new ChangeFeed(databaseUrl, (error) => t.fail(String(error)));
+  const fail = (error: unknown) => t.fail(String(error));
+  const feed = new ChangeFeed({
+    databaseUrl,
+    instance: 'there',
+    database: openPool(t, databaseUrl),
+    onError: fail,
+    onLost: fail,
+    onBack: () => {},
+  });
   feed.listen({ onChange: (change) => catalog.follow(change), onResync: () => catalog.forgetAll() });
   await feed.start();
   t.teardown(() => feed.close());

@@ -1,33 +1,49 @@
+import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { announce, type Change } from '../../src/changes/change.js';
 import { ChangeFeed } from '../../src/changes/change-feed.js';
+import type { Queryable } from '../../src/postgres/database.js';
+import { PostgresProxy } from '../faults/proxy.js';
 import { buildTestDatabase } from '../helper.js';
+import { openPool } from '../ledger/game-server.js';
 
 const CONNECTIONS =
   "SELECT pid FROM pg_stat_activity WHERE application_name = 'scoreboard-api changes' AND datname = current_database()";
 
-async function openFeed(t: Test) {
+/** @param listenUrl where it listens: directly, or through something on the way */
+async function openFeed(t: Test, listenUrl = (url: string) => url) {
   const url = await buildTestDatabase(t);
   const client = new pg.Client(url);
   client.on('error', () => {});
   await client.connect();
   t.teardown(() => client.end());
   const heard: Change[] = [];
-  const errors: unknown[] = [];
+  const faults: unknown[] = [];
+  const losses: unknown[] = [];
   const events = new EventEmitter();
-  const feed = new ChangeFeed(url, (error) => {
-    errors.push(error);
-    events.emit('fault');
-  });
+  const settings = {
+    databaseUrl: listenUrl(url),
+    instance: randomUUID(),
+    database: openPool(t, url),
+    onError: (error: unknown) => faults.push(error),
+    onLost: (reason: unknown) => {
+      losses.push(reason);
+      events.emit('lost');
+    },
+    onBack: () => events.emit('back'),
+  };
+  const feed = new ChangeFeed(settings);
   t.teardown(() => feed.close());
   feed.listen({
     onChange: (change) => {
       heard.push(change);
       events.emit('change');
     },
-    onResync: () => events.emit('resync'),
+    onResync: async () => {
+      events.emit('resync');
+    },
   });
   await feed.start();
   /** Announces a change, and waits until the feed has heard it. */
@@ -37,7 +53,7 @@ async function openFeed(t: Test) {
   };
   const cut = () => client.query(`SELECT pg_terminate_backend(pid) FROM (${CONNECTIONS}) connections`);
   const connections = async () => (await client.query(CONNECTIONS)).rowCount;
-  return { url, client, feed, heard, errors, events, tell, cut, connections };
+  return { url, client, settings, feed, heard, faults, losses, events, tell, cut, connections };
 }
 
 /** Whether anybody may connect to a database can only be said from another one. */
@@ -70,16 +86,16 @@ t.test('what commits is heard in order, what is rolled back is not', async (t) =
 });
 
 t.test('what somebody else says on the channel is reported and does no harm', async (t) => {
-  const { client, heard, errors, tell } = await openFeed(t);
+  const { client, heard, faults, tell } = await openFeed(t);
   await client.query("NOTIFY scoreboard_changes, 'hello'");
   await client.query('NOTIFY scoreboard_changes');
   await tell(erased('usr_1'));
   t.same(heard, [erased('usr_1')]);
-  t.equal(errors.length, 2);
+  t.equal(faults.length, 2);
 });
 
 t.test('a connection that is cut comes back, says so, and hears again', async (t) => {
-  const { heard, errors, events, tell, cut, connections } = await openFeed(t);
+  const { feed, heard, losses, events, tell, cut, connections } = await openFeed(t);
   for (const userId of ['usr_1', 'usr_2']) {
     const resync = once(events, 'resync');
     await cut();
@@ -87,36 +103,129 @@ t.test('a connection that is cut comes back, says so, and hears again', async (t
     await tell(erased(userId));
   }
   t.same(heard, [erased('usr_1'), erased('usr_2')]);
-  t.equal(errors.length, 2, 'each cut is reported once');
+  t.same(losses, [], 'nothing lasted that would have to be reported');
   t.equal(await connections(), 1);
+  t.ok(feed.isCurrent);
 });
 
-t.test('while the database is away it keeps trying', async (t) => {
-  const { url, errors, events, tell, cut } = await openFeed(t);
+t.test('while it cannot connect it is not current, keeps trying, and says both once', async (t) => {
+  const { url, feed, losses, events, tell, cut } = await openFeed(t);
+  t.ok(feed.isCurrent);
   await allowConnections(url, false);
+  const lost = once(events, 'lost');
   await cut();
-  while (errors.length < 3) await once(events, 'fault');
-  t.match(errors[1], { message: /not currently accepting connections/ });
-  const resync = once(events, 'resync');
+  await lost;
+  t.equal(feed.isCurrent, false);
+  t.match(losses, [{ message: /not currently accepting connections/ }]);
+  t.equal(await feed.becomesCurrent(), false, 'also a second later');
+  const back = once(events, 'back');
   await allowConnections(url, true);
-  await resync;
+  await back;
+  t.ok(feed.isCurrent);
   await tell(erased('usr_1'));
+  t.equal(losses.length, 1);
+});
+
+t.test('it is not current before everything that was missed is read again', async (t) => {
+  const { feed, losses, events, cut } = await openFeed(t);
+  let tries = 0;
+  const seen: boolean[] = [];
+  feed.listen({
+    async onResync() {
+      seen.push(feed.isCurrent);
+      if (++tries === 1) throw new Error('PostgreSQL is away');
+    },
+  });
+  const back = once(events, 'back');
+  await cut();
+  await back;
+  t.same(seen, [false, false]);
+  t.match(losses, [{ message: 'PostgreSQL is away' }]);
+  t.ok(feed.isCurrent);
+});
+
+t.test('a pooler that swallows LISTEN is found out, at the start and later', async (t) => {
+  const port = Number(new URL(await buildTestDatabase(t)).port);
+  const pooler = await PostgresProxy.open(t, port);
+  pooler.swallowsListen = true;
+  const { feed, losses, events, tell } = await openFeed(t, (url) => pooler.via(url));
+  if (losses.length === 0) await once(events, 'lost');
+  t.match(losses, [{ message: /has not heard it/ }]);
+  t.equal(feed.isCurrent, false);
+  for (const swallows of [false, true, false]) {
+    const turn = once(events, swallows ? 'lost' : 'back');
+    pooler.swallowsListen = swallows;
+    if (swallows) pooler.cut();
+    await turn;
+    t.equal(feed.isCurrent, !swallows);
+    if (!swallows) await tell(erased('usr_1'));
+  }
+  t.equal(losses.length, 2);
+});
+
+t.test(
+  'a connection that falls silent is doubted two seconds after the last proof, and replaced',
+  async (t) => {
+    const port = Number(new URL(await buildTestDatabase(t)).port);
+    const nat = await PostgresProxy.open(t, port);
+    const { feed, losses, events } = await openFeed(t, (url) => nat.via(url));
+    const lost = once(events, 'lost');
+    nat.freeze();
+    await lost;
+    t.equal(feed.isCurrent, false);
+    t.ok(performance.now() - feed.provenAt > 2_000);
+    t.equal(losses.length, 1);
+    nat.thaw();
+    await once(events, 'back');
+  },
+);
+
+t.test('whoever waits for what is committed by now is told when it was heard', async (t) => {
+  const { client, feed, heard } = await openFeed(t);
+  for (let n = 1; n <= 20; n++) {
+    await announce(client, erased(`usr_${n}`));
+    await feed.heardAll();
+    t.equal(heard.length, n);
+  }
+});
+
+t.test('heartbeats are one a second, and other instances do not get them', async (t) => {
+  const { client, settings, feed } = await openFeed(t);
+  const received: unknown[] = [];
+  let beats = 0;
+  const database: Queryable = {
+    query: (text, values) => {
+      beats++;
+      return settings.database.query(text, values);
+    },
+  };
+  const onError = (error: unknown) => received.push(error);
+  const other = new ChangeFeed({ ...settings, database, instance: randomUUID(), onError });
+  await other.start();
+  t.teardown(() => other.close());
+  const start = performance.now();
+  beats = 0;
+  await client.query('SELECT pg_sleep(3)');
+  const seconds = (performance.now() - start) / 1000;
+  t.ok(beats <= seconds / 0.8 + 1, `${beats} in ${seconds.toFixed(1)} s`);
+  t.same(received, []);
+  t.ok(feed.isCurrent && other.isCurrent);
 });
 
 t.test('after the end it neither hears nor comes back', async (t) => {
-  const { client, feed, heard, errors, connections } = await openFeed(t);
+  const { client, feed, heard, faults, losses, connections } = await openFeed(t);
   await feed.close();
   await announce(client, erased('usr_1'));
   while ((await connections()) !== 0);
-  t.same(heard, []);
-  t.same(errors, []);
+  t.same([heard, faults, losses], [[], [], []]);
 });
 
 t.test('it ends while it tries to come back', async (t) => {
-  const { url, client, feed, errors, events, cut, connections } = await openFeed(t);
+  const { url, client, feed, events, cut, connections } = await openFeed(t);
   await allowConnections(url, false);
+  const lost = once(events, 'lost');
   await cut();
-  while (errors.length < 2) await once(events, 'fault');
+  await lost;
   await feed.close();
   await allowConnections(url, true);
   await client.query('SELECT pg_sleep(0.5)');
@@ -124,10 +233,11 @@ t.test('it ends while it tries to come back', async (t) => {
 });
 
 t.test('a start that fails leaves no connection', async (t) => {
-  const { url, connections } = await openFeed(t);
+  const { url, settings, connections } = await openFeed(t);
   const wrong = new URL(url);
   wrong.password = 'wrong';
-  const other = new ChangeFeed(wrong.href, () => t.fail('it is thrown, not reported'));
+  const other = new ChangeFeed({ ...settings, databaseUrl: wrong.href });
+  t.teardown(() => other.close());
   await t.rejects(other.start(), { code: '28P01' });
   t.equal(await connections(), 1);
 });

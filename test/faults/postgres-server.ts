@@ -20,8 +20,13 @@ export class PostgresServer {
     this.#settings = settings;
   }
 
-  static async start(t: Test): Promise<PostgresServer> {
-    const server = PostgresServer.#on(t, mkdtempSync(join(tmpdir(), 'scoreboard-postgres-')), {});
+  /** @param where its folder is made */
+  static async start(
+    t: Test,
+    settings: Record<string, string> = {},
+    where = tmpdir(),
+  ): Promise<PostgresServer> {
+    const server = PostgresServer.#on(t, mkdtempSync(join(where, 'scoreboard-postgres-')), settings);
     await server.start();
     return server;
   }

@@ -23,6 +23,8 @@ export class PostgresProxy {
   target: number | null;
   readonly port: number;
   readonly #sockets: Set<Socket>;
+  /** Answers LISTEN like a pooler in transaction mode: without an error, and without doing it for this client. */
+  swallowsListen = false;
   #frozen = false;
   /** A text in the messages that faults apply to. */
   readonly #message: string;
@@ -90,7 +92,11 @@ export class PostgresProxy {
       if (this.#frozen) return;
       if (fault === undefined && chunk.includes(this.#message)) fault = this.faults.shift();
       if (fault === 'cut before') return cut();
-      server.write(chunk);
+      // The rest of the line becomes a comment, which PostgreSQL takes for an empty query.
+      server.write(
+        this.swallowsListen ? chunk.toString('latin1').replace('LISTEN', '--STEN') : chunk,
+        'latin1',
+      );
     });
     server.on('data', (chunk) => {
       if (this.#frozen) return;

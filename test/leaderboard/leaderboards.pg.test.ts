@@ -44,6 +44,7 @@ async function openBoards(t: Test) {
     database: pool,
     erased,
     unapplied,
+    feed: { isCurrent: true },
     onError,
   });
   t.teardown(() => {

@@ -224,6 +224,31 @@ t.test(
   },
 );
 
+t.test('while changes may not be heard the boards are read once a second, few at a time', async (t) => {
+  const source = sourceWith(3);
+  let reading = 0;
+  let most = 0;
+  source.latency = async () => {
+    most = Math.max(most, ++reading);
+    await sleep(5);
+    reading--;
+  };
+  const feed = { isCurrent: true };
+  const { url } = await startLiveServer(t, { source, feed });
+  const watchers = Array.from({ length: 8 }, (_, n) => new Watcher(t, `${url}/board-${n}`));
+  for (const watcher of watchers) await watcher.next();
+  source.score('usr_1', 2000);
+  most = 0;
+  feed.isCurrent = false;
+  for (const watcher of watchers) t.equal((await watcher.next()).data.items[0]?.score, 2000);
+  t.ok(most <= 2, `${most} at a time`);
+  feed.isCurrent = true;
+  source.score('usr_1', 3000);
+  const { length } = source.limitsAsked;
+  await sleep(1_500);
+  t.ok(source.limitsAsked.length - length <= 8, 'at most the round that had begun');
+});
+
 t.test('a new epoch may count its versions from the start', async (t) => {
   const reality = sourceWith(3);
   let epoch = 'e1';

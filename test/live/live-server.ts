@@ -112,6 +112,7 @@ export async function startLiveServer(
   const errors: unknown[] = [];
   const endWatchers = new Set<() => void>();
   const hub = new Hub({
+    feed: { isCurrent: true },
     flushIntervalMs: 20,
     pingIntervalMs: 60_000,
     stallTimeoutMs: 60_000,

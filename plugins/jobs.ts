@@ -7,6 +7,7 @@ import { addStandingJob } from '../src/jobs/job.js';
 import { PURGE, purge } from '../src/jobs/purge.js';
 import { JOB_CONNECTIONS, JOB_STATES, JobRunner } from '../src/jobs/runner.js';
 import { purgeTokens } from '../src/ledger/purge-tokens.js';
+import type { Queryable } from '../src/postgres/database.js';
 import { isDatabaseError } from '../src/postgres/errors.js';
 
 declare module 'fastify' {
@@ -20,7 +21,9 @@ export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const url = config.DATABASE_DIRECT_URL ?? config.DATABASE_URL;
     const pool = app.openPool('jobs', { url, viaPooler: false, max: JOB_CONNECTIONS });
-    const jobs = [purge([purgeTokens, purgeSessions, purgeScores]), eraseUser];
+    const { removeBoards } = app;
+    const purgeBoards = (client: Queryable, limit: number) => purgeScores(client, limit, removeBoards);
+    const jobs = [purge([purgeTokens, purgeSessions, purgeBoards]), eraseUser];
     const runner = new JobRunner({
       pool,
       jobs,
@@ -44,5 +47,5 @@ export default fp<{ config: AppConfig }>(
       for (const { job, state, count } of counts) gauge.set({ name: job, state }, count);
     });
   },
-  { name: 'jobs', dependencies: ['draining', 'db', 'metrics'], fastify: '5.x' },
+  { name: 'jobs', dependencies: ['draining', 'db', 'leaderboard', 'metrics'], fastify: '5.x' },
 );

@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin';
 import { DisplayNames } from '../src/access/display-names.js';
+import type { BoardKey } from '../src/board-key.js';
 import { UnappliedChanges } from '../src/changes/unapplied-changes.js';
 import type { AppConfig } from '../src/config.js';
 import { Leaderboards } from '../src/leaderboard/leaderboards.js';
@@ -20,6 +21,8 @@ declare module 'fastify' {
     /** Whether Redis answers, and has every board that is in use. */
     redisCheck(): Promise<'ok' | 'error' | 'disabled'>;
     userChanges: UserChanges;
+    /** Removes deleted boards from Redis. False if Redis does not answer. */
+    removeBoards(boards: readonly BoardKey[]): Promise<boolean>;
   }
 }
 
@@ -40,6 +43,10 @@ export default fp<{ config: AppConfig }>(
         reconciler: new Reconciler(database, redis),
         erased,
         syncIntervalMs: config.REDIS_SYNC_INTERVAL,
+        find: (board) => {
+          const projection = boards.peek(board);
+          return projection instanceof RedisProjection ? projection : undefined;
+        },
         open: () => boards.projections().filter((projection) => projection instanceof RedisProjection),
         reload: (board) => boards.reload(board),
         reloadAll: () => boards.reloadAll(),
@@ -112,6 +119,15 @@ export default fp<{ config: AppConfig }>(
       new UserChanges({ users: app.users, revocations: app.revocations, leaderboards }),
     );
     app.decorate('boards', boards);
+    app.decorate('removeBoards', async (deleted: readonly BoardKey[]) => {
+      try {
+        await redis?.remove(deleted);
+        return true;
+      } catch (error) {
+        app.faults.redis(error, 'removing a deleted board');
+        return false;
+      }
+    });
     app.decorate('redisCheck', async () =>
       redisCheck === null ? 'disabled' : (await redisCheck.passes()) ? 'ok' : 'error',
     );

@@ -14,7 +14,7 @@ export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     await app.register(FastifySSEPlugin, { retryDelay: false });
     const hub = new Hub({
-      source: app.leaderboards,
+      source: app.leaderboards.live,
       feed: app.changes,
       flushIntervalMs: config.SSE_FLUSH_INTERVAL_MS,
       pingIntervalMs: config.SSE_PING_INTERVAL,

@@ -87,11 +87,54 @@ const COMMON: RedisOptions = {
   appenddirname: 'appendonlydir',
 };
 
+const CLUSTER_NODE: RedisOptions = {
+  'cluster-enabled': 'yes',
+  'cluster-node-timeout': '2000',
+  'cluster-require-full-coverage': 'no',
+};
+
 export interface RedisCluster {
   /** Each has a third of the slots; there are no replicas. */
   readonly nodes: readonly RedisServer[];
   /** As REDIS_URL takes it with REDIS_MODE=cluster. */
   readonly url: string;
+}
+
+/** A replica of each node of the cluster, which follows it. */
+export async function addReplicas(t: Test, { nodes }: RedisCluster): Promise<RedisServer[]> {
+  return await Promise.all(
+    nodes.map(async (node) => {
+      const busPort = await freePort();
+      const replica = await RedisServer.start(t, { ...CLUSTER_NODE, 'cluster-port': String(busPort) });
+      const [master, client] = [new Redis(node.url), new Redis(replica.url)];
+      try {
+        const id = String(await master.cluster('MYID'));
+        await master.call('CLUSTER', 'MEET', '127.0.0.1', replica.port, busPort);
+        await untilDone(async () => {
+          await client.call('CLUSTER', 'REPLICATE', id);
+        });
+        await untilDone(async () => {
+          if (!String(await client.info('replication')).includes('master_link_status:up'))
+            throw new Error('The replica does not follow its master');
+        });
+      } finally {
+        master.disconnect();
+        client.disconnect();
+      }
+      return replica;
+    }),
+  );
+}
+
+/** Tries until it is done, as long as forming a cluster may take. */
+async function untilDone(work: () => Promise<void>): Promise<void> {
+  for (const deadline = performance.now() + FORMED_WITHIN_MS; ; await delay(50)) {
+    try {
+      return await work();
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+    }
+  }
 }
 
 /** The service's own client, connected; it goes with the test. */
@@ -113,10 +156,8 @@ export async function startRedisCluster(t: Test, options: RedisOptions = {}): Pr
   const nodes = await Promise.all(
     busPorts.map((busPort) =>
       RedisServer.start(t, {
-        'cluster-enabled': 'yes',
+        ...CLUSTER_NODE,
         'cluster-port': String(busPort),
-        'cluster-node-timeout': '2000',
-        'cluster-require-full-coverage': 'no',
         ...options,
       }),
     ),

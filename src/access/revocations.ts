@@ -1,5 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { FeedState } from '../changes/change-feed.js';
+import { Backoff } from '../loop.js';
 import type { Queryable } from '../postgres/database.js';
+import { isDatabaseUnavailable } from '../postgres/errors.js';
+
+/** How long a caller is let wait for a PostgreSQL that is away for a moment, in milliseconds: scores wait for it too. */
+const PATIENCE_MS = 3_000;
 
 /** $1 seconds. */
 const REVOKED = `
@@ -45,9 +51,20 @@ export class Revocations {
    */
   async hasAny(ids: readonly string[]): Promise<boolean> {
     if (ids.some((id) => this.#until.has(id))) return true;
-    if (this.#feed.isCurrent) return false;
-    const { rowCount } = await this.#database.query(ARE_REVOKED, [ids]);
-    return rowCount !== 0;
+    const backoff = new Backoff();
+    for (
+      const giveUpAt = performance.now() + PATIENCE_MS;
+      !this.#feed.isCurrent;
+      await delay(backoff.next())
+    ) {
+      try {
+        const { rowCount } = await this.#database.query(ARE_REVOKED, [ids]);
+        return rowCount !== 0;
+      } catch (error) {
+        if (!isDatabaseUnavailable(error) || performance.now() > giveUpAt) throw error;
+      }
+    }
+    return ids.some((id) => this.#until.has(id));
   }
 
   /** Takes note of a session or service account that this or another instance has revoked, or of a user it has erased. */

@@ -35,6 +35,15 @@ export interface FeedState {
   readonly isCurrent: boolean;
 }
 
+/** Tells also when all is heard that was committed by a time. */
+export interface Feed extends FeedState {
+  /**
+   * @param by on the clock of `performance.now()`; not in the future
+   * @throws Error that says why, if it takes longer than two seconds
+   */
+  heardAll(by?: number): Promise<void>;
+}
+
 interface ChangeFeedOptions {
   readonly databaseUrl: string;
   /** Names this instance among all. */
@@ -55,7 +64,7 @@ interface ChangeFeedOptions {
  * off. So the feed sends itself heartbeats through PostgreSQL, on a channel of its own. Notifications arrive in the order of
  * the commits: a heartbeat that has come back proves that everything was heard that had been committed when it was sent.
  */
-export class ChangeFeed implements FeedState {
+export class ChangeFeed implements Feed {
   readonly #options: ChangeFeedOptions;
   readonly #ownChannel: string;
   readonly #listeners: ChangeListener[] = [];
@@ -66,7 +75,7 @@ export class ChangeFeed implements FeedState {
   #client: pg.Client | undefined;
   /** Whether nothing was missed since the listeners have read everything. */
   #isWhole = true;
-  /** When the last heartbeat that has come back was sent, on the clock of `performance.now()`. */
+  /** When the last heartbeat that proved something was sent. */
   #provenAt = Number.NEGATIVE_INFINITY;
   #beat = 0;
   #onEcho: (() => void) | undefined;
@@ -90,12 +99,12 @@ export class ChangeFeed implements FeedState {
   }
 
   get isCurrent(): boolean {
-    return this.#isWhole && this.provenAt >= performance.now() - PROOF_LASTS_MS;
+    return this.#provenAt >= performance.now() - PROOF_LASTS_MS;
   }
 
   /** Everything that had been committed at this time, on the clock of `performance.now()`, has been heard. */
   get provenAt(): number {
-    return this.#client === undefined ? Number.NEGATIVE_INFINITY : this.#provenAt;
+    return this.#provenAt;
   }
 
   listen(listener: ChangeListener): void {
@@ -113,12 +122,11 @@ export class ChangeFeed implements FeedState {
   }
 
   /**
-   * Resolves once everything that is committed by now has been heard.
+   * Resolves once everything that was committed by then has been heard.
    * @throws Error that says why, if it takes longer than a proof lasts
    */
-  async heardAll(): Promise<void> {
-    const now = performance.now();
-    await this.#until(() => this.isCurrent && this.provenAt >= now, PROOF_LASTS_MS);
+  async heardAll(by = performance.now()): Promise<void> {
+    await this.#until(() => this.isCurrent && this.provenAt >= by, PROOF_LASTS_MS);
   }
 
   /** Whether it is current now, or is within a second: a process that was held up has not read yet what has come. */
@@ -162,15 +170,15 @@ export class ChangeFeed implements FeedState {
     const sentAt = performance.now();
     await this.#sendBeat(client);
     if (this.#client !== client) throw this.#reason;
-    this.#provenAt = sentAt;
-    // A process that was held up reads first what has come meanwhile.
-    this.#expiry ??= setTimeout(() => setImmediate(() => this.#reportLoss()), PROOF_LASTS_MS).unref();
-    this.#expiry.refresh();
     if (!this.#isWhole) {
       await Promise.all(this.#listeners.map((listener) => listener.onResync?.()));
       if (this.#client !== client) throw this.#reason;
       this.#isWhole = true;
     }
+    this.#provenAt = sentAt;
+    // A process that was held up reads first what has come meanwhile.
+    this.#expiry ??= setTimeout(() => setImmediate(() => this.#reportLoss()), PROOF_LASTS_MS).unref();
+    this.#expiry.refresh();
     for (const resolve of this.#onProof.splice(0)) resolve();
     if (!this.#isReported || !this.isCurrent) return;
     this.#isReported = false;

@@ -2,8 +2,9 @@ import pLimit from 'p-limit';
 import type { Entry as EntryBody, Leaderboard } from '../../schemas/leaderboard.js';
 import type { DisplayNames } from '../access/display-names.js';
 import { type BoardKey, boardKey } from '../board-key.js';
-import type { FeedState } from '../changes/change-feed.js';
+import type { Feed } from '../changes/change-feed.js';
 import type { UnappliedChanges } from '../changes/unapplied-changes.js';
+import { withDeadline } from '../deadline.js';
 import { isNotFound } from '../errors.js';
 import type { Queryable } from '../postgres/database.js';
 import type { BoardState, EntryState, UserRank } from './board-state.js';
@@ -16,13 +17,15 @@ import {
   type ScoredChange,
   type Sort,
 } from './entry.js';
-import type { OpenBoards } from './open-boards.js';
+import type { OpenBoard, OpenBoards } from './open-boards.js';
 import { countEntries, countRanks } from './postgres-boards.js';
 import { type Board, type BoardReader, NotReady, type Page, type Projection } from './projection.js';
 import type { Tombstones } from './tombstones.js';
 
 /** Boards of one change that are written to at a time. */
 const BOARDS_AT_ONCE = 32;
+/** Longer than it takes until a change of a writer that has died is applied by another instance. */
+const APPLIED_WITHIN_MS = 2_000;
 const UNKNOWN_RANKS: RankChange = { previousRank: null, rank: null };
 
 interface Definitions {
@@ -39,7 +42,7 @@ interface LeaderboardsOptions {
   readonly erased: Tombstones;
   readonly unapplied: UnappliedChanges;
   /** Says whether projections have every change of the other instances. While they have not, PostgreSQL is read. */
-  readonly feed: FeedState;
+  readonly feed: Feed;
   readonly onError: (error: unknown) => void;
 }
 
@@ -124,6 +127,21 @@ export class Leaderboards {
     return boardKey(id, season);
   }
 
+  /** Reads for streams: none shows less than an earlier one has shown. */
+  readonly live = {
+    page: async (board: BoardKey, limit: number): Promise<BoardState> =>
+      this.#state(board, await this.#readOn(board, (reader) => reader.page(limit))),
+    /** No display name is read. */
+    userRank: async (board: BoardKey, userId: string): Promise<UserRank> => {
+      const placement = await this.#readOn(board, (reader) => reader.placement(userId));
+      if (placement !== null) {
+        return { rank: placement.entry.rank, score: placement.entry.score, total: placement.total };
+      }
+      const { total } = await this.#readOn(board, (reader) => reader.page(1));
+      return { rank: null, score: null, total };
+    },
+  };
+
   async page(board: BoardKey, limit: number, after?: Entry): Promise<BoardState> {
     return this.#state(board, await this.#read(board, (reader) => reader.page(limit, after)));
   }
@@ -162,25 +180,60 @@ export class Leaderboards {
     return this.#state(board, await this.#read(board, (reader) => reader.many(userIds)));
   }
 
-  /** A user's own rank, for the live stream: no display name is read. */
-  async userRank(board: BoardKey, userId: string): Promise<UserRank> {
-    const placement = await this.#read(board, (reader) => reader.placement(userId));
-    if (placement !== null) {
-      return { rank: placement.entry.rank, score: placement.entry.score, total: placement.total };
-    }
-    const { total } = await this.#read(board, (reader) => reader.page(1));
-    return { rank: null, score: null, total };
+  async #read<T>(board: BoardKey, read: (reader: BoardReader) => Promise<T>): Promise<T> {
+    const open = await this.#use(board);
+    const found = await this.#readProjection(open, read);
+    return found === undefined ? await read(open.truth) : found.answer;
   }
 
-  async #read<T>(board: BoardKey, read: (reader: BoardReader) => Promise<T>): Promise<T> {
-    const { sort } = await this.#options.catalog.leaderboard(board.leaderboard);
-    const { projection, truth } = this.#options.boards.use({ key: board, sort });
-    if (!this.#options.feed.isCurrent) return await read(truth);
+  /**
+   * Reads what comes after an earlier answer. PostgreSQL may have shown a change that has not arrived at the projection yet, and
+   * their versions cannot be compared. So the projection answers again when it has all that was committed by then.
+   */
+  async #readOn<T>(board: BoardKey, read: (reader: BoardReader) => Promise<T>): Promise<T> {
+    const open = await this.#use(board);
+    const hasCaughtUp = !open.projection.isReady || (await this.#catchUp(open));
+    const found = hasCaughtUp ? await this.#readProjection(open, read) : undefined;
+    if (found !== undefined) return found.answer;
     try {
-      return await read(projection);
+      return await read(open.truth);
+    } finally {
+      open.shownUntil = performance.now();
+    }
+  }
+
+  /** False if that takes too long. */
+  async #catchUp(open: OpenBoard): Promise<boolean> {
+    const { feed, unapplied } = this.#options;
+    while (feed.isCurrent && open.caughtUpTo < open.shownUntil) {
+      const { shownUntil } = open;
+      try {
+        await feed.heardAll(shownUntil);
+        await withDeadline(unapplied.settled(), APPLIED_WITHIN_MS, 'Changes are not applied in time');
+      } catch {
+        return false;
+      }
+      open.caughtUpTo = Math.max(open.caughtUpTo, shownUntil);
+    }
+    return true;
+  }
+
+  async #use(board: BoardKey): Promise<OpenBoard> {
+    const { sort } = await this.#options.catalog.leaderboard(board.leaderboard);
+    return this.#options.boards.use({ key: board, sort });
+  }
+
+  /** Nothing if the projection cannot be read: PostgreSQL is to be read instead. */
+  async #readProjection<T>(
+    { projection }: OpenBoard,
+    read: (reader: BoardReader) => Promise<T>,
+  ): Promise<{ readonly answer: T } | undefined> {
+    if (!this.#options.feed.isCurrent) return undefined;
+    try {
+      return { answer: await read(projection) };
     } catch (error) {
       if (!(error instanceof NotReady)) this.#options.onError(error);
-      return await read(truth);
+      return undefined;
     }
   }
 

@@ -10,13 +10,16 @@ const SWEEP_EVERY_MS = 30_000;
 /** Over the budget, boards are closed until this part of it is left, so that the next one does not need another sweep. */
 const SWEPT_TO = 0.9;
 
-interface OpenBoard {
+export interface OpenBoard {
   readonly projection: Projection;
   /** Read while the projection is not ready. */
   readonly truth: BoardReader;
   /** Loads the projection until it is ready. */
   readonly loading: Loop;
   bytes: number;
+  /** When PostgreSQL last answered a stream in place of the projection, and up to when the projection has all that was committed. */
+  shownUntil: number;
+  caughtUpTo: number;
   /** On the clock of `performance.now()`, like `loadingSince`. */
   usedAt: number;
   /** Undefined while the projection is ready. */
@@ -143,7 +146,9 @@ export class OpenBoards {
       },
     });
     const now = performance.now();
-    const open: OpenBoard = { projection, truth, loading, bytes: 0, usedAt: now, loadingSince: now };
+    const never = Number.NEGATIVE_INFINITY;
+    const times = { shownUntil: never, caughtUpTo: never, usedAt: now, loadingSince: now };
+    const open: OpenBoard = { projection, truth, loading, bytes: 0, ...times };
     this.#forget(board.key.text);
     this.#boards.set(board.key.text, open);
     this.#account(open);

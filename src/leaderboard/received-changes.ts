@@ -75,10 +75,9 @@ export class ReceivedChanges {
         void applyHere();
         continue;
       }
-      const isExpected = unapplied.expect(text, id, () => {
-        if (confirm === null) void applyHere();
-        else void this.#confirm(confirm, board, id, work);
-      });
+      const isExpected = unapplied.expect(text, id, () =>
+        confirm === null ? applyHere() : this.#confirm(confirm, board, id, work),
+      );
       // Too many are waiting, so nobody applies changes any more: this board must be compared with PostgreSQL.
       if (!isExpected) boards.reload(board);
       // Nobody else announces the change to readers of a board that is not in Redis, who read PostgreSQL. The writer may have

@@ -8,7 +8,7 @@ import { type EntryChange, hasScore, sortKey } from './entry.js';
 import { entriesByUser, entriesInOrder, entriesOf } from './entry-pages.js';
 import { newEpoch } from './epoch.js';
 import type { Board } from './projection.js';
-import { BoardLost, type BoardRedis, keysOf, parser, scriptArguments, timeText } from './redis-projection.js';
+import { type BoardRedis, isLost, keysOf, parser, scriptArguments, timeText } from './redis-projection.js';
 
 /** First key of the advisory lock that lets one instance reconcile a board at a time; the second is the board. */
 export const RECONCILE_LOCK = 7_228_502;
@@ -91,7 +91,7 @@ export class Reconciler {
     try {
       return { drift: await this.#compare(board), isBuilt: false };
     } catch (error) {
-      if (!(error instanceof BoardLost)) throw error;
+      if (!isLost(error)) throw error;
       return { drift: await this.build(board), isBuilt: true };
     }
   }
@@ -180,7 +180,7 @@ export class Reconciler {
     const epoch = newEpoch();
     const next = keys.next(epoch);
     // From here on every change waits for the next board, so what commits while rows are read is not missed.
-    await scripts.beginBuild([...next, keys.changes], [epoch]);
+    await scripts.beginBuild([...next, keys.changes, keys.tombstones], [epoch]);
     try {
       const entries = await this.#load(board, next, epoch);
       const args = [...this.#redis.messageOf(board.key), epoch];

@@ -11,9 +11,11 @@ import { type Board, NotReady } from './projection.js';
 import type { BoardWork } from './received-changes.js';
 import type { Reconciler } from './reconciler.js';
 import {
+  allKeysOf,
   BOARDS_CHANNEL,
   BoardLost,
   type BoardRedis,
+  isWrongType,
   keysOf,
   NO_CHANGE,
   RedisProjection,
@@ -25,6 +27,9 @@ import type { Tombstones } from './tombstones.js';
 const CHECK_EVERY_MS = 500;
 /** Its value changes when Redis has lost its data, whatever was in it. */
 const SENTINEL = 'scoreboard:sentinel';
+/** A board that has changed is looked at for so long, in milliseconds: whether Redis still has the change. */
+const LOOKED_AT_MS = 10_000;
+const LOOKED_AT_ONCE = 100;
 /** Boards that are compared or built at a time: each takes two connections to PostgreSQL. */
 const AT_ONCE = 2;
 /** How long another instance that is comparing the same board is waited for, in milliseconds. */
@@ -42,6 +47,8 @@ interface RedisBoardsOptions {
   readonly syncIntervalMs: number;
   /** The projections that are open. */
   readonly open: () => Iterable<RedisProjection>;
+  /** The projection of a board, if it is open. */
+  readonly find: (board: BoardKey) => RedisProjection | undefined;
   /** Changes of a board, or of all, may have been missed: it is to be marked stale and loaded. */
   readonly reload: (board: BoardKey) => void;
   readonly reloadAll: () => void;
@@ -62,7 +69,8 @@ interface RedisBoardsOptions {
  * lost (Redis may come back with an old file), and when a write failed. It is not read until it has been compared.
  *
  * At rest this costs one command each half second, and each sync interval one for each board that is open. A board that is
- * not used is closed.
+ * not used is closed. A board that has fallen back is found out by the next call; the writer of a change, which may be the only
+ * one to know of it, also looks after the board for ten seconds.
  */
 export class RedisBoards {
   readonly #options: RedisBoardsOptions;
@@ -89,7 +97,7 @@ export class RedisBoards {
       for (const { board } of options.open()) options.onChange(board.key);
     });
     subscriber.on('message', (_channel: string, message: string) => this.#receive(message));
-    this.#check = new Loop(() => this.#compareSentinel(), {
+    this.#check = new Loop(() => this.#look(), {
       everyMs: CHECK_EVERY_MS,
       firstBackoffMs: CHECK_EVERY_MS,
       maxBackoffMs: CHECK_EVERY_MS,
@@ -144,6 +152,11 @@ export class RedisBoards {
     else await redis.scripts.confirmRename([...keys, claim], args);
   }
 
+  /** Removes what Redis has of boards that were deleted. */
+  async remove(boards: readonly BoardKey[]): Promise<void> {
+    for (const board of boards) await inTime(this.#options.redis.client.unlink(allKeysOf(board)));
+  }
+
   async close(): Promise<void> {
     this.#closed.abort();
     this.#options.reconciler.close();
@@ -177,16 +190,30 @@ export class RedisBoards {
   }
 
   #receive(message: string): void {
-    const [text = '', writer, changeId] = message.split(' ');
+    const [text = '', writer, changeId, epoch, version] = message.split(' ');
     const board = parseBoardKey(text);
     if (board === null || writer === this.#options.redis.instance) return;
+    if (epoch !== undefined) this.#options.find(board)?.moved({ epoch, version: Number(version) });
     if (changeId !== undefined && changeId !== NO_CHANGE) this.#options.onApplied(board, changeId);
     this.#options.onChange(board);
   }
 
+  async #look(): Promise<void> {
+    await this.#compareSentinel();
+    const moved: RedisProjection[] = [];
+    for (const projection of this.#options.open())
+      if (projection.hasMovedWithin(LOOKED_AT_MS)) moved.push(projection);
+    // Those that changed last may have been replicated least.
+    await Promise.all(moved.slice(-LOOKED_AT_ONCE).map((projection) => projection.checkPosition()));
+  }
+
   async #compareSentinel(): Promise<void> {
     const { client } = this.#options.redis;
-    let sentinel = await inTime(client.get(SENTINEL));
+    let sentinel = await inTime(client.get(SENTINEL)).catch(async (error: unknown) => {
+      if (!isWrongType(error)) throw error;
+      await inTime(client.unlink(SENTINEL));
+      return null;
+    });
     if (sentinel === null) {
       await inTime(client.set(SENTINEL, newEpoch(), 'NX'));
       sentinel = await inTime(client.get(SENTINEL));
@@ -206,6 +233,9 @@ export class RedisBoards {
         const { reconciled } = keysOf(projection.board.key);
         const ttl = Math.ceil(syncIntervalMs * 0.9);
         const isOurTurn = (await inTime(redis.client.set(reconciled, 1, 'PX', ttl, 'NX'))) !== null;
+        // Something else in its place would never expire.
+        if (!isOurTurn && (await inTime(redis.client.pttl(reconciled))) === -1)
+          await inTime(redis.client.unlink(reconciled));
         // Beside the verifications that reads wait for, not in their queue.
         if (isOurTurn) await this.#reconcile(projection);
         else projection.drift = 0;
@@ -251,7 +281,7 @@ export class RedisBoards {
         projection.drift = drift;
         onReconciled(board.key, drift, performance.now() - start);
       }
-      if (pendingVerifications > 0 && !isBuilt) await projection.skipVersions(LOST_VERSIONS);
+      if (pendingVerifications > 0) await projection.skipVersions(isBuilt ? 0 : LOST_VERSIONS);
     } catch (error) {
       if (this.#closed.signal.aborted) return false;
       throw error instanceof BoardLost ? new NotReady('The board was lost again', { cause: error }) : error;

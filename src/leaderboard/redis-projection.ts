@@ -2,7 +2,7 @@ import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
 import type { BoardKey } from '../board-key.js';
 import type { RedisClient } from '../redis/connection.js';
-import { defineScripts, type Scripts } from '../redis/scripts.js';
+import { defineScripts, inTime, type Scripts } from '../redis/scripts.js';
 import { type Entry, type EntryChange, type RankChange, type RankedEntry, sortKey } from './entry.js';
 import { type Board, NotReady, type Page, type Placement, type Projection } from './projection.js';
 import { BOARD_SCRIPTS, type BoardScript } from './redis-scripts.js';
@@ -19,6 +19,13 @@ export class BoardLost extends NotReady {
   override readonly name = 'BoardLost';
 }
 
+/** Whether Redis has refused a command because there is something else in the place of a key. */
+export const isWrongType = (error: unknown): boolean =>
+  error instanceof Error && error.message.startsWith('WRONGTYPE');
+
+/** Whether the board must be built: it is not in Redis, not all of it, or something else is in its place. */
+export const isLost = (error: unknown): boolean => error instanceof BoardLost || isWrongType(error);
+
 /** Parses what a script has answered: null is how Redis says false, and false says that the board is lost. */
 export function parser<T extends TSchema>(schema: T): (answer: unknown) => Static<T> {
   const compiled = TypeCompiler.Compile(schema);
@@ -30,11 +37,30 @@ export function parser<T extends TSchema>(schema: T): (answer: unknown) => Stati
 }
 
 const Text = Type.String();
-const asAnswer = parser(
-  Type.Tuple([Text, Text, Type.Integer(), Type.Integer(), Type.Array(Type.Union([Text, Type.Integer()]))]),
-);
+const Answer = Type.Tuple([
+  Text,
+  Text,
+  Type.Integer(),
+  Type.Integer(),
+  Type.Array(Type.Union([Text, Type.Integer()])),
+]);
+type Answer = Static<typeof Answer>;
+const asAnswer = parser(Answer);
 /** 0: the board is lost, and the one that is being built in its place has taken the changes. */
-const asRanks = parser(Type.Union([Type.Array(Type.Integer()), Type.Literal(0)]));
+const asApplied = parser(
+  Type.Union([Type.Array(Type.Union([Text, Type.Integer()]), { minItems: 2 }), Type.Literal(0)]),
+);
+const asPosition = parser(Type.Tuple([Text, Type.Integer()]));
+const asFields = parser(Type.Tuple([Type.Union([Text, Type.Null()]), Type.Union([Text, Type.Null()])]));
+
+/** How far a board has come. Epochs begin with the time, so that a later one sorts behind. */
+interface Position {
+  readonly epoch: string;
+  readonly version: number;
+}
+
+const isBefore = (one: Position, other: Position): boolean =>
+  one.epoch < other.epoch || (one.epoch === other.epoch && one.version < other.version);
 
 /** `achievedAt` in the width at which text sorts like numbers, until the year 33,658. */
 export const timeText = (ms: number): string => String(ms).padStart(15, '0');
@@ -55,6 +81,12 @@ export function keysOf(key: BoardKey) {
       `${tag}:entries:${epoch}`,
     ],
   };
+}
+
+/** All keys of a board that do not expire within the hour. */
+export function allKeysOf(key: BoardKey): string[] {
+  const { board, tombstones, changes, reconciled } = keysOf(key);
+  return [...board, tombstones, changes, reconciled];
 }
 
 /** A change as the scripts take it: user, sort key (empty if the entry is removed), time, version. */
@@ -88,6 +120,9 @@ export class BoardRedis {
  * `NotReady`, because Redis does not answer, or `BoardLost`.
  *
  * While verifications are pending nothing is read, but changes are written.
+ *
+ * Redis may fall back without a sign: a replica that lags takes over, or an older copy is put in place. Therefore each answer
+ * is held against the position that the board was known to have when the question was sent. One behind it is a lost board.
  */
 export class RedisProjection implements Projection {
   readonly board: Board;
@@ -98,6 +133,10 @@ export class RedisProjection implements Projection {
   wasReady = false;
   /** Entries that differed when this instance compared the board; 0 once another instance has compared it since. */
   drift = 0;
+  /** The furthest position that this instance knows of, by its own calls and by the messages of others. */
+  #furthest: Position | undefined;
+  /** On the clock of `performance.now()`. */
+  #movedAt = Number.NEGATIVE_INFINITY;
   readonly #redis: BoardRedis;
   readonly #verify: (projection: RedisProjection, signal?: AbortSignal) => Promise<void>;
   /** Called when the board turns out to be lost, or a write to have failed. */
@@ -125,6 +164,40 @@ export class RedisProjection implements Projection {
 
   markStale(): void {
     this.pendingVerifications++;
+    this.#furthest = undefined;
+  }
+
+  /** Whether the board was seen to change in these milliseconds. */
+  hasMovedWithin(ms: number): boolean {
+    return this.isReady && this.#movedAt > performance.now() - ms;
+  }
+
+  /** Another instance has moved the board to this position. */
+  moved(position: Position): void {
+    if (!this.isReady || (this.#furthest !== undefined && !isBefore(this.#furthest, position))) return;
+    this.#furthest = position;
+    this.#movedAt = performance.now();
+  }
+
+  /** Looks whether the board has fallen back: if so, it is to be loaded. */
+  async checkPosition(): Promise<void> {
+    const known = this.#furthest;
+    if (!this.isReady || known === undefined) return;
+    const [, entries = ''] = this.#keys.board;
+    const answer = await inTime(this.#redis.client.hmget(entries, '~epoch', '~version')).catch((error) => {
+      if (isWrongType(error)) return [null, null];
+      throw error;
+    });
+    const [epoch, version] = asFields(answer);
+    const position = { epoch: epoch ?? '', version: Number(version) };
+    if (this.isReady && isBefore(position, known)) this.#onStale(this);
+  }
+
+  /** @throws BoardLost if the board has fallen back behind what was known when Redis was asked */
+  #arriveAt(position: Position, known: Position | undefined): void {
+    if (known !== undefined && isBefore(position, known))
+      throw new BoardLost(`The board has fallen back to version ${position.version}`);
+    this.moved(position);
   }
 
   load(signal?: AbortSignal): Promise<void> {
@@ -133,6 +206,7 @@ export class RedisProjection implements Projection {
 
   async apply(changeId: string, changes: readonly EntryChange[]): Promise<RankChange[] | null> {
     const args = changes.flatMap((change) => scriptArguments(this.board, change));
+    const known = this.#furthest;
     const written = this.#write('apply', this.#all, changeId, args);
     if (!this.isReady) {
       // The ranks would be of no use, and the answer may never come.
@@ -140,10 +214,14 @@ export class RedisProjection implements Projection {
       return null;
     }
     try {
-      const ranks = asRanks(await written);
-      if (ranks === 0 || !this.isReady) return null;
+      const applied = asApplied(await written);
+      if (applied === 0 || !this.isReady) return null;
+      const [epoch, version, ...ranks] = applied;
+      // The change itself has moved the board on by one.
+      this.#arriveAt({ epoch: String(epoch), version: Number(version) }, known && next(known));
       return changes.map((_, i) => ({ previousRank: rankOf(ranks[2 * i]), rank: rankOf(ranks[2 * i + 1]) }));
     } catch (error) {
+      if (error instanceof BoardLost && this.isReady) this.#onStale(this);
       // A score never fails because Redis does. The board is compared when Redis is back.
       if (error instanceof NotReady) return null;
       throw error;
@@ -158,9 +236,11 @@ export class RedisProjection implements Projection {
     await this.#write('rename', this.#keys.board, changeId, [userId]);
   }
 
-  /** Moves the version on, past those that clients may have seen and Redis has lost. */
+  /** Moves the version on, past those that clients may have seen and Redis has lost. The board was just compared. */
   async skipVersions(versions: number): Promise<void> {
-    await this.#write('skipVersions', this.#keys.board, NO_CHANGE, [versions]);
+    const answer = await this.#write('skipVersions', this.#keys.board, NO_CHANGE, [versions]);
+    const [epoch, version] = asPosition(answer);
+    this.#furthest = { epoch, version };
   }
 
   async page(limit: number, after?: Entry): Promise<Page> {
@@ -183,8 +263,7 @@ export class RedisProjection implements Projection {
   }
 
   async many(userIds: readonly string[]): Promise<Page> {
-    const answer = asAnswer(await this.#read('many', [...new Set(userIds)]));
-    const [epoch, version, total, , rows] = answer;
+    const [epoch, version, total, , rows] = await this.#read('many', [...new Set(userIds)]);
     const entries: RankedEntry[] = [];
     for (let i = 0; i < rows.length; i += 3)
       entries.push(this.#entry(rows[i], rows[i + 1], Number(rows[i + 2])));
@@ -192,11 +271,18 @@ export class RedisProjection implements Projection {
     return { epoch, version: Number(version), total, entries };
   }
 
-  async #read(script: BoardScript, args: readonly (string | number)[]): Promise<unknown> {
+  async #read(script: BoardScript, args: readonly (string | number)[]): Promise<Answer> {
     if (!this.isReady) throw new NotReady('The board has not been compared with PostgreSQL yet');
-    const answer = await this.#run(script, this.#keys.board, args);
-    if (answer === null) this.#onStale(this);
-    return answer;
+    const known = this.#furthest;
+    try {
+      const answer = asAnswer(await this.#run(script, this.#keys.board, args));
+      const [epoch, version] = answer;
+      this.#arriveAt({ epoch, version: Number(version) }, known);
+      return answer;
+    } catch (error) {
+      if (error instanceof BoardLost && this.isReady) this.#onStale(this);
+      throw error;
+    }
   }
 
   async #write(
@@ -207,9 +293,7 @@ export class RedisProjection implements Projection {
   ): Promise<unknown> {
     try {
       const message = this.#redis.messageOf(this.board.key, changeId);
-      const answer = await this.#run(script, keys, [...message, ...args]);
-      if (script === 'apply' && answer === null && this.isReady) this.#onStale(this);
-      return answer;
+      return await this.#run(script, keys, [...message, ...args]);
     } catch (error) {
       this.#onStale(this);
       throw error;
@@ -224,12 +308,13 @@ export class RedisProjection implements Projection {
     try {
       return await this.#redis.scripts[script](keys, args);
     } catch (error) {
+      if (isWrongType(error))
+        throw new BoardLost('Something else is in the place of the board', { cause: error });
       throw new NotReady('Redis does not answer', { cause: error });
     }
   }
 
-  #page(answer: unknown): Page {
-    const [epoch, version, total, start, rows] = asAnswer(answer);
+  #page([epoch, version, total, start, rows]: Answer): Page {
     const entries: RankedEntry[] = [];
     for (let i = 0; i < rows.length; i += 2) entries.push(this.#entry(rows[i], rows[i + 1], start + i / 2));
     return { epoch, version: Number(version), total, entries };
@@ -250,6 +335,8 @@ export class RedisProjection implements Projection {
   }
 }
 
+const next = ({ epoch, version }: Position): Position => ({ epoch, version: version + 1 });
+
 /** From a 0-based place, −1 for none. */
-const rankOf = (place: number | undefined): number | null =>
-  place === undefined || place < 0 ? null : place + 1;
+const rankOf = (place: string | number | undefined): number | null =>
+  typeof place !== 'number' || place < 0 ? null : place + 1;

@@ -29,6 +29,12 @@ local function epoch_of(rank, entries)
   local epoch = redis.call('HGET', entries, '~epoch')
   if epoch and redis.call('ZSCORE', rank, '~' .. epoch) then return epoch end
 end
+-- Moves the version on and reports it, so that whoever has seen it knows when a board has fallen back.
+local function changed(entries, epoch, by)
+  local version = redis.call('HINCRBY', entries, '~version', by)
+  redis.call('PUBLISH', ARGV[1], ARGV[2] .. ' ' .. epoch .. ' ' .. version)
+  return version
+end
 local function is_awaited(changes)
   return redis.call('HEXISTS', changes, '~epoch') == 1
 end
@@ -137,14 +143,14 @@ return answer(epoch, 0, rows)
 `;
 
 /**
- * KEYS rank, entries, tombstones, changes. ARGV channel, message, then user, sort key, achieved and version of each change. Previous
- * and new rank (0-based, or -1) of each. For a board that is being built they wait too: then the answer is 0 if the board
+ * KEYS rank, entries, tombstones, changes. ARGV channel, message, then user, sort key, achieved and version of each change. Epoch and
+ * version of the board, then previous and new rank (0-based, or -1) of each change. For a board that is being built they wait too: then the answer is 0 if the board
  * itself is lost; false if it is lost and none is being built.
  */
 const APPLY = `${HELD}${WRITE}${KEEP}
 local epoch = epoch_of(KEYS[1], KEYS[2])
 local awaited = is_awaited(KEYS[4])
-local ranks = {}
+local ranks = {epoch, 0}
 for i = 3, #ARGV, 4 do
   if awaited then keep(KEYS[4], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
   if epoch then
@@ -156,9 +162,12 @@ for i = 3, #ARGV, 4 do
   end
 end
 if not epoch and not awaited then return false end
-if epoch then redis.call('HINCRBY', KEYS[2], '~version', 1) end
-redis.call('PUBLISH', ARGV[1], ARGV[2])
-return epoch and ranks or 0
+if not epoch then
+  redis.call('PUBLISH', ARGV[1], ARGV[2])
+  return 0
+end
+ranks[2] = changed(KEYS[2], epoch, 1)
+return ranks
 `;
 
 /** KEYS rank, entries, tombstones, changes. ARGV channel, message, user. */
@@ -166,27 +175,31 @@ const ERASE = `${HELD}${KEEP}
 redis.call('HSET', KEYS[3], ARGV[3], ${NEVER})
 redis.call('EXPIRE', KEYS[3], 86400)
 if is_awaited(KEYS[4]) then keep(KEYS[4], ARGV[3], '', '', '${NEVER}') end
-if epoch_of(KEYS[1], KEYS[2]) then
+local epoch = epoch_of(KEYS[1], KEYS[2])
+if epoch then
   local member = member_of(KEYS[2], ARGV[3])
   if member then redis.call('ZREM', KEYS[1], member) end
   redis.call('HDEL', KEYS[2], ARGV[3])
-  redis.call('HINCRBY', KEYS[2], '~version', 1)
+  changed(KEYS[2], epoch, 1)
+else
+  redis.call('PUBLISH', ARGV[1], ARGV[2])
 end
-redis.call('PUBLISH', ARGV[1], ARGV[2])
 `;
 
 /** KEYS rank, entries. ARGV channel, message, user. The display name of a user has changed, who may be on the board. */
 const RENAME = `${HELD}
-if epoch_of(KEYS[1], KEYS[2]) and redis.call('HEXISTS', KEYS[2], ARGV[3]) == 1 then
-  redis.call('HINCRBY', KEYS[2], '~version', 1)
+local epoch = epoch_of(KEYS[1], KEYS[2])
+if epoch and redis.call('HEXISTS', KEYS[2], ARGV[3]) == 1 then
+  changed(KEYS[2], epoch, 1)
+else
+  redis.call('PUBLISH', ARGV[1], ARGV[2])
 end
-redis.call('PUBLISH', ARGV[1], ARGV[2])
 `;
 
-/** KEYS rank, entries. ARGV channel, message, by how many versions the board moves on. */
+/** KEYS rank, entries. ARGV channel, message, by how many versions the board moves on. Its epoch and version; false if it is lost. */
 const SKIP_VERSIONS = `${HELD}
-if epoch_of(KEYS[1], KEYS[2]) then redis.call('HINCRBY', KEYS[2], '~version', ARGV[3]) end
-redis.call('PUBLISH', ARGV[1], ARGV[2])
+local epoch = epoch_of(KEYS[1], KEYS[2])
+return epoch and {epoch, changed(KEYS[2], epoch, ARGV[3])}
 `;
 
 const BEGIN_CHANGES = `
@@ -197,8 +210,13 @@ local function begin_changes(changes, epoch)
 end
 `;
 
-/** KEYS next rank, next entries, changes. ARGV epoch. Begins a board that is empty; from here on changes wait for it. */
+/**
+ * KEYS next rank, next entries, changes, tombstones. ARGV epoch. Begins a board that is empty; from here on changes wait for it.
+ * Tombstones are kept from board to board, unless there is something else in their place.
+ */
 const BEGIN = `${BEGIN_CHANGES}
+local kept = redis.call('TYPE', KEYS[4]).ok
+if kept ~= 'hash' and kept ~= 'none' then redis.call('UNLINK', KEYS[4]) end
 redis.call('ZADD', KEYS[1], '+inf', '~' .. ARGV[1])
 redis.call('HSET', KEYS[2], '~epoch', ARGV[1], '~version', 1)
 for i = 1, 2 do redis.call('EXPIRE', KEYS[i], ${BUILD_WITHIN}) end
@@ -236,7 +254,7 @@ for i = 1, 2 do
   redis.call('RENAME', KEYS[i + 2], KEYS[i])
   redis.call('PERSIST', KEYS[i])
 end
-redis.call('PUBLISH', ARGV[1], ARGV[2])
+changed(KEYS[2], ARGV[3], 1)
 return 1
 `;
 
@@ -251,7 +269,8 @@ local awaited = is_awaited(KEYS[4])
 if awaited then
   for i = 3, #ARGV, 4 do keep(KEYS[4], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
 end
-if not epoch_of(KEYS[1], KEYS[2]) then return awaited and {0, 0} or false end
+local epoch = epoch_of(KEYS[1], KEYS[2])
+if not epoch then return awaited and {0, 0} or false end
 local users, members = {}, {}
 for i = 3, #ARGV, 4 do
   users[#users + 1] = ARGV[i]
@@ -279,10 +298,7 @@ for n = 1, #users do
     end
   end
 end
-if answer[1] > 0 then
-  redis.call('HINCRBY', KEYS[2], '~version', 1)
-  redis.call('PUBLISH', ARGV[1], ARGV[2])
-end
+if answer[1] > 0 then changed(KEYS[2], epoch, 1) end
 return answer
 `;
 
@@ -291,7 +307,8 @@ return answer
  * are still as they were seen. How many; false if the board is lost.
  */
 const REMOVE = `${HELD}
-if not epoch_of(KEYS[1], KEYS[2]) then return false end
+local epoch = epoch_of(KEYS[1], KEYS[2])
+if not epoch then return false end
 local removed = 0
 for i = 3, #ARGV, 2 do
   local member, _, entry = member_of(KEYS[2], ARGV[i])
@@ -301,8 +318,7 @@ for i = 3, #ARGV, 2 do
     removed = removed + 1
   end
 end
-redis.call('HINCRBY', KEYS[2], '~version', 1)
-redis.call('PUBLISH', ARGV[1], ARGV[2])
+changed(KEYS[2], epoch, 1)
 return removed
 `;
 
@@ -332,7 +348,7 @@ export const BOARD_SCRIPTS = {
   erase: { numberOfKeys: 4, lua: ERASE },
   rename: { numberOfKeys: 2, lua: RENAME },
   skipVersions: { numberOfKeys: 2, lua: SKIP_VERSIONS },
-  beginBuild: { numberOfKeys: 3, lua: BEGIN },
+  beginBuild: { numberOfKeys: 4, lua: BEGIN },
   set: { numberOfKeys: 3, lua: SET },
   takeChanges: { numberOfKeys: 1, lua: TAKE },
   promote: { numberOfKeys: 6, lua: PROMOTE },

@@ -11,6 +11,7 @@ import { eachStream, Stream, type StreamEnd } from './stream.js';
 /** How often the boards are read while nobody may say that they have changed, in milliseconds. */
 const POLL_EVERY_MS = 1_000;
 const POLLED_AT_ONCE = 2;
+const RANKS_AT_ONCE = 32;
 
 export interface HubOptions {
   readonly source: BoardSource;
@@ -43,6 +44,8 @@ export class Hub {
   /** By the text of the board key. */
   readonly #boards = new Map<string, LiveBoard>();
   readonly #streams = new Set<Stream>();
+  /** Of all boards: while PostgreSQL answers, each is a query. */
+  readonly #rankReads = pLimit(RANKS_AT_ONCE);
   readonly #pings: Loop;
   readonly #polls: Loop;
   #closed = false;
@@ -118,7 +121,8 @@ export class Hub {
 
   #watch(key: BoardKey): LiveBoard {
     const { source, flushIntervalMs } = this.#options;
-    const board = new LiveBoard(key, source, flushIntervalMs, (error) => this.#options.onError(error));
+    const onError = (error: unknown) => this.#options.onError(error);
+    const board = new LiveBoard(key, source, flushIntervalMs, this.#rankReads, onError);
     this.#boards.set(key.text, board);
     return board;
   }

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { LimitFunction } from 'p-limit';
 import type { BoardKey } from '../board-key.js';
 import { isNotFound } from '../errors.js';
 import type { BoardState } from '../leaderboard/board-state.js';
@@ -42,6 +43,7 @@ export class LiveBoard {
   readonly #dueUsers = new Set<string>();
   readonly #topFlushes: Loop;
   readonly #rankFlushes: Loop;
+  readonly #rankReads: LimitFunction;
   #top: Top | null = null;
   readonly #waiting: (() => void)[] = [];
 
@@ -49,9 +51,11 @@ export class LiveBoard {
     key: BoardKey,
     source: BoardSource,
     flushIntervalMs: number,
+    rankReads: LimitFunction,
     onError: (error: unknown) => void,
   ) {
     this.key = key;
+    this.#rankReads = rankReads;
     this.#source = source;
     this.#topFlushes = new Loop(() => this.#flushTop(), { ...BACKOFF, restMs: flushIntervalMs, onError });
     // Flushes of the top make ranks due; users of new streams need not wait for one.
@@ -149,7 +153,9 @@ export class LiveBoard {
   async #flushRanks(): Promise<void> {
     while (this.#dueUsers.size > 0) {
       const batch = [...take(this.#dueUsers, RANKS_A_TURN)];
-      const results = await Promise.allSettled(batch.map((userId) => this.#readRank(userId)));
+      const results = await Promise.allSettled(
+        batch.map((userId) => this.#rankReads(() => this.#readRank(userId))),
+      );
       const failure = results.find((result) => result.status === 'rejected');
       if (failure) throw failure.reason;
       await nextTurn();

@@ -32,6 +32,24 @@ t.test('each part of an unreported change is overdue', async (t) => {
   t.same(overdue.called, ['first part', 'second part']);
 });
 
+t.test('changes are settled when each was reported, or somebody else has applied it', async (t) => {
+  const { changes, pass, overdue } = await start(t);
+  await changes.settled();
+  const order: string[] = [];
+  const confirmed = [() => {}];
+  changes.expect('global:1', 'evt_1', overdue('evt_1'));
+  changes.expect('global:1', 'evt_2', () => new Promise<void>((resolve) => confirmed.push(resolve)));
+  const settled = changes.settled().then(() => order.push('settled'));
+  changes.expect('global:1', 'evt_3', overdue('evt_3'));
+  changes.applied('global:1', 'evt_1');
+  await pass(1_000);
+  t.same(order, [], 'evt_2 is being applied');
+  const later = changes.settled();
+  for (const resolve of confirmed) resolve();
+  await settled;
+  await later;
+});
+
 t.test('what it remembers is bounded', async (t) => {
   const { changes, overdue } = await start(t);
   for (let n = 0; n < 50_000; n++)

@@ -23,10 +23,11 @@ export class BoardStream {
   /** The last `rank` event. */
   own: RankEvent | undefined;
   isOpen = true;
-  /** Events that were older than an earlier one. */
+  /** Events that were older than an earlier one: of an earlier version, or with a lower score, in whatever epoch. */
   readonly disorder: string[] = [];
   readonly #onBoard: (event: BoardEvent) => void;
   #id = '';
+  readonly #scores = new Map<string, number>();
 
   private constructor(response: IncomingMessage, onBoard: (event: BoardEvent) => void) {
     this.#onBoard = onBoard;
@@ -59,6 +60,11 @@ export class BoardStream {
     if (isOlder(id, this.#id)) this.disorder.push(`${id} after ${this.#id}`);
     this.#id = id;
     const board: BoardEvent = JSON.parse(data);
+    for (const { userId, score } of board.items) {
+      const known = this.#scores.get(userId) ?? Number.NEGATIVE_INFINITY;
+      if (score < known) this.disorder.push(`${id}: ${userId} has ${score}, and had ${known}`);
+      this.#scores.set(userId, score);
+    }
     this.board = board;
     this.#onBoard(board);
   }

@@ -7,7 +7,6 @@ import { Receipt } from '../../schemas/score.js';
 import { Health } from '../../schemas/service.js';
 import { User } from '../../schemas/user.js';
 import type { AppConfig } from '../../src/config.js';
-import { migrate } from '../../src/postgres/migrate.js';
 import { eventually, newPlayer, projected, serviceApi, startApi } from '../api.js';
 import { LogLines } from '../log-lines.js';
 import { mint } from '../mint.js';
@@ -50,7 +49,7 @@ async function deaf(t: Test, settings: Partial<AppConfig>): Promise<void> {
     max_connections: '24',
     superuser_reserved_connections: '0',
   });
-  await migrate(server.url);
+  await server.prepare();
   const config = { DATABASE_URL: server.url, DATABASE_POOL_SIZE: 3, LOG_LEVEL: 'info' as const, ...settings };
   const lines = new LogLines();
   const a = await startApi(t, config);

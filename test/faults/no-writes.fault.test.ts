@@ -4,7 +4,6 @@ import t, { type Test } from 'tap';
 import { Receipt } from '../../schemas/score.js';
 import { Health } from '../../schemas/service.js';
 import { Session } from '../../schemas/session.js';
-import { migrate } from '../../src/postgres/migrate.js';
 import { type Api, eventually, newPlayer, startApi } from '../api.js';
 import { mint } from '../mint.js';
 import { PostgresServer } from './postgres-server.js';
@@ -28,7 +27,7 @@ const isIll = (t: Test, api: Api) =>
 
 t.test('while PostgreSQL is read-only health is 503, also if only new sessions are', async (t) => {
   const server = await PostgresServer.start(t);
-  await migrate(server.url);
+  await server.prepare();
   const client = await connected(t, server.url);
   const { api } = await startApi(t, { DATABASE_URL: server.url });
   await isHealthy(api);
@@ -56,7 +55,7 @@ t.test('while PostgreSQL is read-only health is 503, also if only new sessions a
 
 t.test('behind a failover to a standby health is 503 until it is promoted', async (t) => {
   const primary = await PostgresServer.start(t);
-  await migrate(primary.url);
+  await primary.prepare();
   const standby = await primary.replica(t);
   const proxy = await PostgresProxy.open(t, primary.port);
   const { api } = await startApi(t, { DATABASE_URL: proxy.via(primary.url) });
@@ -78,7 +77,7 @@ t.test('behind a failover to a standby health is 503 until it is promoted', asyn
 t.test('while the disk of PostgreSQL is full health is 503', async (t) => {
   const disk = new SmallDisk(t, 256);
   const server = await PostgresServer.start(t, {}, disk.directory);
-  await migrate(server.url);
+  await server.prepare();
   const { api } = await startApi(t, { DATABASE_URL: server.url });
   const player = await newPlayer(api);
   await isHealthy(api);

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { Test } from 'tap';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../dev/embedded-postgres.js';
+import { seedDemoActions } from '../../src/catalog/demo-actions.js';
+import { migrate } from '../../src/postgres/migrate.js';
 
 /** Data that was passed to the operating system survives a killed process, so fsync may be off. */
 const SETTINGS = { synchronous_commit: 'on', full_page_writes: 'on' };
@@ -56,6 +58,14 @@ export class PostgresServer {
       fsync: false,
       settings: { ...SETTINGS, ...this.#settings },
     });
+  }
+
+  /** Gives the database its schema, and the demo actions. */
+  async prepare(): Promise<void> {
+    await migrate(this.url);
+    const pool = new pg.Pool({ connectionString: this.url });
+    await seedDemoActions(pool);
+    await pool.end();
   }
 
   kill(signal: NodeJS.Signals): void {

@@ -37,6 +37,7 @@ async function openBoards(t: Test) {
   });
   const unapplied = new UnappliedChanges(onError);
   const names = new DisplayNames(pool);
+  const feed = { isCurrent: true, heardAll: async () => {} };
   const leaderboards = new Leaderboards({
     catalog,
     boards,
@@ -44,7 +45,7 @@ async function openBoards(t: Test) {
     database: pool,
     erased,
     unapplied,
-    feed: { isCurrent: true },
+    feed,
     onError,
   });
   t.teardown(() => {
@@ -79,7 +80,7 @@ async function openBoards(t: Test) {
   const ready = async () => {
     while (boards.peek(GLOBAL)?.isReady !== true) await nextTurn();
   };
-  return { pool, catalog, leaderboards, boards, users, changes, errors, hold, idOf, score, ready };
+  return { pool, catalog, leaderboards, boards, users, changes, errors, hold, idOf, score, ready, feed };
 }
 
 const ranking = async (leaderboards: Leaderboards) =>
@@ -118,8 +119,8 @@ t.test(
       total: 3,
       scoreAbove: 20,
     });
-    t.same(await leaderboards.userRank(GLOBAL, idOf(2)), { rank: 2, score: 20, total: 3 });
-    t.same(await leaderboards.userRank(GLOBAL, newId('usr')), { rank: null, score: null, total: 3 });
+    t.same(await leaderboards.live.userRank(GLOBAL, idOf(2)), { rank: 2, score: 20, total: 3 });
+    t.same(await leaderboards.live.userRank(GLOBAL, newId('usr')), { rank: null, score: null, total: 3 });
     t.same(await leaderboards.totals([GLOBAL]), [3]);
     const around = await leaderboards.around(GLOBAL, idOf(0), 1);
     t.same(
@@ -233,3 +234,38 @@ t.test('a leaderboard that sorts otherwise now is projected again', async (t) =>
   await again;
   t.not((await leaderboards.page(laps, 1)).epoch, epoch);
 });
+
+t.test(
+  'a stream is not shown less than PostgreSQL has shown it, once the projection answers again',
+  async (t) => {
+    const { pool, leaderboards, boards, hold, idOf, score, ready, feed } = await openBoards(t);
+    await score(0, 10);
+    await ready();
+    boards.reload(GLOBAL);
+    const load = hold();
+    const shown = async () => (await leaderboards.live.page(GLOBAL, 10)).items[0]?.score;
+    t.equal(await shown(), 10);
+    await load.reached;
+    // Another instance commits a change, which has not been heard when the load is over.
+    await pool.query(
+      'UPDATE scores SET score = 30, sort_key = -30, version = version + 1 WHERE user_id = $1',
+      [idOf(0)],
+    );
+    t.equal(await shown(), 30);
+    t.equal((await leaderboards.live.userRank(GLOBAL, idOf(0))).score, 30);
+    const echo = new EventEmitter();
+    feed.heardAll = async () => void (await once(echo, 'heard'));
+    load.release();
+    await ready();
+    const [next, rank] = [shown(), leaderboards.live.userRank(GLOBAL, idOf(0))];
+    t.equal((await leaderboards.page(GLOBAL, 10)).items[0]?.score, 10, 'the projection is behind');
+    await boards
+      .peek(GLOBAL)
+      ?.apply('evt_1', [{ userId: idOf(0), score: 30, achievedAt: Date.now(), version: 1_000 }]);
+    echo.emit('heard');
+    t.equal(await next, 30);
+    t.equal((await rank).score, 30);
+    feed.heardAll = async () => void t.fail('it has caught up');
+    t.equal(await shown(), 30);
+  },
+);

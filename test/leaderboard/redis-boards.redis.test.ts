@@ -38,6 +38,7 @@ async function openInstance(t: Test, board: Board) {
     erased,
     syncIntervalMs: 3_600_000,
     open: () => open,
+    find: ({ text }) => open.find(({ board }) => board.key.text === text),
     reload: ({ text }) => reloaded.push(text),
     reloadAll: () => {
       for (const projection of open) projection.markStale();

@@ -1,4 +1,5 @@
 import { type ObjectOptions, type Static, type TSchema, Type } from '@sinclair/typebox';
+import { isVisible } from './visible-text.js';
 
 /** A reference to a schema that has an `$id`, so that the OpenAPI document names it once. */
 export const ref = <T extends TSchema & { $id?: string }>(schema: T) =>
@@ -36,15 +37,8 @@ export const ActionId = Type.String({
   description: 'An action.',
   examples: ['collect-coin'],
 });
-/**
- * Text to show, which shows something and nothing but what it says: no control characters, lone surrogates or line
- * separators, nothing invisible (among it every bidirectional override) but for the joiners and the two variation selectors
- * that scripts and emoji need, and no more marks on one letter than any script puts there.
- */
-export const VISIBLE_TEXT =
-  /^(?=.*[\p{L}\p{N}\p{P}\p{S}])(?!.*\p{M}{8})(?:\u200c|\u200d|\ufe0e|\ufe0f|[^\p{Cc}\p{Cs}\p{Cf}\p{DI}\p{Zl}\p{Zp}\u2800])+$/u;
 /** Formats of our own, for what patterns cannot say in every language: they must be readable in Python too. */
-export const FORMATS = { 'visible-text': VISIBLE_TEXT };
+export const FORMATS = { 'visible-text': isVisible };
 export const Title = Type.String({
   minLength: 1,
   maxLength: 100,

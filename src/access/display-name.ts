@@ -1,24 +1,34 @@
-import { VISIBLE_TEXT } from '../../schemas/common.js';
+import { isVisible } from '../../schemas/visible-text.js';
 import { invalid } from '../errors.js';
+import { isReserved } from './reserved-names.js';
 
 const MAX_VISIBLE = 32;
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+/** How Malayalam was written before Unicode had these letters, with a joiner that may stand at the end. */
+const OLD_CHILLUS = /[ണനരലളക]\u0d4d\u200d/gu;
+const CHILLUS: Record<string, string> = { ണ: 'ൺ', ന: 'ൻ', ര: 'ർ', ല: 'ൽ', ള: 'ൾ', ക: 'ൿ' };
 
 /**
- * A display name as it is stored: trimmed, in NFC.
- * @throws Problem `validation-failed` unless it has 1 to 32 visible characters and no control or bidi characters
+ * A display name as it is stored: trimmed, in NFC, with plain spaces.
+ * @param path of what the name is, in the body
+ * @throws Problem `validation-failed` unless it has 1 to 32 visible characters, no invisible ones but those that its script
+ * needs, and does not look like a name of the service
  */
-export function displayName(text: string): string {
-  const name = text.normalize('NFC').trim();
-  if (!VISIBLE_TEXT.test(name)) {
-    throw invalid('/displayName', 'must show something, and hold no control or invisible characters');
+export function displayName(text: string, path = '/displayName'): string {
+  const name = text
+    .normalize('NFC')
+    .replace(OLD_CHILLUS, ([letter = '']) => CHILLUS[letter] ?? letter)
+    .trim();
+  if (!isVisible(name)) {
+    throw invalid(path, 'must show something, and hold no control or invisible characters');
   }
   const visible = [...graphemes.segment(name)].length;
   // A grapheme may carry any number of accents: the code points are bounded too.
   if (visible > MAX_VISIBLE || [...name].length > 4 * MAX_VISIBLE) {
-    throw invalid('/displayName', `must have 1 to ${MAX_VISIBLE} visible characters`);
+    throw invalid(path, `must have 1 to ${MAX_VISIBLE} visible characters`);
   }
-  return name;
+  if (isReserved(name)) throw invalid(path, 'looks like a name of the service: choose another');
+  return name.replace(/\p{Zs}+/gu, ' ');
 }
 
 /** The name of a user who gave none, from the end of the user's id. */

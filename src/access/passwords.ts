@@ -1,6 +1,6 @@
 import { hash, verify } from '@node-rs/argon2';
 import pLimit from 'p-limit';
-import { Problem } from '../errors.js';
+import { invalid, Problem } from '../errors.js';
 
 /** argon2id, the library's default, with 19 MiB, two iterations, one thread. Source: OWASP Password Storage Cheat Sheet. */
 const PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
@@ -20,11 +20,34 @@ async function inTurn<T>(work: () => Promise<T>): Promise<T> {
   return limit(work);
 }
 
-/** @throws Problem `service-unavailable` if too many wait already */
-export const hashPassword = (password: string): Promise<string> => inTurn(() => hash(password, PARAMETERS));
+const MIN_LENGTH = 8;
 
-/** Whether the password is right. `stored` is null if there is no such user: that takes as long and gives false. */
-export async function checkPassword(password: string, stored: string | null): Promise<boolean> {
-  const right = await inTurn(async () => verify(stored ?? (await NOBODY), password));
-  return right && stored !== null;
+/** As keyboards and systems agree on it: one writes "é" as one character, another as two. */
+const normal = (password: string): string => password.normalize('NFKC');
+
+/** @throws Problem `service-unavailable` if too many wait already */
+export const hashPassword = (password: string): Promise<string> =>
+  inTurn(() => hash(normal(password), PARAMETERS));
+
+/** @throws Problem `validation-failed` if the password is too short, `service-unavailable` if too many wait already */
+export async function hashNewPassword(password: string): Promise<string> {
+  if ([...normal(password)].length < MIN_LENGTH)
+    throw invalid('/password', `must have ${MIN_LENGTH} characters or more`);
+  return hashPassword(password);
+}
+
+/**
+ * Compares a password with a hash. It is `outdated` if it is right, but was hashed as it was typed, before hashes were made of the
+ * normal form. `stored` is null if there is no such user: that takes as long, and is wrong.
+ * @throws Problem `service-unavailable` if too many wait already
+ */
+export async function checkPassword(
+  password: string,
+  stored: string | null,
+): Promise<'right' | 'outdated' | 'wrong'> {
+  const is = (form: string) => inTurn(async () => verify(stored ?? (await NOBODY), form));
+  const isNormal = await is(normal(password));
+  const isRaw = normal(password) !== password && (await is(password));
+  if (stored === null || !(isNormal || isRaw)) return 'wrong';
+  return isNormal ? 'right' : 'outdated';
 }

@@ -11,7 +11,7 @@ import { rfc3339 } from '../postgres/sql.js';
 import { inTurn } from '../postgres/turns.js';
 import { displayName, guestName } from './display-name.js';
 import { ERASE_USER } from './erasure.js';
-import { checkPassword, hashPassword } from './passwords.js';
+import { checkPassword, hashNewPassword, hashPassword } from './passwords.js';
 
 export interface Credentials {
   readonly username: string;
@@ -50,15 +50,17 @@ export class Users {
   }
 
   createGuest(name?: string): Promise<User> {
-    return this.#create(name, null, null);
+    return this.#create(name === undefined ? undefined : displayName(name), null, null);
   }
 
   /** @throws Problem `username-taken` */
   async register({ username, password }: Credentials, name?: string): Promise<User> {
-    const hash = await hashPassword(password);
+    // Without a name of its own the username is shown, which must then be one.
+    const shown = name === undefined ? displayName(username, '/username') : displayName(name);
+    const hash = await hashNewPassword(password);
     return uniqueUsername(
       username,
-      inTurn(this.#pool, keyOfName(username), () => this.#create(name ?? username, username, hash)),
+      inTurn(this.#pool, keyOfName(username), () => this.#create(shown, username, hash)),
     );
   }
 
@@ -96,9 +98,10 @@ export class Users {
       ),
     );
     const [found] = rows;
-    const right = await checkPassword(password, found?.passwordHash ?? null);
-    if (found === undefined || !right) return null;
-    const { passwordHash: _, ...user } = found;
+    const verdict = await checkPassword(password, found?.passwordHash ?? null);
+    if (found === undefined || verdict === 'wrong') return null;
+    const { passwordHash, ...user } = found;
+    if (verdict === 'outdated') await this.#rehash(user.id, password, passwordHash);
     return user;
   }
 
@@ -119,9 +122,11 @@ export class Users {
 
   /** @throws Problem `not-found` */
   async rename(id: string, name: string): Promise<BoardsOfUser & { readonly user: User }> {
+    // A guest may keep the name that it was given, and nobody else may have it.
+    const shown = name === guestName(id) ? name : displayName(name);
     return await this.#change(id, async (client) => {
       // Waits for batches that hold the user's row, so that the boards of their scores are found.
-      const user = await this.#update(client, 'display_name = $2', [id, displayName(name)]);
+      const user = await this.#update(client, 'display_name = $2', [id, shown]);
       const boards = boardKeys(await client.query<BoardRow>(BOARDS_OF_USER, [id]));
       const changeId = newId('chg');
       await announce(client, {
@@ -142,7 +147,7 @@ export class Users {
    */
   async addCredentials(id: string, { username, password }: Credentials): Promise<User> {
     if ((await this.get(id)).username !== null) throw alreadyRegistered();
-    const hash = await hashPassword(password);
+    const hash = await hashNewPassword(password);
     return uniqueUsername(
       username,
       // Users who want the same name wait for each other too.
@@ -201,11 +206,20 @@ export class Users {
     return inTurn(this.#pool, id, () => transact(this.#pool, work));
   }
 
+  /** Unless the password was changed meanwhile. */
+  async #rehash(id: string, password: string, outdated: string): Promise<void> {
+    await this.#pool.query('UPDATE users SET password_hash = $2 WHERE id = $1 AND password_hash = $3', [
+      id,
+      await hashPassword(password),
+      outdated,
+    ]);
+  }
+
   async #create(name: string | undefined, username: string | null, hash: string | null): Promise<User> {
     const id = newId('usr');
     const { rows } = await this.#pool.query<User>(
       `INSERT INTO users (id, display_name, username, password_hash) VALUES ($1, $2, $3, $4) RETURNING ${USER}`,
-      [id, name === undefined ? guestName(id) : displayName(name), username, hash],
+      [id, name ?? guestName(id), username, hash],
     );
     return one(rows, id);
   }

@@ -36,7 +36,7 @@ interface Shot {
   readonly who: Who;
   readonly path: string;
   readonly json?: unknown;
-  readonly body?: string;
+  readonly body?: string | Buffer<ArrayBuffer>;
   readonly type?: string;
 }
 
@@ -112,7 +112,7 @@ function shots(
     const any = fc.oneof({ weight: 4, arbitrary: good }, { weight: 1, arbitrary: nasty.map(asText) });
     return { name, where, value: where === 'path' || required ? any : fc.option(any, { nil: undefined }) };
   });
-  const path = fc.tuple(...parameters.map(({ value }) => value)).map((values) => {
+  const path = fc.tuple(tail, ...parameters.map(({ value }) => value)).map(([tail, ...values]) => {
     let url = template;
     const query = new URLSearchParams();
     for (const [i, { name, where }] of parameters.entries()) {
@@ -120,7 +120,7 @@ function shots(
       if (where === 'path') url = url.replace(`{${name}}`, encodeURIComponent(pathPart(value)));
       else if (value !== undefined) query.append(name, value);
     }
-    return query.size === 0 ? url : `${url}?${query}`;
+    return `${url}?${[query, ...tail].join('&')}`;
   });
   const isAdmin = template.startsWith('/v1/admin');
   const who = fc.oneof(
@@ -139,10 +139,20 @@ function shots(
     '"',
     'null',
     '\u0000',
+    '{"displayName":"\\u0000","reason":"\\udfff","\\ud800":1}',
+    '{"metadata":{"n":1e400},"points":9007199254740993,"displayName":"\u0410dmin"}',
+    '{"metadata":{"a":{"\\u005f_proto__":{}}}}',
+    Buffer.from('{"externalId":"J\xf6rg","displayName":"Jo","password":"\xff\xfe"}', 'latin1'),
+    Buffer.from('grant_type=client_credentials&client_id=%ff&client_secret=%00\xff', 'latin1'),
+  );
+  const types = fc.constantFrom(
+    'application/json',
+    'application/json; charset=iso-8859-1',
+    'application/x-www-form-urlencoded',
   );
   return fc.oneof(
     { weight: 8, arbitrary: fc.record({ who, path, json }) },
-    { weight: 1, arbitrary: fc.record({ who, path, body: garbage, type: fc.constant('application/json') }) },
+    { weight: 1, arbitrary: fc.record({ who, path, body: garbage, type: types }) },
     {
       weight: 1,
       arbitrary: fc.record({
@@ -154,6 +164,21 @@ function shots(
     },
   );
 }
+
+/** What others add to a query string, and what no parameter is. */
+const tail = fc.oneof(
+  { weight: 3, arbitrary: fc.constant([]) },
+  {
+    weight: 1,
+    arbitrary: fc.subarray(
+      ['lastEventId=a-1', '_=1', 'utm_source=%E9', '%00=%00', 'limit=%ff', 'limit=0x10', 'cursor=%00'],
+      {
+        minLength: 1,
+        maxLength: 2,
+      },
+    ),
+  },
+);
 
 const asText = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hash } from '@node-rs/argon2';
 import t from 'tap';
 import { jwt } from '../../dev/mint.js';
 import { ServiceToken, Session } from '../../schemas/session.js';
@@ -427,4 +428,24 @@ t.test('anybody may read who a user is, but not its username', async (t) => {
   const { id, session } = await newPlayer(api, 'Public');
   const { createdAt } = session.user;
   t.same((await api.get(`/v1/users/${id}`)).is(200, PublicUser), { id, displayName: 'Public', createdAt });
+});
+
+t.test('a password is the same on every keyboard, also one that was hashed as it was typed', async (t) => {
+  const [composed, decomposed] = ['Zo\u00eb geheim', 'Zoe\u0308 geheim'];
+  (await api.post('/v1/auth/register', { username: 'zoe', password: decomposed })).is(201, Session);
+  (await login('zoe', composed)).is(200, Session);
+  const stored = async (hash: string | null) => {
+    const { rows } = await app.pg.pool.query(
+      "UPDATE users SET password_hash = coalesce($1, password_hash) WHERE username = 'zoe' RETURNING password_hash",
+      [hash],
+    );
+    return String(rows[0].password_hash);
+  };
+  const old = await stored(await hash(decomposed));
+  (await login('zoe', 'Zoe geheim')).fails('invalid-credentials');
+  (await login('zoe', composed)).fails('invalid-credentials');
+  t.equal(await stored(null), old);
+  (await login('zoe', decomposed)).is(200, Session);
+  t.not(await stored(null), old, 'hashed again');
+  for (const password of [composed, decomposed]) (await login('zoe', password)).is(200, Session);
 });

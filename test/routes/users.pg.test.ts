@@ -311,3 +311,30 @@ t.test('who is not there is not found, and what is no id is not valid', async (t
   t.notMatch(Object.keys((await api.get(`/v1/users/${id}`)).is(200, PublicUser)), ['username']);
   t.equal(session.user.id, id);
 });
+
+t.test('no player looks like the service, wherever its name comes in', async (t) => {
+  const player = await newPlayer(api);
+  const { displayName: mine } = (await api.post('/v1/auth/guest', {})).is(201, Session).user;
+  const password = PASSWORD;
+  for (const displayName of ['\u0410dmin', 'Erased player', 'Guest 000000', mine]) {
+    for (const answer of [
+      await api.post('/v1/auth/guest', { displayName }),
+      await api.post('/v1/auth/register', { username: 'never-made', password, displayName }),
+      await player.api.patch('/v1/users/me', { displayName }),
+      await server.post('/v1/users', { displayName, externalId: 'never-made' }),
+    ])
+      t.match(answer.fails('validation-failed').errors, [{ path: '/displayName' }], displayName);
+  }
+  const admin = { username: 'Admin.1', password };
+  t.match((await api.post('/v1/auth/register', admin)).fails('validation-failed').errors, [
+    { path: '/username' },
+  ]);
+  const named = await api.post('/v1/auth/register', { ...admin, displayName: 'Ada' });
+  t.equal(named.is(201, Session).user.displayName, 'Ada');
+
+  const guest = (await api.post('/v1/auth/guest', {})).is(201, Session);
+  const { displayName } = guest.user;
+  t.match(displayName, /^Guest \w{6}$/);
+  const kept = await api.as(guest.accessToken).patch('/v1/users/me', { displayName });
+  t.equal(kept.is(200, User).displayName, displayName, 'a guest may keep the name that it was given');
+});

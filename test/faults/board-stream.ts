@@ -23,8 +23,10 @@ export class BoardStream {
   /** The last `rank` event. */
   own: RankEvent | undefined;
   isOpen = true;
-  /** Events that were older than an earlier one: of an earlier version, or with a lower score, in whatever epoch. */
+  /** Events that were older than an earlier one. */
   readonly disorder: string[] = [];
+  /** Scores that were lower than before, in whatever epoch: wrong unless something was voided. */
+  readonly falls: string[] = [];
   readonly #onBoard: (event: BoardEvent) => void;
   #id = '';
   readonly #scores = new Map<string, number>();
@@ -62,7 +64,7 @@ export class BoardStream {
     const board: BoardEvent = JSON.parse(data);
     for (const { userId, score } of board.items) {
       const known = this.#scores.get(userId) ?? Number.NEGATIVE_INFINITY;
-      if (score < known) this.disorder.push(`${id}: ${userId} has ${score}, and had ${known}`);
+      if (score < known) this.falls.push(`${id}: ${userId} has ${score}, and had ${known}`);
       this.#scores.set(userId, score);
     }
     this.board = board;

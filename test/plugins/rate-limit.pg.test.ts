@@ -166,6 +166,29 @@ t.test('preflights are counted, and need no token', async (t) => {
   t.equal(refused.headers.get('access-control-allow-origin'), '*');
 });
 
+t.test('behind proxies that forward ports the client is counted, not the proxy', async (t) => {
+  const { api } = await startApi(t, {
+    RATE_LIMIT_READ: 1,
+    TRUST_PROXY: ['127.0.0.1', '10.0.0.0/8', '2001:db8::/32'],
+  });
+  const from = (chain: string) => api.get('/v1/leaderboards', { 'x-forwarded-for': chain });
+  for (const chain of [
+    '198.51.100.1, 10.0.0.1:4321',
+    '198.51.100.2:55, [2001:db8::1]:443',
+    '198.51.100.3, [::ffff:10.0.0.1]:80',
+  ])
+    (await from(chain)).is(200, Leaderboards);
+  for (const again of [
+    '198.51.100.1:77, 10.0.0.2:1',
+    '198.51.100.2, 10.9.9.9',
+    '[::ffff:198.51.100.3]:9, 10.0.0.1',
+  ])
+    (await from(again)).fails('rate-limited');
+  // Who sends no address is counted as the proxy that has passed it on.
+  (await from('198.51.100.9, unknown, 10.0.0.7:1')).is(200, Leaderboards);
+  for (const garbage of ['_hidden, 10.0.0.7:2', 'x, 10.0.0.7']) (await from(garbage)).fails('rate-limited');
+});
+
 t.test('IPv6 is counted by its /64, IPv4 by its address however it is written', async (t) => {
   const { api, url } = await startApi(t, {
     RATE_LIMIT_READ: 2,

@@ -27,8 +27,8 @@ import type { Tombstones } from './tombstones.js';
 const CHECK_EVERY_MS = 500;
 /** Its value changes when Redis has lost its data, whatever was in it. */
 const SENTINEL = 'scoreboard:sentinel';
-/** A board that has changed is looked at for so long, in milliseconds: whether Redis still has the change. */
-const LOOKED_AT_MS = 10_000;
+/** A board that this instance has changed is looked at for so long, in milliseconds: whether Redis still has the change. */
+const LOOKED_AT_MS = 5_000;
 const LOOKED_AT_ONCE = 100;
 /** Boards that are compared or built at a time: each takes two connections to PostgreSQL. */
 const AT_ONCE = 2;
@@ -70,7 +70,7 @@ interface RedisBoardsOptions {
  *
  * At rest this costs one command each half second, and each sync interval one for each board that is open. A board that is
  * not used is closed. A board that has fallen back is found out by the next call; the writer of a change, which may be the only
- * one to know of it, also looks after the board for ten seconds.
+ * one to know of it, also looks after the board for five seconds.
  */
 export class RedisBoards {
   readonly #options: RedisBoardsOptions;
@@ -200,11 +200,10 @@ export class RedisBoards {
 
   async #look(): Promise<void> {
     await this.#compareSentinel();
-    const moved: RedisProjection[] = [];
+    const changed: RedisProjection[] = [];
     for (const projection of this.#options.open())
-      if (projection.hasMovedWithin(LOOKED_AT_MS)) moved.push(projection);
-    // Those that changed last may have been replicated least.
-    await Promise.all(moved.slice(-LOOKED_AT_ONCE).map((projection) => projection.checkPosition()));
+      if (projection.hasChangedWithin(LOOKED_AT_MS)) changed.push(projection);
+    await Promise.all(changed.slice(-LOOKED_AT_ONCE).map((projection) => projection.checkPosition()));
   }
 
   async #compareSentinel(): Promise<void> {

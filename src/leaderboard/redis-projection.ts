@@ -135,8 +135,8 @@ export class RedisProjection implements Projection {
   drift = 0;
   /** The furthest position that this instance knows of, by its own calls and by the messages of others. */
   #furthest: Position | undefined;
-  /** On the clock of `performance.now()`. */
-  #movedAt = Number.NEGATIVE_INFINITY;
+  /** When this instance last changed the board, on the clock of `performance.now()`. */
+  #changedAt = Number.NEGATIVE_INFINITY;
   readonly #redis: BoardRedis;
   readonly #verify: (projection: RedisProjection, signal?: AbortSignal) => Promise<void>;
   /** Called when the board turns out to be lost, or a write to have failed. */
@@ -167,16 +167,15 @@ export class RedisProjection implements Projection {
     this.#furthest = undefined;
   }
 
-  /** Whether the board was seen to change in these milliseconds. */
-  hasMovedWithin(ms: number): boolean {
-    return this.isReady && this.#movedAt > performance.now() - ms;
+  /** Whether this instance has changed the board in these milliseconds. */
+  hasChangedWithin(ms: number): boolean {
+    return this.isReady && this.#changedAt > performance.now() - ms;
   }
 
   /** Another instance has moved the board to this position. */
   moved(position: Position): void {
     if (!this.isReady || (this.#furthest !== undefined && !isBefore(this.#furthest, position))) return;
     this.#furthest = position;
-    this.#movedAt = performance.now();
   }
 
   /** Looks whether the board has fallen back: if so, it is to be loaded. */
@@ -219,6 +218,7 @@ export class RedisProjection implements Projection {
       const [epoch, version, ...ranks] = applied;
       // The change itself has moved the board on by one.
       this.#arriveAt({ epoch: String(epoch), version: Number(version) }, known && next(known));
+      this.#changedAt = performance.now();
       return changes.map((_, i) => ({ previousRank: rankOf(ranks[2 * i]), rank: rankOf(ranks[2 * i + 1]) }));
     } catch (error) {
       if (error instanceof BoardLost && this.isReady) this.#onStale(this);

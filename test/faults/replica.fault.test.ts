@@ -3,7 +3,6 @@ import t, { type Test } from 'tap';
 import { Entries } from '../../schemas/leaderboard.js';
 import { ScoreEvents, User } from '../../schemas/user.js';
 import { assertFit } from '../../src/postgres/fitness.js';
-import { migrate } from '../../src/postgres/migrate.js';
 import { Api, documentOf, eventually, newPlayer } from '../api.js';
 import { buildTestApp } from '../helper.js';
 import { GameServer, openPool } from '../ledger/game-server.js';
@@ -14,7 +13,7 @@ import { PostgresProxy } from './proxy.js';
 /** Two instances on a primary and its streaming replica. */
 async function open(t: Test) {
   const primary = await PostgresServer.start(t);
-  await migrate(primary.url);
+  await primary.prepare();
   const replica = await primary.replica(t);
   const proxy = await PostgresProxy.open(t, replica.port);
   const config = { DATABASE_URL: primary.url, DATABASE_REPLICA_URL: proxy.via(replica.url) };

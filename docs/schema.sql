@@ -26,6 +26,19 @@ CREATE TABLE actions (
   CONSTRAINT actions_min_duration_ms_check CHECK ((min_duration_ms >= 0))
 );
 
+CREATE TABLE admin_acts (
+  id text COLLATE "C" NOT NULL,
+  filter json NOT NULL,
+  state text NOT NULL DEFAULT 'running'::text,
+  done bigint NOT NULL DEFAULT 0,
+  total bigint,
+  before text COLLATE "C" NOT NULL,
+  problem text,
+  CONSTRAINT admin_acts_pkey PRIMARY KEY (id),
+  CONSTRAINT admin_acts_state_check CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'failed'::text]))),
+  CONSTRAINT admin_acts_id_fkey FOREIGN KEY (id) REFERENCES admin_audit(id)
+);
+
 CREATE TABLE admin_audit (
   id text COLLATE "C" NOT NULL,
   at timestamp(3) with time zone NOT NULL DEFAULT now(),

@@ -7,6 +7,7 @@ import { addStandingJob } from '../src/jobs/job.js';
 import { PURGE, purge } from '../src/jobs/purge.js';
 import { JOB_CONNECTIONS, JOB_STATES, JobRunner } from '../src/jobs/runner.js';
 import { purgeTokens } from '../src/ledger/purge-tokens.js';
+import { massVoid } from '../src/moderation/mass-void.js';
 import type { Queryable } from '../src/postgres/database.js';
 import { isDatabaseError } from '../src/postgres/errors.js';
 
@@ -23,7 +24,11 @@ export default fp<{ config: AppConfig }>(
     const pool = app.openPool('jobs', { url, viaPooler: false, max: JOB_CONNECTIONS });
     const { removeBoards } = app;
     const purgeBoards = (client: Queryable, limit: number) => purgeScores(client, limit, removeBoards);
-    const jobs = [purge([purgeTokens, purgeSessions, purgeBoards]), eraseUser];
+    const jobs = [
+      purge([purgeTokens, purgeSessions, purgeBoards]),
+      eraseUser,
+      massVoid({ leaderboards: app.leaderboards, writer: app.instance }),
+    ];
     const runner = new JobRunner({
       pool,
       jobs,

@@ -8,7 +8,7 @@ import {
   Leaderboard,
   Leaderboards,
 } from './leaderboard.js';
-import { AdminEvent, AdminEvents, AuditEntry, AuditTrail, ModeratedUser, Voided } from './moderation.js';
+import { Act, AdminEvent, AdminEvents, AuditEntry, AuditTrail, ModeratedUser } from './moderation.js';
 import { OAuthProblem, ProblemDocument } from './problem.js';
 import { BoardResult, Receipt, SkippedBoard } from './score.js';
 import { Health, Liveness } from './service.js';
@@ -40,7 +40,7 @@ export const NAMED_SCHEMAS = [
   FriendEntries,
   AdminEvent,
   AdminEvents,
-  Voided,
+  Act,
   ModeratedUser,
   AuditEntry,
   AuditTrail,

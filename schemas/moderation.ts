@@ -116,10 +116,31 @@ export const MassVoid = Type.Object(
     ],
   },
 );
-export const Voided = Type.Object(
-  { voided: Type.Integer({ description: 'Number of events that this call has voided.' }) },
-  { $id: 'Voided', description: 'The events no longer count.', examples: [{ voided: 31 }] },
+const ACT = {
+  id: 'aud_01kcx7h5r3e8n2p6s9t4v7w0yc',
+  state: 'running',
+  done: 31_000,
+  total: 300_000,
+  problem: null,
+};
+export const Act = Type.Object(
+  {
+    id: AuditId,
+    state: Type.Union([Type.Literal('running'), Type.Literal('done'), Type.Literal('failed')]),
+    done: Type.Integer({ description: 'How many events it has voided.' }),
+    total: Type.Unsafe<number | null>({
+      anyOf: [Type.Integer(), Type.Null()],
+      description: 'How many there were. Null until they are counted, and if that takes too long.',
+    }),
+    problem: Type.Unsafe<string | null>({
+      anyOf: [Type.Literal('points-out-of-range'), Type.Null()],
+      description: 'The code of what has ended it. What was voided before stays so.',
+    }),
+  },
+  { $id: 'Act', description: 'An act of an administrator that takes its time.', examples: [ACT] },
 );
+export type Act = Static<typeof Act>;
+export const ActParams = Type.Object({ id: AuditId });
 
 export const ModeratedUser = Type.Object(
   {

@@ -19,18 +19,20 @@ export const actOf = ({
   readonly body: { readonly reason?: string };
 }): AdminAct => ({ actor: user.id, reason: body.reason ?? null });
 
-/** Records what an administrator does, in the transaction that does it. */
+/** Records what an administrator does, in the transaction that does it. @returns the id of the record */
 export async function audit(
   client: Queryable,
   { actor, reason }: AdminAct,
   action: AuditEntry['action'],
   target: string,
   details: object = {},
-): Promise<void> {
+): Promise<string> {
+  const id = newId('aud');
   await client.query(
     'INSERT INTO admin_audit (id, actor, action, target, reason, details) VALUES ($1, $2, $3, $4, $5, $6)',
-    [newId('aud'), actor, action, target, reason, JSON.stringify(details)],
+    [id, actor, action, target, reason, JSON.stringify(details)],
   );
+  return id;
 }
 
 /** The recorded acts of administrators. */
@@ -44,8 +46,10 @@ export class AuditLog {
   /** Newest first, before the given entry. */
   async entries(limit: number, before: string | null): Promise<AuditEntry[]> {
     const { rows } = await this.#database.query<AuditEntry>(
-      `SELECT id, ${rfc3339('at')} AS at, actor, action, target, reason, details
-       FROM admin_audit WHERE id < coalesce($1, 'aud_{') ORDER BY id DESC LIMIT $2`,
+      `SELECT id, ${rfc3339('at')} AS at, actor, action, target, reason,
+              CASE WHEN done IS NULL THEN details ELSE (details::jsonb || jsonb_build_object('voided', done))::json END AS details
+       FROM admin_audit LEFT JOIN admin_acts USING (id)
+       WHERE id < coalesce($1, 'aud_{') ORDER BY id DESC LIMIT $2`,
       [before, limit],
     );
     return rows;

@@ -1,19 +1,20 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { answer } from '../../schemas/common.js';
 import {
+  Act,
+  ActParams,
   AdminEvent,
   AdminEvents,
   EventParams,
   EventsQuery,
   Judgement,
   MassVoid,
-  Voided,
 } from '../../schemas/moderation.js';
 import { actOf } from '../../src/audit.js';
 import { BODY_FAULTS, problemResponses } from '../../src/errors.js';
 
-/** How long one call voids events before it answers, in milliseconds: shorter than proxies and clients wait. */
-const MASS_VOID_MS = 30_000;
+/** How long a call waits for its void, in milliseconds: shorter than proxies and clients do. */
+const MASS_VOID_MS = 10_000;
 
 const common = { tags: ['Admin'], security: [{ bearer: [] }] };
 
@@ -105,20 +106,40 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'voidEvents',
         summary: 'Void many events',
         description:
-          'Voids the events of a user, an action or an issuer that were accepted in a time span; several filters are combined. The work is done in parts: if the call fails, send it again to continue.',
+          'Voids the events of a user, an action or an issuer that were accepted in a time span; several filters are combined. The work goes on until it is done, also if the connection or an instance is lost. If that takes longer than ten seconds, the answer is 202, and `GET /v1/admin/acts/{id}` says how far it has come.',
         body: MassVoid,
         response: {
-          200: answer(Voided),
+          200: { description: 'The events no longer count.', ...answer(Act) },
+          202: { description: 'They are being voided.', ...answer(Act) },
           ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'points-out-of-range'),
         },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { reason: _, ...filter } = request.body;
-      const until = performance.now() + MASS_VOID_MS;
-      const goesOn = () => !app.draining && performance.now() < until;
-      return { voided: await app.moderation.voidAll(filter, actOf(request), goesOn) };
+      const id = await app.moderation.voidAll(filter, actOf(request));
+      const act = await app.moderation.outcome(id, MASS_VOID_MS);
+      if (act.state === 'running') reply.code(202).header('location', `/v1/admin/acts/${id}`);
+      return act;
     },
+  );
+
+  app.get(
+    '/acts/:id',
+    {
+      schema: {
+        ...common,
+        operationId: 'getAct',
+        summary: 'How far an act has come',
+        description: 'Of acts that take their time: voids of many events. Their ids are those of the audit.',
+        params: ActParams,
+        response: {
+          200: answer(Act),
+          ...problemResponses('validation-failed', 'unauthenticated', 'forbidden', 'not-found'),
+        },
+      },
+    },
+    (request) => app.moderation.progress(request.params.id),
   );
 };
 

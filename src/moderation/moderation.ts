@@ -1,5 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
-import type { AdminEvent, AuditEntry, ModeratedUser } from '../../schemas/moderation.js';
+import type { Act, AdminEvent, AuditEntry, ModeratedUser } from '../../schemas/moderation.js';
 import { type AdminAct, audit } from '../audit.js';
 import { invalid, Problem } from '../errors.js';
 import { LAST_EVENT } from '../ids.js';
@@ -8,13 +9,16 @@ import { isOutOfRange } from '../ledger/batch-queue.js';
 import { type Correction, correct } from '../ledger/correction.js';
 import { boardsOf } from '../ledger/event-boards.js';
 import { outOfRange } from '../ledger/refusals.js';
+import { Backoff } from '../loop.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { rfc3339 } from '../postgres/sql.js';
 import { inTurn } from '../postgres/turns.js';
 import { type EventFilter, eventsWhere } from './event-filter.js';
+import { beginMassVoid, progressOf, type SpanFilter } from './mass-void.js';
 
-/** How many events one transaction voids: it holds the rows of their users meanwhile. */
-const EVENTS_A_PAGE = 500;
+/** How often it is looked whether an act is over, in milliseconds. */
+const FIRST_LOOK_MS = 20;
+const LAST_LOOK_MS = 200;
 
 const EVENTS = `
 SELECT e.id AS "eventId", e.user_id AS "userId", e.action_id AS action, e.points, e.metadata,
@@ -91,44 +95,33 @@ export class Moderation {
   }
 
   /**
-   * Voids all events of a user, an action or an issuer that were accepted in a time: in pages, each a transaction of its own.
-   * If one fails, those before it stay; to call again goes on from there. The newest first: what is left after each page are
-   * scores that were there before, so that events which balance each other can always be voided.
-   * @param goesOn asked before each page
-   * @returns how many
-   * @throws Problem `validation-failed`, `points-out-of-range`, `service-unavailable`
+   * Has all events of a user, an action or an issuer voided that were accepted in a time: by a job. If it fails, what it has
+   * voided stays.
+   * @returns the id of the act
+   * @throws Problem `validation-failed`
    */
-  async voidAll(
-    filter: EventFilter & { readonly from: string; readonly to: string },
-    act: AdminAct,
-    goesOn: () => boolean,
-  ): Promise<number> {
+  async voidAll(filter: SpanFilter, act: AdminAct): Promise<string> {
     if (filter.userId === undefined && filter.action === undefined && filter.issuer === undefined)
       throw invalid('/', 'must name a userId, an action or an issuer');
-    const { where, values } = eventsWhere(filter);
-    const page = `
-      SELECT e.id, e.user_id AS "userId" FROM score_events e
-      WHERE ${where} AND e.status <> 'voided' AND e.id < $${values.length + 1} ORDER BY e.id DESC LIMIT ${EVENTS_A_PAGE}`;
-    let voided = 0;
-    for (let before = LAST_EVENT; ; ) {
-      if (!goesOn())
-        throw new Problem(
-          'service-unavailable',
-          `Interrupted after ${voided} events. Send the request again to continue.`,
-        );
-      const { rows } = await this.#options.pool.query<{ id: string; userId: string }>(page, [
-        ...values,
-        before,
-      ]);
-      const last = rows.at(-1);
-      if (last === undefined) return voided;
-      before = last.id;
-      voided += await this.#correct(async (client) => {
-        const correction = await correct(client, rows, ['counted', 'held'], 'voided', this.#options.writer);
-        const result = correction.events.length;
-        if (result > 0) await audit(client, act, 'void-events', 'events', { ...filter, voided: result });
-        return { correction, result };
-      });
+    eventsWhere(filter);
+    return await transact(this.#options.pool, (client) => beginMassVoid(client, filter, act));
+  }
+
+  /** How far an act has come that takes its time. @throws Problem `not-found` */
+  progress(id: string): Promise<Act> {
+    return progressOf(this.#options.pool, id);
+  }
+
+  /**
+   * The same, when it is over, or after so many milliseconds.
+   * @throws Problem `not-found`, or the one that has ended it
+   */
+  async outcome(id: string, ms: number): Promise<Act> {
+    const until = performance.now() + ms;
+    for (const backoff = new Backoff(FIRST_LOOK_MS, LAST_LOOK_MS); ; await delay(backoff.next())) {
+      const act = await this.progress(id);
+      if (act.problem === 'points-out-of-range') throw outOfRange();
+      if (act.state !== 'running' || performance.now() > until) return act;
     }
   }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import t from 'tap';
 import { Action, Actions } from '../../../schemas/action.js';
 import { Entries, EntryDetails, Leaderboard } from '../../../schemas/leaderboard.js';
-import { AdminEvent, AdminEvents, AuditTrail, ModeratedUser, Voided } from '../../../schemas/moderation.js';
+import { Act, AdminEvent, AdminEvents, AuditTrail, ModeratedUser } from '../../../schemas/moderation.js';
 import { Receipt } from '../../../schemas/score.js';
 import { ScoreEvents } from '../../../schemas/user.js';
 import { type Api, eventually, newPlayer, serviceApi, startApi } from '../../api.js';
@@ -235,7 +235,7 @@ t.test('all events of a leaked key are voided, within a time span, and no others
   t.match(oldKey, /^key_(?!c0eded57)[0-9a-f]{8}$/);
   t.equal((await list(`issuer=${oldKey}&limit=100`)).items.length, 5);
   const voidAll = async (body: object) =>
-    (await admin.post('/v1/admin/events/void', { ...EVER, ...why, ...body })).is(200, Voided).voided;
+    (await admin.post('/v1/admin/events/void', { ...EVER, ...why, ...body })).is(200, Act).done;
   t.equal(await voidAll({ issuer: oldKey, to: '2020-01-02T00:00:00.000Z' }), 0);
   t.equal(await voidAll({ issuer: oldKey, from: '2099-01-01T00:00:00.000Z' }), 0);
   t.equal(await voidAll({ issuer: oldKey, action: 'sprint' }), 0);
@@ -246,7 +246,7 @@ t.test('all events of a leaked key are voided, within a time span, and no others
     for (const { url } of [service, other])
       await eventually(async () => assert.equal((await entry(id, 'global', url)).score, 10));
   t.match(
-    (await auditOf('events')).map(({ details }) => details),
+    (await auditOf('events')).map(({ details }) => details).filter(({ voided }) => voided !== 0),
     [
       { issuer: oldKey, voided: 4 },
       { issuer: oldKey, userId: ids[0], voided: 1 },
@@ -275,9 +275,14 @@ t.test('a void of more than one page is complete', async (t) => {
     Array.from({ length: 1_203 }, (_, i) => record(players[i % 3]?.id ?? '', 1, 'key_00000001')),
   );
   const answer = await admin.post('/v1/admin/events/void', { issuer: 'key_00000001', ...EVER, ...why });
-  t.same(answer.is(200, Voided), { voided: 1_203 });
+  t.match(answer.is(200, Act), { state: 'done', done: 1_203, total: 1_203 });
   for (const { id } of players) (await api.get(`/v1/leaderboards/global/entries/${id}`)).fails('not-found');
-  t.equal((await auditOf('events')).filter(({ details }) => details['issuer'] === 'key_00000001').length, 3);
+  const lines = (await auditOf('events')).filter(({ details }) => details['issuer'] === 'key_00000001');
+  t.match(lines, [{ action: 'void-events', reason: why.reason, details: { voided: 1_203 } }]);
+  const { id, ...rest } = answer.is(200, Act);
+  t.equal(lines[0]?.id, id);
+  t.same((await admin.get(`/v1/admin/acts/${id}`)).is(200, Act), { id, ...rest });
+  (await admin.get(`/v1/admin/acts/${typeId('aud')}`)).fails('not-found');
 });
 
 t.test('who makes events that balance each other at the end of a page cannot stop a void', async (t) => {
@@ -288,7 +293,7 @@ t.test('who makes events that balance each other at the end of a page cannot sto
   for (const points of [-most, most, most]) await record(cheat.id, points, issuer);
   await Promise.all(Array.from({ length: 499 }, () => record(filler.id, 1, issuer)));
   const answer = await admin.post('/v1/admin/events/void', { issuer, ...EVER, ...why });
-  t.same(answer.is(200, Voided), { voided: 1_001 });
+  t.match(answer.is(200, Act), { done: 1_001 });
   (await api.get(`/v1/leaderboards/global/entries/${cheat.id}`)).fails('not-found');
 });
 

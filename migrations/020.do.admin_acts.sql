@@ -1,0 +1,12 @@
+-- Acts of administrators that take their time: done in steps, by a job that any instance goes on with.
+CREATE TABLE admin_acts (
+  id text COLLATE "C" PRIMARY KEY REFERENCES admin_audit (id),
+  filter json NOT NULL,
+  state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done', 'failed')),
+  done bigint NOT NULL DEFAULT 0,
+  -- Null until they are counted.
+  total bigint,
+  -- The events from this one on have been seen.
+  before text COLLATE "C" NOT NULL,
+  problem text
+);

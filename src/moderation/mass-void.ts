@@ -1,0 +1,136 @@
+import { Type } from '@sinclair/typebox';
+import type { Act } from '../../schemas/moderation.js';
+import { type AdminAct, audit } from '../audit.js';
+import { errorCode } from '../error-code.js';
+import { Problem } from '../errors.js';
+import { LAST_EVENT } from '../ids.js';
+import { addJob, type Job, type JobKind, job } from '../jobs/job.js';
+import type { BoardChange } from '../leaderboard/entry.js';
+import { isOutOfRange } from '../ledger/batch-queue.js';
+import { correct } from '../ledger/correction.js';
+import { IN_ORDER_OF_INDEXES } from '../ledger/statements.js';
+import type { Queryable } from '../postgres/database.js';
+import { SQLSTATE } from '../postgres/errors.js';
+import { type EventFilter, eventsWhere } from './event-filter.js';
+
+/** How many events one bite voids: it holds the rows of their users meanwhile. */
+const EVENTS_A_BITE = 1_000;
+/** How long the events may be counted, in milliseconds. Without their number the void goes on all the same. */
+const COUNTING_MS = 4_000;
+
+const MassVoid = Type.Object({ act: Type.String() });
+const MASS_VOID: JobKind<typeof MassVoid> = {
+  name: 'void-events',
+  payload: MassVoid,
+  keyOf: ({ act }) => act,
+};
+
+export type SpanFilter = EventFilter & { readonly from: string; readonly to: string };
+
+const PROGRESS = 'id, state, done, total, problem';
+
+interface Row extends Act {
+  readonly filter: SpanFilter;
+  /** The events from this one on have been seen. */
+  readonly before: string;
+}
+
+/** Asks for a void, in a transaction with its line in the audit. @returns the id of the act */
+export async function beginMassVoid(client: Queryable, filter: SpanFilter, act: AdminAct): Promise<string> {
+  const id = await audit(client, act, 'void-events', 'events', filter);
+  await client.query('INSERT INTO admin_acts (id, filter, before) VALUES ($1, $2, $3)', [
+    id,
+    JSON.stringify(filter),
+    LAST_EVENT,
+  ]);
+  await addJob(client, MASS_VOID, { act: id });
+  return id;
+}
+
+/** How far an act has come. @throws Problem `not-found` if there is no such act, or it was done at once */
+export async function progressOf(client: Queryable, id: string): Promise<Act> {
+  const { rows } = await client.query<Act>(`SELECT ${PROGRESS} FROM admin_acts WHERE id = $1`, [id]);
+  const [act] = rows;
+  if (act === undefined) throw new Problem('not-found', `There is no act "${id}" that takes its time.`);
+  return act;
+}
+
+interface MassVoidOptions {
+  /** Shows what is committed. */
+  readonly leaderboards: { apply(changeId: string, changes: readonly BoardChange[]): Promise<void> };
+  /** Names this instance in what it announces to the others. */
+  readonly writer: string;
+}
+
+/**
+ * Voids the events of an act, the newest first: what is left after each bite are scores that were there before, so that events
+ * which balance each other can always be voided. The act is locked by a bite, so that two are never at it.
+ */
+export const massVoid = ({ leaderboards, writer }: MassVoidOptions): Job =>
+  job(MASS_VOID, async (client, payload) => {
+    const { rows: acts } = await client.query<Row>(
+      `SELECT ${PROGRESS}, filter, before FROM admin_acts WHERE id = $1 FOR UPDATE`,
+      [payload.act],
+    );
+    const [act] = acts;
+    if (act?.state !== 'running') return {};
+    const { where, values } = eventsWhere(act.filter);
+    // A user may have hundreds of thousands of events: they are read along an index, not sorted.
+    await client.query(IN_ORDER_OF_INDEXES);
+    const total = act.total ?? (act.before === LAST_EVENT ? await count(client, where, values) : null);
+    const { rows } = await client.query<{ id: string; userId: string }>(
+      `SELECT e.id, e.user_id AS "userId" FROM score_events e
+       WHERE ${where} AND e.status <> 'voided' AND e.id < $${values.length + 1}
+       ORDER BY e.id DESC LIMIT ${EVENTS_A_BITE}`,
+      [...values, act.before],
+    );
+    await client.query("SELECT set_config('enable_sort', 'on', true)");
+    const set = (state: Act['state'], done: number, problem: string | null = null) =>
+      client.query(
+        'UPDATE admin_acts SET state = $2, done = $3, total = $4, before = $5, problem = $6 WHERE id = $1',
+        [act.id, state, done, total, rows.at(-1)?.id ?? act.before, problem],
+      );
+    const correction = await tried(client, () =>
+      correct(client, rows, ['counted', 'held'], 'voided', writer),
+    );
+    if (correction === 'failed') {
+      await set('failed', act.done, 'points-out-of-range');
+      return {};
+    }
+    const isDone = rows.length < EVENTS_A_BITE;
+    await set(isDone ? 'done' : 'running', act.done + correction.events.length);
+    return {
+      ...(!isDone && { rest: payload }),
+      committed: () => leaderboards.apply(correction.changeId, correction.entries),
+    };
+  });
+
+/** What `work` does, or nothing of it if a score would leave its range: that would fail at every try. */
+async function tried<T>(client: Queryable, work: () => Promise<T>): Promise<T | 'failed'> {
+  await client.query('SAVEPOINT tried');
+  try {
+    return await work();
+  } catch (error) {
+    if (!isOutOfRange(error)) throw error;
+    await client.query('ROLLBACK TO tried');
+    return 'failed';
+  }
+}
+
+async function count(client: Queryable, where: string, values: unknown[]): Promise<number | null> {
+  await client.query('SAVEPOINT counting');
+  try {
+    await client.query(`SET LOCAL statement_timeout = ${COUNTING_MS}`);
+    const { rows } = await client.query<{ total: number }>(
+      `SELECT count(*) AS total FROM score_events e WHERE ${where} AND e.status <> 'voided'`,
+      values,
+    );
+    return rows[0]?.total ?? null;
+  } catch (error) {
+    if (errorCode(error) !== SQLSTATE.queryCanceled) throw error;
+    return null;
+  } finally {
+    // Also takes the limit back.
+    await client.query('ROLLBACK TO counting');
+  }
+}

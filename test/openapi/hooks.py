@@ -19,12 +19,14 @@ EXPLAINED = [
     r"/to must be later than from",
     r"/points must have a min that is not above its max",
     r"/points is missing: the action token allows -?\d+ to -?\d+",
-    r"/displayName must (have 1 to 32 visible characters|show something, and hold no control or invisible characters)",
+    r"/(displayName|username) (must have 1 to 32 visible characters|looks like a name of the service: choose another)",
+    r"/displayName must show something, and hold no control or invisible characters",
+    r"/password must have 8 characters or more",
     r"/title must match format \"visible-text\"",
     r"/minDurationMs must be less than the \d+ s that a token is good for",
     r"/metadata must not be longer than \d+ bytes",
-    r"/ holds the number [\d.eE+-]+, which is not kept exactly: send it as text",
-    r"/\S* must not have the property \"__proto__\"",
+    r"/.* (holds the number|is) [\d.eE+-]+, which is not kept exactly: send it as text",
+    r"/.* must not have the property \"__proto__\"",
     r"/userId is missing",
     r"/leaderboards names a leaderboard that does not exist",
     r"/ must name a userId, an action or an issuer",
@@ -57,7 +59,7 @@ def valid_data_is_accepted(ctx, response, case):
         if problem["code"] == "malformed-json" and re.search(r"holds \\u0000|without NUL", problem["detail"]):
             return None
         faults = [f"{error['path']} {error['message']}" for error in problem.get("errors", [])]
-        if faults and all(any(re.fullmatch(rule, fault) for rule in EXPLAINED) for fault in faults):
+        if faults and all(any(re.fullmatch(rule, fault, re.DOTALL) for rule in EXPLAINED) for fault in faults):
             return None
     # The schema of a field does not say how large the whole body may be.
     if response.status_code == 413:

@@ -17,6 +17,7 @@ const LAYERS = [
   ['catalog', 'moderation'],
   ['scoring'],
   ['http'],
+  ['workers'],
 ];
 /** The files beside them that are more than values and functions. */
 const ABOVE_THE_FOLDERS = 'app|server|start-faults|development-database|audit';

@@ -12,6 +12,7 @@ import { fanout, latency, streams } from './cases/live.js';
 import { rank, top } from './cases/reads.js';
 import { rebuild } from './cases/rebuild.js';
 import { verify } from './cases/verify.js';
+import { workers } from './cases/workers.js';
 import { growth, write, writeNaive, writeRedis } from './cases/write.js';
 import { Testbed } from './testbed.js';
 import { exitUnknown } from './unknown-names.js';
@@ -38,6 +39,7 @@ const CASES: Record<string, Case> = {
   streams,
   latency,
   growth,
+  workers,
 };
 
 /** The results of a case. The cases in one file of results may come from several runs. */

@@ -33,6 +33,33 @@ function statOf(pid: string): Stat | null {
   }
 }
 
+/** A process and all of its children. */
+export const treeOf = (pid: number): number[] => [
+  pid,
+  ...processes()
+    .filter(({ parent }) => parent === pid)
+    .map((child) => child.pid),
+];
+
+/** Processor time of these processes so far, in seconds. */
+export const secondsOf = (pids: readonly number[]): number =>
+  pids.reduce((sum, pid) => sum + (statOf(String(pid))?.seconds ?? 0), 0);
+
+/** Memory of these processes in bytes, where each has its part of what several have in common (PSS). */
+export const memoryOf = (pids: readonly number[]): number =>
+  pids.reduce((sum, pid) => {
+    const kilobytes = /^Pss: +(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'))?.[1];
+    return sum + Number(kilobytes) * 1_024;
+  }, 0);
+
+const processes = (): (Stat & { readonly pid: number })[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      const stat = statOf(name);
+      return stat === null ? [] : { ...stat, pid: Number(name) };
+    });
+
 /** Processor time so far, in seconds, of a server of PostgreSQL and all of its processes. @param url of one of its databases */
 export async function postgresSeconds(url: string): Promise<() => number> {
   const [row] = await query<{ directory: string }>(
@@ -43,10 +70,7 @@ export async function postgresSeconds(url: string): Promise<() => number> {
   return () => {
     const server = statOf(pid);
     if (server === null) throw new Error('PostgreSQL has ended');
-    const children = readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name))
-      .flatMap((name) => statOf(name) ?? [])
-      .filter(({ parent }) => parent === Number(pid));
+    const children = processes().filter(({ parent }) => parent === Number(pid));
     return children.reduce((sum, { seconds }) => sum + seconds, server.seconds + server.endedSeconds);
   };
 }

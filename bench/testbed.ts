@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import type { Profiler } from 'node:inspector';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createTemplate, inDatabase, query } from '../dev/databases.js';
 import { startEmbeddedPostgres } from '../dev/embedded-postgres.js';
@@ -13,6 +14,7 @@ import { connectRedis } from '../src/redis/connection.js';
 import type { LoadResult } from './http-load.js';
 import type { Job, MintJob, Received, StreamJob } from './load-process.js';
 import { ACTION_TOKEN_SECRET, JWT_SECRET, sqlId, TOKEN_LIFETIME_S } from './players.js';
+import { memoryOf, secondsOf, treeOf } from './processor-time.js';
 import type { UsageKind } from './usage.js';
 import type { Variant } from './variants.js';
 
@@ -55,6 +57,8 @@ export interface Server {
   profiled<T>(work: () => Promise<T>): Promise<{ result: T; profile: Profiler.Profile }>;
   stop(): Promise<void>;
 }
+
+const START_WITHIN_MS = 60_000;
 
 /** Users of the largest database. */
 export const MANY = 1_000_000;
@@ -146,6 +150,34 @@ export class Testbed {
       ...environment,
     });
     return server;
+  }
+
+  /** The service as operators start it, with a number of processes. Its usage is that of all of them. */
+  async workers(count: number, databaseUrl: string): Promise<Server> {
+    const port = await freePort();
+    const child = spawn(process.execPath, [fileURLToPath(new URL('../src/server.js', import.meta.url))], {
+      env: {
+        ...PRODUCTION,
+        ...{ DATABASE_URL: databaseUrl, REDIS_MODE: 'off', WORKERS: String(count), PORT: String(port) },
+      },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    const stop = async () => {
+      if (child.exitCode !== null) return;
+      const exited = once(child, 'exit');
+      child.kill();
+      await exited;
+    };
+    this.#ends.push(stop);
+    const processes = () => treeOf(child.pid ?? 0);
+    await untilAll(count === 1 ? 1 : count + 1, processes);
+    await untilHealthy(port);
+    return {
+      port,
+      used: async (what) => (what === 'cpu' ? secondsOf(processes()) : memoryOf(processes())),
+      profiled: () => Promise.reject(new Error('Several processes are not profiled')),
+      stop,
+    };
   }
 
   /** A server that writes one Buffer to all its connections at this rate, between one `toggle` and the next. */
@@ -248,6 +280,23 @@ export class Testbed {
     await this.clear();
     await (await this.#postgres)?.stop();
     rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+async function untilAll(count: number, processes: () => readonly number[]): Promise<void> {
+  while (processes().length < count) await delay(50);
+}
+
+async function untilHealthy(port: number): Promise<void> {
+  const deadline = performance.now() + START_WITHIN_MS;
+  for (;;) {
+    const isHealthy = await fetch(`http://127.0.0.1:${port}/health`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+    if (isHealthy) return;
+    if (performance.now() > deadline) throw new Error('The service did not become healthy');
+    await delay(50);
   }
 }
 

@@ -63,7 +63,7 @@ export default fp<{ config: AppConfig }>(
       lifetime: config.JWT_EXPIRY,
       revocations,
     });
-    const attempts = new LoginAttempts(app.rateCounters);
+    const attempts = new LoginAttempts(app.rateCounters, app.shared.tries);
     app.decorate('users', users);
     app.decorate('sessions', sessions);
     app.decorate('revocations', revocations);

@@ -3,6 +3,7 @@ import fp from 'fastify-plugin';
 import client from 'prom-client';
 import type { RequestLog } from '../src/http/request-log.js';
 import { createMetrics, type Metrics } from '../src/observability/metrics.js';
+import { isMetricsReport, reportOf, textOf } from '../src/workers/metrics-of-all.js';
 
 type ScrapeListener = () => void | Promise<void>;
 
@@ -41,9 +42,17 @@ export default fp<{ requestLog: RequestLog }>(
     const measured = createMetrics(register);
     app.decorate('measured', measured);
     app.decorate('onScrape', (listener: ScrapeListener) => listeners.push(listener));
+    const settle = () => Promise.all(listeners.map((listener) => listener()));
+    app.shared.report('metrics', async () => {
+      await settle();
+      return reportOf(register);
+    });
     app.decorate('scrape', async () => {
-      await Promise.all(listeners.map((listener) => listener()));
-      return { contentType: register.contentType, text: await register.metrics() };
+      const { contentType } = register;
+      const reports = await app.shared.reports('metrics');
+      if (reports !== null) return { contentType, text: await textOf(reports.filter(isMetricsReport)) };
+      await settle();
+      return { contentType, text: await register.metrics() };
     });
     requestLog.onEnd(({ method, path, status, seconds, isStream }) => {
       measured.httpRequests.inc({ method, path, status });
@@ -51,5 +60,5 @@ export default fp<{ requestLog: RequestLog }>(
       if (!isStream) measured.httpDuration.observe({ method, path }, seconds);
     });
   },
-  { name: 'metrics', fastify: '5.x' },
+  { name: 'metrics', dependencies: ['shared-state'], fastify: '5.x' },
 );

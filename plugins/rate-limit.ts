@@ -38,14 +38,14 @@ declare module 'fastify' {
  */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
-    const counters = new RateCounters(config.REDIS_MODE === 'off' ? null : app.redis);
+    const counters = new RateCounters(config.REDIS_MODE === 'off' ? null : app.redis, app.shared.counters);
     const windowMs = config.RATE_LIMIT_WINDOW_MS;
     // Its own hook would count at one fixed moment; here its limiters are called as soon as the caller is known.
     await app.register(rateLimit, { global: false, timeWindow: windowMs, store: rateLimitStore(counters) });
     const byNetwork = (name: LimitName) => (request: FastifyRequest) =>
       `${name}:${networkOf(clientOf(request))}`;
     const limiters = {
-      // While Redis is away reads are not counted; each process counts the others for itself.
+      // While Redis is away reads are not counted; each instance counts the others for itself.
       read: app.createRateLimit({
         max: config.RATE_LIMIT_READ,
         keyGenerator: byNetwork('read'),
@@ -90,5 +90,5 @@ export default fp<{ config: AppConfig }>(
       else app.countRequest(request, reply).then(() => done(null, payload), done);
     });
   },
-  { name: 'rate-limit', dependencies: ['problem-details', 'redis'], fastify: '5.x' },
+  { name: 'rate-limit', dependencies: ['problem-details', 'redis', 'shared-state'], fastify: '5.x' },
 );

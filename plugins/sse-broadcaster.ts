@@ -19,8 +19,7 @@ export default fp<{ config: AppConfig }>(
       flushIntervalMs: config.SSE_FLUSH_INTERVAL_MS,
       pingIntervalMs: config.SSE_PING_INTERVAL,
       stallTimeoutMs: config.SSE_STALL_TIMEOUT_MS,
-      maxStreams: config.SSE_MAX_CONNECTIONS,
-      maxStreamsPerAddress: config.SSE_MAX_CONNECTIONS_PER_IP,
+      slots: app.shared.slots,
       onError: (error) => app.faults.either(error, 'reading a live board'),
       onStreamEnd: (reason) => app.measured.streamsClosed.inc({ reason }),
     });
@@ -33,5 +32,5 @@ export default fp<{ config: AppConfig }>(
     app.decorate('hub', hub);
     app.addHook('preClose', async () => hub.close());
   },
-  { name: 'sse-broadcaster', dependencies: ['leaderboard', 'metrics'], fastify: '5.x' },
+  { name: 'sse-broadcaster', dependencies: ['leaderboard', 'metrics', 'shared-state'], fastify: '5.x' },
 );

@@ -1,8 +1,26 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { Static } from '@sinclair/typebox';
+import { Value } from '@sinclair/typebox/value';
 import { answer } from '../schemas/common.js';
 import { Health, Liveness } from '../schemas/service.js';
 
+/** What every process of the instance reports of itself. */
+const OwnChecks = Health.properties.checks;
+type OwnChecks = Static<typeof OwnChecks>;
+
+/** An instance is as well as the worst of its processes; one that is just starting reports nothing. */
+const worstOf = (checks: readonly OwnChecks[]): OwnChecks => ({
+  database: checks.every(({ database }) => database === 'ok') ? 'ok' : 'error',
+  redis: checks.find(({ redis }) => redis === 'error')?.redis ?? checks[0]?.redis ?? 'error',
+});
+
 const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const ownChecks = async (): Promise<OwnChecks> => {
+    const [database, redis] = await Promise.all([app.databaseCheck(), app.redisCheck()]);
+    return { database, redis };
+  };
+  app.shared.report('health', ownChecks);
+
   app.onScrape(async () => {
     const [database, redis] = await Promise.all([app.databaseCheck(), app.redisCheck()]);
     app.measured.healthCheck.set({ check: 'database' }, database === 'ok' ? 1 : 0);
@@ -32,8 +50,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (_request, reply) => {
-      const [database, redis] = await Promise.all([app.databaseCheck(), app.redisCheck()]);
-      const ok = database === 'ok' && redis !== 'error' && !app.draining;
+      // A process that does not answer is not well, whatever the others say.
+      const reports = await app.shared.reports('health').catch(() => undefined);
+      const checks = reports?.filter((report) => Value.Check(OwnChecks, report)) ?? [await ownChecks()];
+      const { database, redis } = worstOf(checks);
+      const ok = reports !== undefined && database === 'ok' && redis !== 'error' && !app.draining;
       reply.code(ok ? 200 : 503);
       return {
         status: ok ? ('ok' as const) : ('degraded' as const),

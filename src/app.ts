@@ -21,6 +21,7 @@ import redis from '../plugins/redis.js';
 import requestId from '../plugins/request-id.js';
 import scoreLedger from '../plugins/score-ledger.js';
 import scoring from '../plugins/scoring.js';
+import sharedState from '../plugins/shared-state.js';
 import site from '../plugins/site.js';
 import sseBroadcaster from '../plugins/sse-broadcaster.js';
 import tracing from '../plugins/tracing.js';
@@ -51,14 +52,22 @@ import { adjustServer } from './http/node-server.js';
 import { RequestLog } from './http/request-log.js';
 import { serverOptions } from './http/server-options.js';
 import { createLogger } from './observability/logging.js';
+import { countedFor, ownState, type SharedState } from './workers/shared-state.js';
 
-/** The service, not yet listening. */
-export async function buildApp(config: AppConfig, logger: FastifyBaseLogger = createLogger(config)) {
+/**
+ * The service, not yet listening.
+ * @param state what it has in common with other processes of its instance; by default it is all of it
+ */
+export async function buildApp(
+  config: AppConfig,
+  logger: FastifyBaseLogger = createLogger(config),
+  state: SharedState = ownState(countedFor(config)),
+) {
   const requestLog = new RequestLog();
   const app = fastify(serverOptions(config, logger, requestLog)).withTypeProvider<TypeBoxTypeProvider>();
   adjustServer(app.server, config.SSE_MAX_CONNECTIONS);
   try {
-    await register(app, config, requestLog);
+    await register(app, config, requestLog, state);
     return app;
   } catch (error) {
     await app.close();
@@ -67,7 +76,13 @@ export async function buildApp(config: AppConfig, logger: FastifyBaseLogger = cr
 }
 
 /** Each line needs only those above it; closing runs backwards. */
-async function register(app: FastifyInstance, config: AppConfig, requestLog: RequestLog): Promise<void> {
+async function register(
+  app: FastifyInstance,
+  config: AppConfig,
+  requestLog: RequestLog,
+  state: SharedState,
+): Promise<void> {
+  await app.register(sharedState, { state });
   await app.register(metrics, { requestLog });
   await app.register(faults);
   await app.register(tracing, { config });

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
@@ -45,6 +46,11 @@ const DatabaseUrl = Type.String({
 /** Every variable that the service reads, as it stands in the environment. */
 export const Environment = Type.Object({
   NODE_ENV: Type.String({ default: 'development' }),
+  WORKERS: Type.String({
+    pattern: '^(auto|[1-9][0-9]?)$',
+    default: '1',
+    description: 'a number of processes, or auto for one a core',
+  }),
   HOST: Type.String({
     pattern: '^[^/\\s]+$',
     default: '0.0.0.0',
@@ -100,9 +106,11 @@ export const Environment = Type.Object({
 export interface Config
   extends Omit<
     Static<typeof Environment>,
-    'JWT_EXPIRY' | 'REFRESH_TOKEN_TTL' | 'TRUST_PROXY' | 'CORS_ORIGINS' | 'REDIS_MODE'
+    'JWT_EXPIRY' | 'REFRESH_TOKEN_TTL' | 'TRUST_PROXY' | 'CORS_ORIGINS' | 'REDIS_MODE' | 'WORKERS'
   > {
   readonly production: boolean;
+  /** Processes that share the port. */
+  readonly WORKERS: number;
   readonly REDIS_MODE: 'single' | 'cluster' | 'off';
   readonly JWT_EXPIRY: number;
   readonly REFRESH_TOKEN_TTL: number;
@@ -143,6 +151,7 @@ export function loadConfig(variables: Variables, stateDirectory = STATE_DIRECTOR
     ...environment,
     REDIS_MODE: environment.REDIS_MODE ?? (environment.REDIS_URL === undefined ? 'off' : 'single'),
     production,
+    WORKERS: environment.WORKERS === 'auto' ? availableParallelism() : Number(environment.WORKERS),
     JWT_EXPIRY: seconds(environment.JWT_EXPIRY),
     REFRESH_TOKEN_TTL: seconds(environment.REFRESH_TOKEN_TTL),
     TRUST_PROXY: list(environment.TRUST_PROXY),

@@ -12,22 +12,59 @@ import { migrate } from './postgres/migrate.js';
 import { whenStarted } from './postgres/when-started.js';
 import { StartError } from './start-error.js';
 import { explained } from './start-faults.js';
+import { countedFor, ownState } from './workers/shared-state.js';
+import { Supervisor } from './workers/supervisor.js';
+import { connectToSupervisor, type Worker } from './workers/worker.js';
 
 /** Orchestrators kill a process 30 s after SIGTERM. */
 const CLOSE_WITHIN_MS = 28_000;
+const ENDING_SIGNALS: ('SIGTERM' | 'SIGINT' | 'SIGHUP')[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
+/** The least that an instance needs: see plugins/db.ts. */
+const LEAST_CONNECTIONS = 4;
+
 try {
-  await start(loadConfig(process.env));
+  const config = loadConfig(process.env);
+  const worker = connectToSupervisor();
+  if (worker !== null) await start(shareOf(config), worker);
+  else if (config.WORKERS === 1) await start(config, null);
+  else await supervise(config);
 } catch (error) {
   if (!(error instanceof StartError)) throw error;
   console.error(error.message);
   process.exit(1);
 }
 
-async function start(config: Config): Promise<void> {
+/** A worker's part of what the environment gives to the whole instance. */
+function shareOf(config: Config): Config {
+  const part = (whole: number) => Math.ceil(whole / config.WORKERS);
+  return {
+    ...config,
+    DATABASE_POOL_SIZE: Math.max(LEAST_CONNECTIONS, part(config.DATABASE_POOL_SIZE)),
+    PROJECTION_MEMORY_MB: part(config.PROJECTION_MEMORY_MB),
+  };
+}
+
+/** Runs the service as several processes. Ends when all of them have ended. */
+async function supervise(config: Config): Promise<void> {
+  const supervisor = new Supervisor({
+    workers: config.WORKERS,
+    counted: countedFor(config),
+    closeWithinMs: CLOSE_WITHIN_MS,
+    onReady: (port) => {
+      if (!config.production) greet(String(port), config.DATABASE_URL);
+    },
+    log: createLogger(config, config.production ? undefined : await terminalStream()),
+  });
+  for (const signal of ENDING_SIGNALS) process.on(signal, () => supervisor.stop());
+  process.exit(await supervisor.run());
+}
+
+/** @param worker this process, if others share its port */
+async function start(config: Config, worker: Worker | null): Promise<void> {
   const log = createLogger(config, config.production ? undefined : await terminalStream());
   const parts: Part[] = [];
   const interrupt = new AbortController();
-  const starting = bringUp(config, log, parts, interrupt.signal);
+  const starting = bringUp(config, worker, log, parts, interrupt.signal);
   let closing: Promise<void> | undefined;
   const close = () => {
     closing ??= (async () => {
@@ -39,14 +76,18 @@ async function start(config: Config): Promise<void> {
     onSecondSignal: (signal?: string) => log.warn({ data: { signal } }, 'Second signal: ended at once'),
     onSecondError: (err: unknown) => log.error({ err }, 'Unhandled exception'),
   };
-  // Registered first, so that a signal during the start stops what was started until then.
-  closeWithGrace({ delay: CLOSE_WITHIN_MS, ...hurry }, async ({ err }) => {
+  // Registered first, so that a signal during the start stops what was started until then. Signals to a worker are those that
+  // a terminal sends to all processes: its supervisor closes it.
+  const signals = worker === null ? [] : ENDING_SIGNALS;
+  for (const signal of signals) process.on(signal, () => {});
+  const grace = closeWithGrace({ delay: CLOSE_WITHIN_MS, skip: signals, ...hurry }, async ({ err }) => {
     if (err) log.error({ err }, 'Unhandled exception');
     interrupt.abort();
     // The step that is under way still uses the parts that are closed next.
     await starting.catch(() => {});
     await close();
   });
+  worker?.onStop(grace.close);
   try {
     await starting;
   } catch (error) {
@@ -61,7 +102,13 @@ interface Part {
 }
 
 /** Starts one part after the other, until it is interrupted, and adds to `parts` what is to be closed later. */
-async function bringUp(config: Config, log: Logger, parts: Part[], interrupt: AbortSignal): Promise<void> {
+async function bringUp(
+  config: Config,
+  worker: Worker | null,
+  log: Logger,
+  parts: Part[],
+  interrupt: AbortSignal,
+): Promise<void> {
   const { url, stop } = await openDatabase(config.DATABASE_URL);
   parts.push({ close: stop });
   if (interrupt.aborted) return;
@@ -74,12 +121,14 @@ async function bringUp(config: Config, log: Logger, parts: Part[], interrupt: Ab
   if (interrupt.aborted) return;
   await migrate(directUrl ?? url);
   if (interrupt.aborted) return;
-  const app = await buildApp({ ...config, DATABASE_URL: url }, log);
+  const state = worker?.state ?? ownState(countedFor(config));
+  const app = await buildApp({ ...config, DATABASE_URL: url }, log, state);
   parts.push(app);
   if (interrupt.aborted) return;
   const address = new URL(await app.listen({ host: config.HOST, port: config.PORT }));
-  if (config.production) return;
-  if (config.DATABASE_URL === undefined) await seedDemoActions(app.pg.pool);
+  if (!config.production && config.DATABASE_URL === undefined) await seedDemoActions(app.pg.pool);
+  worker?.ready(Number(address.port));
+  if (config.production || worker !== null) return;
   // Log lines of this turn are written at its end; the greeting comes after them.
   await setImmediate();
   greet(address.port, config.DATABASE_URL);

@@ -5,7 +5,7 @@ import { Leaderboard } from '../schemas/leaderboard.js';
 import { Receipt } from '../schemas/score.js';
 import { Session } from '../schemas/session.js';
 import { User } from '../schemas/user.js';
-import { RateCounters } from '../src/redis/rate-counters.js';
+import { WindowCounters } from '../src/redis/window-counters.js';
 import { newPlayer, serviceApi, startApi } from './api.js';
 import { startService } from './faults/service.js';
 import { JWT_SECRET } from './helper.js';
@@ -123,13 +123,13 @@ t.test('tokens whose time is over, or has not come, are refused everywhere', asy
 });
 
 t.test('what a process counts by itself does not care for a clock that is set', async (t) => {
-  const counters = new RateCounters(null);
-  counters.incrementLocally('somebody', 60_000);
+  const counters = new WindowCounters();
+  counters.increment('somebody', 60_000);
   for (const off of [-OFF_MS, OFF_MS]) {
     const right = Date.now;
     t.intercept(Date, 'now', { value: () => right() + off });
   }
-  const { current, ttl } = counters.incrementLocally('somebody', 60_000);
+  const { current, ttl } = counters.increment('somebody', 60_000);
   t.equal(current, 2);
   t.ok(ttl > 0 && ttl <= 60_000);
 });

@@ -53,7 +53,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     async (request, reply) => {
       const board = await app.leaderboards.board(request.params.id);
       const { limit, user } = request.query;
-      const slot = app.hub.admit(networkOf(clientOf(request)));
+      const slot = await app.hub.admit(networkOf(clientOf(request)));
       if (slot === null) {
         app.measured.streamsRefused.inc();
         throw new Problem('service-unavailable', 'Too many streams are open.', { retryAfter: 5 });

@@ -1,18 +1,14 @@
 import { createHash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import { Problem } from '../errors.js';
 import type { RateCounters } from '../redis/rate-counters.js';
 import type { Scripts } from '../redis/scripts.js';
-
-/** Tries without a wait; after each further one the account waits, twice as long each time, up to a limit. */
-const FREE_TRIES = 5;
-const FIRST_WAIT_MS = 1_000;
-const LONGEST_WAIT_MS = 15 * 60_000;
-/** Tries are forgotten when there was none for so long. */
-const FORGOTTEN_AFTER_MS = 86_400_000;
-/** How long a network is remembered from which the owner has logged in. */
-const KNOWN_FOR_MS = 7 * 86_400_000;
-const MAX_LOCAL = 50_000;
+import {
+  FIRST_WAIT_MS,
+  FORGOTTEN_AFTER_MS,
+  FREE_TRIES,
+  KNOWN_FOR_MS,
+  LONGEST_WAIT_MS,
+} from './login-tries.js';
 
 /**
  * KEYS tries of the account, tries from this network. ARGV free tries, first wait, longest wait, forgotten after, known
@@ -42,10 +38,10 @@ redis.call('PEXPIRE', KEYS[2], ARGV[1])
 return 0
 `;
 
-interface Tries {
-  readonly tries: number;
-  /** When the next is allowed, on the clock of `performance.now()`. */
-  readonly until: number;
+/** What counts where there is no Redis, or while it is away. */
+interface OwnTries {
+  begin(account: string, fromNetwork: string): number | Promise<number>;
+  succeeded(account: string, fromNetwork: string): void | Promise<void>;
 }
 
 /**
@@ -54,13 +50,14 @@ interface Tries {
  * Tries that are refused do not make the wait longer.
  *
  * A network from which the owner has logged in lately has a count of its own: guesses from elsewhere do not lock the
- * owner out there. Counted in Redis for all instances, else in this process.
+ * owner out there. Counted in Redis for all instances, else in this one.
  */
 export class LoginAttempts {
   readonly #scripts: Scripts<'begin' | 'succeeded'> | null;
-  readonly #local = new LRUCache<string, Tries>({ max: MAX_LOCAL, ttl: FORGOTTEN_AFTER_MS });
+  readonly #own: OwnTries;
 
-  constructor(counters: RateCounters) {
+  constructor(counters: RateCounters, own: OwnTries) {
+    this.#own = own;
     this.#scripts = counters.define({
       begin: { numberOfKeys: 2, lua: BEGIN },
       succeeded: { numberOfKeys: 2, lua: SUCCEEDED },
@@ -71,7 +68,7 @@ export class LoginAttempts {
   async begin(username: string, network: string): Promise<void> {
     const keys = keysOf(username, network);
     const limits = [FREE_TRIES, FIRST_WAIT_MS, LONGEST_WAIT_MS, FORGOTTEN_AFTER_MS, KNOWN_FOR_MS];
-    const wait = await this.#shared('begin', keys, limits, () => this.#beginLocally(keys));
+    const wait = await this.#shared('begin', keys, limits, () => this.#own.begin(...keys));
     if (wait <= 0) return;
     const retryAfter = Math.ceil(wait / 1000);
     throw new Problem('rate-limited', `Too many attempts for this account. Try again in ${retryAfter} s.`, {
@@ -82,37 +79,23 @@ export class LoginAttempts {
   /** The password was right: its tries count no more. */
   async succeeded(username: string, network: string): Promise<void> {
     const keys = keysOf(username, network);
-    await this.#shared('succeeded', keys, [KNOWN_FOR_MS], () => {
-      if (!this.#local.delete(keys[1])) this.#local.delete(keys[0]);
-      this.#local.set(keys[1], { tries: 0, until: 0 }, { ttl: KNOWN_FOR_MS });
+    await this.#shared('succeeded', keys, [KNOWN_FOR_MS], async () => {
+      await this.#own.succeeded(...keys);
       return 0;
     });
-  }
-
-  #beginLocally([account, fromNetwork]: Keys): number {
-    const known = this.#local.has(fromNetwork);
-    const key = known ? fromNetwork : account;
-    const state = this.#local.get(key) ?? { tries: 0, until: 0 };
-    const now = performance.now();
-    if (state.until > now) return state.until - now;
-    const tries = state.tries + 1;
-    const pause =
-      tries < FREE_TRIES ? 0 : Math.min(FIRST_WAIT_MS * 2 ** (tries - FREE_TRIES), LONGEST_WAIT_MS);
-    this.#local.set(key, { tries, until: now + pause }, known ? { ttl: KNOWN_FOR_MS } : {});
-    return 0;
   }
 
   async #shared(
     script: 'begin' | 'succeeded',
     keys: Keys,
     args: number[],
-    locally: () => number,
+    ourselves: () => number | Promise<number>,
   ): Promise<number> {
-    if (this.#scripts === null) return locally();
+    if (this.#scripts === null) return ourselves();
     try {
       return Number(await this.#scripts[script](keys, args));
     } catch {
-      return locally();
+      return ourselves();
     }
   }
 }

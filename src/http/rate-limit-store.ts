@@ -1,7 +1,7 @@
 import type { FastifyRateLimitStore, FastifyRateLimitStoreCtor } from '@fastify/rate-limit';
 import type { RateCounters } from '../redis/rate-counters.js';
 
-/** Our counters in the form that @fastify/rate-limit wants. Limits that must hold fall back on this process's own count. */
+/** Our counters in the form that @fastify/rate-limit wants. Limits that must hold fall back on this instance's own count. */
 export function rateLimitStore(counters: RateCounters): FastifyRateLimitStoreCtor {
   return class Store implements FastifyRateLimitStore {
     readonly #mayFail: boolean;
@@ -16,7 +16,7 @@ export function rateLimitStore(counters: RateCounters): FastifyRateLimitStoreCto
         .increment(key, windowMs)
         .catch((error: unknown) => {
           if (this.#mayFail) throw error;
-          return counters.incrementLocally(key, windowMs);
+          return counters.incrementOwn(key, windowMs);
         })
         .then((count) => callback(null, count))
         .catch(callback);

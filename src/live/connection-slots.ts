@@ -1,8 +1,3 @@
-/** The right to hold one stream open. Releasing it twice is harmless. */
-export interface ConnectionSlot {
-  release(): void;
-}
-
 /** Bounds the open streams, in all and per client address. */
 export class ConnectionSlots {
   readonly #max: number;
@@ -19,26 +14,21 @@ export class ConnectionSlots {
     return this.#taken;
   }
 
-  /** Null when all slots, or those of this address, are taken. */
-  take(address: string): ConnectionSlot | null {
+  /** False when all slots, or those of this address, are taken. */
+  take(address: string): boolean {
     const own = this.#takenBy.get(address) ?? 0;
-    if (this.#taken >= this.#max || own >= this.#maxPerAddress) return null;
+    if (this.#taken >= this.#max || own >= this.#maxPerAddress) return false;
     this.#taken++;
     this.#takenBy.set(address, own + 1);
-    let released = false;
-    return {
-      release: () => {
-        if (released) return;
-        released = true;
-        this.#giveBack(address);
-      },
-    };
+    return true;
   }
 
-  #giveBack(address: string): void {
+  /** Gives a slot of this address back. */
+  release(address: string): void {
+    const own = this.#takenBy.get(address) ?? 0;
+    if (own === 0) return;
     this.#taken--;
-    const left = (this.#takenBy.get(address) ?? 0) - 1;
-    if (left > 0) this.#takenBy.set(address, left);
+    if (own > 1) this.#takenBy.set(address, own - 1);
     else this.#takenBy.delete(address);
   }
 }

@@ -4,7 +4,6 @@ import type { BoardKey } from '../board-key.js';
 import type { FeedState } from '../changes/change-feed.js';
 import { Loop } from '../loop.js';
 import type { BoardSource } from './board-source.js';
-import { type ConnectionSlot, ConnectionSlots } from './connection-slots.js';
 import { LiveBoard, type View } from './live-board.js';
 import { eachStream, Stream, type StreamEnd } from './stream.js';
 
@@ -22,8 +21,11 @@ export interface HubOptions {
   readonly pingIntervalMs: number;
   /** How long a client may leave its socket full before its connection is closed. */
   readonly stallTimeoutMs: number;
-  readonly maxStreams: number;
-  readonly maxStreamsPerAddress: number;
+  /** Counts the streams of all processes of this instance. */
+  readonly slots: {
+    take(address: string): boolean | Promise<boolean>;
+    release(address: string): void;
+  };
   /** The source failed; the hub tries again by itself, at least once a second. */
   onError(error: unknown): void;
   /** Called once for each stream that was subscribed. */
@@ -34,13 +36,17 @@ export interface Subscription extends View {
   readonly board: BoardKey;
 }
 
+/** The right to hold one stream open. Releasing it twice is harmless. */
+export interface ConnectionSlot {
+  release(): void;
+}
+
 /**
  * Fans the boards out to the streams that watch them. It receives only *that* a board has changed, and reads the newest
  * state, so a client that is slow, late or reconnecting has nothing to catch up on but that state.
  */
 export class Hub {
   readonly #options: HubOptions;
-  readonly #slots: ConnectionSlots;
   /** By the text of the board key. */
   readonly #boards = new Map<string, LiveBoard>();
   readonly #streams = new Set<Stream>();
@@ -48,11 +54,11 @@ export class Hub {
   readonly #rankReads = pLimit(RANKS_AT_ONCE);
   readonly #pings: Loop;
   readonly #polls: Loop;
+  #active = 0;
   #closed = false;
 
   constructor(options: HubOptions) {
     this.#options = options;
-    this.#slots = new ConnectionSlots(options.maxStreams, options.maxStreamsPerAddress);
     const { pingIntervalMs: everyMs, onError } = options;
     const ping = () => eachStream(this.#streams, (stream) => stream.ping());
     this.#pings = new Loop(ping, { everyMs, onError }).start();
@@ -61,12 +67,26 @@ export class Hub {
 
   /** Streams that are open or about to be. */
   get active(): number {
-    return this.#slots.taken;
+    return this.#active;
   }
 
-  /** To be called before the handshake. Null when the hub is full, for all or for this address, or closed. */
-  admit(address: string): ConnectionSlot | null {
-    return this.#closed ? null : this.#slots.take(address);
+  /**
+   * To be called before the handshake. Null when the instance is full, for all or for this address, or the hub is closed.
+   * @throws Error if the slots cannot be counted
+   */
+  async admit(address: string): Promise<ConnectionSlot | null> {
+    const { slots } = this.#options;
+    if (this.#closed || !(await slots.take(address))) return null;
+    this.#active++;
+    let isReleased = false;
+    return {
+      release: () => {
+        if (isReleased) return;
+        isReleased = true;
+        this.#active--;
+        slots.release(address);
+      },
+    };
   }
 
   /**

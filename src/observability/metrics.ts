@@ -51,12 +51,14 @@ export function createMetrics(registry: Registry) {
     drift: new Gauge({
       name: 'redis_leaderboard_sync_drift',
       help: 'Entries in Redis that differed from PostgreSQL when this instance last compared the boards.',
+      aggregator: 'max',
       registers,
     }),
 
     streamsCapacity: new Gauge({
       name: 'sse_connections_capacity',
       help: 'Maximum number of open live streams.',
+      aggregator: 'max',
       registers,
     }),
     streamsClosed: new Counter({
@@ -107,6 +109,7 @@ export function createMetrics(registry: Registry) {
     projectionLoading: new Gauge({
       name: 'leaderboard_projection_loading_seconds',
       help: 'Longest time that an open board has not been ready; 0 if all are ready.',
+      aggregator: 'max',
       registers,
     }),
     projectionBytes: new Gauge({
@@ -151,6 +154,7 @@ export function createMetrics(registry: Registry) {
     healthCheck: new Gauge({
       name: 'health_check_status',
       help: 'Result of a check of /health: 1 if it passed, 0 if it failed.',
+      aggregator: 'min',
       labelNames: ['check'],
       registers,
     }),

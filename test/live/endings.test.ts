@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import t from 'tap';
 import { boardKey } from '../../src/board-key.js';
+import { ConnectionSlots } from '../../src/live/connection-slots.js';
 import {
   collectGarbage,
   eventually,
@@ -95,7 +96,7 @@ t.test('an error of the response ends its stream, and only that', async (t) => {
 
 t.test('over a limit nobody is admitted, until somebody goes', async (t) => {
   const source = oneEntry();
-  const live = await startLiveServer(t, { source, maxStreams: 3, maxStreamsPerAddress: 2 });
+  const live = await startLiveServer(t, { source, slots: new ConnectionSlots(3, 2) });
   const open = (address: string) => openRaw(t, `${live.url}/global`, { 'x-address': address });
   const first = await open('a');
   t.equal(first.status, 200);
@@ -121,7 +122,7 @@ t.test('close ends all streams with a retry and lets the server close', async (t
   t.ok(new Set(retries).size > 1, 'not all the same');
   t.same(live.ends, Array(20).fill('shutdown'));
   t.equal(live.hub.active, 0);
-  t.equal(live.hub.admit('nowhere'), null);
+  t.equal(await live.hub.admit('nowhere'), null);
 });
 
 t.test('streams of a deleted leaderboard end with a retry, and those of others go on', async (t) => {

@@ -16,6 +16,7 @@ import type { Test } from 'tap';
 import { type BoardKey, boardKey } from '../../src/board-key.js';
 import type { BoardState, UserRank } from '../../src/leaderboard/board-state.js';
 import type { BoardSource } from '../../src/live/board-source.js';
+import { ConnectionSlots } from '../../src/live/connection-slots.js';
 import { Hub, type HubOptions } from '../../src/live/hub.js';
 import type { StreamEnd } from '../../src/live/stream.js';
 
@@ -116,8 +117,7 @@ export async function startLiveServer(
     flushIntervalMs: 20,
     pingIntervalMs: 60_000,
     stallTimeoutMs: 60_000,
-    maxStreams: 1000,
-    maxStreamsPerAddress: 1000,
+    slots: new ConnectionSlots(1_000, 1_000),
     onError: (error) => errors.push(error),
     ...options,
     onStreamEnd: (reason) => {
@@ -127,7 +127,7 @@ export async function startLiveServer(
   });
   const server = createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
-    const slot = hub.admit(String(request.headers['x-address'] ?? 'nowhere'));
+    const slot = await hub.admit(String(request.headers['x-address'] ?? 'nowhere'));
     if (slot === null) {
       response.writeHead(503).end();
       return;

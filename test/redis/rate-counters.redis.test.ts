@@ -2,6 +2,7 @@ import t from 'tap';
 import { Leaderboards } from '../../schemas/leaderboard.js';
 import { Receipt } from '../../schemas/score.js';
 import { RateCounters } from '../../src/redis/rate-counters.js';
+import { WindowCounters } from '../../src/redis/window-counters.js';
 import { eventually, newPlayer, startApi } from '../api.js';
 import { buildTestDatabase } from '../helper.js';
 import { mint } from '../mint.js';
@@ -13,8 +14,8 @@ t.test('all instances count together, in Redis or a cluster of them', async (t) 
     ['single', (await RedisServer.start(t)).url],
     ['cluster', cluster],
   ] as const) {
-    const one = new RateCounters(await connectTestRedis(t, url, mode));
-    const two = new RateCounters(await connectTestRedis(t, url, mode));
+    const one = new RateCounters(await connectTestRedis(t, url, mode), new WindowCounters());
+    const two = new RateCounters(await connectTestRedis(t, url, mode), new WindowCounters());
     // Keys for all nodes, among them what could be taken for a hash tag.
     for (const key of ['192.0.2.1', '2001:db8::1', 'usr_a', '{b}', 'c}', 'd', 'e', '']) {
       const first = await one.increment(key, 60_000);
@@ -36,7 +37,8 @@ t.test('all instances count together, in Redis or a cluster of them', async (t) 
 
 t.test('after the window a count starts anew, in Redis as in a process', async (t) => {
   const redis = await connectTestRedis(t, (await RedisServer.start(t)).url);
-  for (const counters of [new RateCounters(redis), new RateCounters(null)]) {
+  const own = new WindowCounters();
+  for (const counters of [new RateCounters(redis, own), new RateCounters(null, own)]) {
     let last = { current: 0, ttl: Number.POSITIVE_INFINITY };
     for (let expected = 1; expected <= 10; expected++) {
       const count = await counters.increment('key', 300);

@@ -1,0 +1,157 @@
+import cluster, { type Worker } from 'node:cluster';
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { Backoff } from '../loop.js';
+import { type Answers, Calls } from './calls.js';
+import { addEnded, isMetricsReport, type MetricsReport } from './metrics-of-all.js';
+import type { Counted } from './shared-state.js';
+
+/** A worker accepts requests. `listening` of node:cluster would also come for any other port that it opens. */
+const READY = 'accepts requests';
+/** A worker that has run for so long is replaced at once when it ends, in milliseconds. */
+const STEADY_MS = 60_000;
+const FIRST_BACKOFF_MS = 100;
+const LONGEST_BACKOFF_MS = 10_000;
+
+interface SupervisorOptions {
+  readonly workers: number;
+  readonly counted: Counted;
+  /** How long workers may take to close before they are killed, in milliseconds. */
+  readonly closeWithinMs: number;
+  /** All workers listen, at this port. */
+  readonly onReady: (port: number) => void;
+  readonly log: Logger;
+}
+
+interface Known {
+  readonly calls: Calls;
+  /** How many slots it holds, by address. */
+  readonly slots: Map<string, number>;
+  metrics: MetricsReport;
+}
+
+/**
+ * Runs a service as several processes that share a port. The supervisor takes no requests: it keeps what the workers have in
+ * common, replaces a worker that ends, and closes all of them.
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #workers = new Map<Worker, Known>();
+  /** What workers that have ended had counted, as far as it was read. */
+  #ended: Promise<MetricsReport> = Promise.resolve([]);
+  readonly #ready = new Set<Worker>();
+  /** Whether all have accepted requests. */
+  #isReady = false;
+  #isStopping = false;
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Starts the workers. The first goes ahead, because it migrates the database, and says what is wrong if none can start.
+   * @returns the exit code, once all have ended
+   */
+  async run(): Promise<number> {
+    const first = this.#fork();
+    const isReady = once(first, READY).then(() => true);
+    if (!(await Promise.race([isReady, once(first, 'exit').then(() => false)])))
+      return first.process.exitCode ?? 1;
+    // It closes, and there is nothing to add to it.
+    if (this.#isStopping) return this.#keepOne(first);
+    const others = Array.from({ length: this.#options.workers - 1 }, () => this.#keepOne(undefined));
+    const codes = await Promise.all([this.#keepOne(first), ...others]);
+    return Math.max(...codes);
+  }
+
+  /** Closes all workers. */
+  stop(): void {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    for (const [worker, { calls }] of this.#workers) {
+      calls.call('stop').catch(() => {}); // It may end before it answers.
+      setTimeout(() => worker.process.kill('SIGKILL'), this.#options.closeWithinMs).unref();
+    }
+  }
+
+  /** Replaces a worker whenever it ends. @returns the exit code of the last */
+  async #keepOne(started: Worker | undefined): Promise<number> {
+    const backoff = new Backoff(FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS);
+    let worker = started;
+    for (;;) {
+      worker ??= this.#fork();
+      const since = performance.now();
+      const [code, signal] = worker.isDead() ? [worker.process.exitCode, null] : await once(worker, 'exit');
+      if (this.#isStopping) return code ?? 1;
+      this.#options.log.error({ data: { pid: worker.process.pid, code, signal } }, 'Worker ended: replaced');
+      if (performance.now() - since > STEADY_MS) backoff.reset();
+      worker = undefined;
+      await delay(backoff.next());
+      if (this.#isStopping) return 0;
+    }
+  }
+
+  #fork(): Worker {
+    const worker = cluster.fork();
+    const slots = new Map<string, number>();
+    const calls = new Calls(
+      (message) => {
+        if (worker.isConnected()) worker.send(message);
+      },
+      this.#answers(worker, slots),
+    );
+    worker.on('message', (message) => calls.receive(message));
+    const known: Known = { calls, slots, metrics: [] };
+    this.#workers.set(worker, known);
+    worker.once('exit', () => {
+      this.#workers.delete(worker);
+      this.#ready.delete(worker);
+      calls.close();
+      for (const [address, held] of slots)
+        for (let n = 0; n < held; n++) this.#options.counted.slots.release(address);
+      this.#ended = this.#ended.then((ended) => addEnded(ended, known.metrics));
+    });
+    return worker;
+  }
+
+  /** @param held how many slots the worker holds, by address */
+  #answers(worker: Worker, held: Map<string, number>): Answers {
+    const { counters, tries, slots } = this.#options.counted;
+    return {
+      count: ([key, windowMs]) => counters.increment(String(key), Number(windowMs)),
+      'begin-login': ([account, fromNetwork]) => tries.begin(String(account), String(fromNetwork)),
+      'login-succeeded': ([account, fromNetwork]) => tries.succeeded(String(account), String(fromNetwork)),
+      'take-slot': ([address]) => {
+        const isTaken = slots.take(String(address));
+        if (isTaken) held.set(String(address), (held.get(String(address)) ?? 0) + 1);
+        return isTaken;
+      },
+      'release-slot': ([address]) => {
+        const left = (held.get(String(address)) ?? 0) - 1;
+        if (left > 0) held.set(String(address), left);
+        else held.delete(String(address));
+        if (left >= 0) slots.release(String(address));
+      },
+      reports: ([kind]) => this.#reports(kind),
+      ready: ([port]) => {
+        worker.emit(READY);
+        this.#ready.add(worker);
+        if (this.#isReady || this.#ready.size < this.#options.workers) return;
+        this.#isReady = true;
+        this.#options.onReady(Number(port));
+      },
+    };
+  }
+
+  async #reports(kind: unknown): Promise<unknown[]> {
+    const reports = await Promise.all(
+      [...this.#workers.values()].map(async (known) => {
+        const report = await known.calls.call('report', kind);
+        if (kind === 'metrics' && isMetricsReport(report)) known.metrics = report;
+        return report;
+      }),
+    );
+    return kind === 'metrics' ? [...reports, await this.#ended] : reports;
+  }
+}

@@ -1,0 +1,35 @@
+import cluster from 'node:cluster';
+import { Calls } from './calls.js';
+import { remoteState } from './remote-state.js';
+import type { Reporter, ReportKind, SharedState } from './shared-state.js';
+
+/** This process as a worker of its supervisor. */
+export interface Worker {
+  readonly state: SharedState;
+  /** This worker accepts requests at a port. */
+  ready(port: number): void;
+  /** Called when the supervisor asks it to close. Signals are for the supervisor: a terminal sends them to all processes. */
+  onStop(stop: () => void): void;
+}
+
+/** Null in a process that is all of its instance. */
+export function connectToSupervisor(): Worker | null {
+  if (!cluster.isWorker) return null;
+  const reporters = new Map<ReportKind, Reporter>();
+  const stops: (() => void)[] = [];
+  const calls = new Calls((message) => process.send?.(message), {
+    report: async ([kind]) => (kind === 'health' || kind === 'metrics' ? reporters.get(kind)?.() : null),
+    stop: () => {
+      for (const stop of stops) stop();
+    },
+  });
+  process.on('message', (message) => calls.receive(message));
+  process.once('disconnect', () => calls.close());
+  return {
+    state: remoteState(calls, reporters),
+    ready: (port) => {
+      calls.call('ready', port).catch(() => {}); // A supervisor that is gone ends this process as well.
+    },
+    onStop: (stop) => stops.push(stop),
+  };
+}

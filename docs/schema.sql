@@ -110,9 +110,13 @@ CREATE TABLE scores (
   sort_key bigint,
   achieved_at timestamp(3) with time zone NOT NULL,
   version bigint NOT NULL,
+  withheld_score bigint,
+  withheld_at timestamp(3) with time zone,
   CONSTRAINT scores_pkey PRIMARY KEY (leaderboard_id, season, user_id),
   CONSTRAINT scores_check CHECK (((score IS NULL) = (sort_key IS NULL))),
   CONSTRAINT scores_score_check CHECK (((score >= '-9007199254740991'::bigint) AND (score <= '9007199254740991'::bigint))),
+  CONSTRAINT scores_withheld_check CHECK (((withheld_score IS NULL) = (withheld_at IS NULL))) NOT VALID,
+  CONSTRAINT scores_withheld_score_check CHECK (((withheld_score >= '-9007199254740991'::bigint) AND (withheld_score <= '9007199254740991'::bigint))) NOT VALID,
   CONSTRAINT scores_leaderboard_id_fkey FOREIGN KEY (leaderboard_id) REFERENCES leaderboards(id),
   CONSTRAINT scores_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
 );
@@ -163,5 +167,6 @@ CREATE TABLE users (
   CONSTRAINT users_external_id_key UNIQUE (external_id),
   CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['player'::text, 'server'::text, 'admin'::text])))
 );
+CREATE INDEX users_banned_idx ON users USING btree (id) WHERE (banned_at IS NOT NULL);
 CREATE INDEX users_erased_idx ON users USING btree (erased_at) WHERE (erased_at IS NOT NULL);
 CREATE UNIQUE INDEX users_username_key ON users USING btree (lower((username COLLATE "C")));

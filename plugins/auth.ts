@@ -2,6 +2,7 @@ import jwt from '@fastify/jwt';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { ACCESS_TOKEN_RULES, type AccessClaims, AccessTokens } from '../src/access/access-tokens.js';
+import { Bans } from '../src/access/bans.js';
 import type { Caller } from '../src/access/caller.js';
 import { LoginAttempts } from '../src/access/login-attempts.js';
 import { Logins } from '../src/access/logins.js';
@@ -27,6 +28,7 @@ declare module 'fastify' {
     users: Users;
     sessions: Sessions;
     revocations: Revocations;
+    bans: Bans;
     serviceAccounts: ServiceAccounts;
     accessTokens: AccessTokens;
     logins: Logins;
@@ -66,7 +68,13 @@ export default fp<{ config: AppConfig }>(
     const attempts = new LoginAttempts(app.rateCounters, app.shared.tries);
     app.decorate('users', users);
     app.decorate('sessions', sessions);
+    const bans = new Bans(pool, app.changes);
+    const load = async () => {
+      await revocations.load();
+      await bans.load();
+    };
     app.decorate('revocations', revocations);
+    app.decorate('bans', bans);
     app.decorate('serviceAccounts', serviceAccounts);
     app.decorate('accessTokens', accessTokens);
     app.decorate('logins', new Logins({ users, sessions, attempts, accessTokens }));
@@ -82,12 +90,13 @@ export default fp<{ config: AppConfig }>(
     app.changes.listen({
       onChange: (change) => {
         if (change.type === 'session-revoked') revocations.remember(change.sessionId);
+        if (change.type === 'user-banned') bans.set(change.userId, change.banned);
         if (change.type === 'user-erased') revocations.remember(change.userId);
         if (change.type === 'service-account-revoked') revocations.remember(change.accountId);
       },
-      onResync: () => revocations.load(),
+      onResync: load,
     });
-    await revocations.load();
+    await load();
   },
   { name: 'auth', dependencies: ['db', 'change-feed', 'rate-limit'], fastify: '5.x' },
 );

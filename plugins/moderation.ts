@@ -18,10 +18,11 @@ export default fp(
       new Moderation({
         pool: app.pg.pool,
         leaderboards: app.leaderboards,
+        bans: app.bans,
         writer: app.instance,
         onError: (error) => app.faults.either(error, 'showing a correction'),
       }),
     );
   },
-  { name: 'moderation', dependencies: ['db', 'leaderboard'], fastify: '5.x' },
+  { name: 'moderation', dependencies: ['db', 'auth', 'leaderboard'], fastify: '5.x' },
 );

@@ -80,7 +80,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         tags: ['Auth'],
         security: [],
         body: LoginRequest,
-        response: { 200: answer(Session), ...problemResponses(...BODY_FAULTS, 'invalid-credentials') },
+        response: {
+          200: answer(Session),
+          ...problemResponses(...BODY_FAULTS, 'invalid-credentials', 'user-banned'),
+        },
       },
     },
     async (request) => app.logins.logIn(request.body, networkOf(clientOf(request))),
@@ -100,7 +103,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         body: RefreshRequest,
         response: {
           200: answer(Session),
-          ...problemResponses(...BODY_FAULTS, 'refresh-token-invalid', 'refresh-token-reused'),
+          ...problemResponses(...BODY_FAULTS, 'refresh-token-invalid', 'refresh-token-reused', 'user-banned'),
         },
       },
     },

@@ -47,7 +47,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         body: Renaming,
         response: {
           200: answer(User),
-          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found'),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'user-banned', 'not-found'),
         },
       },
     },
@@ -68,7 +68,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         body: Credentials,
         response: {
           200: answer(User),
-          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found', 'username-taken'),
+          ...problemResponses(
+            ...BODY_FAULTS,
+            'unauthenticated',
+            'forbidden',
+            'user-banned',
+            'not-found',
+            'username-taken',
+          ),
         },
       },
     },
@@ -130,14 +137,15 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: 'createUser',
         summary: 'Register a player of your own system',
-        description: 'Creates a user, or returns the one with this `externalId`.',
+        description:
+          'Creates a user, or returns the one with this `externalId`. The `externalId` of a banned user is refused, also if the user was erased.',
         tags: ['Users'],
         security,
         body: NewUser,
         response: {
           200: { description: 'The existing user with this `externalId`.', ...answer(User) },
           201: answer(User),
-          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden'),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'user-banned'),
         },
       },
     },
@@ -160,7 +168,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         params: UserParams,
         response: {
           201: answer(Session),
-          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found'),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'user-banned', 'not-found'),
         },
       },
     },

@@ -148,7 +148,7 @@ export const ModeratedUser = Type.Object(
     displayName: Type.String(),
     bannedAt: Type.Unsafe<string | null>({
       anyOf: [Time, Type.Null()],
-      description: 'When the user was banned from scoring; null if it is not banned.',
+      description: 'When the user was banned; null if it is not banned.',
     }),
   },
   {

@@ -17,7 +17,7 @@ export const PROBLEMS = {
   'action-token-premature': { status: 403, title: 'The action cannot be finished so soon' },
   'action-token-user-mismatch': { status: 403, title: 'The action token names another user' },
   'action-not-player-issuable': { status: 403, title: 'Only a game server may issue this action' },
-  'user-banned': { status: 403, title: 'This user may read but not score' },
+  'user-banned': { status: 403, title: 'This user is banned' },
   'not-found': { status: 404, title: 'There is nothing here' },
   'method-not-allowed': { status: 405, title: 'This path has other methods' },
   'username-taken': { status: 409, title: 'The username is taken' },

@@ -57,6 +57,9 @@ export const isNotFound = (error: unknown): boolean => error instanceof Problem 
 export const invalid = (path: string, message: string): Problem =>
   new Problem('validation-failed', `${path} ${message}`, { errors: [{ path, message }] });
 
+export const userBanned = (): Problem =>
+  new Problem('user-banned', 'This user is banned: it may read, but not take part.');
+
 /** What a problem looks like on the wire. `instance` is the path without the query, which may hold anything. */
 export function problemDocument(problem: Problem, instance: string, requestId: string): ProblemDocument {
   const { code, errors, original } = problem;

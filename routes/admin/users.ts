@@ -16,7 +16,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'banUser',
         summary: 'Ban a user',
         description:
-          'The user may still read but not score, on any instance. Its scores stay until they are voided.',
+          'The user leaves all boards and streams at once, on every instance. It may read, but not score, change its name or log in. Its external id and its username stay bound to the ban, also if the user is erased.',
         params: UserParams,
         body: Judgement,
         response: {
@@ -34,7 +34,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         ...common,
         operationId: 'unbanUser',
-        summary: 'Let a banned user score again',
+        summary: 'Lift the ban of a user',
+        description:
+          'The user is back on its boards, with the scores that the ledger gives it. If it was erased, its external id and its username are free again.',
         params: UserParams,
         body: Judgement,
         response: {

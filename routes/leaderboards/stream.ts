@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { LeaderboardParams, StreamQuery } from '../../schemas/leaderboard.js';
-import { Problem, problemResponses } from '../../src/errors.js';
+import { Problem, problemResponses, userBanned } from '../../src/errors.js';
 import { clientOf, networkOf } from '../../src/http/network.js';
 
 const EXAMPLE = `retry: 2417
@@ -46,13 +46,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
             description: 'A stream that stays open.',
             content: { 'text/event-stream': { schema: { type: 'string' }, example: EXAMPLE } },
           },
-          ...problemResponses('validation-failed', 'not-found'),
+          ...problemResponses('validation-failed', 'user-banned', 'not-found'),
         },
       },
     },
     async (request, reply) => {
       const board = await app.leaderboards.board(request.params.id);
       const { limit, user } = request.query;
+      if (user !== undefined && (await app.bans.has(user))) throw userBanned();
       const slot = await app.hub.admit(networkOf(clientOf(request)));
       if (slot === null) {
         app.measured.streamsRefused.inc();

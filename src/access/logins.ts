@@ -25,7 +25,7 @@ export class Logins {
   /**
    * Opens a session for the right password.
    * @param network see networkOf()
-   * @throws Problem `invalid-credentials`, or `rate-limited` if there were too many tries for this account
+   * @throws Problem `invalid-credentials`, `user-banned`, or `rate-limited` if there were too many tries for this account
    */
   async logIn(credentials: Credentials, network: string): Promise<Session> {
     const { attempts, users } = this.#options;
@@ -36,14 +36,14 @@ export class Logins {
     return this.open(user);
   }
 
-  /** Opens a session for a user whose identity is established. @throws Problem `not-found` if the user was erased */
+  /** Opens a session for a user whose identity is established. @throws Problem `not-found` if the user was erased, `user-banned` */
   async open(user: User): Promise<Session> {
     return this.#answer(user, await this.#options.sessions.open(user.id));
   }
 
   /**
    * Opens a session for a player whom a game server has logged in.
-   * @throws Problem `not-found`, or `forbidden` for any other role: a game server could make itself an administrator
+   * @throws Problem `not-found`, `user-banned`, or `forbidden` for any other role: a game server could make itself an administrator
    */
   async openForPlayer(userId: string): Promise<Session> {
     const user = await this.#options.users.get(userId);
@@ -52,7 +52,7 @@ export class Logins {
     return this.open(user);
   }
 
-  /** @throws Problem `refresh-token-invalid`, `refresh-token-reused` */
+  /** @throws Problem `user-banned`, `refresh-token-invalid`, `refresh-token-reused` */
   async refresh(refreshToken: string): Promise<Session> {
     const session = await this.#options.sessions.refresh(refreshToken);
     const user = await this.#options.users.find(session.userId);

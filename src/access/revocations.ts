@@ -22,8 +22,8 @@ UNION ALL
 SELECT FROM service_accounts WHERE id = ANY ($1) AND revoked_at IS NOT NULL`;
 
 /**
- * The sessions and service accounts that were revoked recently, and the users who were erased, each kept until the last access token that names it has
- * expired.
+ * The sessions and service accounts that were revoked recently, and the users who were erased, each kept until the last access
+ * token that names it has expired.
  */
 export class Revocations {
   readonly #lifetime: number;

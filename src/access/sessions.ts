@@ -1,7 +1,7 @@
 import { createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { announce } from '../changes/change.js';
-import { Problem } from '../errors.js';
+import { Problem, userBanned } from '../errors.js';
 import { idPattern, newId } from '../ids.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { inTurn } from '../postgres/turns.js';
@@ -32,14 +32,21 @@ interface SessionsOptions {
 /** The lock waits for an erasure of the user that is under way, and then finds nobody. */
 const OPEN = `
 INSERT INTO sessions (id, user_id, family_hash, secret_hash, expires_at)
-SELECT $1, id, $3, $4, now() + $5 * interval '1 second' FROM users WHERE id = $2 AND erased_at IS NULL FOR KEY SHARE
+SELECT $1, id, $3, $4, now() + $5 * interval '1 second' FROM users
+WHERE id = $2 AND erased_at IS NULL AND banned_at IS NULL FOR KEY SHARE
 RETURNING expires_at AS "expiresAt"`;
 const USER_OF = 'SELECT user_id AS id FROM sessions WHERE id = $1';
 /** Of two that come with the same secret, one finds it and the other does not. */
 const ROTATE = `
 UPDATE sessions SET secret_hash = $4, refreshed_at = now()
 WHERE id = $1 AND family_hash = $2 AND secret_hash = $3 AND revoked_at IS NULL AND expires_at > now()
+  AND NOT EXISTS (SELECT FROM users WHERE id = user_id AND banned_at IS NOT NULL)
 RETURNING user_id AS "userId", expires_at AS "expiresAt"`;
+const BANNED_USER = 'SELECT FROM users WHERE id = $1 AND banned_at IS NOT NULL AND erased_at IS NULL';
+/** The session stays as it is: it goes on when the ban is lifted. */
+const BANNED_SESSION = `
+SELECT FROM sessions s JOIN users u ON u.id = s.user_id AND u.banned_at IS NOT NULL AND u.erased_at IS NULL
+WHERE s.id = $1 AND s.family_hash = $2 AND s.revoked_at IS NULL AND s.expires_at > now()`;
 /** $4: how long a use may be repeated, in seconds. */
 const ROTATED_BEFORE = `
 SELECT user_id AS "userId", expires_at AS "expiresAt", secret_hash AS "secretHash",
@@ -85,7 +92,7 @@ export class Sessions {
     this.#keys = [this.#key, ...(previousSecret === undefined ? [] : [keyOf(previousSecret)])];
   }
 
-  /** @throws Problem `not-found` if the user was erased */
+  /** @throws Problem `not-found` if the user was erased, `user-banned` */
   async open(userId: string): Promise<OpenSession> {
     const sessionId = newId('ses');
     const family = random(16);
@@ -95,13 +102,16 @@ export class Sessions {
       pool.query<{ expiresAt: number }>(OPEN, [sessionId, userId, hash(family), hash(secret), lifetime]),
     );
     const [row] = rows;
-    if (row === undefined) throw new Problem('not-found', `There is no user "${userId}".`);
+    if (row === undefined) {
+      await this.#assertNotBanned(BANNED_USER, userId);
+      throw new Problem('not-found', `There is no user "${userId}".`);
+    }
     return { sessionId, userId, refreshToken: tokenOf(sessionId, family, secret), expiresAt: row.expiresAt };
   }
 
   /**
    * Exchanges a refresh token for the next one: for the same one, if the use is repeated in time.
-   * @throws Problem `refresh-token-invalid`, or `refresh-token-reused`: then the session is revoked
+   * @throws Problem `user-banned`, `refresh-token-invalid`, or `refresh-token-reused`: then the session is revoked
    */
   async refresh(refreshToken: string): Promise<OpenSession> {
     const [, suffix] = TOKEN.exec(refreshToken) ?? [];
@@ -125,6 +135,7 @@ export class Sessions {
     const [session] = rotated.rows;
     if (session !== undefined)
       return { sessionId, refreshToken: tokenOf(sessionId, family, next), ...session };
+    await this.#assertNotBanned(BANNED_SESSION, sessionId, hash(family));
     const [used] = (await pool.query<Used>(ROTATED_BEFORE, [...proof, REPEATABLE_SECONDS])).rows;
     if (used === undefined) throw invalidToken();
     const { userId, expiresAt, secretHash, isRecent } = used;
@@ -138,6 +149,10 @@ export class Sessions {
       'refresh-token-reused',
       'This refresh token was used before. The session has ended: log in again.',
     );
+  }
+
+  async #assertNotBanned(find: string, ...values: unknown[]): Promise<void> {
+    if ((await this.#options.pool.query(find, values)).rowCount !== 0) throw userBanned();
   }
 
   /** Ends a session of a user and its access tokens, at once and on every instance. */

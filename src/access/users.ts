@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { ScoreEvent, User } from '../../schemas/user.js';
 import { type BoardKey, boardKey } from '../board-key.js';
 import { announce } from '../changes/change.js';
-import { Problem } from '../errors.js';
+import { Problem, userBanned } from '../errors.js';
 import { LAST_EVENT, newId } from '../ids.js';
 import { addJob } from '../jobs/job.js';
 import { type Queryable, transact } from '../postgres/database.js';
@@ -25,6 +25,14 @@ interface BoardsOfUser {
 }
 
 const USER = `id, display_name AS "displayName", username, role, ${rfc3339('created_at')} AS "createdAt"`;
+
+/** A ban stays: who is banned keeps its external id and its username, so that it cannot come back under them. */
+const ERASE = `
+UPDATE users
+SET display_name = '', erased_at = now(), external_id = CASE WHEN banned_at IS NOT NULL THEN external_id END,
+    username = CASE WHEN banned_at IS NOT NULL THEN username END,
+    password_hash = CASE WHEN banned_at IS NOT NULL AND username IS NOT NULL THEN '' END
+WHERE id = $1 AND erased_at IS NULL`;
 
 /** The condition is that of the index. */
 const OF_USER = 'user_id = $1 AND version > 0';
@@ -64,7 +72,10 @@ export class Users {
     );
   }
 
-  /** The user with this id in the caller's own system, made if there is none yet. Without such an id, always a new one. */
+  /**
+   * The user with this id in the caller's own system, made if there is none yet. Without such an id, always a new one.
+   * @throws Problem `user-banned`, also if the user was erased
+   */
   async provision(name: string, externalId?: string): Promise<{ user: User; created: boolean }> {
     const provide = () => this.#provision(name, externalId);
     return externalId === undefined ? provide() : inTurn(this.#pool, `external id ${externalId}`, provide);
@@ -79,19 +90,24 @@ export class Users {
     );
     const [created] = rows;
     if (created !== undefined) return { user: created, created: true };
-    const known = await this.#pool.query<User>(`SELECT ${USER} FROM users WHERE external_id = $1`, [
-      externalId,
-    ]);
-    const [user] = known.rows;
+    const known = await this.#pool.query<User & { isBanned: boolean }>(
+      `SELECT ${USER}, banned_at IS NOT NULL AS "isBanned" FROM users WHERE external_id = $1`,
+      [externalId],
+    );
+    const [found] = known.rows;
     // Erased between the two statements: its external id is free again.
-    return user === undefined ? this.#provision(name, externalId) : { user, created: false };
+    if (found === undefined) return this.#provision(name, externalId);
+    const { isBanned, ...user } = found;
+    if (isBanned) throw userBanned();
+    return { user, created: false };
   }
 
   /** The user with these credentials, or null. A wrong password takes as long as an unknown user. */
   async authenticate({ username, password }: Credentials): Promise<User | null> {
     const { rows } = await inTurn(this.#pool, keyOfName(username), () =>
       this.#pool.query<User & { passwordHash: string }>(
-        `SELECT ${USER}, password_hash AS "passwordHash" FROM users WHERE lower(username COLLATE "C") = lower($1 COLLATE "C")`,
+        `SELECT ${USER}, password_hash AS "passwordHash" FROM users
+         WHERE lower(username COLLATE "C") = lower($1 COLLATE "C") AND erased_at IS NULL`,
         // No username holds any of these: PostgreSQL takes no NUL, and makes an ASCII letter of "\u212a" or "\u0130", which
         // would be counted as other names than the one they find.
         [username.replaceAll(/[^!-~]/gu, ' ')],
@@ -120,7 +136,7 @@ export class Users {
     return user;
   }
 
-  /** @throws Problem `not-found` */
+  /** @throws Problem `not-found`, `user-banned` */
   async rename(id: string, name: string): Promise<BoardsOfUser & { readonly user: User }> {
     // A guest may keep the name that it was given, and nobody else may have it.
     const shown = name === guestName(id) ? name : displayName(name);
@@ -143,7 +159,7 @@ export class Users {
 
   /**
    * Gives a guest a username and a password; its scores stay.
-   * @throws Problem `username-taken`, `not-found`, or `forbidden` if it has credentials already
+   * @throws Problem `username-taken`, `not-found`, `user-banned`, or `forbidden` if it has credentials already
    */
   async addCredentials(id: string, { username, password }: Credentials): Promise<User> {
     if ((await this.get(id)).username !== null) throw alreadyRegistered();
@@ -171,11 +187,7 @@ export class Users {
     return await this.#change(id, async (client) => {
       // Waits for batches that hold the user's row; those that come later find it erased.
       await client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [id]);
-      await client.query(
-        `UPDATE users SET display_name = '', username = NULL, password_hash = NULL, external_id = NULL, erased_at = now()
-         WHERE id = $1`,
-        [id],
-      );
+      await client.query(ERASE, [id]);
       const boards = boardKeys(await client.query<BoardRow>(LEAVE_BOARDS, [id]));
       await addJob(client, ERASE_USER, { userId: id, before: LAST_EVENT });
       const changeId = newId('chg');
@@ -224,12 +236,19 @@ export class Users {
     return one(rows, id);
   }
 
+  /** @throws Problem `not-found`, `user-banned` */
   async #update(client: Queryable, assignments: string, values: [id: string, ...unknown[]]): Promise<User> {
-    const { rows } = await client.query<User>(
-      `UPDATE users SET ${assignments} WHERE id = $1 AND erased_at IS NULL RETURNING ${USER}`,
+    const { rows } = await client.query<User & { isBanned: boolean }>(
+      `UPDATE users SET ${assignments} WHERE id = $1 AND erased_at IS NULL
+       RETURNING ${USER}, banned_at IS NOT NULL AS "isBanned"`,
       values,
     );
-    return one(rows, values[0]);
+    const [updated] = rows;
+    if (updated === undefined) throw unknown(values[0]);
+    const { isBanned, ...user } = updated;
+    // The transaction is rolled back.
+    if (isBanned) throw userBanned();
+    return user;
   }
 }
 

@@ -21,7 +21,7 @@ const LOCK = `
 SELECT sort, operator, frozen_at IS NOT NULL AS "isFrozen", removed_through AS "removedThrough"
 FROM leaderboards WHERE id = $1 AND removed_at IS NULL FOR UPDATE`;
 const HAS_ENTRIES =
-  'SELECT FROM scores WHERE leaderboard_id = $1 AND season > $2 AND score IS NOT NULL LIMIT 1';
+  'SELECT FROM scores WHERE leaderboard_id = $1 AND season > $2 AND coalesce(score, withheld_score) IS NOT NULL LIMIT 1';
 
 /** A leaderboard with the id of a deleted one goes on with the next season: nothing of the old one counts for it. */
 const PUT = `

@@ -37,6 +37,14 @@ const Change = Type.Union([
   }),
   /** `boards` are those on which the user had an entry, now deleted. */
   Type.Object({ type: Type.Literal('user-erased'), ...Header, userId: Type.String(), boards: Boards }),
+  /** The entries of the user are announced as changes of scores. */
+  Type.Object({
+    type: Type.Literal('user-banned'),
+    ...Header,
+    userId: Type.String(),
+    /** False if the ban was lifted. */
+    banned: Type.Boolean(),
+  }),
   Type.Object({ type: Type.Literal('session-revoked'), ...Header, sessionId: Type.String() }),
   Type.Object({ type: Type.Literal('service-account-revoked'), ...Header, accountId: Type.String() }),
   /** A leaderboard was made, changed, frozen, unfrozen or, if `removed`, deleted. */
@@ -64,12 +72,12 @@ export function parseChange(payload: string): Change | null {
   }
 }
 
-/** Announces a change when the transaction of `client` commits, in as many notifications as it needs. */
+/** Announces changes when the transaction of `client` commits, in as many notifications as they need. */
 export async function announce(
   client: { query(text: string, values: unknown[]): Promise<unknown> },
-  change: Change,
+  ...changes: readonly Change[]
 ): Promise<void> {
-  const payloads = [...parts(change)].map((part) => JSON.stringify(part));
+  const payloads = changes.flatMap((change) => [...parts(change)].map((part) => JSON.stringify(part)));
   await client.query(`SELECT pg_notify('${CHANGES_CHANNEL}', payload) FROM unnest($1::text[]) payload`, [
     payloads,
   ]);

@@ -201,7 +201,8 @@ export class BatchQueue<T extends Waiting> {
 }
 
 /** Whether a score would have left ±(2^53 − 1). */
-export const isOutOfRange = (error: unknown): boolean => brokenConstraint(error) === 'scores_score_check';
+export const isOutOfRange = (error: unknown): boolean =>
+  /^scores_(withheld_)?score_check$/.test(brokenConstraint(error) ?? '');
 
 /** The data of some row cannot be written, now or later: SQLSTATE classes 22 (bad value) and 23 (broken constraint). */
 const isRefused = (error: unknown): boolean => /^2[23]/.test(errorCode(error) ?? '') && !isRace(error);

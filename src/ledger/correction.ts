@@ -1,9 +1,9 @@
-import { boardKey } from '../board-key.js';
 import { announce } from '../changes/change.js';
 import { newId } from '../ids.js';
 import { type BoardChange, byBoard } from '../leaderboard/entry.js';
 import type { Queryable } from '../postgres/database.js';
 import { IN_ORDER_OF_INDEXES, LOCK_PLAYERS, PASS_FENCES, RECOMPUTE } from './statements.js';
+import { boardChange, type EntryRow } from './withhold.js';
 
 type Status = 'counted' | 'held' | 'voided';
 
@@ -15,8 +15,6 @@ export interface Correction {
   /** What became of the boards: announced to the other instances, and to be applied here after the commit. */
   readonly entries: readonly BoardChange[];
 }
-
-type EntryRow = Omit<BoardChange, 'board'> & { readonly leaderboard: string; readonly season: number };
 
 /**
  * Gives events another status, and makes the scores what the ledger then says, also of frozen boards. To be called in a
@@ -44,17 +42,31 @@ export async function correct(
   await client.query(PASS_FENCES, [scoring]);
   await client.query(IN_ORDER_OF_INDEXES);
   const { rows } = await client.query<EntryRow>(RECOMPUTE, [scoring, to === 'counted' ? 1 : -1]);
-  const entries = rows.map(
-    ({ leaderboard, season, ...entry }): BoardChange => ({ board: boardKey(leaderboard, season), ...entry }),
-  );
-  for (const [board, changes] of byBoard(entries, ({ board }) => board)) {
-    await announce(client, {
-      type: 'scores',
-      id: changeId,
-      writer,
-      board,
-      entries: changes.map(({ userId, score, achievedAt, version }) => [userId, score, achievedAt, version]),
-    });
-  }
+  const entries = rows.map(boardChange);
+  await announceEntries(client, changeId, writer, entries);
   return { changeId, events: changed, entries };
 }
+
+/** Announces what has become of entries. */
+export async function announceEntries(
+  client: Queryable,
+  id: string,
+  writer: string,
+  changes: readonly BoardChange[],
+): Promise<void> {
+  const boards = byBoard(changes, ({ board }) => board);
+  await announce(
+    client,
+    ...[...boards].map(([board, ofBoard]) => ({
+      type: 'scores' as const,
+      id,
+      writer,
+      board,
+      entries: ofBoard.map(
+        ({ userId, score, achievedAt, version }): EntryTuple => [userId, score, achievedAt, version],
+      ),
+    })),
+  );
+}
+
+type EntryTuple = [userId: string, score: number | null, achievedAt: number, version: number];

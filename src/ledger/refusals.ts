@@ -1,4 +1,4 @@
-import { Problem } from '../errors.js';
+import { Problem, userBanned } from '../errors.js';
 import type { BatchRow, Submission } from './submission.js';
 
 /** What a token was counted as. */
@@ -21,8 +21,6 @@ const frozen = (actionId: string): Problem =>
     `Every leaderboard that "${actionId}" feeds is frozen. The token is not consumed.`,
   );
 
-const banned = (): Problem => new Problem('user-banned', 'This user is banned: it may read but not score.');
-
 /**
  * The answers to what the statement that records a batch refuses, but for what is to be sent again. No token of these is used
  * up.
@@ -32,7 +30,7 @@ export const REFUSALS: Record<
   (submission: Submission) => Problem
 > = {
   'no-user': ({ userId }) => noSuchUser(userId),
-  banned,
+  banned: userBanned,
   'no-action': ({ actionId }) => noSuchAction(actionId),
   frozen: ({ actionId }) => frozen(actionId),
 };

@@ -105,18 +105,19 @@ export const IN_ORDER_OF_INDEXES = `SELECT set_config('enable_sort', 'off', true
 
 /**
  * Makes the scores what the ledger says, on all boards that some events count for, each for the user of the event. The
- * locks must be held, and IN_ORDER_OF_INDEXES set. Events count in the order of their times; a score is achieved when it last changed. What is left
- * without a counted event keeps its row, without a score. $1 event ids, all of which count since just now, or all no more;
- * $2 accordingly 1 or -1. The entries that have changed.
+ * locks must be held, and IN_ORDER_OF_INDEXES set. Events count in the order of their times; a score is achieved when it last
+ * changed. What is left without a counted event keeps its row, without a score; so does the entry of a banned user, whose
+ * score is withheld (see setWithheld). $1 event ids, all of which count since just now, or all no more; $2 accordingly 1 or -1.
+ * The entries that have changed.
  */
 export const RECOMPUTE = `
 WITH target AS MATERIALIZED (
-  SELECT t.*, k.score, k.user_id IS NOT NULL AS exists
+  SELECT t.*, coalesce(k.score, k.withheld_score) AS score, k.user_id IS NOT NULL AS exists, u.banned_at IS NOT NULL AS banned
   FROM (${TARGETS}) t
   JOIN users u ON u.id = t.user_id AND u.erased_at IS NULL
   LEFT JOIN scores k ON k.leaderboard_id = t.leaderboard_id AND k.season = t.season AND k.user_id = t.user_id
 ), final AS MATERIALIZED (
-  SELECT t.leaderboard_id, t.season, t.user_id, t.sort, f.achieved_at,
+  SELECT t.leaderboard_id, t.season, t.user_id, t.sort, t.banned, f.achieved_at,
          -- A sum may not even fit a bigint: the CHECK on scores is to refuse it.
          CASE WHEN f.achieved_at IS NOT NULL
               THEN greatest(least(f.score, 9007199254740992), -9007199254740992)::bigint END AS score
@@ -127,11 +128,15 @@ WITH target AS MATERIALIZED (
   ) f ON true
   WHERE t.exists OR f.achieved_at IS NOT NULL
 )
-INSERT INTO scores AS s (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
-SELECT leaderboard_id, season, user_id, score, CASE sort WHEN 'desc' THEN -score ELSE score END,
-       coalesce(achieved_at, now()), 1
+INSERT INTO scores AS s (leaderboard_id, season, user_id, score, sort_key, achieved_at, withheld_score, withheld_at, version)
+SELECT leaderboard_id, season, user_id, CASE WHEN NOT banned THEN score END,
+       CASE WHEN NOT banned THEN CASE sort WHEN 'desc' THEN -score ELSE score END END,
+       CASE WHEN NOT banned AND score IS NOT NULL THEN achieved_at ELSE now() END,
+       CASE WHEN banned THEN score END, CASE WHEN banned THEN achieved_at END, 1
 FROM final
 ON CONFLICT (leaderboard_id, season, user_id) DO UPDATE
-SET score = excluded.score, sort_key = excluded.sort_key, achieved_at = excluded.achieved_at, version = s.version + 1
+SET score = excluded.score, sort_key = excluded.sort_key, achieved_at = excluded.achieved_at,
+    withheld_score = excluded.withheld_score, withheld_at = excluded.withheld_at, version = s.version + 1
 WHERE s.score IS DISTINCT FROM excluded.score OR s.achieved_at <> excluded.achieved_at AND s.score IS NOT NULL
+   OR s.withheld_score IS DISTINCT FROM excluded.withheld_score OR s.withheld_at IS DISTINCT FROM excluded.withheld_at
 RETURNING leaderboard_id AS leaderboard, season, user_id AS "userId", score, ${milliseconds('achieved_at')} AS "achievedAt", version`;

@@ -1,14 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Act, AdminEvent, AuditEntry, ModeratedUser } from '../../schemas/moderation.js';
+import type { Bans } from '../access/bans.js';
 import { type AdminAct, audit } from '../audit.js';
+import { announce } from '../changes/change.js';
 import { invalid, Problem } from '../errors.js';
-import { LAST_EVENT } from '../ids.js';
+import { LAST_EVENT, newId } from '../ids.js';
 import type { BoardChange } from '../leaderboard/entry.js';
 import { isOutOfRange } from '../ledger/batch-queue.js';
-import { type Correction, correct } from '../ledger/correction.js';
+import { announceEntries, type Correction, correct } from '../ledger/correction.js';
 import { boardsOf } from '../ledger/event-boards.js';
 import { outOfRange } from '../ledger/refusals.js';
+import { setWithheld } from '../ledger/withhold.js';
 import { Backoff } from '../loop.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { rfc3339 } from '../postgres/sql.js';
@@ -28,12 +31,23 @@ SELECT e.id AS "eventId", e.user_id AS "userId", e.action_id AS action, e.points
        e.token_id AS "tokenId", e.issued_by AS "issuedBy", e.signing_key AS "signingKey"
 FROM score_events e`;
 
-const MODERATED = `id, display_name AS "displayName", ${rfc3339('banned_at')} AS "bannedAt"`;
+/** $2: whether the user has just been changed. One that is erased is still known while it is banned. */
+const MODERATED = `
+SELECT id, display_name AS "displayName", ${rfc3339('banned_at')} AS "bannedAt" FROM users
+WHERE id = $1 AND (erased_at IS NULL OR banned_at IS NOT NULL OR $2)`;
+const BAN = 'UPDATE users SET banned_at = now() WHERE id = $1 AND erased_at IS NULL AND banned_at IS NULL';
+/** An erased user who is banned has kept its external id and its username: these are free again. */
+const UNBAN = `
+UPDATE users
+SET banned_at = NULL, external_id = CASE WHEN erased_at IS NULL THEN external_id END,
+    username = CASE WHEN erased_at IS NULL THEN username END, password_hash = CASE WHEN erased_at IS NULL THEN password_hash END
+WHERE id = $1 AND banned_at IS NOT NULL`;
 
 interface ModerationOptions {
   readonly pool: pg.Pool;
   /** Shows what is committed. */
   readonly leaderboards: { apply(changeId: string, changes: readonly BoardChange[]): Promise<void> };
+  readonly bans: Pick<Bans, 'set'>;
   /** Names this instance in what it announces to the others. */
   readonly writer: string;
   readonly onError: (error: unknown) => void;
@@ -125,35 +139,36 @@ export class Moderation {
     }
   }
 
-  /** @throws Problem `not-found` */
+  /** The user leaves all boards, and may only read. @throws Problem `not-found` */
   ban(userId: string, act: AdminAct): Promise<ModeratedUser> {
     return this.#setBan(userId, true, act);
   }
 
-  /** @throws Problem `not-found` */
+  /** The user is back on its boards. If it was erased, its external id and username are free. @throws Problem `not-found` */
   unban(userId: string, act: AdminAct): Promise<ModeratedUser> {
     return this.#setBan(userId, false, act);
   }
 
   async #setBan(userId: string, banned: boolean, act: AdminAct): Promise<ModeratedUser> {
+    const { pool, writer, bans } = this.#options;
+    const changeId = newId('chg');
     const set = async (client: Queryable) => {
       // Waits for batches that hold the user's row; those that come later find it changed.
-      const { rowCount } = await client.query(
-        `UPDATE users SET banned_at = ${banned ? 'now()' : 'NULL'}
-         WHERE id = $1 AND erased_at IS NULL AND (banned_at IS NULL) = $2`,
-        [userId, banned],
-      );
-      if (rowCount !== 0) await audit(client, act, banned ? 'ban-user' : 'unban-user', userId);
-      const { rows } = await client.query<ModeratedUser>(
-        `SELECT ${MODERATED} FROM users WHERE id = $1 AND erased_at IS NULL`,
-        [userId],
-      );
-      const [user] = rows;
-      if (user === undefined) throw new Problem('not-found', `There is no user "${userId}".`);
-      return user;
+      const { rowCount } = await client.query(banned ? BAN : UNBAN, [userId]);
+      const entries = rowCount === 0 ? [] : await setWithheld(client, userId, banned);
+      if (rowCount !== 0) {
+        await announceEntries(client, changeId, writer, entries);
+        await announce(client, { type: 'user-banned', id: changeId, writer, userId, banned });
+        await audit(client, act, banned ? 'ban-user' : 'unban-user', userId);
+      }
+      const { rows } = await client.query<ModeratedUser>(MODERATED, [userId, rowCount !== 0]);
+      const [result] = rows;
+      if (result === undefined) throw new Problem('not-found', `There is no user "${userId}".`);
+      return { correction: { changeId, events: [], entries }, result };
     };
-    const { pool } = this.#options;
-    return await inTurn(pool, userId, () => transact(pool, set));
+    const user = await inTurn(pool, userId, () => this.#correct(set));
+    bans.set(userId, banned);
+    return user;
   }
 
   /** Runs a correction in a transaction, and shows on the boards what is committed. */

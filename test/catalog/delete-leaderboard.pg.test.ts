@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import t, { type Test } from 'tap';
+import { Bans } from '../../src/access/bans.js';
 import { Catalog } from '../../src/catalog/catalog.js';
 import { purgeScores } from '../../src/catalog/purge-scores.js';
 import { Moderation } from '../../src/moderation/moderation.js';
@@ -23,6 +24,7 @@ async function open(t: Test) {
     await catalog.putAction({ ...action, leaderboards }, act);
   };
   const moderation = new Moderation({
+    bans: new Bans(pool, { isCurrent: true }),
     pool,
     writer: 'test',
     leaderboards: { apply: async () => {} },

@@ -46,8 +46,9 @@ export class BoardStream {
     url: string,
     query = 'limit=100',
     onBoard: (event: BoardEvent) => void = () => {},
+    board = 'global',
   ): Promise<BoardStream> {
-    const request = get(`${url}/v1/leaderboards/global/stream?${query}`, { agent: false });
+    const request = get(`${url}/v1/leaderboards/${board}/stream?${query}`, { agent: false });
     const [response]: IncomingMessage[] = await once(request, 'response');
     if (response?.statusCode !== 200) throw new Error(`No stream: ${response?.statusCode}`);
     t.teardown(() => response.destroy());

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import t, { type Test } from 'tap';
+import { Bans } from '../../src/access/bans.js';
 import { Catalog } from '../../src/catalog/catalog.js';
 import { recordBatch } from '../../src/ledger/submission.js';
 import { Moderation } from '../../src/moderation/moderation.js';
@@ -119,6 +120,7 @@ t.test('corrections pass the fence too, and work on a frozen board', async (t) =
   const { eventId } = await ledger.record(submission(user, 5));
   await ledger.record(submission(user, 7));
   const moderation = new Moderation({
+    bans: new Bans(pool, { isCurrent: true }),
     pool,
     writer: 'test',
     leaderboards: { apply: async () => {} },

@@ -76,6 +76,7 @@ async function open(t: Test, settings: Partial<AppConfig>) {
 /** Some users, what they have scored, and two instances that judge it. */
 class World {
   readonly events: Event[] = [];
+  readonly banned = new Set<string>();
 
   constructor(
     readonly instances: readonly TestApp[],
@@ -90,9 +91,9 @@ class World {
     const userId = this.users[who % this.users.length] ?? '';
     const actionId = suspect ? HELD_ACTION : ACTION;
     const limits = await app.catalog.limits(actionId);
-    const { eventId, acceptedAt, status } = await app.ledger.record(
-      submission(userId, points, { actionId, limits }),
-    );
+    const recording = app.ledger.record(submission(userId, points, { actionId, limits }));
+    if (this.banned.has(userId)) return await assert.rejects(recording, { code: 'user-banned' });
+    const { eventId, acceptedAt, status } = await recording;
     this.events.push({ id: eventId, userId, points, acceptedAt, status });
   }
 
@@ -121,13 +122,20 @@ class World {
     for (const event of own) event.status = 'voided';
   }
 
+  async ban(at: number, who: number, banned: boolean): Promise<void> {
+    const userId = this.users[who % this.users.length] ?? '';
+    await this.#instance(at).app.moderation[banned ? 'ban' : 'unban'](userId, act);
+    if (banned) this.banned.add(userId);
+    else this.banned.delete(userId);
+  }
+
   /** Both instances and PostgreSQL say what the model says. */
   async check(pool: pg.Pool): Promise<void> {
     for (const board of Object.keys(RULES) as (keyof typeof RULES)[]) {
       const wanted = new Map(
         this.users.flatMap((userId) => {
           const found = standing(board, inOrder(this.events.filter((event) => event.userId === userId)));
-          return found === null ? [] : [[userId, found] as const];
+          return found === null || this.banned.has(userId) ? [] : [[userId, found] as const];
         }),
       );
       const { rows } = await pool.query<{ userId: string; score: number; achievedAt: number }>(
@@ -188,6 +196,14 @@ const step = fc.oneof(
     ),
     weight: 1,
   },
+  {
+    arbitrary: fc.tuple(fc.nat(1), fc.nat(2), fc.boolean()).map(
+      (args): Step =>
+        (world) =>
+          world.ban(...args),
+    ),
+    weight: 3,
+  },
 );
 
 type Settings = (t: Test) => Promise<Partial<AppConfig>>;
@@ -199,7 +215,7 @@ const MODES: Record<string, Settings> = {
 
 for (const [mode, settings] of Object.entries(MODES)) {
   t.test(
-    `boards in ${mode}: whatever is scored, voided and released, all say what a model says`,
+    `boards in ${mode}: whatever is scored, voided, released and banned, all say what a model says`,
     async (t) => {
       const { databaseUrl, pool, instances } = await open(t, await settings(t));
       await fc.assert(
@@ -217,18 +233,25 @@ for (const [mode, settings] of Object.entries(MODES)) {
         5_000,
       );
 
-      await t.test('also when scores, voids and releases of a user come at once', async () => {
+      await t.test('also when scores, voids, releases and bans of a user come at once', async () => {
         for (let round = 0; round < 5; round++) {
           const world = new World(instances, await addPlayers(pool, 3));
           for (let i = 0; i < 12; i++) await world.score(i, i, 5 + i, i % 3 === 0);
           await Promise.all(
             Array.from({ length: 48 }, (_, i) =>
-              i % 4 === 0
-                ? world.judge(i, i / 4, i % 8 === 0 ? 'void' : 'release').catch((error) => {
-                    // Voided on the other instance meanwhile.
-                    assert.equal(error.code, 'not-found');
-                  })
-                : world.score(i, i, 100 + i, false),
+              i % 12 === 5
+                ? world.instances[i % 2]?.app.moderation[i % 24 === 5 ? 'ban' : 'unban'](
+                    world.users[i % 3] ?? '',
+                    act,
+                  )
+                : i % 4 === 0
+                  ? world.judge(i, i / 4, i % 8 === 0 ? 'void' : 'release').catch((error) => {
+                      // Voided on the other instance meanwhile.
+                      assert.equal(error.code, 'not-found');
+                    })
+                  : world.score(i, i, 100 + i, false).catch((error) => {
+                      assert.equal(error.code, 'user-banned');
+                    }),
             ),
           );
           const { rows } = await pool.query<Pick<Event, 'id' | 'status'>>(
@@ -238,6 +261,7 @@ for (const [mode, settings] of Object.entries(MODES)) {
           const statuses = new Map(rows.map(({ id, status }) => [id, status]));
           for (const event of world.events) event.status = statuses.get(event.id) ?? 'held';
           // Which of two that come at once is the latest is nobody's business: the next one is.
+          for (let i = 0; i < 3; i++) await world.ban(i, i, false);
           for (let i = 0; i < 3; i++) await world.score(i, i, 1_000 + i, false);
           await world.check(pool);
         }

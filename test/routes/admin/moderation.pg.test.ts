@@ -4,7 +4,8 @@ import { Action, Actions } from '../../../schemas/action.js';
 import { Entries, EntryDetails, Leaderboard } from '../../../schemas/leaderboard.js';
 import { Act, AdminEvent, AdminEvents, AuditTrail, ModeratedUser } from '../../../schemas/moderation.js';
 import { Receipt } from '../../../schemas/score.js';
-import { ScoreEvents } from '../../../schemas/user.js';
+import { Session } from '../../../schemas/session.js';
+import { ScoreEvents, User } from '../../../schemas/user.js';
 import { type Api, eventually, newPlayer, serviceApi, startApi } from '../../api.js';
 import { BoardStream } from '../../faults/board-stream.js';
 import { ACTION_TOKEN_SECRET } from '../../helper.js';
@@ -297,34 +298,133 @@ t.test('who makes events that balance each other at the end of a page cannot sto
   (await api.get(`/v1/leaderboards/global/entries/${cheat.id}`)).fails('not-found');
 });
 
-t.test('a banned user cannot score on any instance, and can again afterwards', async (t) => {
-  const player = await newPlayer(api);
-  await score(player.id, 'walk', 10);
-  const ban = (what: 'ban' | 'unban') => admin.post(`/v1/admin/users/${player.id}/${what}`, why);
-  const banned = (await ban('ban')).is(200, ModeratedUser);
-  t.match(banned, { id: player.id, displayName: 'Ada', bannedAt: String });
-  t.same((await ban('ban')).is(200, ModeratedUser), banned, 'once is enough');
-  for (const act of ['walk', 'sprint']) {
-    for (const { url } of [service, other]) {
-      const actionToken = mint(player.id, { act, pts: [10, 10] });
-      (await server.at(url).post('/v1/scores', { actionToken })).fails('user-banned');
+t.test(
+  'a banned user is off the boards of every instance and cannot score, until it is unbanned',
+  async (t) => {
+    const player = await newPlayer(api);
+    await score(player.id, 'walk', 10);
+    const ban = (what: 'ban' | 'unban') => admin.post(`/v1/admin/users/${player.id}/${what}`, why);
+    const banned = (await ban('ban')).is(200, ModeratedUser);
+    t.match(banned, { id: player.id, displayName: 'Ada', bannedAt: String });
+    t.same((await ban('ban')).is(200, ModeratedUser), banned, 'once is enough');
+    for (const act of ['walk', 'sprint']) {
+      for (const { url } of [service, other]) {
+        const actionToken = mint(player.id, { act, pts: [10, 10] });
+        (await server.at(url).post('/v1/scores', { actionToken })).fails('user-banned');
+      }
     }
-  }
-  t.equal((await entry(player.id)).score, 10, 'it stays where it is');
-  t.match((await ban('unban')).is(200, ModeratedUser), { bannedAt: null });
-  (await ban('unban')).is(200, ModeratedUser);
-  await score(player.id, 'walk', 10);
-  t.same(
-    (await auditOf(player.id)).map(({ action, reason }) => [action, reason]),
+    for (const { url } of [service, other])
+      await eventually(async () =>
+        (await api.at(url).get(`/v1/leaderboards/global/entries/${player.id}`)).fails('not-found'),
+      );
+    t.match((await ban('unban')).is(200, ModeratedUser), { bannedAt: null });
+    (await ban('unban')).is(200, ModeratedUser);
+    for (const { url } of [service, other])
+      await eventually(async () => t.equal((await entry(player.id, 'global', url)).score, 10, 'it is back'));
+    await score(player.id, 'walk', 10);
+    t.same(
+      (await auditOf(player.id)).map(({ action, reason }) => [action, reason]),
+      [
+        ['unban-user', why.reason],
+        ['ban-user', why.reason],
+      ],
+    );
+    (await admin.post(`/v1/admin/users/${typeId('usr')}/ban`, why)).fails('not-found');
+    const gone = await newPlayer(api);
+    await gone.api.delete('/v1/users/me');
+    (await admin.post(`/v1/admin/users/${gone.id}/ban`, why)).fails('not-found');
+  },
+);
+
+t.test('a ban shows on open streams, and what the user itself asks for is refused everywhere', async (t) => {
+  await putBoard('arena', {});
+  await putAction('fight', { leaderboards: ['arena'] });
+  const [first, second] = [await newPlayer(api, 'Ada'), await newPlayer(api, 'Bob')];
+  await score(first.id, 'fight', 20);
+  const counted = await score(first.id, 'fight', 7);
+  await score(second.id, 'fight', 10);
+  const streams = [
+    await BoardStream.open(t, service.url, `user=${first.id}`, undefined, 'arena'),
+    await BoardStream.open(t, other.url, `user=${second.id}`, undefined, 'arena'),
+  ];
+  const shown = async (expected: [userId: string, rank: number, score: number][], own: (number | null)[]) =>
+    eventually(async () => {
+      for (const [i, stream] of streams.entries()) {
+        assert.deepEqual(
+          stream.board?.items.map(({ userId, rank, score }) => [userId, rank, score]),
+          expected,
+        );
+        assert.equal(stream.own?.rank, own[i]);
+      }
+    });
+  await shown(
     [
-      ['unban-user', why.reason],
-      ['ban-user', why.reason],
+      [first.id, 1, 27],
+      [second.id, 2, 10],
     ],
+    [1, 2],
   );
-  (await admin.post(`/v1/admin/users/${typeId('usr')}/ban`, why)).fails('not-found');
-  const gone = await newPlayer(api);
-  await gone.api.delete('/v1/users/me');
-  (await admin.post(`/v1/admin/users/${gone.id}/ban`, why)).fails('not-found');
+  const ban = (what: 'ban' | 'unban') => admin.post(`/v1/admin/users/${first.id}/${what}`, why);
+  (await ban('ban')).is(200, ModeratedUser);
+  t.match((await entry(second.id, 'arena')).rank, 1, 'at once');
+  await shown([[second.id, 1, 10]], [null, 1]);
+
+  for (const { url } of [service, other]) {
+    const me = first.api.at(url);
+    await eventually(async () =>
+      (await api.at(url).get(`/v1/leaderboards/arena/stream?user=${first.id}`)).fails('user-banned'),
+    );
+    (await me.patch('/v1/users/me', { displayName: 'Eve' })).fails('user-banned');
+    (await me.post('/v1/users/me/credentials', { username: 'ada-again', password: 'correct horse' })).fails(
+      'user-banned',
+    );
+    (await api.at(url).post('/v1/auth/refresh', { refreshToken: first.session.refreshToken })).fails(
+      'user-banned',
+    );
+    (await server.at(url).post(`/v1/users/${first.id}/sessions`)).fails('user-banned');
+    (await me.get('/v1/users/me')).is(200, User);
+  }
+  (await on(counted.eventId, 'void')).is(200, AdminEvent);
+  (await putBoard('arena', { operator: 'best' })).fails('leaderboard-in-use');
+  await shown([[second.id, 1, 10]], [null, 1]);
+
+  (await ban('unban')).is(200, ModeratedUser);
+  await shown(
+    [
+      [first.id, 1, 20],
+      [second.id, 2, 10],
+    ],
+    [1, 2],
+  );
+  (await first.api.patch('/v1/users/me', { displayName: 'Eve' })).is(200, User);
+  (await api.post('/v1/auth/refresh', { refreshToken: first.session.refreshToken })).is(200, Session);
+});
+
+t.test('a banned user does not come back by erasing itself, until it is unbanned', async (t) => {
+  const externalId = 'steam-4711';
+  const credentials = { username: 'Cheater', password: 'correct horse' };
+  const provision = () => server.post('/v1/users', { displayName: 'Cheat', externalId });
+  const { id } = (await provision()).is(201, User);
+  const { accessToken } = (await server.post(`/v1/users/${id}/sessions`)).is(201, Session);
+  const me = api.as(accessToken);
+  (await me.post('/v1/users/me/credentials', credentials)).is(200, User);
+  await score(id, 'walk', 10);
+  (await admin.post(`/v1/admin/users/${id}/ban`, why)).is(200, ModeratedUser);
+  (await provision()).fails('user-banned');
+  (await api.post('/v1/auth/login', credentials)).fails('user-banned');
+  (await me.delete('/v1/users/me')).isEmpty(204);
+  (await provision()).fails('user-banned');
+  (await api.post('/v1/auth/register', { ...credentials, username: 'CHEATER' })).fails('username-taken');
+  (await api.post('/v1/auth/login', credentials)).fails('invalid-credentials');
+  (await server.post(`/v1/users/${id}/sessions`)).fails('not-found');
+  t.match((await admin.post(`/v1/admin/users/${id}/unban`, why)).is(200, ModeratedUser), {
+    displayName: '',
+    bannedAt: null,
+  });
+  const fresh = (await provision()).is(201, User);
+  t.not(fresh.id, id);
+  (await api.post('/v1/auth/register', credentials)).is(201, Session);
+  (await api.get(`/v1/leaderboards/global/entries/${id}`)).fails('not-found');
 });
 
 t.test('events of an erased user can be voided, and it stays away', async (t) => {

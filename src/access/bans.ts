@@ -1,0 +1,47 @@
+import type { FeedState } from '../changes/change-feed.js';
+import type { Queryable } from '../postgres/database.js';
+
+const BANNED = 'SELECT id FROM users WHERE banned_at IS NOT NULL AND erased_at IS NULL';
+
+const IS_BANNED = `${BANNED} AND id = $1`;
+
+/** Who is banned, as every instance knows it within a second. What must be right to the moment asks PostgreSQL instead. */
+export class Bans {
+  readonly #database: Queryable;
+  readonly #feed: FeedState;
+  #banned = new Set<string>();
+  /** What has changed while the users are being read, in the order of the changes. */
+  #changed: Map<string, boolean> | null = null;
+
+  constructor(database: Queryable, feed: FeedState) {
+    this.#database = database;
+    this.#feed = feed;
+  }
+
+  /** Reads who is banned: at the start, and after changes may have been missed. */
+  async load(): Promise<void> {
+    const changed = new Map<string, boolean>();
+    this.#changed = changed;
+    const { rows } = await this.#database.query<{ id: string }>(BANNED);
+    this.#banned = new Set(rows.map(({ id }) => id));
+    if (this.#changed === changed) this.#changed = null;
+    for (const [userId, banned] of changed) this.#take(userId, banned);
+  }
+
+  /** PostgreSQL is asked only while bans by other instances may not have been heard. */
+  async has(userId: string): Promise<boolean> {
+    if (this.#feed.isCurrent) return this.#banned.has(userId);
+    return (await this.#database.query(IS_BANNED, [userId])).rowCount !== 0;
+  }
+
+  /** Takes over a change that this or another instance has committed. */
+  set(userId: string, banned: boolean): void {
+    this.#changed?.set(userId, banned);
+    this.#take(userId, banned);
+  }
+
+  #take(userId: string, banned: boolean): void {
+    if (banned) this.#banned.add(userId);
+    else this.#banned.delete(userId);
+  }
+}

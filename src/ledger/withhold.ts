@@ -1,0 +1,44 @@
+import { type BoardKey, boardKey } from '../board-key.js';
+import type { BoardChange } from '../leaderboard/entry.js';
+import type { Queryable } from '../postgres/database.js';
+import { milliseconds } from '../postgres/sql.js';
+
+const CHANGED = `
+RETURNING s.leaderboard_id AS leaderboard, s.season, s.user_id AS "userId", s.score,
+          ${milliseconds('s.achieved_at')} AS "achievedAt", s.version`;
+
+/** $1 a user. The condition on the version is that of the index. */
+const WITHHOLD = `
+UPDATE scores s
+SET score = NULL, sort_key = NULL, achieved_at = now(), withheld_score = s.score, withheld_at = s.achieved_at,
+    version = s.version + 1
+WHERE s.user_id = $1 AND s.version > 0 AND s.score IS NOT NULL ${CHANGED}`;
+const GIVE_BACK = `
+UPDATE scores s
+SET score = s.withheld_score, sort_key = CASE l.sort WHEN 'desc' THEN -s.withheld_score ELSE s.withheld_score END,
+    achieved_at = s.withheld_at, withheld_score = NULL, withheld_at = NULL, version = s.version + 1
+FROM leaderboards l
+WHERE s.user_id = $1 AND s.version > 0 AND s.withheld_score IS NOT NULL AND s.score IS NULL
+  AND l.id = s.leaderboard_id AND s.season > l.removed_through ${CHANGED}`;
+
+/** A row of `scores` as a change of a board. */
+export type EntryRow = Omit<BoardChange, 'board'> & { readonly leaderboard: string; readonly season: number };
+
+/**
+ * Takes a user off all boards, or gives back its scores as the ledger then has them. A board shows the entries whose row has a
+ * score, and a banned user's rows have none: RECORD_BATCH refuses its scores, and RECOMPUTE corrects what is withheld. The
+ * lock of the user must be held.
+ */
+export async function setWithheld(
+  client: Queryable,
+  userId: string,
+  withheld: boolean,
+): Promise<BoardChange[]> {
+  const { rows } = await client.query<EntryRow>(withheld ? WITHHOLD : GIVE_BACK, [userId]);
+  return rows.map(boardChange);
+}
+
+export const boardChange = ({ leaderboard, season, ...entry }: EntryRow): BoardChange => {
+  const board: BoardKey = boardKey(leaderboard, season);
+  return { board, ...entry };
+};

@@ -16,6 +16,8 @@ async function open(t: Test) {
   const databaseUrl = await buildTestDatabase(t);
   const users = await prepare(databaseUrl, 2);
   const pool = openPool(t, databaseUrl);
+  // The actions of the demo feed boards too.
+  await pool.query('DELETE FROM action_leaderboards WHERE action_id <> $1', [ACTION]);
   const catalog = new Catalog(pool, 'test');
   /** The action then feeds these boards. */
   const feed = async (...leaderboards: string[]) => {

@@ -7,20 +7,20 @@ FROM pg_class c
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
 LEFT JOIN pg_collation co ON co.oid = a.attcollation AND co.collname <> 'default'
-WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.relname <> 'schemaversion'
+WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.relname NOT IN ('schemaversion', 'schemaprogress')
 ORDER BY c.relname, a.attnum`;
 
 // 'n': PostgreSQL 18 lists NOT NULL as a constraint too.
 const CONSTRAINTS = `
 SELECT conrelid::regclass::text AS "table", conname AS name, pg_get_constraintdef(oid) AS definition
 FROM pg_constraint
-WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text <> 'schemaversion' AND contype <> 'n'
+WHERE connamespace = 'public'::regnamespace AND conrelid::regclass::text NOT IN ('schemaversion', 'schemaprogress') AND contype <> 'n'
 ORDER BY conrelid::regclass::text, contype = 'f', contype <> 'p', conname`;
 
 const INDEXES = `
 SELECT tablename AS "table", indexdef AS definition
 FROM pg_indexes i
-WHERE schemaname = 'public' AND tablename <> 'schemaversion'
+WHERE schemaname = 'public' AND tablename NOT IN ('schemaversion', 'schemaprogress')
   AND NOT EXISTS (SELECT FROM pg_constraint WHERE conname = i.indexname)
 ORDER BY tablename, indexname`;
 

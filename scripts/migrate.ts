@@ -10,7 +10,7 @@ await main(async () => {
     );
   }
   const { from, to } = await withDatabase((url) =>
-    migrate(url, target === undefined ? undefined : Number(target)),
+    migrate(url, { target: target === undefined ? undefined : Number(target) }),
   );
   console.log(
     from === to

@@ -1,6 +1,7 @@
 import { migrate } from '../src/postgres/migrate.js';
 import { StartError } from '../src/start-error.js';
 import { main, withDatabase } from './database.js';
+import { printMigration } from './print-migration.js';
 
 await main(async () => {
   const [target, ...rest] = process.argv.slice(2);
@@ -10,7 +11,11 @@ await main(async () => {
     );
   }
   const { from, to } = await withDatabase((url) =>
-    migrate(url, { target: target === undefined ? undefined : Number(target) }),
+    migrate(url, {
+      target: target === undefined ? undefined : Number(target),
+      report: printMigration,
+      reportEveryMs: process.stdout.isTTY ? 2_000 : 15_000,
+    }),
   );
   console.log(
     from === to

@@ -5,6 +5,7 @@ import { poolOptions } from '../src/postgres/connection.js';
 import { migrate } from '../src/postgres/migrate.js';
 import { StartError } from '../src/start-error.js';
 import { main, withDatabase } from './database.js';
+import { printMigration } from './print-migration.js';
 
 const USAGE = `Usage: npm run service-account -- create <name> --role server|admin
        npm run service-account -- list
@@ -18,7 +19,7 @@ type Command =
 await main(async () => {
   const command = readArguments();
   await withDatabase(async (url) => {
-    await migrate(url);
+    await migrate(url, { report: printMigration });
     const options = {
       application_name: 'scoreboard-api service-account',
       connectionTimeoutMillis: 5_000,

@@ -13,6 +13,7 @@ import hostHeader from '../plugins/host-header.js';
 import jobs from '../plugins/jobs.js';
 import leaderboard from '../plugins/leaderboard.js';
 import metrics from '../plugins/metrics.js';
+import migrating from '../plugins/migrating.js';
 import moderation from '../plugins/moderation.js';
 import openapi from '../plugins/openapi.js';
 import problemDetails from '../plugins/problem-details.js';
@@ -58,16 +59,26 @@ import { countedFor, ownState, type SharedState } from './workers/shared-state.j
  * The service, not yet listening.
  * @param state what it has in common with other processes of its instance; by default it is all of it
  */
-export async function buildApp(
+export const buildApp = (
   config: AppConfig,
   logger: FastifyBaseLogger = createLogger(config),
   state: SharedState = ownState(countedFor(config)),
+) => build(config, logger, (app, requestLog) => register(app, config, requestLog, state));
+
+/** What answers in place of the service while its database is being migrated, not yet listening. */
+export const buildMigratingApp = (config: AppConfig, logger: FastifyBaseLogger) =>
+  build(config, logger, (app, requestLog) => registerMigrating(app, config, requestLog));
+
+async function build(
+  config: AppConfig,
+  logger: FastifyBaseLogger,
+  plugins: (app: FastifyInstance, requestLog: RequestLog) => Promise<void>,
 ) {
   const requestLog = new RequestLog();
   const app = fastify(serverOptions(config, logger, requestLog)).withTypeProvider<TypeBoxTypeProvider>();
   adjustServer(app.server, config.SSE_MAX_CONNECTIONS);
   try {
-    await register(app, config, requestLog, state);
+    await plugins(app, requestLog);
     return app;
   } catch (error) {
     await app.close();
@@ -126,6 +137,24 @@ async function register(
   await app.register(docsRoutes);
   await app.register(widgetRoutes);
   await app.register(gameRoutes);
+}
+
+/** The parts that need no database. */
+async function registerMigrating(
+  app: FastifyInstance,
+  config: AppConfig,
+  requestLog: RequestLog,
+): Promise<void> {
+  await app.register(metrics, { requestLog });
+  await app.register(faults);
+  await app.register(problemDetails);
+  await app.register(browsers, { config });
+  await app.register(requestId);
+  await app.register(hostHeader);
+  await app.register(validation);
+  await app.register(redis, { config });
+  await app.register(migrating, { config });
+  await app.register(healthRoutes);
 }
 
 async function administration(app: FastifyInstance): Promise<void> {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
-import { buildApp } from './app.js';
+import { buildApp, buildMigratingApp } from './app.js';
 import { seedDemoActions } from './catalog/demo-actions.js';
 import { type Config, loadConfig, STATE_DIRECTORY } from './config.js';
 import { openDatabase } from './development-database.js';
@@ -119,13 +119,28 @@ async function bringUp(
     { signal: interrupt },
   );
   if (interrupt.aborted) return;
-  await migrate(directUrl ?? url);
+  const appConfig = { ...config, DATABASE_URL: url };
+  const place = { host: config.HOST, port: config.PORT };
+  const early: Part[] = [];
+  parts.push({ close: async () => early.pop()?.close() });
+  await migrate(directUrl ?? url, {
+    signal: interrupt,
+    report: (message, data) => log.info({ data }, message),
+    onPending: async () => {
+      const app = await buildMigratingApp(appConfig, log);
+      early.push(app);
+      const { port } = new URL(await app.listen(place));
+      // Workers share what is open at a port, also at 0.
+      if (worker === null) place.port = Number(port);
+    },
+  });
   if (interrupt.aborted) return;
   const state = worker?.state ?? ownState(countedFor(config));
-  const app = await buildApp({ ...config, DATABASE_URL: url }, log, state);
+  const app = await buildApp(appConfig, log, state);
   parts.push(app);
   if (interrupt.aborted) return;
-  const address = new URL(await app.listen({ host: config.HOST, port: config.PORT }));
+  await early.pop()?.close();
+  const address = new URL(await app.listen(place));
   if (!config.production && config.DATABASE_URL === undefined) await seedDemoActions(app.pg.pool);
   worker?.ready(Number(address.port));
   if (config.production || worker !== null) return;

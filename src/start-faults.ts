@@ -39,11 +39,6 @@ export function explained(error: unknown, listen?: { HOST: string; PORT: number 
   if (code === SQLSTATE.diskFull) {
     return new StartError(`The disk of PostgreSQL is full: ${reason}. Make room and start again.`);
   }
-  if (code === SQLSTATE.lockNotAvailable) {
-    return new StartError(
-      'Another instance has been migrating the database for a minute. See whether it hangs, and start again.',
-    );
-  }
   if (isDatabaseUnavailable(error)) {
     return new StartError(
       `Cannot reach PostgreSQL at DATABASE_URL (${code || reason}). Start it, or correct the address. Without DATABASE_URL a database of its own is used outside production.`,

@@ -246,7 +246,7 @@ t.test('a start waits for a PostgreSQL that is starting too, and says so once', 
 });
 
 t.test('only a database of its own gets demo actions, which players could use at will', async (t) => {
-  const url = await buildTestDatabase(t, 'template0');
+  const url = await buildTestDatabase(t);
   const taken = createServer().listen(0, '127.0.0.1');
   t.teardown(() => taken.close());
   await once(taken, 'listening');
@@ -265,6 +265,39 @@ t.test('only a database of its own gets demo actions, which players could use at
   t.same(lines, [
     `    Database     that of DATABASE_URL, at ${host}${pathname}: for development, but without demo actions`,
   ]);
+});
+
+t.test('while the database is being migrated it listens, and is not ready', async (t) => {
+  const database = await buildTestDatabase(t, 'template0');
+  const other = new pg.Client({ connectionString: database });
+  await other.connect();
+  t.teardown(() => other.end());
+  // Another instance migrates.
+  await other.query('SELECT pg_advisory_lock(7228501)');
+  const environment = { DATABASE_URL: database, LOG_LEVEL: 'info' };
+  const waiting = new Server(t, newFolder(t), environment);
+  const interrupted = new Server(t, newFolder(t), environment);
+  for (const server of [waiting, interrupted])
+    await server.says(/Waiting for another instance to migrate the database/);
+  t.equal(await interrupted.end('SIGTERM'), 0, 'the wait can be interrupted');
+
+  const [, url = ''] = /Server listening at (http:[^"]+)/.exec(waiting.output) ?? [];
+  t.match(await (await fetch(`${url}/health/live`)).json(), { status: 'ok' });
+  const health = await fetch(`${url}/health`);
+  t.equal(health.status, 503);
+  t.match(await health.json(), { status: 'degraded', checks: { database: 'error', redis: 'disabled' } });
+  for (const path of ['/v1/leaderboards', '/metrics', '/nowhere', '/v1/auth/guest']) {
+    const answer = await fetch(url + path, { method: path.endsWith('guest') ? 'POST' : 'GET' });
+    t.equal(answer.status, 503, path);
+    t.ok(Number(answer.headers.get('retry-after')) > 0, path);
+    t.match(await answer.json(), { code: 'service-unavailable', requestId: String }, path);
+  }
+  await other.query('SELECT pg_advisory_unlock(7228501)');
+  t.equal(new URL(await waiting.ready()).port, new URL(url).port);
+  t.equal((await fetch(`${url}/health`)).status, 200);
+  t.match(waiting.output, /"message":"Migration ends"/);
+  t.equal(await waiting.end('SIGTERM'), 0);
+  t.equal(waiting.errors, '');
 });
 
 t.test('in production all that is missing or bad is told at once', async (t) => {

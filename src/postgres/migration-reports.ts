@@ -1,8 +1,14 @@
 import { openSession } from './connection.js';
 import type { Doing } from './migration-run.js';
 
+/** What is known of a migration. Seconds are since it began, or since the wait for it did. */
+export interface Told extends Partial<Doing> {
+  readonly seconds?: number;
+  readonly index?: string;
+}
+
 /** Takes what happens while the schema is changed. */
-export type Report = (message: string, data: Readonly<Record<string, unknown>>) => void;
+export type Report = (message: string, told: Told) => void;
 
 const BUILD = `
 SELECT phase, blocks_done AS done, blocks_total AS total, nullif(current_locker_pid, 0) AS locker
@@ -32,12 +38,13 @@ export class MigrationReports {
   /** @returns whom to tell that it has ended */
   begins(doing: Doing): () => void {
     const started = performance.now();
-    const said = (more: object = {}) => ({ ...known(doing), ...more, seconds: secondsSince(started) });
+    const said = (more: Told = {}) => ({ ...known(doing), ...more, seconds: secondsSince(started) });
     this.#report('Migration begins', known(doing));
     this.#timer = setInterval(async () => {
       const timer = this.#timer;
       const index = await this.#index().catch(() => undefined);
-      if (timer === this.#timer) this.#report('Migration goes on', said(index === undefined ? {} : { index }));
+      if (timer === this.#timer)
+        this.#report('Migration goes on', said(index === undefined ? {} : { index }));
     }, this.#everyMs);
     return () => {
       this.stop();
@@ -51,7 +58,7 @@ export class MigrationReports {
   }
 
   /** @returns what to call again and again while another instance migrates, with what that one has noted */
-  waits(): (noted: object | undefined) => void {
+  waits(): (noted: Told | undefined) => void {
     const started = performance.now();
     let said = -1;
     return (noted) => {
@@ -85,5 +92,5 @@ export async function indexProgress(url: string, pid: number): Promise<string | 
 const secondsSince = (started: number): number => Math.round((performance.now() - started) / 1000);
 
 /** Without what is not known. */
-const known = (doing: Doing): Record<string, unknown> =>
+const known = (doing: Doing): Told =>
   Object.fromEntries(Object.entries(doing).filter(([, value]) => value !== null));

@@ -48,7 +48,8 @@ function stepOf(mark: string, text: string): Step {
   if (mark !== '') {
     const [, table, key] = PAGES.exec(mark) ?? [];
     if (table === undefined || key === undefined) throw new Error(`There is no step "${mark}"`);
-    if (!PAGE.test(bare)) throw new Error(`A step with pages has its rows by :page, this one has not: ${sql}`);
+    if (!PAGE.test(bare))
+      throw new Error(`A step with pages has its rows by :page, this one has not: ${sql}`);
     return { kind: 'pages', sql, table, key: key.split(', ') };
   }
   if (!/\bCONCURRENTLY\b/.test(bare)) return { kind: 'transaction', sql };
@@ -61,11 +62,7 @@ function stepOf(mark: string, text: string): Step {
 }
 
 /** The statement for the rows after one and up to another. The values of their keys are SQL. */
-export function pageOf(
-  { sql, key }: PagesStep,
-  after: string | null,
-  through: string,
-): string {
+export function pageOf({ sql, key }: PagesStep, after: string | null, through: string): string {
   const row = `(${key.join(', ')})`;
   const from = after === null ? '' : `${row} > ${after} AND `;
   return sql.replace(PAGE, () => `(${from}${row} <= ${through})`);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { type MigrateOptions, migrate } from '../../src/postgres/migrate.js';
+import type { Told } from '../../src/postgres/migration-reports.js';
 import { buildTestDatabase } from '../helper.js';
 
 /** A database with a table `thing` of 3,000 rows, and a folder for the migrations of it. */
@@ -27,7 +28,7 @@ async function things(t: Test) {
   await migrate(url, { folder });
   const values = async (sql: string) =>
     (await client.query<unknown[]>({ text: sql, rowMode: 'array' })).rows.flat();
-  const reports: { message: string; data: Readonly<Record<string, unknown>> }[] = [];
+  const reports: { message: string; data: Told }[] = [];
   const told = (options: MigrateOptions = {}): MigrateOptions => ({
     folder,
     report: (message, data) => void reports.push({ message, data }),
@@ -86,7 +87,8 @@ t.test('a change of a table does not queue behind a long transaction, and nobody
     isDone = true;
   });
   await client.query('SET statement_timeout = 1000');
-  const waits = () => reports.some(({ data }) => /\(a backup\), in a transaction/.test(String(data['waitsFor'])));
+  const waits = () =>
+    reports.some(({ data }) => /\(a backup\), in a transaction/.test(String(data.waitsFor)));
   let writes = 0;
   while (!waits() || writes < 100) {
     await client.query('UPDATE thing SET done = done + 1 WHERE n = 1');
@@ -105,9 +107,13 @@ t.test('instances wait for the one that migrates, and do not keep it from buildi
   // The index waits for this transaction, which has read the table as it was.
   await old.query('BEGIN ISOLATION LEVEL REPEATABLE READ; UPDATE thing SET done = 0 WHERE n = 1');
   const first = migrate(url, told({ reportEveryMs: 20 }));
-  while ((await values("SELECT FROM pg_stat_progress_create_index")).length === 0 && !reports.some(({ data }) => 'index' in data));
+  while (
+    (await values('SELECT FROM pg_stat_progress_create_index')).length === 0 &&
+    !reports.some(({ data }) => 'index' in data)
+  );
   const second = migrate(url, told({ reportEveryMs: 20 }));
-  const says = (what: RegExp) => reports.some(({ message, data }) => what.test(`${message} ${JSON.stringify(data)}`));
+  const says = (what: RegExp) =>
+    reports.some(({ message, data }) => what.test(`${message} ${JSON.stringify(data)}`));
   while (!says(/Waiting for another instance .*"name":"index"/) || !says(/Migration goes on .*waiting for/))
     await values('SELECT 1');
   await old.query('COMMIT');
@@ -115,7 +121,9 @@ t.test('instances wait for the one that migrates, and do not keep it from buildi
     { from: 1, to: 2 },
     { from: 2, to: 2 },
   ]);
-  t.same(await values("SELECT indisvalid FROM pg_index WHERE indexrelid = 'thing_done_idx'::regclass"), [true]);
+  t.same(await values("SELECT indisvalid FROM pg_index WHERE indexrelid = 'thing_done_idx'::regclass"), [
+    true,
+  ]);
 });
 
 t.test('who has nothing to do waits for nobody', async (t) => {

@@ -80,7 +80,13 @@ t.test('a migration that fails half-way leaves nothing, and the next try goes on
   await column('CREATE TABLE sessions_expires_idx ()');
   await t.rejects(migrate(url), { message: /sessions_expires_idx/ });
   t.same(await column(VERSIONS), [1, 2]);
-  t.same(await column(TABLES), ['schemaprogress', 'schemaversion', 'scores', 'sessions_expires_idx', 'users']);
+  t.same(await column(TABLES), [
+    'schemaprogress',
+    'schemaversion',
+    'scores',
+    'sessions_expires_idx',
+    'users',
+  ]);
   await column('DROP TABLE sessions_expires_idx');
   t.same(await migrate(url), { from: 2, to: NEWEST });
   t.same(await column(VERSIONS), versions);
@@ -112,5 +118,9 @@ t.test('a migration that was edited after it was applied is refused', async (t) 
   await column("UPDATE schemaversion SET md5 = 'of another text' WHERE version = 3");
   await t.rejects(migrate(url), { message: /checksum failed for migration \[3\]/ });
   t.same(await column(VERSIONS), [1, 2, 3, 4], 'and nothing was done');
-  await t.rejects(migrate(url, { target: 4 }), { message: /checksum failed/ }, 'even where nothing is to be done');
+  await t.rejects(
+    migrate(url, { target: 4 }),
+    { message: /checksum failed/ },
+    'even where nothing is to be done',
+  );
 });

@@ -29,7 +29,10 @@ DROP INDEX CONCURRENTLY IF EXISTS a_c_idx;
   ]);
   const pages = steps?.[1];
   if (pages?.kind !== 'pages') throw new Error('no pages');
-  t.match(pageOf(pages, null, "('1', '$&')"), "b = 'it costs $1' WHERE ((x, y) <= ('1', '$&')) AND b IS NULL;");
+  t.match(
+    pageOf(pages, null, "('1', '$&')"),
+    "b = 'it costs $1' WHERE ((x, y) <= ('1', '$&')) AND b IS NULL;",
+  );
   t.match(
     pageOf(pages, "('0', '9')", "('1', '2')"),
     "WHERE ((x, y) > ('0', '9') AND (x, y) <= ('1', '2')) AND b IS NULL",

@@ -2,10 +2,14 @@
 // before it changes the service. Lambda provides the SDK.
 const { ECSClient, RunTaskCommand, waitUntilTasksStopped } = require('@aws-sdk/client-ecs');
 
-/** Lambda ends after 15 minutes, so CloudFormation must have its answer before. */
-const WAIT_SECONDS = 13 * 60;
+/** CloudFormation must have its answer before Lambda ends this function, in seconds. */
+const ANSWER_WITHIN = 60;
 
-async function runTask({ Cluster, TaskDefinition, Container, Subnets, SecurityGroup }, clientToken) {
+async function runTask(
+  { Cluster, TaskDefinition, Container, Subnets, SecurityGroup },
+  clientToken,
+  secondsLeft,
+) {
   const client = new ECSClient();
   const { tasks = [], failures = [] } = await client.send(
     new RunTaskCommand({
@@ -24,10 +28,15 @@ async function runTask({ Cluster, TaskDefinition, Container, Subnets, SecurityGr
     }),
   );
   if (tasks.length === 0) throw new Error(`The task was not started: ${JSON.stringify(failures)}`);
+  const { taskArn } = tasks[0];
   const { reason } = await waitUntilTasksStopped(
-    { client, maxWaitTime: WAIT_SECONDS, minDelay: 5, maxDelay: 5 },
-    { cluster: Cluster, tasks: [tasks[0].taskArn] },
-  );
+    { client, maxWaitTime: secondsLeft - ANSWER_WITHIN, minDelay: 5, maxDelay: 5 },
+    { cluster: Cluster, tasks: [taskArn] },
+  ).catch((error) => {
+    if (error.name !== 'TimeoutError') throw error;
+    // It is not stopped: the version before goes on beside it, and has nothing to wait for when the stack goes back to it.
+    throw new Error(`${Container} goes on by itself. When ${taskArn} has ended, deploy again. See its log`);
+  });
   const [task] = reason.tasks;
   const { exitCode } = task.containers.find(({ name }) => name === Container);
   if (exitCode !== 0) {
@@ -37,11 +46,12 @@ async function runTask({ Cluster, TaskDefinition, Container, Subnets, SecurityGr
   }
 }
 
-exports.handler = async (event) => {
+exports.handler = async (event, context) => {
   const answer = { Status: 'SUCCESS', PhysicalResourceId: 'task' };
   try {
     // Deleting the stack deletes the task definition: nothing is left to do.
-    if (event.RequestType !== 'Delete') await runTask(event.ResourceProperties, event.RequestId);
+    if (event.RequestType !== 'Delete')
+      await runTask(event.ResourceProperties, event.RequestId, context.getRemainingTimeInMillis() / 1000);
   } catch (error) {
     Object.assign(answer, { Status: 'FAILED', Reason: error.message });
   }

@@ -16,7 +16,7 @@ const stopped = (exitCode: number | undefined, stoppedReason = 'Essential contai
 });
 
 /** Fakes ECS for the real SDK, and CloudFormation, which waits for the answer. */
-async function run(t: TestContext, RequestType: string, answers: Answers) {
+async function run(t: TestContext, RequestType: string, answers: Answers, secondsLeft = 14 * 60) {
   const asked: { action: string; body: unknown }[] = [];
   let told: unknown;
   const server = createServer(async (request, response) => {
@@ -43,7 +43,7 @@ async function run(t: TestContext, RequestType: string, answers: Answers) {
     AWS_SECRET_ACCESS_KEY: 'test',
     AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
   });
-  await handler({
+  const event = {
     RequestType,
     ResponseURL: `${url}/answer`,
     StackId: 'stack',
@@ -56,7 +56,8 @@ async function run(t: TestContext, RequestType: string, answers: Answers) {
       Subnets: ['subnet-a', 'subnet-b'],
       SecurityGroup: 'sg-1',
     },
-  });
+  };
+  await handler(event, { getRemainingTimeInMillis: () => secondsLeft * 1000 });
   return { asked, told };
 }
 
@@ -113,6 +114,22 @@ test('fails when the migrations did not start', async (t) => {
     ...ANSWER,
     Status: 'FAILED',
     Reason: `migrate ended with CannotPullContainerError. See the log of ${TASK}`,
+  });
+});
+
+test('leaves migrations that take longer than Lambda may to themselves', async (t) => {
+  const running = { tasks: [{ taskArn: TASK, lastStatus: 'RUNNING', containers: [] }] };
+  const { asked, told } = await run(
+    t,
+    'Update',
+    { RunTask: { tasks: [{ taskArn: TASK }] }, DescribeTasks: running },
+    66,
+  );
+  assert.ok(asked.every(({ action }) => action === 'RunTask' || action === 'DescribeTasks'));
+  assert.deepEqual(told, {
+    ...ANSWER,
+    Status: 'FAILED',
+    Reason: `migrate goes on by itself. When ${TASK} has ended, deploy again. See its log`,
   });
 });
 

@@ -10,7 +10,7 @@ const LINGER_MS = 50;
 /** While the database is being migrated, the process shows that it lives and is not ready, and refuses everything else. */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
-    app.decorate('databaseAnswers', async () => false);
+    app.decorate('databaseCheck', async () => 'error');
     app.decorate('redisCheck', async () =>
       config.REDIS_MODE === 'off' ? 'disabled' : app.redis.status === 'ready' ? 'ok' : 'error',
     );

@@ -18,6 +18,7 @@ import { EntryDetails } from '../schemas/leaderboard.js';
 import { Receipt } from '../schemas/score.js';
 import { Session } from '../schemas/session.js';
 import { User } from '../schemas/user.js';
+import { migrate } from '../src/postgres/migrate.js';
 import { Api, documentOf, newPlayer } from './api.js';
 import { buildTestApp, buildTestDatabase } from './helper.js';
 import { openRaw } from './live/live-server.js';
@@ -246,7 +247,8 @@ t.test('a start waits for a PostgreSQL that is starting too, and says so once', 
 });
 
 t.test('only a database of its own gets demo actions, which players could use at will', async (t) => {
-  const url = await buildTestDatabase(t);
+  const url = await buildTestDatabase(t, 'template0');
+  await migrate(url);
   const taken = createServer().listen(0, '127.0.0.1');
   t.teardown(() => taken.close());
   await once(taken, 'listening');

@@ -145,6 +145,7 @@ async function registerMigrating(
   config: AppConfig,
   requestLog: RequestLog,
 ): Promise<void> {
+  await app.register(sharedState, { state: ownState(countedFor(config)) });
   await app.register(metrics, { requestLog });
   await app.register(faults);
   await app.register(problemDetails);

@@ -11,9 +11,11 @@ const PREFLIGHTS = '*';
 export default fp(
   async (app) => {
     const methods = new Map<string, { readonly pattern: RegExp; readonly names: Set<string> }>();
-    app.addHook('onRoute', ({ url, method }) => {
+    app.addHook('onRoute', ({ url, method, routePath }) => {
       if (url === PREFLIGHTS) return;
-      const path = methods.get(url) ?? { pattern: patternOf(url), names: new Set() };
+      // Of the two paths of a folder, with a slash at the end and without, Fastify tells the second only.
+      const pattern = patternOf(url, routePath === '' ? '/?' : '');
+      const path = methods.get(url) ?? { pattern, names: new Set() };
       for (const name of [method].flat()) path.names.add(name);
       methods.set(url, path);
     });
@@ -47,10 +49,10 @@ export default fp(
 );
 
 /** `/v1/users/:id` → all paths that this route takes. */
-const patternOf = (url: string): RegExp =>
+const patternOf = (url: string, end: string): RegExp =>
   new RegExp(
     `^${url
       .replaceAll('.', '\\.')
       .replaceAll(/:[^/]+/g, '[^/]+')
-      .replaceAll('*', '.*')}$`,
+      .replaceAll('*', '.*')}${end}$`,
   );

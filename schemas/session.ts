@@ -48,9 +48,9 @@ export const Registration = Type.Object(
     examples: [{ username: 'ada.l', password: 'correct horse battery staple', displayName: 'Ada' }],
   },
 );
-/** Any text may be tried: what cannot be right is answered like what is not. */
+/** Any text may be tried: what cannot be right is answered like what is not. A password in another form may be four times as long. */
 export const LoginRequest = Type.Object(
-  { username: Type.String({ maxLength: 256 }), password: Type.String({ maxLength: 256 }) },
+  { username: Type.String({ maxLength: 256 }), password: Type.String({ maxLength: 1_024 }) },
   {
     additionalProperties: false,
     examples: [{ username: 'ada.l', password: 'correct horse battery staple' }],

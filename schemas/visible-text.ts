@@ -30,9 +30,12 @@ const NEEDED = new RegExp(
   ].join('|'),
   'gu',
 );
+/** What Unicode calls a letter, a mark or a sign, and shows nothing: of Braille, hieroglyphs, Khitan, music, and of objects. */
+const BLANKS = '\\u2800\\ufffc\\u{13441}\\u{13442}\\u{16fe4}\\u{1d159}';
 /** No control or format characters, surrogates, private use, unassigned; nothing else that is invisible, and no line breaks. */
-const PLAIN = /^[^\p{C}\p{DI}\p{Zl}\p{Zp}\u2800]+$/u;
-const SHOWS = /[\p{L}\p{N}\p{P}\p{S}]/u;
+const PLAIN = new RegExp(`^[^\\p{C}\\p{DI}\\p{Zl}\\p{Zp}${BLANKS}]+$`, 'u');
+/** And does not begin with a mark, which would be put on what stands before the text. */
+const SHOWS = /^(?!\s*\p{M}).*[\p{L}\p{N}\p{P}\p{S}]/su;
 /** More marks on one letter than any script puts there. */
 const TOWER = /\p{M}{8}/u;
 const EXOTIC_SPACES = /(?! {2})\p{Zs}{2}/u;

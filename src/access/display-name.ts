@@ -4,9 +4,9 @@ import { isReserved } from './reserved-names.js';
 
 const MAX_VISIBLE = 32;
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
-/** How Malayalam was written before Unicode had these letters, with a joiner that may stand at the end. */
-const OLD_CHILLUS = /[ണനരലളക]\u0d4d\u200d/gu;
-const CHILLUS: Record<string, string> = { ണ: 'ൺ', ന: 'ൻ', ര: 'ർ', ല: 'ൽ', ള: 'ൾ', ക: 'ൿ' };
+/** How Malayalam and Bengali were written before Unicode had these letters, with a joiner that may stand at the end. */
+const OLD_LETTERS = /[ണനരലളക]\u0d4d\u200d|ত\u09cd\u200d/gu;
+const LETTERS: Record<string, string> = { ണ: 'ൺ', ന: 'ൻ', ര: 'ർ', ല: 'ൽ', ള: 'ൾ', ക: 'ൿ', ত: 'ৎ' };
 
 /**
  * A display name as it is stored: trimmed, in NFC, with plain spaces.
@@ -17,7 +17,7 @@ const CHILLUS: Record<string, string> = { ണ: 'ൺ', ന: 'ൻ', ര: 'ർ', �
 export function displayName(text: string, path = '/displayName'): string {
   const name = text
     .normalize('NFC')
-    .replace(OLD_CHILLUS, ([letter = '']) => CHILLUS[letter] ?? letter)
+    .replace(OLD_LETTERS, ([letter = '']) => LETTERS[letter] ?? letter)
     .trim();
   if (!isVisible(name)) {
     throw invalid(path, 'must show something, and hold no control or invisible characters');

@@ -9,15 +9,28 @@ const RESERVED = `
 const RESERVED_WORDS = 'admin admins administrator administrators moderator moderators';
 
 const SMALL_CAPITALS = Object.fromEntries(
-  [...'ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ'].map((capital, i) => [capital, 'abcdefghijklmnoprstuvwyz'[i]]),
+  [...'ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ'].map((capital, i) => [capital, 'ABCDEFGHIJKLMNOPRSTUVWYZ'[i]]),
 );
 
-/** A text as it looks at a glance: letters that are confused are one, by Unicode's table, and accents are overlooked. */
-function looksOf(text: string): string {
-  const letters = text.normalize('NFKD').replace(/\p{M}/gu, '');
-  const latin = letters.replace(/[ᴀ-ᴢɪʙɢʜʟɴʀꜰꜱ]/gu, (letter) => SMALL_CAPITALS[letter] ?? letter);
-  return unhomoglyph(latin).toLowerCase().replaceAll('rn', 'm').replaceAll('i', 'l');
+/** Letters in dark circles and squares, and those that make flags: Unicode's forms of compatibility do not reach them. */
+const FRAMED = /[\u{1f150}-\u{1f169}\u{1f170}-\u{1f189}\u{1f1e6}-\u{1f1ff}]/gu;
+const FIRST_FRAMED = [0x1f1e6, 0x1f170, 0x1f150];
+
+function unframed(letter: string): string {
+  const code = letter.codePointAt(0) ?? 0;
+  const first = FIRST_FRAMED.find((start) => start <= code) ?? code;
+  return String.fromCharCode('A'.charCodeAt(0) + code - first);
 }
+
+/** A text in letters and digits of ASCII, as far as it looks like them: by Unicode's table of what is confused. */
+function latinOf(text: string): string {
+  const letters = text.normalize('NFKD').replace(/\p{M}/gu, '').replace(FRAMED, unframed);
+  return unhomoglyph(letters.replace(/[ᴀ-ᴢɪʙɢʜʟɴʀꜰꜱ]/gu, (letter) => SMALL_CAPITALS[letter] ?? letter));
+}
+
+/** A text as it looks at a glance. */
+const looksOf = (text: string): string =>
+  latinOf(text).toLowerCase().replaceAll('rn', 'm').replaceAll('i', 'l');
 
 const words = (text: string) => text.split(/[^\p{L}\p{N}]+/u).filter((word) => word !== '');
 const reservedWords = new Set(words(RESERVED_WORDS).map(looksOf));
@@ -25,6 +38,16 @@ const reserved = new Set([...words(RESERVED).map(looksOf), ...reservedWords]);
 /** As guestName() makes them, in any letter case, with or without the space; a letter may look like two. */
 const GUEST = /^guest[a-z0-9]{3,6}$/;
 const GUEST_LENGTH = 'Guest'.length + 6;
+/** Small letters that do not look like capitals, and two capitals that no id has: those of a word, if there is no digit. */
+const OF_WORD = /[abdefghijkmnpqrtuyLU]/;
+
+/** Whether a name has the length of a guest's and an end of capitals and digits; "Guest Player" has none. */
+function endsLikeGuest(name: string): boolean {
+  const letters = [...words(name).join('')];
+  const end = letters.slice('Guest'.length).join('');
+  const isApart = !/\p{N}/u.test(end) && OF_WORD.test(latinOf(end));
+  return letters.length === GUEST_LENGTH && /[^\p{L}]/u.test(name) && !isApart;
+}
 
 /** Whether a name looks like one of ours: of an administrator, of the service, of an erased player or of a guest. */
 export function isReserved(name: string): boolean {
@@ -36,7 +59,7 @@ export function isReserved(name: string): boolean {
       reserved.has(whole) ||
       reserved.has(unnumbered) ||
       words(looksOf(variant)).some((word) => reservedWords.has(word)) ||
-      (GUEST.test(whole) && [...words(variant).join('')].length === GUEST_LENGTH && /[^\p{L}]/u.test(variant))
+      (GUEST.test(whole) && endsLikeGuest(name))
     );
   });
 }

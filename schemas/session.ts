@@ -48,7 +48,7 @@ export const Registration = Type.Object(
     examples: [{ username: 'ada.l', password: 'correct horse battery staple', displayName: 'Ada' }],
   },
 );
-/** Any text may be tried: what cannot be right is answered like what is not. A password in another form may be four times as long. */
+/** Any text may be tried: what cannot be right is answered like what is not. A password may be typed in a longer form. */
 export const LoginRequest = Type.Object(
   { username: Type.String({ maxLength: 256 }), password: Type.String({ maxLength: 1_024 }) },
   {

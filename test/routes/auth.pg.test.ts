@@ -448,4 +448,7 @@ t.test('a password is the same on every keyboard, also one that was hashed as it
   (await login('zoe', decomposed)).is(200, Session);
   t.not(await stored(null), old, 'hashed again');
   for (const password of [composed, decomposed]) (await login('zoe', password)).is(200, Session);
+  const longest = '\u1ed3'.repeat(256);
+  (await api.post('/v1/auth/register', { username: 'hong', password: longest })).is(201, Session);
+  (await login('hong', longest.normalize('NFD'))).is(200, Session);
 });

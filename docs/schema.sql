@@ -30,7 +30,7 @@ CREATE TABLE admin_acts (
   id text COLLATE "C" NOT NULL,
   filter json NOT NULL,
   state text NOT NULL DEFAULT 'running'::text,
-  done bigint NOT NULL DEFAULT 0,
+  voided bigint NOT NULL DEFAULT 0,
   total bigint,
   before text COLLATE "C" NOT NULL,
   problem text,

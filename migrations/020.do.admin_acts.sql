@@ -3,7 +3,7 @@ CREATE TABLE admin_acts (
   id text COLLATE "C" PRIMARY KEY REFERENCES admin_audit (id),
   filter json NOT NULL,
   state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done', 'failed')),
-  done bigint NOT NULL DEFAULT 0,
+  voided bigint NOT NULL DEFAULT 0,
   -- Null until they are counted.
   total bigint,
   -- The events from this one on have been seen.

@@ -119,7 +119,7 @@ export const MassVoid = Type.Object(
 const ACT = {
   id: 'aud_01kcx7h5r3e8n2p6s9t4v7w0yc',
   state: 'running',
-  done: 31_000,
+  voided: 31_000,
   total: 300_000,
   problem: null,
 };
@@ -127,7 +127,7 @@ export const Act = Type.Object(
   {
     id: AuditId,
     state: Type.Union([Type.Literal('running'), Type.Literal('done'), Type.Literal('failed')]),
-    done: Type.Integer({ description: 'How many events it has voided.' }),
+    voided: Type.Integer({ description: 'Number of events that it has voided.' }),
     total: Type.Unsafe<number | null>({
       anyOf: [Type.Integer(), Type.Null()],
       description: 'How many there were. Null until they are counted, and if that takes too long.',

@@ -47,7 +47,7 @@ export class AuditLog {
   async entries(limit: number, before: string | null): Promise<AuditEntry[]> {
     const { rows } = await this.#database.query<AuditEntry>(
       `SELECT id, ${rfc3339('at')} AS at, actor, action, target, reason,
-              CASE WHEN done IS NULL THEN details ELSE (details::jsonb || jsonb_build_object('voided', done))::json END AS details
+              CASE WHEN voided IS NULL THEN details ELSE (details::jsonb || jsonb_build_object('voided', voided))::json END AS details
        FROM admin_audit LEFT JOIN admin_acts USING (id)
        WHERE id < coalesce($1, 'aud_{') ORDER BY id DESC LIMIT $2`,
       [before, limit],

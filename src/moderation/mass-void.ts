@@ -27,7 +27,7 @@ const MASS_VOID: JobKind<typeof MassVoid> = {
 
 export type SpanFilter = EventFilter & { readonly from: string; readonly to: string };
 
-const PROGRESS = 'id, state, done, total, problem';
+const PROGRESS = 'id, state, voided, total, problem';
 
 interface Row extends Act {
   readonly filter: SpanFilter;
@@ -85,20 +85,20 @@ export const massVoid = ({ leaderboards, writer }: MassVoidOptions): Job =>
       [...values, act.before],
     );
     await client.query("SELECT set_config('enable_sort', 'on', true)");
-    const set = (state: Act['state'], done: number, problem: string | null = null) =>
+    const set = (state: Act['state'], voided: number, problem: string | null = null) =>
       client.query(
-        'UPDATE admin_acts SET state = $2, done = $3, total = $4, before = $5, problem = $6 WHERE id = $1',
-        [act.id, state, done, total, rows.at(-1)?.id ?? act.before, problem],
+        'UPDATE admin_acts SET state = $2, voided = $3, total = $4, before = $5, problem = $6 WHERE id = $1',
+        [act.id, state, voided, total, rows.at(-1)?.id ?? act.before, problem],
       );
     const correction = await tried(client, () =>
       correct(client, rows, ['counted', 'held'], 'voided', writer),
     );
     if (correction === 'failed') {
-      await set('failed', act.done, 'points-out-of-range');
+      await set('failed', act.voided, 'points-out-of-range');
       return {};
     }
     const isDone = rows.length < EVENTS_A_BITE;
-    await set(isDone ? 'done' : 'running', act.done + correction.events.length);
+    await set(isDone ? 'done' : 'running', act.voided + correction.events.length);
     return {
       ...(!isDone && { rest: payload }),
       committed: () => leaderboards.apply(correction.changeId, correction.entries),

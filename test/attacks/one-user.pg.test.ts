@@ -32,6 +32,8 @@ t.test(
       await client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [player.id]);
     });
     const why = { reason: 'A test.' };
+    let arrived = 0;
+    service.app.server.on('request', () => arrived++);
     const flood = [
       ...Array.from({ length: 30 }, (_, i) =>
         player.api.send('PATCH', '/v1/users/me', { json: { displayName: `Ada ${i}` } }),
@@ -54,10 +56,15 @@ t.test(
           "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
         )
       ).rowCount ?? 0;
-    await eventually(async () => assert((await waiting()) > 0));
+    await eventually(async () => {
+      assert(arrived >= flood.length);
+      assert((await waiting()) > 0);
+    });
 
     const took: number[] = [];
-    for (let i = 0; i < 40; i++) {
+    const began = performance.now();
+    // Until the first of them are told to come again.
+    for (let i = 0; performance.now() < began + 1_500; i++) {
       const start = performance.now();
       for (const { status } of await Promise.all(others.map(({ id }) => score(id)))) t.equal(status, 200);
       took.push(performance.now() - start);
@@ -65,7 +72,8 @@ t.test(
       if (i % 20 === 0) (await api.post('/v1/auth/login', credentials)).is(200, Session);
     }
     took.sort((a, b) => a - b);
-    t.ok((took[37] ?? 0) < 300, `others score in ${took.map(Math.round)} ms`);
+    const p99 = took[Math.floor(0.99 * took.length)] ?? Number.NaN;
+    t.ok(p99 < 300, `others score in ${Math.round(p99)} ms (p99 of ${took.length})`);
     await commit();
     // Each is done, or told to come again.
     for (const answer of await Promise.all(flood)) if (answer.status >= 400) answer.problem();

@@ -30,12 +30,12 @@ t.test('a void goes on after a kill, while its user scores, and is exact', async
     .post('/v1/admin/events/void', body)
     .catch(() => 'cut');
   const acts = async () =>
-    (await pool.query<{ id: string; done: number }>('SELECT id, done FROM admin_acts')).rows;
-  await eventually(async () => assert(((await acts())[0]?.done ?? 0) > 1_000), 20_000);
+    (await pool.query<{ id: string; voided: number }>('SELECT id, voided FROM admin_acts')).rows;
+  await eventually(async () => assert(((await acts())[0]?.voided ?? 0) > 1_000), 20_000);
   killed.process.kill('SIGKILL');
   t.equal(await cut, 'cut');
-  const [{ id, done } = { id: '', done: 0 }] = await acts();
-  t.ok(done < EVENTS, `killed after ${done} events`);
+  const [{ id, voided } = { id: '', voided: 0 }] = await acts();
+  t.ok(voided < EVENTS, `killed after ${voided} events`);
 
   const service = await startApi(t, { DATABASE_URL: databaseUrl });
   const scores = Promise.all(
@@ -45,7 +45,7 @@ t.test('a void goes on after a kill, while its user scores, and is exact', async
   await service.app.jobs.revive(0);
   const progress = async () => (await admin.at(service.url).get(`/v1/admin/acts/${id}`)).is(200, Act);
   await eventually(async () => assert.equal((await progress()).state, 'done'), 30_000);
-  t.same(await progress(), { id, state: 'done', done: EVENTS, total: EVENTS, problem: null });
+  t.same(await progress(), { id, state: 'done', voided: EVENTS, total: EVENTS, problem: null });
   await scores;
   await equalsRecomputed(t, pool);
   const { rows } = await pool.query(

@@ -117,8 +117,8 @@ class World {
     const span = { from: '2000-01-01T00:00:00.000Z', to: '2100-01-01T00:00:00.000Z' };
     const own = this.events.filter((event) => event.userId === userId && event.status !== 'voided');
     const { moderation } = this.#instance(at).app;
-    const { done } = await moderation.outcome(await moderation.voidAll({ userId, ...span }, act), 30_000);
-    assert.equal(done, own.length);
+    const { voided } = await moderation.outcome(await moderation.voidAll({ userId, ...span }, act), 30_000);
+    assert.equal(voided, own.length);
     for (const event of own) event.status = 'voided';
   }
 

@@ -236,7 +236,7 @@ t.test('all events of a leaked key are voided, within a time span, and no others
   t.match(oldKey, /^key_(?!c0eded57)[0-9a-f]{8}$/);
   t.equal((await list(`issuer=${oldKey}&limit=100`)).items.length, 5);
   const voidAll = async (body: object) =>
-    (await admin.post('/v1/admin/events/void', { ...EVER, ...why, ...body })).is(200, Act).done;
+    (await admin.post('/v1/admin/events/void', { ...EVER, ...why, ...body })).is(200, Act).voided;
   t.equal(await voidAll({ issuer: oldKey, to: '2020-01-02T00:00:00.000Z' }), 0);
   t.equal(await voidAll({ issuer: oldKey, from: '2099-01-01T00:00:00.000Z' }), 0);
   t.equal(await voidAll({ issuer: oldKey, action: 'sprint' }), 0);
@@ -276,7 +276,7 @@ t.test('a void of more than one page is complete', async (t) => {
     Array.from({ length: 1_203 }, (_, i) => record(players[i % 3]?.id ?? '', 1, 'key_00000001')),
   );
   const answer = await admin.post('/v1/admin/events/void', { issuer: 'key_00000001', ...EVER, ...why });
-  t.match(answer.is(200, Act), { state: 'done', done: 1_203, total: 1_203 });
+  t.match(answer.is(200, Act), { state: 'done', voided: 1_203, total: 1_203 });
   for (const { id } of players) (await api.get(`/v1/leaderboards/global/entries/${id}`)).fails('not-found');
   const lines = (await auditOf('events')).filter(({ details }) => details['issuer'] === 'key_00000001');
   t.match(lines, [{ action: 'void-events', reason: why.reason, details: { voided: 1_203 } }]);
@@ -294,7 +294,7 @@ t.test('who makes events that balance each other at the end of a page cannot sto
   for (const points of [-most, most, most]) await record(cheat.id, points, issuer);
   await Promise.all(Array.from({ length: 499 }, () => record(filler.id, 1, issuer)));
   const answer = await admin.post('/v1/admin/events/void', { issuer, ...EVER, ...why });
-  t.match(answer.is(200, Act), { done: 1_001 });
+  t.match(answer.is(200, Act), { voided: 1_001 });
   (await api.get(`/v1/leaderboards/global/entries/${cheat.id}`)).fails('not-found');
 });
 

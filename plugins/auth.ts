@@ -90,7 +90,7 @@ export default fp<{ config: AppConfig }>(
     app.changes.listen({
       onChange: (change) => {
         if (change.type === 'session-revoked') revocations.remember(change.sessionId);
-        if (change.type === 'user-banned') bans.set(change.userId, change.banned);
+        if (change.type === 'user-banned') bans.hear(change.userId, change.banned);
         if (change.type === 'user-erased') revocations.remember(change.userId);
         if (change.type === 'service-account-revoked') revocations.remember(change.accountId);
       },

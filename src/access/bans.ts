@@ -12,6 +12,7 @@ export class Bans {
   #banned = new Set<string>();
   /** What has changed while the users are being read, in the order of the changes. */
   #changed: Map<string, boolean> | null = null;
+  #changes = 0;
 
   constructor(database: Queryable, feed: FeedState) {
     this.#database = database;
@@ -31,13 +32,28 @@ export class Bans {
   /** PostgreSQL is asked only while bans by other instances may not have been heard. */
   async has(userId: string): Promise<boolean> {
     if (this.#feed.isCurrent) return this.#banned.has(userId);
-    return (await this.#database.query(IS_BANNED, [userId])).rowCount !== 0;
+    return await this.#isBanned(userId);
   }
 
-  /** Takes over a change that this or another instance has committed. */
-  set(userId: string, banned: boolean): void {
+  /** Takes over a change that was announced: they come in the order in which they were committed. */
+  hear(userId: string, banned: boolean): void {
+    this.#changes++;
     this.#changed?.set(userId, banned);
     this.#take(userId, banned);
+  }
+
+  /**
+   * Takes over what this instance has committed, without waiting until it is heard. Another instance may have changed it again,
+   * so it is read, and what was heard meanwhile is newer.
+   */
+  async refresh(userId: string): Promise<void> {
+    const changes = this.#changes;
+    const isBanned = await this.#isBanned(userId);
+    if (changes === this.#changes) this.#take(userId, isBanned);
+  }
+
+  async #isBanned(userId: string): Promise<boolean> {
+    return (await this.#database.query(IS_BANNED, [userId])).rowCount !== 0;
   }
 
   #take(userId: string, banned: boolean): void {

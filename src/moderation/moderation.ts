@@ -47,7 +47,7 @@ interface ModerationOptions {
   readonly pool: pg.Pool;
   /** Shows what is committed. */
   readonly leaderboards: { apply(changeId: string, changes: readonly BoardChange[]): Promise<void> };
-  readonly bans: Pick<Bans, 'set'>;
+  readonly bans: Pick<Bans, 'refresh'>;
   /** Names this instance in what it announces to the others. */
   readonly writer: string;
   readonly onError: (error: unknown) => void;
@@ -150,7 +150,7 @@ export class Moderation {
   }
 
   async #setBan(userId: string, banned: boolean, act: AdminAct): Promise<ModeratedUser> {
-    const { pool, writer, bans } = this.#options;
+    const { pool, writer, bans, onError } = this.#options;
     const changeId = newId('chg');
     const set = async (client: Queryable) => {
       // Waits for batches that hold the user's row; those that come later find it changed.
@@ -167,7 +167,8 @@ export class Moderation {
       return { correction: { changeId, events: [], entries }, result };
     };
     const user = await inTurn(pool, userId, () => this.#correct(set));
-    bans.set(userId, banned);
+    // It is committed: if this fails, the announcement tells it.
+    await bans.refresh(userId).catch(onError);
     return user;
   }
 

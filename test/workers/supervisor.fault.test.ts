@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { eventually } from '../api.js';
 import { BoardStream } from '../faults/board-stream.js';
 import { Load, nothingLost, postAgain } from '../faults/load.js';
 import { type Service, startService } from '../faults/service.js';
 import { buildTestDatabase } from '../helper.js';
-import { GameServer, newToken, openPool, prepare } from '../ledger/game-server.js';
+import { type Answer, GameServer, newToken, openPool, prepare } from '../ledger/game-server.js';
 import { agreement, events, truth } from '../ledger/truth.js';
 
 /** On a connection of its own, so that the requests are spread over the workers. */
@@ -37,17 +37,50 @@ async function counted(url: string, name: string): Promise<number> {
   );
 }
 
+interface Running {
+  readonly databaseUrl: string;
+  readonly service: Service;
+  readonly users: readonly string[];
+}
+
+/** Posts in flight are answered, streams end, and the exit code is 0. `before` are the answers of earlier posts. */
+async function endsInOrder(
+  t: Test,
+  { databaseUrl, service, users }: Running,
+  end: () => void,
+  before: readonly Answer[] = [],
+): Promise<void> {
+  const pool = openPool(t, databaseUrl);
+  const stream = await BoardStream.open(t, service.url);
+  const load = new Load(new GameServer(t), users, 12, () => service.url);
+  await load.more(100);
+  const workers = workersOf(service);
+  end();
+  t.equal(await service.ended, 0);
+  await load.stop();
+  t.notOk(stream.isOpen);
+  for (const pid of workers) t.throws(() => process.kill(pid, 0), { code: 'ESRCH' }, 'no worker is left');
+  const lost = load.answers.filter(
+    ({ status, fault }) => status !== 200 && status !== 503 && fault !== 'ECONNREFUSED',
+  );
+  t.same(lost, []);
+  const answers = [...before, ...load.answers];
+  t.comment(nothingLost(t, answers, await truth(pool, 'global'), await events(pool)));
+}
+
 const WORKERS = 2;
 const variables = { WORKERS: String(WORKERS) };
 
 t.test('limits and streams are those of one service, whichever worker takes a request', async (t) => {
   const databaseUrl = await buildTestDatabase(t);
+  const [user = ''] = await prepare(databaseUrl, 1);
   const limits = { RATE_LIMIT_READ: '40', SSE_MAX_CONNECTIONS_PER_IP: '4' };
   const service = await startService(t, databaseUrl, { ...variables, ...limits });
   t.equal(workersOf(service).length, WORKERS);
 
   const streams = await Promise.allSettled(Array.from({ length: 9 }, () => BoardStream.open(t, service.url)));
-  t.equal(streams.filter(({ status }) => status === 'fulfilled').length, 4, 'streams of an address');
+  const open = streams.flatMap((stream) => (stream.status === 'fulfilled' ? [stream.value] : []));
+  t.equal(open.length, 4, 'streams of an address');
   t.equal(await counted(service.url, 'sse_connections_active'), 4);
   t.equal(await counted(service.url, 'sse_connections_capacity'), 10_000, 'a capacity is not added up');
 
@@ -73,91 +106,63 @@ t.test('limits and streams are those of one service, whichever worker takes a re
 
   const health = await ask(`${service.url}/health`);
   t.same([health.status, JSON.parse(health.text).status], [200, 'ok']);
-});
 
-t.test('a worker that is killed is replaced; the others serve on, and nothing is lost', async (t) => {
-  const databaseUrl = await buildTestDatabase(t);
-  const users = await prepare(databaseUrl, 20);
-  const pool = openPool(t, databaseUrl);
-  const service = await startService(t, databaseUrl, variables);
-  const game = new GameServer(t);
-  const load = new Load(game, users, 12, () => service.url);
-  const before = workersOf(service);
-  await load.more(200);
-  const requests = await counted(service.url, 'http_requests_total');
-  const [victim = 0] = before;
-  process.kill(victim, 'SIGKILL');
-  await load.more(100);
+  t.equal((await new GameServer(t).post(service.url, newToken(user, 7))).status, 200);
   await eventually(async () => {
-    const now = workersOf(service);
-    assert.equal(now.length, WORKERS);
-    assert(!now.includes(victim));
-    assert.equal((await ask(`${service.url}/health`)).status, 200);
-  }, 15_000);
-  t.ok((await counted(service.url, 'http_requests_total')) >= requests, 'counters do not fall');
-  await load.more(100);
-  await load.stop();
-  const { answers } = load;
-  t.comment(nothingLost(t, answers, await truth(pool, 'global'), await events(pool)));
-  await postAgain(game, service.url, answers);
-  await agreement(t, pool, [service.url], 10_000);
-});
-
-t.test('what one worker writes, the streams of all others show', async (t) => {
-  const databaseUrl = await buildTestDatabase(t);
-  const [user = ''] = await prepare(databaseUrl, 1);
-  const service = await startService(t, databaseUrl, variables);
-  const streams = await Promise.all(
-    Array.from({ length: 2 * WORKERS }, () => BoardStream.open(t, service.url)),
-  );
-  const game = new GameServer(t);
-  t.equal((await game.post(service.url, newToken(user, 7))).status, 200);
-  await eventually(async () => {
-    for (const { board } of streams) assert.equal(board?.items[0]?.score, 7);
+    for (const { board } of open) assert.equal(board?.items[0]?.score, 7);
   });
-  t.pass('all of them');
-});
+  t.pass('what one worker writes, the streams of all others show');
 
-for (const [how, end] of [
-  ['SIGTERM to the supervisor', ({ process }: Service) => process.kill('SIGTERM')],
-  [
-    'Ctrl-C, which a terminal sends to every process',
-    (service: Service) => {
-      for (const pid of workersOf(service)) process.kill(pid, 'SIGINT');
-      service.process.kill('SIGINT');
-    },
-  ],
-] as const) {
-  t.test(`${how}: posts in flight are answered, streams end, and the exit code is 0`, async (t) => {
-    const databaseUrl = await buildTestDatabase(t);
-    const users = await prepare(databaseUrl, 20);
-    const pool = openPool(t, databaseUrl);
-    const service = await startService(t, databaseUrl, variables);
-    const stream = await BoardStream.open(t, service.url);
-    const load = new Load(new GameServer(t), users, 12, () => service.url);
-    await load.more(100);
-    const workers = workersOf(service);
-    end(service);
-    t.equal(await service.ended, 0);
-    await load.stop();
-    t.notOk(stream.isOpen);
-    for (const pid of workers) t.throws(() => process.kill(pid, 0), { code: 'ESRCH' }, 'no worker is left');
-    const lost = load.answers.filter(
-      ({ status, fault }) => status !== 200 && status !== 503 && fault !== 'ECONNREFUSED',
-    );
-    t.same(lost, []);
-    t.comment(nothingLost(t, load.answers, await truth(pool, 'global'), await events(pool)));
-  });
-}
-
-t.test('workers end with a supervisor that was killed', async (t) => {
-  const service = await startService(t, await buildTestDatabase(t), variables);
   const workers = workersOf(service);
   service.process.kill('SIGKILL');
   await eventually(async () => {
     for (const pid of workers) assert.throws(() => process.kill(pid, 0));
   });
-  t.pass('no worker is left');
+  t.pass('workers end with a supervisor that was killed');
+});
+
+t.test(
+  'a worker that is killed is replaced, the others serve on, and SIGTERM ends all, and nothing is lost',
+  async (t) => {
+    const databaseUrl = await buildTestDatabase(t);
+    const users = await prepare(databaseUrl, 20);
+    const pool = openPool(t, databaseUrl);
+    const service = await startService(t, databaseUrl, variables);
+    const game = new GameServer(t);
+    const load = new Load(game, users, 12, () => service.url);
+    const before = workersOf(service);
+    await load.more(200);
+    const requests = await counted(service.url, 'http_requests_total');
+    const [victim = 0] = before;
+    process.kill(victim, 'SIGKILL');
+    await load.more(100);
+    await eventually(async () => {
+      const now = workersOf(service);
+      assert.equal(now.length, WORKERS);
+      assert(!now.includes(victim));
+      assert.equal((await ask(`${service.url}/health`)).status, 200);
+    }, 15_000);
+    t.ok((await counted(service.url, 'http_requests_total')) >= requests, 'counters do not fall');
+    await load.more(100);
+    await load.stop();
+    const { answers } = load;
+    t.comment(nothingLost(t, answers, await truth(pool, 'global'), await events(pool)));
+    await postAgain(game, service.url, answers);
+    await agreement(t, pool, [service.url], 10_000);
+
+    const terminate = () => service.process.kill('SIGTERM');
+    await endsInOrder(t, { databaseUrl, service, users }, terminate, answers);
+  },
+);
+
+t.test('Ctrl-C, which a terminal sends to every process, ends a service like SIGTERM', async (t) => {
+  const databaseUrl = await buildTestDatabase(t);
+  const users = await prepare(databaseUrl, 20);
+  const service = await startService(t, databaseUrl, variables);
+  await endsInOrder(t, { databaseUrl, service, users }, () => {
+    for (const pid of workersOf(service)) process.kill(pid, 'SIGINT');
+    service.process.kill('SIGINT');
+  });
 });
 
 t.test('a start that must fail says why once, and ends with 1', async (t) => {

@@ -10,11 +10,19 @@ import {
   LONGEST_WAIT_MS,
 } from './login-tries.js';
 
+/** Whatever else is in the place of a key is removed: its failures would make Redis rest for all other counts as well. */
+const HEAL = `
+for _, key in ipairs(KEYS) do
+  local kept = redis.call('TYPE', key).ok
+  if kept ~= 'hash' and kept ~= 'none' then redis.call('UNLINK', key) end
+end
+`;
+
 /**
  * KEYS tries of the account, tries from this network. ARGV free tries, first wait, longest wait, forgotten after, known
  * for, all in ms. Ms to wait, or 0: then this try is counted.
  */
-const BEGIN = `
+const BEGIN = `${HEAL}
 local known = redis.call('EXISTS', KEYS[2]) == 1
 local key = known and KEYS[2] or KEYS[1]
 local time = redis.call('TIME')
@@ -31,7 +39,7 @@ return 0
 `;
 
 /** KEYS as above. ARGV known for, in ms. */
-const SUCCEEDED = `
+const SUCCEEDED = `${HEAL}
 if redis.call('DEL', KEYS[2]) == 0 then redis.call('DEL', KEYS[1]) end
 redis.call('HSET', KEYS[2], 'tries', 0)
 redis.call('PEXPIRE', KEYS[2], ARGV[1])

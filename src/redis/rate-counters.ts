@@ -3,12 +3,16 @@ import type { RedisClient } from './connection.js';
 import { defineScripts, type Scripts } from './scripts.js';
 import type { Count } from './window-counters.js';
 
-/** KEYS counter. ARGV window in ms. Count, and ms until it starts again. */
+/**
+ * KEYS counter. ARGV window in ms. Count, and ms until it starts again. Whatever else is in its place, or would never expire, is
+ * replaced: its failures would make Redis rest for all other counts as well.
+ */
 const COUNT = `
-local current = redis.call('INCR', KEYS[1])
-if current == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+local current = redis.pcall('INCR', KEYS[1])
 local ttl = redis.call('PTTL', KEYS[1])
-return {current, ttl}
+if type(current) == 'number' and ttl >= 0 then return {current, ttl} end
+redis.call('SET', KEYS[1], 1, 'PX', ARGV[1])
+return {1, tonumber(ARGV[1])}
 `;
 
 /** How long Redis is left alone after it has failed: a request that waits for it here waits for it again at the board. */

@@ -1,6 +1,8 @@
 import t from 'tap';
 import { Leaderboards } from '../../schemas/leaderboard.js';
 import { Receipt } from '../../schemas/score.js';
+import { LoginAttempts } from '../../src/access/login-attempts.js';
+import { FREE_TRIES, LoginTries } from '../../src/access/login-tries.js';
 import { RateCounters } from '../../src/redis/rate-counters.js';
 import { WindowCounters } from '../../src/redis/window-counters.js';
 import { eventually, newPlayer, startApi } from '../api.js';
@@ -33,6 +35,32 @@ t.test('all instances count together, in Redis or a cluster of them', async (t) 
       Array.from({ length: 200 }, (_, i) => i + 1),
     );
   }
+});
+
+t.test('whatever is in the place of a key, all instances count anew', async (t) => {
+  const redis = await connectTestRedis(t, (await RedisServer.start(t)).url);
+  const [one, two] = [
+    new RateCounters(redis, new WindowCounters()),
+    new RateCounters(redis, new WindowCounters()),
+  ];
+  const attempts = [one, two].map((counters) => new LoginAttempts(counters, new LoginTries()));
+  const begin = async (i: number) => attempts[i % 2]?.begin('ada', '192.0.2.1');
+  await one.increment('key', 60_000);
+  await begin(0);
+  for (const spoil of [
+    (key: string) => redis.set(key, 'something else'),
+    (key: string) => redis.multi().unlink(key).lpush(key, 'a list').exec(),
+  ]) {
+    const keys = await redis.keys('*');
+    t.equal(keys.length, 2);
+    for (const key of keys) await spoil(key);
+    t.equal((await one.increment('key', 60_000)).current, 1);
+    t.equal((await two.increment('key', 60_000)).current, 2);
+    for (let i = 0; i < FREE_TRIES; i++) await begin(i);
+    await t.rejects(begin(FREE_TRIES), { code: 'rate-limited' });
+  }
+  await redis.persist('scoreboard:rate:{key}');
+  t.ok((await one.increment('key', 60_000)).ttl > 0, 'one that would never expire does');
 });
 
 t.test('after the window a count starts anew, in Redis as in a process', async (t) => {

@@ -188,7 +188,7 @@ export class RedisProjection implements Projection {
       throw error;
     });
     const [epoch, version] = asFields(answer);
-    const position = { epoch: epoch ?? '', version: Number(version) };
+    const position = { epoch: epoch ?? '', version: Number(version) || 0 };
     if (this.isReady && isBefore(position, known)) this.#onStale(this);
   }
 

@@ -26,8 +26,10 @@ const NEVER = 2 ** 53;
 
 const HELD = `
 local function epoch_of(rank, entries)
-  local epoch = redis.call('HGET', entries, '~epoch')
-  if epoch and redis.call('ZSCORE', rank, '~' .. epoch) then return epoch end
+  local epoch, version = unpack(redis.call('HMGET', entries, '~epoch', '~version'))
+  -- A version that is none of ours cannot be moved on: the board is as good as lost.
+  if not epoch or not version or #version > 15 or not string.match(version, '^%d+$') then return end
+  if redis.call('ZSCORE', rank, '~' .. epoch) then return epoch end
 end
 -- Moves the version on and reports it, so that whoever has seen it knows when a board has fallen back.
 local function changed(entries, epoch, by)

@@ -144,9 +144,11 @@ export class Supervisor {
     };
   }
 
+  /** Of those that accept requests: another could not answer yet, and nobody depends on it. */
   async #reports(kind: unknown): Promise<unknown[]> {
     const reports = await Promise.all(
-      [...this.#workers.values()].map(async (known) => {
+      [...this.#workers].map(async ([worker, known]) => {
+        if (!this.#ready.has(worker)) return null;
         const report = await known.calls.call('report', kind);
         if (kind === 'metrics' && isMetricsReport(report)) known.metrics = report;
         return report;

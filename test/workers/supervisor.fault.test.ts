@@ -135,6 +135,15 @@ t.test(
     const requests = await counted(service.url, 'http_requests_total');
     const [victim = 0] = before;
     process.kill(victim, 'SIGKILL');
+    const replacement = await eventually(async () => {
+      const [pid] = workersOf(service).filter((pid) => !before.includes(pid));
+      assert(pid !== undefined);
+      return pid;
+    });
+    process.kill(replacement, 'SIGSTOP');
+    await eventually(async () => assert.equal((await ask(`${service.url}/health`)).status, 200), 10_000);
+    t.pass('whoever accepts no requests yet is not asked how it is');
+    process.kill(replacement, 'SIGCONT');
     await load.more(100);
     await eventually(async () => {
       const now = workersOf(service);

@@ -2,8 +2,19 @@ import type pg from 'pg';
 import { errorCode } from '../error-code.js';
 import { SQLSTATE } from './errors.js';
 
-/** True on a standby too. */
-const IS_READ_ONLY = "SELECT current_setting('transaction_read_only') = 'on' AS \"isReadOnly\"";
+/** On a standby every session is read-only. What the role and the database say holds for sessions that begin from now on. */
+const IS_READ_ONLY = `
+SELECT current_setting('transaction_read_only') = 'on' AS "isReadOnly", coalesce((
+  SELECT split_part(setting, '=', 2)::boolean FROM pg_db_role_setting, unnest(setconfig) setting
+  WHERE split_part(setting, '=', 1) = 'default_transaction_read_only'
+    AND setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = session_user))
+    AND setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+  ORDER BY setrole DESC, setdatabase DESC LIMIT 1
+), false) AS "willBeReadOnly"`;
+interface ReadOnly {
+  readonly isReadOnly: boolean;
+  readonly willBeReadOnly: boolean;
+}
 /** Sorts more than fits into so little memory, which takes room on the disk for a moment. */
 const TAKE_ROOM = `
 SELECT set_config('work_mem', '64kB', true);
@@ -31,9 +42,10 @@ export class Writability {
   async check(): Promise<void> {
     // Whether a database or role is read-only is decided when a session begins.
     if (this.#mayBeReadOnly) (await this.#probe.connect()).release(true);
-    const { rows } = await this.#probe.query<{ isReadOnly: boolean }>(IS_READ_ONLY);
+    const { rows } = await this.#probe.query<ReadOnly>(IS_READ_ONLY);
     this.#mayBeReadOnly = rows[0]?.isReadOnly !== false;
     if (this.#mayBeReadOnly) throw new Error('PostgreSQL is read-only');
+    if (rows[0]?.willBeReadOnly !== false) throw new Error('PostgreSQL is read-only for new sessions');
     if (!this.#mayBeFull) return;
     await this.#probe.query(TAKE_ROOM);
     this.#mayBeFull = false;

@@ -41,12 +41,12 @@ t.test('while PostgreSQL is read-only health is 503, also if only new sessions a
 
   const name = new URL(server.url).pathname.slice(1);
   await client.query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`);
-  // Sessions from before still write; the first that begins now does not.
+  // Sessions from before still write; those that begin now do not.
+  await isIll(t, api);
   await client.query(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'scoreboard-api'",
   );
   await eventually(async () => (await api.post('/v1/auth/guest', {})).fails('service-unavailable'));
-  await isIll(t, api);
   await client.query('SET default_transaction_read_only = off');
   await client.query(`ALTER DATABASE ${name} RESET default_transaction_read_only`);
   await isHealthy(api);

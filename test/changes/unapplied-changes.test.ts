@@ -44,10 +44,11 @@ t.test('changes are settled when each was reported, or somebody else has applied
   changes.applied('global:1', 'evt_1');
   await pass(1_000);
   t.same(order, [], 'evt_2 is being applied');
-  const later = changes.settled();
+  const later = changes.settled().then(() => order.push('later'));
+  await nextTurn();
+  t.same(order, [], 'also for who asks only now');
   for (const resolve of confirmed) resolve();
-  await settled;
-  await later;
+  await Promise.all([settled, later]);
 });
 
 t.test('what it remembers is bounded', async (t) => {

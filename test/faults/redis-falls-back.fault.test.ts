@@ -148,7 +148,7 @@ t.test('whatever is in the place of a key, the board comes back', async (t) => {
     await checkRecovery(scores);
     scores = [scores[0] + 500, scores[1]];
   }
-  for (const version of ['not a number', '1.5', '-3', '9007199254740993']) {
+  for (const version of ['not a number', '9007199254740993']) {
     await admin.hset(BOARD_KEYS[1] ?? '', '~version', version);
     await a.api.get('/v1/leaderboards/global/entries');
     await checkRecovery(scores);

@@ -19,13 +19,15 @@ import {
 } from './entry.js';
 import type { OpenBoard, OpenBoards } from './open-boards.js';
 import { countEntries, countRanks } from './postgres-boards.js';
-import { type Board, type BoardReader, NotReady, type Page, type Projection } from './projection.js';
+import { type BoardReader, NotReady, type Page, type Projection } from './projection.js';
 import type { Tombstones } from './tombstones.js';
 
 /** Boards of one change that are written to at a time. */
 const BOARDS_AT_ONCE = 32;
 /** Longer than it takes until a change of a writer that has died is applied by another instance. */
 const APPLIED_WITHIN_MS = 2_000;
+/** The projection to write a change to, or undefined if none is needed. */
+type ProjectionOf = (board: BoardKey) => Promise<Projection | undefined>;
 const UNKNOWN_RANKS: RankChange = { previousRank: null, rank: null };
 
 interface Definitions {
@@ -56,8 +58,14 @@ export class Leaderboards {
   readonly #states = new WeakMap<Page, BoardState>();
 
   /** A receipt needs ranks, so its boards are opened. */
-  readonly #open = (board: Board): Projection => this.#options.boards.use(board).projection;
-  readonly #toWrite = (board: Board) => this.#options.boards.toWrite(board);
+  readonly #open: ProjectionOf = async (board) => (await this.#use(board)).projection;
+  /** A user may have entries on tens of thousands of boards. Those that nobody reads here cost next to nothing. */
+  readonly #toWrite: ProjectionOf = async (key) => {
+    const { boards, catalog } = this.#options;
+    if (!boards.isWritten(key)) return undefined;
+    const { sort } = await catalog.leaderboard(key.leaderboard);
+    return boards.toWrite({ key, sort });
+  };
 
   constructor(options: LeaderboardsOptions) {
     this.#options = options;
@@ -262,7 +270,7 @@ export class Leaderboards {
   async #eachBoard<C extends BoardChange>(
     changeId: string,
     changes: readonly C[],
-    projectionOf: (board: Board) => Projection | undefined,
+    projectionOf: ProjectionOf,
     work: (
       projection: Projection,
       ofBoard: readonly (readonly [index: number, change: C])[],
@@ -279,7 +287,7 @@ export class Leaderboards {
   async #each(
     changeId: string,
     boards: readonly BoardKey[],
-    projectionOf: (board: Board) => Projection | undefined,
+    projectionOf: ProjectionOf,
     work: (projection: Projection) => Promise<void>,
   ): Promise<void> {
     const limit = pLimit(BOARDS_AT_ONCE);
@@ -289,13 +297,12 @@ export class Leaderboards {
   async #change(
     changeId: string,
     board: BoardKey,
-    projectionOf: (board: Board) => Projection | undefined,
+    projectionOf: ProjectionOf,
     work: (projection: Projection) => Promise<void>,
   ): Promise<void> {
-    const { catalog, boards, unapplied } = this.#options;
+    const { boards, unapplied } = this.#options;
     try {
-      const { sort } = await catalog.leaderboard(board.leaderboard);
-      const projection = projectionOf({ key: board, sort });
+      const projection = await projectionOf(board);
       if (projection !== undefined) await work(projection);
       unapplied.applied(board.text, changeId);
     } catch (error) {

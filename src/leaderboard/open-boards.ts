@@ -100,6 +100,11 @@ export class OpenBoards {
     return this.#boards.get(key.text)?.projection;
   }
 
+  /** Whether changes of this board are written to a projection, by this process or for all instances. */
+  isWritten(key: BoardKey): boolean {
+    return this.#options.isShared || this.#boards.has(key.text);
+  }
+
   /** The projection of a board to write a change to, or undefined if none is needed. A cold board is not opened. */
   toWrite(board: Board): Projection | undefined {
     const known = this.peek(board.key);

@@ -203,6 +203,23 @@ t.test('a rename is announced on the boards of the user alone, changes the versi
   t.same(nobody.boards, [], 'a user without entries changes no board');
 });
 
+t.test('boards that nobody has open cost a rename, an erasure and a correction nothing', async (t) => {
+  const { pool, leaderboards, changes, idOf } = await openBoards(t);
+  const cold = Array.from({ length: 20_000 }, (_, n) => boardKey(`level-${n}`, 1));
+  const queries = t.capture(pool, 'query');
+  let announced = 0;
+  changes.on('change', () => announced++);
+  await leaderboards.rename(newId('chg'), idOf(0), 'Countess', cold);
+  await leaderboards.erase(newId('chg'), idOf(0), cold);
+  const removed = { userId: idOf(0), score: null, achievedAt: 0, version: 2 };
+  await leaderboards.apply(
+    newId('chg'),
+    cold.map((board) => ({ board, ...removed })),
+  );
+  t.same(queries(), [], 'no definition is read');
+  t.equal(announced, 3 * cold.length);
+});
+
 t.test('only the boards that a batch has changed are visited, whatever else is open', async (t) => {
   const { catalog, leaderboards, changes, score, ready } = await openBoards(t);
   for (let n = 0; n < 20; n++) {

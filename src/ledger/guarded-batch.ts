@@ -37,10 +37,12 @@ export async function recordGuarded(
   changeId: string,
   timeoutMs: number,
 ): Promise<Guarded> {
+  // Before the transaction begins: measured later, a submission would seem to have arrived earlier than it did, and than one that
+  // was answered before it.
+  const start = performance.now();
   return await transact(
     pool,
     async (client) => {
-      const start = performance.now();
       const ask = asking(client, start + timeoutMs);
       const rowsOfPlayers = await ask<Player>(LOCK_FREE_PLAYERS, [unique(batch, ({ userId }) => userId)]);
       const players = new Map(rowsOfPlayers.map((player) => [player.id, player]));

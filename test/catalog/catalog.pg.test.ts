@@ -48,6 +48,9 @@ function openCountingPool(t: Test, databaseUrl: string) {
 async function open(t: Test) {
   const databaseUrl = await buildTestDatabase(t);
   const opened = openCountingPool(t, databaseUrl);
+  // The actions of a test are all there are.
+  await opened.pool.query('DELETE FROM action_leaderboards');
+  await opened.pool.query('DELETE FROM actions');
   return { databaseUrl, ...opened, catalog: new Catalog(opened.counting, 'here') };
 }
 

@@ -9,6 +9,7 @@ import { bare } from './cases/bare.js';
 import { boards } from './cases/boards.js';
 import { indexStructure } from './cases/index-structure.js';
 import { fanout, latency, streams } from './cases/live.js';
+import { migrations } from './cases/migrations.js';
 import { rank, top } from './cases/reads.js';
 import { rebuild } from './cases/rebuild.js';
 import { verify } from './cases/verify.js';
@@ -39,6 +40,7 @@ const CASES: Record<string, Case> = {
   streams,
   latency,
   growth,
+  migrations,
   workers,
 };
 

@@ -2,7 +2,7 @@ import { cpSync } from 'node:fs';
 import { MIGRATIONS } from '../src/postgres/migrate.js';
 
 /** Changes of large tables, to be tried on a database of the service: an example of each kind. */
-const DEMONSTRATION = 'bench/migrations';
+export const DEMONSTRATION = 'bench/migrations';
 
 /** Fills a folder with the migrations of the service, followed by the demonstration. */
 export function demonstrate(folder: string): void {

@@ -246,9 +246,14 @@ export class Testbed {
 
   /** Runs a job in the client process. @throws Error if any answer was wrong */
   async load(job: Job): Promise<LoadResult> {
-    const result = await ask<LoadResult>(this.#client(), job);
+    const result = await this.tryLoad(job);
     if (result.wrong > 0) throw new Error(`${result.wrong} answers were wrong`);
     return result;
+  }
+
+  /** Runs a job in the client process, whose answers may be wrong. */
+  tryLoad(job: Job): Promise<LoadResult> {
+    return ask<LoadResult>(this.#client(), job);
   }
 
   /** Mints the tokens of a job in advance, so that minting is not measured. */

@@ -115,8 +115,8 @@ CREATE TABLE scores (
   CONSTRAINT scores_pkey PRIMARY KEY (leaderboard_id, season, user_id),
   CONSTRAINT scores_check CHECK (((score IS NULL) = (sort_key IS NULL))),
   CONSTRAINT scores_score_check CHECK (((score >= '-9007199254740991'::bigint) AND (score <= '9007199254740991'::bigint))),
-  CONSTRAINT scores_withheld_check CHECK (((withheld_score IS NULL) = (withheld_at IS NULL))) NOT VALID,
-  CONSTRAINT scores_withheld_score_check CHECK (((withheld_score >= '-9007199254740991'::bigint) AND (withheld_score <= '9007199254740991'::bigint))) NOT VALID,
+  CONSTRAINT scores_withheld_check CHECK (((withheld_score IS NULL) = (withheld_at IS NULL))),
+  CONSTRAINT scores_withheld_score_check CHECK (((withheld_score >= '-9007199254740991'::bigint) AND (withheld_score <= '9007199254740991'::bigint))),
   CONSTRAINT scores_leaderboard_id_fkey FOREIGN KEY (leaderboard_id) REFERENCES leaderboards(id),
   CONSTRAINT scores_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id)
 );

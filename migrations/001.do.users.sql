@@ -12,4 +12,9 @@ CREATE TABLE users (
   CHECK ((username IS NULL) = (password_hash IS NULL))
 );
 
-CREATE UNIQUE INDEX users_username_key ON users (lower(username));
+-- The lower case of a user name is that of ASCII, whatever the locale of the database: in Turkish, IRIS and iris would be two.
+CREATE UNIQUE INDEX users_username_key ON users (lower(username COLLATE "C"));
+-- Access tokens of users who were erased lately are refused. Every instance looks for these when it starts.
+CREATE INDEX users_erased_idx ON users (erased_at) WHERE erased_at IS NOT NULL;
+-- Every instance knows who is banned.
+CREATE INDEX users_banned_idx ON users (id) WHERE banned_at IS NOT NULL;

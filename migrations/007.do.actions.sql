@@ -1,3 +1,4 @@
+-- cooldown_ms, daily_limit: for one user; null is none. A day is one of UTC.
 CREATE TABLE actions (
   id              text COLLATE "C" PRIMARY KEY,
   title           text NOT NULL,
@@ -6,6 +7,8 @@ CREATE TABLE actions (
   issuer          text NOT NULL CHECK (issuer IN ('player', 'server')),
   min_duration_ms integer NOT NULL CHECK (min_duration_ms >= 0),
   created_at      timestamptz(3) NOT NULL DEFAULT now(),
+  cooldown_ms     integer CHECK (cooldown_ms > 0),
+  daily_limit     integer CHECK (daily_limit > 0),
   CHECK (points_min <= points_max)
 );
 

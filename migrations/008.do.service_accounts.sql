@@ -4,5 +4,6 @@ CREATE TABLE service_accounts (
   name        text NOT NULL UNIQUE,
   role        text NOT NULL CHECK (role IN ('server', 'admin')),
   secret_hash bytea NOT NULL,
-  created_at  timestamptz(3) NOT NULL DEFAULT now()
+  created_at  timestamptz(3) NOT NULL DEFAULT now(),
+  revoked_at  timestamptz(3)
 );

@@ -1,1 +1,2 @@
+DROP TABLE admin_acts;
 DROP TABLE admin_audit;

@@ -1,1 +1,0 @@
-ALTER TABLE service_accounts ADD revoked_at timestamptz(3);

@@ -1,1 +1,0 @@
-ALTER TABLE service_accounts DROP revoked_at;

@@ -1,2 +1,0 @@
-DROP INDEX score_events_points_idx;
-DROP INDEX score_events_time_idx;

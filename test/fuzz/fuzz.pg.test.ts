@@ -6,7 +6,7 @@ import { mint, typeId } from '../mint.js';
 import { broken, nasty, valid } from './arbitraries.js';
 
 /** To each operation. `FUZZ_REQUESTS=5000 npx tap test/fuzz/fuzz.pg.test.ts --timeout=3600` is the long run. */
-const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 150);
+const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 60);
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_261_123);
 
 t.setTimeout(0);

@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { ActionId, Cursor, EventId, EventStatus, Limit, List, Points, ref, Time, UserId } from './common.js';
 
-/** Looked at more closely by identity/display-name.ts: length in visible characters, no control or bidi characters. */
+/** Looked at more closely by src/access/display-name.ts: what is visible, and whether it looks like a name of the service. */
 export const DisplayName = Type.String({
   minLength: 1,
   maxLength: 128,

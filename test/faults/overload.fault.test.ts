@@ -7,9 +7,10 @@ import { ACTION, GameServer, newToken, openPool, prepare } from '../ledger/game-
 import { agreement, countedOnce, events } from '../ledger/truth.js';
 import { typeId } from '../mint.js';
 
-/** How many submissions may wait in the batch queue, and how many more may be in flight. */
+/** How many submissions may wait in the batch queue, are in a batch, and may be in flight beside those that wait. */
 const WAITING = 8_192;
-const IN_FLIGHT = 2 * 256;
+const MAX_BATCH = 256;
+const IN_FLIGHT = 2 * MAX_BATCH;
 
 t.test('PostgreSQL is blocked, and more scores arrive than the batch queue holds', async (t) => {
   const databaseUrl = await buildTestDatabase(t);
@@ -23,10 +24,11 @@ t.test('PostgreSQL is blocked, and more scores arrive than the batch queue holds
 
   const heapBefore = process.memoryUsage().heapUsed;
   const start = performance.now();
-  const record = async () => {
+  // Each batch is of one user: no two are on their way for the same.
+  const record = async (_: unknown, n: number) => {
     const submission = {
       tokenId: typeId('tok'),
-      userId: users[0] ?? '',
+      userId: users[Math.floor(n / MAX_BATCH) % users.length] ?? '',
       actionId: ACTION,
       points: 1,
       metadata: null,

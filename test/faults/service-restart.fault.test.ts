@@ -46,7 +46,7 @@ t.test('SIGTERM: posts in flight are answered, new ones are refused, and the exi
   await load.more(100);
   await load.stop();
 
-  // While the user's row is locked, posts of this user stay in flight.
+  // While the user's row is locked, posts of this user wait in the batch queue.
   const [held = ''] = users;
   const blocker = await pool.connect();
   await blocker.query('BEGIN');
@@ -56,10 +56,8 @@ t.test('SIGTERM: posts in flight are answered, new ones are refused, and the exi
   for (const token of tokens) {
     inFlight.push(game.post(url, token));
     await eventually(async () => {
-      const { rowCount } = await pool.query(
-        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
-      );
-      assert.equal(rowCount, inFlight.length);
+      const metrics = await (await fetch(`${url}/metrics`)).text();
+      assert.equal(Number(/^score_ledger_queue_depth (\d+)$/m.exec(metrics)?.[1]), inFlight.length);
     });
   }
   const start = performance.now();

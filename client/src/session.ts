@@ -31,6 +31,8 @@ const REFRESH_AFTER = 0.8;
 /** For 30 s the service gives the same response to the same refresh token; the request also takes its time. */
 const REPEATABLE_MS = 25_000;
 const ATTEMPTS = 3;
+/** Browsers show what one tab has stored in another after a moment. */
+const SEEN_IN_ALL_TABS_MS = 100;
 
 /**
  * The session of one user, in the storage that all tabs share.
@@ -69,6 +71,8 @@ export function sessionOf(
 
   /** Call it with the lock held. */
   async function renew(rejected: string | undefined): Promise<Held> {
+    // What another tab has received may arrive here later than the lock that it has released.
+    if (held()?.sentAt !== undefined) await wait(SEEN_IN_ALL_TABS_MS);
     const session = held();
     // A request of a user who has logged out must not be repeated as a new guest.
     if (!session && rejected) throw new ScoreboardError('unauthenticated', 'Logged out.', { status: 401 });

@@ -148,6 +148,8 @@ export function createMetrics(registry: Registry) {
     jobs: new Gauge({
       name: 'background_jobs',
       help: 'Background jobs of all instances: waiting, running, retrying after an error, or failed for good.',
+      // Every worker counts all jobs of the database.
+      aggregator: 'max',
       labelNames: ['name', 'state'],
       registers,
     }),

@@ -41,42 +41,40 @@ declare module 'fastify' {
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const { pool } = app.pg;
+    const { JWT_EXPIRY, JWT_SECRET, JWT_SECRET_PREVIOUS, REFRESH_TOKEN_TTL } = config;
     // Without the cache of @fastify/jwt, which would keep what it has refused: ten thousand forged tokens are hundreds of
     // megabytes.
     const verify = ACCESS_TOKEN_RULES;
-    await app.register(jwt, { secret: config.JWT_SECRET, verify });
-    if (config.JWT_SECRET_PREVIOUS !== undefined)
-      await app.register(jwt, { secret: config.JWT_SECRET_PREVIOUS, verify, namespace: 'previous' });
+    await app.register(jwt, { secret: JWT_SECRET, verify });
+    if (JWT_SECRET_PREVIOUS !== undefined)
+      await app.register(jwt, { secret: JWT_SECRET_PREVIOUS, verify, namespace: 'previous' });
 
-    const revocations = new Revocations(config.JWT_EXPIRY, pool, app.changes);
+    const revocations = new Revocations(JWT_EXPIRY, pool, app.changes);
+    app.decorate('revocations', revocations);
+    const bans = new Bans(pool, app.changes);
+    app.decorate('bans', bans);
+
     const users = new Users(pool, app.instance, app.replica);
-    const serviceAccounts = new ServiceAccounts(pool);
+    app.decorate('users', users);
     const sessions = new Sessions({
       pool,
-      lifetime: config.REFRESH_TOKEN_TTL,
+      lifetime: REFRESH_TOKEN_TTL,
       revocations,
-      secret: config.JWT_SECRET,
-      previousSecret: config.JWT_SECRET_PREVIOUS,
+      secret: JWT_SECRET,
+      previousSecret: JWT_SECRET_PREVIOUS,
       writer: app.instance,
     });
+    app.decorate('sessions', sessions);
+    app.decorate('serviceAccounts', new ServiceAccounts(pool));
+
     const accessTokens = new AccessTokens({
       jwt: app.jwt,
       previousJwt: app.jwt.previous,
-      lifetime: config.JWT_EXPIRY,
+      lifetime: JWT_EXPIRY,
       revocations,
     });
-    const attempts = new LoginAttempts(app.rateCounters, app.shared.tries);
-    app.decorate('users', users);
-    app.decorate('sessions', sessions);
-    const bans = new Bans(pool, app.changes);
-    const load = async () => {
-      await revocations.load();
-      await bans.load();
-    };
-    app.decorate('revocations', revocations);
-    app.decorate('bans', bans);
-    app.decorate('serviceAccounts', serviceAccounts);
     app.decorate('accessTokens', accessTokens);
+    const attempts = new LoginAttempts(app.rateCounters, app.shared.tries);
     app.decorate('logins', new Logins({ users, sessions, attempts, accessTokens }));
     app.decorate('authenticate', async (request: FastifyRequest, reply: FastifyReply) => {
       try {
@@ -87,6 +85,10 @@ export default fp<{ config: AppConfig }>(
       }
     });
 
+    const load = async () => {
+      await revocations.load();
+      await bans.load();
+    };
     app.changes.listen({
       onChange: (change) => {
         if (change.type === 'session-revoked') revocations.remember(change.sessionId);

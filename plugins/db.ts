@@ -12,18 +12,7 @@ import { Replica } from '../src/postgres/replica.js';
 const CONNECT_TIMEOUT_MS = 2_000;
 /** PostgreSQL ends a statement a second earlier: this is for a server that has vanished silently. */
 const QUERY_TIMEOUT_MS = 6_000;
-
-declare module 'fastify' {
-  interface FastifyInstance {
-    /** The primary by a connection of its own, for short questions: one that waited for the pool would say that it is busy. */
-    databaseProbe: pg.Pool;
-    /** Another pool, with the options of `app.pg.pool` where it has none of its own. It closes with the service. */
-    openPool(name: string, options: OwnOptions): pg.Pool;
-    /** For reads that tolerate lag: the replica if there is one that answers, else the primary. */
-    replica: Queryable;
-  }
-}
-
+/** Short, so that the primary can still answer in time. */
 const REPLICA_TIMEOUT_MS = 1_000;
 const CLOCK_EVERY_MS = 5_000;
 /** A machine whose clock is further off than this has one that nobody sets. */
@@ -37,20 +26,33 @@ interface OwnOptions extends Pick<pg.PoolConfig, 'query_timeout'> {
   readonly viaPooler: boolean;
 }
 
-/** The pool of connections to PostgreSQL, as `app.pg.pool`. */
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Another pool, with the options of `app.pg.pool` where it has none of its own. It closes with the service. */
+    openPool(name: string, options: OwnOptions): pg.Pool;
+    /** For reads that tolerate lag: the replica if there is one that answers, else the primary. */
+    replica: Queryable;
+    /** The primary by a connection of its own, for short questions: one that waited for the pool would say that it is busy. */
+    databaseProbe: pg.Pool;
+  }
+}
+
+/** The pools of connections to PostgreSQL: `app.pg.pool`, that of the replica, and others that plugins open. */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
+    const { DATABASE_URL, DATABASE_DIRECT_URL, DATABASE_REPLICA_URL, DATABASE_POOL_SIZE } = config;
+    const viaPooler = DATABASE_DIRECT_URL !== undefined;
     const options = {
       application_name: config.SERVICE_NAME,
-      max: config.DATABASE_POOL_SIZE,
+      max: DATABASE_POOL_SIZE,
       // Nothing waits without a limit, neither for a free connection nor for an answer.
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       query_timeout: QUERY_TIMEOUT_MS,
     };
-    const viaPooler = config.DATABASE_DIRECT_URL !== undefined;
-    await app.register(postgres, poolOptions(config.DATABASE_URL, options, viaPooler));
+    await app.register(postgres, poolOptions(DATABASE_URL, options, viaPooler));
     const { pool } = app.pg;
     survive(pool, app);
+
     const pools = new Map([['primary', pool]]);
     app.decorate('openPool', (name: string, { url, viaPooler, ...own }: OwnOptions) => {
       const opened = new pg.Pool(poolOptions(url, { ...options, ...own }, viaPooler));
@@ -59,13 +61,22 @@ export default fp<{ config: AppConfig }>(
       app.addHook('onClose', () => opened.end());
       return opened;
     });
+    app.onScrape(() => {
+      const { poolConnections, poolCapacity, poolWaiting } = app.measured;
+      for (const [name, { idleCount, totalCount, waitingCount, options }] of pools) {
+        poolConnections.set({ pool: name, state: 'idle' }, idleCount);
+        poolConnections.set({ pool: name, state: 'busy' }, totalCount - idleCount);
+        poolCapacity.set({ pool: name }, options.max);
+        poolWaiting.set({ pool: name }, waitingCount);
+      }
+    });
+
     app.decorate('replica', pool);
-    if (config.DATABASE_REPLICA_URL !== undefined) {
+    if (DATABASE_REPLICA_URL !== undefined) {
       const replica = app.openPool('replica', {
-        url: config.DATABASE_REPLICA_URL,
+        url: DATABASE_REPLICA_URL,
         viaPooler,
-        max: config.DATABASE_POOL_SIZE,
-        // A short limit, so that the primary can still answer in time.
+        max: DATABASE_POOL_SIZE,
         connectionTimeoutMillis: REPLICA_TIMEOUT_MS,
         query_timeout: REPLICA_TIMEOUT_MS,
       });
@@ -74,43 +85,29 @@ export default fp<{ config: AppConfig }>(
       );
     }
 
-    const probe = app.openPool('probe', { url: config.DATABASE_URL, viaPooler, max: 1 });
+    const probe = app.openPool('probe', { url: DATABASE_URL, viaPooler, max: 1 });
     app.decorate('databaseProbe', probe);
-
-    const clock = new DatabaseClock(probe);
-    const ahead = await clock.start();
-    if (Math.abs(ahead) > CLOCK_MAY_BE_OFF_MS) {
-      app.log.warn(
-        { data: { aheadSeconds: Math.round(ahead / 1000) } },
-        'The clock of this machine is wrong: times are told by that of the database',
-      );
-    }
-    const comparisons = new Loop(() => clock.compare(), {
-      everyMs: CLOCK_EVERY_MS,
-      onError: (error) => app.faults.database(error, 'reading the clock'),
-    }).start();
-    app.addHook('onClose', () => comparisons.stop());
-
-    app.onScrape(() => {
-      const { poolConnections, poolCapacity, poolWaiting } = app.measured;
-      for (const [
-        name,
-        {
-          idleCount,
-          totalCount,
-          waitingCount,
-          options: { max },
-        },
-      ] of pools) {
-        poolConnections.set({ pool: name, state: 'idle' }, idleCount);
-        poolConnections.set({ pool: name, state: 'busy' }, totalCount - idleCount);
-        poolCapacity.set({ pool: name }, max);
-        poolWaiting.set({ pool: name }, waitingCount);
-      }
-    });
+    await compareClocks(app, probe);
   },
   { name: 'db', dependencies: ['faults', 'metrics'], fastify: '5.x' },
 );
+
+/** Tells times by the clock of the database, from the start until the service ends. */
+async function compareClocks(app: FastifyInstance, probe: pg.Pool): Promise<void> {
+  const clock = new DatabaseClock(probe);
+  const ahead = await clock.start();
+  if (Math.abs(ahead) > CLOCK_MAY_BE_OFF_MS) {
+    app.log.warn(
+      { data: { aheadSeconds: Math.round(ahead / 1000) } },
+      'The clock of this machine is wrong: times are told by that of the database',
+    );
+  }
+  const comparisons = new Loop(() => clock.compare(), {
+    everyMs: CLOCK_EVERY_MS,
+    onError: (error) => app.faults.database(error, 'reading the clock'),
+  }).start();
+  app.addHook('onClose', () => comparisons.stop());
+}
 
 /** Without listeners a connection that ends, idle or in use, would end the process. */
 function survive(pool: pg.Pool, { faults, log }: FastifyInstance): void {

@@ -1,3 +1,4 @@
+import type { preValidationHookHandler } from 'fastify';
 import fp from 'fastify-plugin';
 import { NAMED_SCHEMAS } from '../schemas/index.js';
 import { parseJson } from '../src/http/bodies.js';
@@ -11,10 +12,15 @@ export default fp(
     app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, ({ headers }, body, done) =>
       done(null, parseJson(body, headers)),
     );
-    app.addHook('preValidation', (request, _reply, done) => {
-      // A body whose schema has a default may be left out.
-      if (request.body === undefined) request.body = Object(request.routeOptions.schema?.body).default;
-      done();
+    // A body whose schema has a default may be left out.
+    app.addHook('onRoute', (route) => {
+      const absent: unknown = Object(route.schema?.body).default;
+      if (absent === undefined) return;
+      const fill: preValidationHookHandler = (request, _reply, done) => {
+        if (request.body === undefined) request.body = absent;
+        done();
+      };
+      route.preValidation = [fill, ...[route.preValidation ?? []].flat()];
     });
     for (const schema of NAMED_SCHEMAS) app.addSchema(schema);
     app.setValidatorCompiler(({ schema, httpPart }) =>

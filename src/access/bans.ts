@@ -23,9 +23,12 @@ export class Bans {
   async load(): Promise<void> {
     const changed = new Map<string, boolean>();
     this.#changed = changed;
-    const { rows } = await this.#database.query<{ id: string }>(BANNED);
-    this.#banned = new Set(rows.map(({ id }) => id));
-    if (this.#changed === changed) this.#changed = null;
+    try {
+      const { rows } = await this.#database.query<{ id: string }>(BANNED);
+      this.#banned = new Set(rows.map(({ id }) => id));
+    } finally {
+      if (this.#changed === changed) this.#changed = null;
+    }
     for (const [userId, banned] of changed) this.#take(userId, banned);
   }
 

@@ -25,15 +25,16 @@ const MIN_LENGTH = 8;
 /** As keyboards and systems agree on it: one writes "é" as one character, another as two. */
 const normal = (password: string): string => password.normalize('NFKC');
 
+const hashForm = (form: string): Promise<string> => inTurn(() => hash(form, PARAMETERS));
+
 /** @throws Problem `service-unavailable` if too many wait already */
-export const hashPassword = (password: string): Promise<string> =>
-  inTurn(() => hash(normal(password), PARAMETERS));
+export const hashPassword = (password: string): Promise<string> => hashForm(normal(password));
 
 /** @throws Problem `validation-failed` if the password is too short, `service-unavailable` if too many wait already */
 export async function hashNewPassword(password: string): Promise<string> {
-  if ([...normal(password)].length < MIN_LENGTH)
-    throw invalid('/password', `must have ${MIN_LENGTH} characters or more`);
-  return hashPassword(password);
+  const form = normal(password);
+  if ([...form].length < MIN_LENGTH) throw invalid('/password', `must have ${MIN_LENGTH} characters or more`);
+  return hashForm(form);
 }
 
 /**
@@ -45,9 +46,10 @@ export async function checkPassword(
   password: string,
   stored: string | null,
 ): Promise<'right' | 'outdated' | 'wrong'> {
-  const is = (form: string) => inTurn(async () => verify(stored ?? (await NOBODY), form));
-  const isNormal = await is(normal(password));
-  const isRaw = normal(password) !== password && (await is(password));
+  const is = (text: string) => inTurn(async () => verify(stored ?? (await NOBODY), text));
+  const form = normal(password);
+  const isNormal = await is(form);
+  const isRaw = form !== password && (await is(password));
   if (stored === null || !(isNormal || isRaw)) return 'wrong';
   return isNormal ? 'right' : 'outdated';
 }

@@ -114,22 +114,21 @@ export class Sessions {
    * @throws Problem `user-banned`, `refresh-token-invalid`, or `refresh-token-reused`: then the session is revoked
    */
   async refresh(refreshToken: string): Promise<OpenSession> {
-    const [, suffix] = TOKEN.exec(refreshToken) ?? [];
-    if (suffix === undefined) throw invalidToken();
-    const { pool } = this.#options;
-    // Read without a lock first: a user may have many sessions.
-    const { rows } = await inTurn(pool, suffix, () => pool.query<{ id: string }>(USER_OF, [`ses_${suffix}`]));
-    const [user] = rows;
-    if (user === undefined) throw invalidToken();
-    return await inTurn(pool, user.id, () => this.#refresh(refreshToken));
-  }
-
-  async #refresh(refreshToken: string): Promise<OpenSession> {
     const [, suffix, family, secret] = TOKEN.exec(refreshToken) ?? [];
     if (suffix === undefined || family === undefined || secret === undefined) throw invalidToken();
     const sessionId = `ses_${suffix}`;
+    const { pool } = this.#options;
+    // Read without a lock first: a user may have many sessions.
+    const { rows } = await inTurn(pool, sessionId, () => pool.query<{ id: string }>(USER_OF, [sessionId]));
+    const [user] = rows;
+    if (user === undefined) throw invalidToken();
+    return await inTurn(pool, user.id, () => this.#rotate(sessionId, family, secret));
+  }
+
+  async #rotate(sessionId: string, family: string, secret: string): Promise<OpenSession> {
+    const token = tokenOf(sessionId, family, secret);
     const proof = [sessionId, hash(family), hash(secret)];
-    const next = successor(refreshToken, this.#key);
+    const next = successor(token, this.#key);
     const { pool } = this.#options;
     const rotated = await pool.query<Renewed>(ROTATE, [...proof, hash(next)]);
     const [session] = rotated.rows;
@@ -140,7 +139,7 @@ export class Sessions {
     if (used === undefined) throw invalidToken();
     const { userId, expiresAt, secretHash, isRecent } = used;
     const again = this.#keys
-      .map((key) => successor(refreshToken, key))
+      .map((key) => successor(token, key))
       .find((candidate) => hash(candidate).equals(secretHash));
     if (isRecent && again !== undefined)
       return { sessionId, refreshToken: tokenOf(sessionId, family, again), userId, expiresAt };

@@ -26,6 +26,10 @@ interface BoardsOfUser {
 
 const USER = `id, display_name AS "displayName", username, role, ${rfc3339('created_at')} AS "createdAt"`;
 
+/** A row of a user of whom it is not known yet whether it may do what it asks for; see `unlessBanned`. */
+type PerhapsBanned = User & { readonly isBanned: boolean };
+const PERHAPS_BANNED = `${USER}, banned_at IS NOT NULL AS "isBanned"`;
+
 /** A ban stays: who is banned keeps its external id and its username, so that it cannot come back under them. */
 const ERASE = `
 UPDATE users
@@ -90,16 +94,14 @@ export class Users {
     );
     const [created] = rows;
     if (created !== undefined) return { user: created, created: true };
-    const known = await this.#pool.query<User & { isBanned: boolean }>(
-      `SELECT ${USER}, banned_at IS NOT NULL AS "isBanned" FROM users WHERE external_id = $1`,
+    const known = await this.#pool.query<PerhapsBanned>(
+      `SELECT ${PERHAPS_BANNED} FROM users WHERE external_id = $1`,
       [externalId],
     );
     const [found] = known.rows;
     // Erased between the two statements: its external id is free again.
     if (found === undefined) return this.#provision(name, externalId);
-    const { isBanned, ...user } = found;
-    if (isBanned) throw userBanned();
-    return { user, created: false };
+    return { user: unlessBanned(found), created: false };
   }
 
   /** The user with these credentials, or null. A wrong password takes as long as an unknown user. */
@@ -236,19 +238,13 @@ export class Users {
     return one(rows, id);
   }
 
-  /** @throws Problem `not-found`, `user-banned` */
+  /** @throws Problem `not-found`, `user-banned`; the transaction is then rolled back */
   async #update(client: Queryable, assignments: string, values: [id: string, ...unknown[]]): Promise<User> {
-    const { rows } = await client.query<User & { isBanned: boolean }>(
-      `UPDATE users SET ${assignments} WHERE id = $1 AND erased_at IS NULL
-       RETURNING ${USER}, banned_at IS NOT NULL AS "isBanned"`,
+    const { rows } = await client.query<PerhapsBanned>(
+      `UPDATE users SET ${assignments} WHERE id = $1 AND erased_at IS NULL RETURNING ${PERHAPS_BANNED}`,
       values,
     );
-    const [updated] = rows;
-    if (updated === undefined) throw unknown(values[0]);
-    const { isBanned, ...user } = updated;
-    // The transaction is rolled back.
-    if (isBanned) throw userBanned();
-    return user;
+    return unlessBanned(one(rows, values[0]));
   }
 }
 
@@ -264,8 +260,14 @@ const boardKeys = ({ rows }: { readonly rows: readonly BoardRow[] }): BoardKey[]
   rows.map(({ leaderboard, season }) => boardKey(leaderboard, season));
 
 /** @throws Problem `not-found` if no row has come back */
-function one([user]: User[], id: string): User {
+function one<T extends User>([user]: T[], id: string): T {
   if (user === undefined) throw unknown(id);
+  return user;
+}
+
+/** @throws Problem `user-banned` */
+function unlessBanned({ isBanned, ...user }: PerhapsBanned): User {
+  if (isBanned) throw userBanned();
   return user;
 }
 

@@ -1,4 +1,4 @@
-import { BlockList, isIP } from 'node:net';
+import { BlockList, isIP, isIPv4 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /** As proxies forward an address: some with the port, which is another for each connection, and IPv6 then in brackets. */
@@ -57,6 +57,8 @@ export function clientOf({
  * @param address anything else is returned as it is
  */
 export function networkOf(address: string): string {
+  // Most are: Node takes IPv4 in its only usual form.
+  if (isIPv4(address)) return address;
   const ip = addressIn(address);
   if (ip === undefined) return address;
   if (ip instanceof ipaddr.IPv4) return ip.toString();

@@ -58,9 +58,10 @@ export class RequestLog extends LogController {
   #ended(request: FastifyRequest, reply: FastifyReply, ended: EndedRequest): void {
     const { method, path, status, seconds } = ended;
     const userId = request.user?.id;
-    const refusal = { userId, data: { method, path, code: reply.problem?.code, address: clientOf(request) } };
-    if (status === 401) request.log.warn(refusal, 'Auth failed');
-    if (status === 429) request.log.warn(refusal, 'Rate limit hit');
+    if (status === 401 || status === 429) {
+      const refused = { method, path, code: reply.problem?.code, address: clientOf(request) };
+      request.log.warn({ userId, data: refused }, status === 401 ? 'Auth failed' : 'Rate limit hit');
+    }
     const data = { method, path, status, durationMs: Math.round(seconds * 1e6) / 1e3 };
     request.log.info({ userId, data }, 'Request completed');
     for (const listener of this.#listeners) listener(ended);

@@ -1,7 +1,6 @@
 import t, { type Test } from 'tap';
 import { jwt } from '../dev/mint.js';
-import { Action, ActionToken } from '../schemas/action.js';
-import { Leaderboard } from '../schemas/leaderboard.js';
+import { ActionToken } from '../schemas/action.js';
 import { Receipt } from '../schemas/score.js';
 import { Session } from '../schemas/session.js';
 import { User } from '../schemas/user.js';
@@ -9,6 +8,7 @@ import { WindowCounters } from '../src/redis/window-counters.js';
 import { newPlayer, serviceApi, startApi } from './api.js';
 import { startService } from './faults/service.js';
 import { JWT_SECRET } from './helper.js';
+import { putLimitedActions } from './limited-actions.js';
 import { mint } from './mint.js';
 
 /** More than the time in an id may be off. */
@@ -37,20 +37,7 @@ const everywhere = [slow, service.url, fast];
 const [server, admin] = [await serviceApi(service, 'server'), await serviceApi(service, 'admin')];
 
 t.test('limits by time hold, whichever instance has written and whichever is asked', async (t) => {
-  const rules = { title: 'Slow', sort: 'desc', operator: 'increment', maxPointsPerMinute: 15 };
-  (await admin.put('/v1/admin/leaderboards/slow', rules)).is(200, Leaderboard);
-  const action = {
-    ...{
-      title: 'A',
-      points: { min: 0, max: 99 },
-      leaderboards: ['slow'],
-      issuer: 'server',
-      minDurationMs: 0,
-    },
-  };
-  (await admin.put('/v1/admin/actions/cool', { ...action, cooldownMs: 60_000 })).is(200, Action);
-  (await admin.put('/v1/admin/actions/daily', { ...action, dailyLimit: 1 })).is(200, Action);
-  (await admin.put('/v1/admin/actions/points', action)).is(200, Action);
+  await putLimitedActions(admin);
   const score = (at: string, userId: string, act: string, points: number) =>
     server.at(at).post('/v1/scores', { actionToken: mint(userId, { act, pts: [points, points] }) });
   for (const first of everywhere) {

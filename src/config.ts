@@ -64,6 +64,7 @@ export const Environment = Type.Object({
   DATABASE_DIRECT_URL: Type.Optional(DatabaseUrl),
   DATABASE_POOL_SIZE: Count(10, 4, 1_000),
   DATABASE_REPLICA_URL: Type.Optional(DatabaseUrl),
+  DATABASE_REPLICA_MAX_LAG_MS: Milliseconds(1_000, HOUR_MS, 100),
   REDIS_MODE: Type.Optional(
     Type.Union([Type.Literal('single'), Type.Literal('cluster'), Type.Literal('off')]),
   ),

@@ -145,6 +145,12 @@ export function createMetrics(registry: Registry) {
       labelNames: ['pool'],
       registers,
     }),
+    replicaLag: new Gauge({
+      name: 'database_replica_lag_seconds',
+      help: 'How far the read replica may be behind, as measured: it has everything that was committed before. 0 without a replica.',
+      aggregator: 'max',
+      registers,
+    }),
     jobs: new Gauge({
       name: 'background_jobs',
       help: 'Background jobs of all instances: waiting, running, retrying after an error, or failed for good.',

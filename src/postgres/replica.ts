@@ -6,16 +6,23 @@ import { isDatabaseUnavailable } from './errors.js';
 /** How long the primary answers instead after the replica has failed, in milliseconds. */
 const REST_MS = 2_000;
 
-/** Answers reads that tolerate lag: from the replica, and from the primary while the replica is away. */
+/** Answers reads that tolerate lag: from the replica, and from the primary while the replica is away or lags too much. */
 export class Replica implements Queryable {
   readonly #replica: pg.Pool;
   readonly #primary: pg.Pool;
+  readonly #lag: { readonly isShort: boolean };
   readonly #onError: (error: unknown) => void;
   readonly #breaker = new CircuitBreaker(REST_MS);
 
-  constructor(replica: pg.Pool, primary: pg.Pool, onError: (error: unknown) => void) {
+  constructor(
+    replica: pg.Pool,
+    primary: pg.Pool,
+    lag: { readonly isShort: boolean },
+    onError: (error: unknown) => void,
+  ) {
     this.#replica = replica;
     this.#primary = primary;
+    this.#lag = lag;
     this.#onError = onError;
   }
 
@@ -23,7 +30,7 @@ export class Replica implements Queryable {
     text: string | pg.QueryConfig,
     values?: unknown[],
   ): Promise<pg.QueryResult<R>> {
-    if (this.#breaker.isOpen) return this.#primary.query<R>(text, values);
+    if (this.#breaker.isOpen || !this.#lag.isShort) return this.#primary.query<R>(text, values);
     try {
       return await this.#replica.query<R>(text, values);
     } catch (error) {

@@ -3,21 +3,34 @@ import t, { type Test } from 'tap';
 import { Entries } from '../../schemas/leaderboard.js';
 import { ScoreEvents, User } from '../../schemas/user.js';
 import { assertFit } from '../../src/postgres/fitness.js';
+import { ReplicaLag } from '../../src/postgres/replica-lag.js';
 import { Api, documentOf, eventually, newPlayer } from '../api.js';
-import { buildTestApp } from '../helper.js';
+import { buildTestApp, type TestApp } from '../helper.js';
 import { GameServer, openPool } from '../ledger/game-server.js';
+import { LogLines } from '../log-lines.js';
 import { mint } from '../mint.js';
 import { PostgresServer } from './postgres-server.js';
 import { PostgresProxy } from './proxy.js';
 
-/** Two instances on a primary and its streaming replica. */
-async function open(t: Test) {
+const LONG_MS = 3_600_000;
+const LAGS = 'The replica lags, or its lag is not known: the primary is read instead';
+const CAUGHT_UP = 'The replica has caught up: it is read again';
+
+/** Two instances on a primary and its streaming replica, which they have found to follow. */
+async function open(t: Test, maxLagMs = LONG_MS) {
   const primary = await PostgresServer.start(t);
   await primary.prepare();
   const replica = await primary.replica(t);
   const proxy = await PostgresProxy.open(t, replica.port);
-  const config = { DATABASE_URL: primary.url, DATABASE_REPLICA_URL: proxy.via(replica.url) };
-  const [one, two] = [await buildTestApp(t, config), await buildTestApp(t, config)];
+  const config = {
+    DATABASE_URL: primary.url,
+    DATABASE_REPLICA_URL: proxy.via(replica.url),
+    DATABASE_REPLICA_MAX_LAG_MS: maxLagMs,
+    LOG_LEVEL: 'info',
+  };
+  const lines = new LogLines();
+  const [one, two] = [await buildTestApp(t, config, lines), await buildTestApp(t, config)];
+  for (const { app } of [one, two]) await eventually(async () => assert(await readsReplica(app)));
   const api = new Api(one.url, documentOf(one));
   const game = new GameServer(t);
   const score = async (userId: string) => {
@@ -25,7 +38,19 @@ async function open(t: Test) {
     const { status } = await game.post(one.url, { id: '', userId, points: 250, text });
     assert.equal(status, 200);
   };
-  return { primary, replica, proxy, one, two, api, score };
+  return { primary, replica, proxy, one, two, api, score, lines };
+}
+
+/** Whether reads that tolerate lag reach a standby. */
+async function readsReplica({ replica }: TestApp['app']): Promise<boolean> {
+  const { rows } = await replica.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
+  return rows[0]?.standby === true;
+}
+
+/** What /metrics says, in seconds. */
+async function lagOf({ url }: TestApp): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^database_replica_lag_seconds (.*)$/m.exec(text)?.[1]);
 }
 
 type Player = Awaited<ReturnType<typeof newPlayer>>;
@@ -72,6 +97,65 @@ t.test('reads that tolerate lag use the replica, and every entry has its display
 
   await standby.query('SELECT pg_wal_replay_resume()');
   await eventually(async () => assert.equal(await history(ada), 2));
+});
+
+t.test('on an idle primary a replica has no lag, however old its last transaction is', async (t) => {
+  const primary = await PostgresServer.start(t);
+  const replica = openPool(t, (await primary.replica(t)).url);
+  const lag = new ReplicaLag({
+    primary: openPool(t, primary.url),
+    replica,
+    maxMs: 500,
+    onChange: () => {},
+  });
+  t.notOk(lag.isShort, 'unknown at first');
+  const age = 'SELECT extract(epoch FROM now() - pg_last_xact_replay_timestamp())::float8 AS seconds';
+  await openPool(t, primary.url).query('CREATE TABLE last_transaction ()');
+  await eventually(async () => {
+    const { rows } = await replica.query<{ seconds: number | null }>(age);
+    assert((rows[0]?.seconds ?? 0) > 1);
+  });
+  await eventually(async () => {
+    await lag.measure();
+    assert(lag.ms < 500);
+  });
+  t.ok(lag.isShort);
+});
+
+t.test('a replica that lags is not read until it has caught up', async (t) => {
+  const { replica, proxy, one, api, score, lines } = await open(t, 1_000);
+  const standby = openPool(t, replica.url);
+  const ada = await newPlayer(api, 'Ada');
+  await score(ada.id);
+  await eventually(async () => assert.equal(await history(ada), 1));
+
+  await standby.query('SELECT pg_wal_replay_pause()');
+  await score(ada.id);
+  const wrote = performance.now();
+  await eventually(async () => assert.equal(await history(ada), 2));
+  t.notOk(await readsReplica(one.app), 'reads have moved to the primary');
+  t.ok(performance.now() - wrote < 10_000);
+  await lines.first(LAGS);
+  await eventually(async () => assert((await lagOf(one)) > 2));
+  t.equal((await fetch(`${one.url}/health`)).status, 200, 'which is no reason to be ill');
+  t.notOk(await readsReplica(one.app));
+
+  await standby.query('SELECT pg_wal_replay_resume()');
+  await lines.first(CAUGHT_UP);
+  t.ok(await readsReplica(one.app), 'reads are back');
+  t.equal(await history(ada), 2);
+  t.ok((await lagOf(one)) < 1);
+
+  // Nobody knows how far a replica is that does not answer, nor one that follows nobody any more.
+  proxy.freeze();
+  await eventually(async () => assert.equal(lines.of(LAGS).length, 2));
+  t.notOk(await readsReplica(one.app));
+  proxy.thaw();
+  await eventually(async () => assert.equal(lines.of(CAUGHT_UP).length, 2));
+  await standby.query('SELECT pg_promote()');
+  await eventually(async () => assert.equal(lines.of(LAGS).length, 3));
+  await score(ada.id);
+  t.equal(await history(ada), 3, 'a standby that was promoted is not read');
 });
 
 t.test('the primary answers when the replica cannot', async (t) => {

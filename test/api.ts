@@ -254,8 +254,8 @@ export const projected = (...apps: readonly TestApp['app'][]): Promise<void> =>
     for (const app of apps) assert(app.boards.projections().every(({ isReady }) => isReady));
   });
 
-/** Asks again until it is so; what one instance writes, another shows within a second (on a loaded machine, some more). */
-export async function eventually<T>(ask: () => Promise<T>, ceilingMs = 5_000): Promise<T> {
+/** Asks again until it is so. That takes moments; the ceiling is for a machine that has much else to do. */
+export async function eventually<T>(ask: () => Promise<T>, ceilingMs = 20_000): Promise<T> {
   for (const deadline = performance.now() + ceilingMs; ; ) {
     try {
       return await ask();

@@ -53,7 +53,7 @@ t.test('an unknown user takes as long as a wrong password', async (t) => {
   const ratio = median(unknown) / median(known);
   t.comment(`known ${median(known).toFixed(1)} ms, unknown ${median(unknown).toFixed(1)} ms`);
   // Without a hash to compare with, it would be some 0.1.
-  t.ok(ratio > 0.6 && ratio < 1.6, `${ratio.toFixed(2)} times as long`);
+  t.ok(ratio > 0.4 && ratio < 2.5, `${ratio.toFixed(2)} times as long`);
 });
 
 t.test('an account that is guessed at waits, longer each time, whether it exists or not', async (t) => {

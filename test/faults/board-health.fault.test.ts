@@ -91,7 +91,7 @@ async function madeUnderLoad(t: Test, settings: RedisSettings | { REDIS_MODE: 'o
     'and no score fails',
   );
   t.comment(`${load.accepted} scores; the slowest PUT of a leaderboard took ${slowest.toFixed()} ms`);
-  t.ok(slowest < 3_000);
+  t.ok(slowest < 20_000, 'none hangs');
 }
 
 t.test('a leaderboard is made under load and health stays, in memory', (t) =>

@@ -18,7 +18,7 @@ const GLOBAL = boardKey('global', 1);
 const WIN = { act: 'win-match' };
 const POINTS = 250;
 /** Half a second until a change is overdue, and what a loaded machine takes for all else. */
-const CONFIRMED_MS = 5_000;
+const CONFIRMED_MS = 20_000;
 
 /** Two instances that both have `global` open, and everything that their Redis executes. */
 async function openTwo(t: Test) {

@@ -124,7 +124,7 @@ async function deaf(t: Test, settings: Partial<AppConfig>): Promise<void> {
   t.equal(lines.of(LOST).length, 1, `one line in ${seconds} s`);
 
   await slots.giveBack();
-  await eventually(async () => (await b.api.get('/health')).is(200, Health), 10_000);
+  await eventually(async () => (await b.api.get('/health')).is(200, Health));
   t.equal(lines.of(BACK).length, 1);
   await projected(b.app);
   await score(ada);

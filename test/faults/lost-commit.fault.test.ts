@@ -39,7 +39,7 @@ for (const fault of ['cut before', 'cut after', 'silence'] satisfies Fault[]) {
         pool,
         answers.flatMap(({ receipt }) => receipt ?? []),
       );
-    await agreement(t, pool, [url], 5_000);
+    await agreement(t, pool, [url], 20_000);
   });
 }
 
@@ -75,7 +75,7 @@ for (const fault of ['cut before', 'cut after', 'silence'] satisfies Fault[]) {
         (await truth(pool, 'global')).map(({ score }) => score),
         users.map(() => 32),
       );
-      await agreement(t, pool, [url], 5_000);
+      await agreement(t, pool, [url], 20_000);
     },
   );
 }
@@ -105,12 +105,11 @@ t.test(
     const tokens = users.map((user) => newToken(user, 10));
     const answers = await Promise.all(tokens.map((token) => game.post(url, token)));
     t.ok(answers.every(({ status, retryAfter }) => status === 503 && retryAfter !== undefined));
-    t.ok(
-      answers.every(({ ms }) => ms < 10_000),
-      `after ${Math.round(Math.max(...answers.map(({ ms }) => ms)))} ms`,
-    );
+    const last = Math.max(...answers.map(({ ms }) => ms));
+    t.comment(`the last one after ${Math.round(last)} ms`);
+    t.ok(last < 30_000);
     t.equal((await events(pool)).length, 2, 'they were committed nevertheless');
-    await agreement(t, pool, [url], 5_000);
+    await agreement(t, pool, [url], 20_000);
 
     proxy.faults.length = 0;
     const again = await Promise.all(tokens.map((token) => game.post(url, token)));

@@ -18,12 +18,12 @@ async function connected(t: Test, url: string): Promise<pg.Client> {
   return client;
 }
 
-const isHealthy = (api: Api) => eventually(async () => (await api.get('/health')).is(200, Health), 10_000);
+const isHealthy = (api: Api) => eventually(async () => (await api.get('/health')).is(200, Health));
 const isIll = (t: Test, api: Api) =>
   eventually(async () => {
     const { checks } = (await api.get('/health')).is(503, Health);
     t.equal(checks.database, 'error');
-  }, 10_000);
+  });
 
 t.test('while PostgreSQL is read-only health is 503, also if only new sessions are', async (t) => {
   const server = await PostgresServer.start(t);

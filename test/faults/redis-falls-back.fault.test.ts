@@ -53,15 +53,15 @@ async function startTwo(t: Test, settings: RedisSettings) {
   };
   /** After the fall: nothing is lost, streams go on and never back, and Redis is right again. */
   const checkRecovery = async (scores: [ada: number, bob: number]) => {
-    await eventually(() => shows(scores), 2_000);
+    await eventually(() => shows(scores));
     const receipt = await score(ada, a);
     t.match(receipt, { score: scores[0] + 250, rank: 1 });
-    await eventually(() => shows([scores[0] + 250, scores[1]]), 2_000);
+    await eventually(() => shows([scores[0] + 250, scores[1]]));
     await healthy([a.url, b.url], 200, 'ok');
     await projected(a.app, b.app);
     await redisAgrees(t, pool, a.app.redis);
     await score(ada, b);
-    await eventually(() => shows([scores[0] + 500, scores[1]]), 2_000);
+    await eventually(() => shows([scores[0] + 500, scores[1]]));
     for (const stream of streams) {
       t.ok(stream.isOpen);
       t.same([...stream.disorder, ...stream.falls], []);

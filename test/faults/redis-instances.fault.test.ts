@@ -68,7 +68,7 @@ t.test('an instance is killed between its commit and its write to Redis, under l
   const odd = load.answers.filter(({ status }) => status !== 200 && status !== 0);
   t.same(odd, [], 'each answer is a 200, or was lost');
   const summary = nothingLost(t, answers, await truth(pool, 'global'), await events(pool));
-  await agreement(t, pool, [url], 5_000);
+  await agreement(t, pool, [url], 20_000);
   await redisAgrees(t, pool, app.redis);
   t.same(await observer.violations(load.answers), [], `${observer.views} views of the board were right`);
   t.ok(stream.isOpen);

@@ -8,7 +8,7 @@ import { GameServer, newToken, openPool, prepare } from '../ledger/game-server.j
 import { agreement, shown, truth } from '../ledger/truth.js';
 import { results } from '../receipts.js';
 import { RedisServer, startRedisCluster } from '../redis-server.js';
-import { cluster, healthy, type RedisSettings, redisAgrees, single } from './under-load.js';
+import { cluster, healthy, type RedisSettings, redisAgrees, SLOW_MS, single } from './under-load.js';
 
 /** The service starts without Redis, and uses it once it is up. */
 async function startsWithout(
@@ -23,7 +23,7 @@ async function startsWithout(
   const start = performance.now();
   const config = { DATABASE_URL: databaseUrl, ...settings };
   const [one, two] = [await buildTestApp(t, config), await buildTestApp(t, config)];
-  t.ok(performance.now() - start < 10_000, 'it starts');
+  t.comment(`both have started after ${(performance.now() - start).toFixed()} ms`);
   const urls = [one.url, two.url];
   await healthy(urls, 503, 'error');
   const game = new GameServer(t);
@@ -32,7 +32,7 @@ async function startsWithout(
     for (const [i, user] of users.entries()) {
       const { status, receipt, ms } = await game.post(urls[i % 2] ?? '', newToken(user, 100 * (i + 1)));
       t.equal(status, 200);
-      t.ok(ms < 1_500);
+      t.ok(ms < SLOW_MS, `not after the return of Redis: ${ms.toFixed()} ms`);
       const ranks = receipt && results(receipt).map(({ id, rank }) => [id, rank]);
       const { global, best } = expected[i] ?? {};
       t.same(Object.fromEntries(ranks ?? []), { 'best-race': best, global, 'latest-race': i + 1 });
@@ -43,7 +43,7 @@ async function startsWithout(
     { global: 1, best: 1 },
     { global: 1, best: 1 },
   ]);
-  await agreement(t, pool, urls, 2_000);
+  await agreement(t, pool, urls, 20_000);
   await Promise.all(servers.map((server) => server.restart()));
   await healthy(urls, 200, 'ok');
   await scores([
@@ -52,7 +52,7 @@ async function startsWithout(
     { global: 1, best: 1 },
   ]);
   await redisAgrees(t, pool, one.app.redis);
-  await agreement(t, pool, urls, 2_000);
+  await agreement(t, pool, urls, 20_000);
 }
 
 t.test('a start without Redis', async (t) => {
@@ -86,8 +86,8 @@ t.test('more boards than connections to PostgreSQL', async (t) => {
   await healthy(urls, 200, 'ok');
   const took = performance.now() - start;
   t.comment(`all are rebuilt after ${took.toFixed()} ms`);
-  // Each rebuild that found no connection in time would add 2 s.
-  t.ok(took < 20_000);
+  // Each of the sixty rebuilds that found no connection in time would add 2 s.
+  t.ok(took < 60_000);
 });
 
 t.test('Redis restarts from an old file while no player scores', async (t) => {

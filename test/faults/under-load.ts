@@ -20,9 +20,9 @@ const QUIET = 10;
 const WORKERS = 8;
 /** Far enough apart that few ranks change under load, and a wrong rank shows. */
 const POINTS_APART = 2_000;
-/** The deadline of Redis commands, a second, and a margin for a loaded machine. */
-const SLOW_MS = 1_500;
-const RECOVERED_MS = 15_000;
+/** Some deadlines of Redis commands, of 0.8 s each, on a busy machine; whoever waited for Redis would wait longer. */
+export const SLOW_MS = 5_000;
+const RECOVERED_MS = 60_000;
 
 export type RedisSettings = Pick<AppConfig, 'REDIS_MODE'> & { REDIS_URL: string };
 
@@ -106,7 +106,7 @@ export async function underLoad(
     const slowest = Math.max(observer.slowestMs, ...load.answers.map(({ ms }) => Math.round(ms)));
     t.ok(slowest < SLOW_MS, `no request waited for Redis: at most ${slowest} ms`);
   }
-  await agreement(t, pool, urls, 5_000);
+  await agreement(t, pool, urls, 20_000);
   await redisAgrees(t, pool, one.app.redis);
   await streamsAgree(t, pool, streams, users);
   const wrong = await observer.violations(load.answers);

@@ -53,7 +53,7 @@ async function open(t: Test) {
     return rows.map(({ n }) => n);
   };
   const counted = (of: string, expected: number[]) =>
-    eventually(async () => assert.deepEqual(await numbers(of), expected), 10_000);
+    eventually(async () => assert.deepEqual(await numbers(of), expected));
   /** The queue as it is when a process dies while it runs these jobs. */
   const die = () =>
     pool.query(

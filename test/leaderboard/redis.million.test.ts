@@ -4,6 +4,7 @@ import type { VersionedEntry } from '../../src/leaderboard/entry.js';
 import { PostgresBoard } from '../../src/leaderboard/postgres-boards.js';
 import { Reconciler } from '../../src/leaderboard/reconciler.js';
 import { BoardRedis, RedisProjection } from '../../src/leaderboard/redis-projection.js';
+import { ANSWER_WITHIN_MS } from '../../src/redis/connection.js';
 import { connectTestRedis, RedisServer } from '../redis-server.js';
 import { BoardRows } from './board-rows.js';
 
@@ -30,7 +31,7 @@ t.test('a million entries are rebuilt in time while scores go on, and none is mi
 
   // Commits, each to PostgreSQL and then to Redis, as the ledger does it: all over the board, from new users too.
   let isOver = false;
-  let slowest = 0;
+  const waits: number[] = [];
   let written = 0;
   const write = async (): Promise<void> => {
     for (let version = 2; !isOver; version++) {
@@ -46,7 +47,7 @@ t.test('a million entries are rebuilt in time while scores go on, and none is mi
       await scores.write(board, changes);
       const start = performance.now();
       await projection.apply(`evt_${version}`, changes);
-      slowest = Math.max(slowest, performance.now() - start);
+      waits.push(performance.now() - start);
       written += changes.length;
       await delay(PAUSE_MS);
     }
@@ -59,10 +60,13 @@ t.test('a million entries are rebuilt in time while scores go on, and none is mi
   await writer;
   t.equal(built?.isBuilt, true);
   t.comment(`${built?.drift} entries rebuilt in ${rebuildMs.toFixed()} ms, while ${written} were written`);
-  t.comment(`the slowest write waited ${slowest.toFixed()} ms for Redis`);
+  waits.sort((a, b) => a - b);
+  const p95 = waits[Math.floor(0.95 * waits.length)] ?? Number.NaN;
+  t.comment(`writes waited for Redis: ${p95.toFixed()} ms (p95), ${waits.at(-1)?.toFixed()} ms at most`);
   // Under 15 s on two cores that have nothing else to do; on busy ones it takes as many times that as they are busy.
   t.ok(rebuildMs < 150_000);
-  t.ok(slowest < 800);
+  // Beside a build that keeps Redis busy each write waits as long as an answer may take.
+  t.ok(p95 < ANSWER_WITHIN_MS);
 
   const compared = performance.now();
   t.match(await reconciler.reconcile(board), { drift: 0 }, 'not one entry differs');

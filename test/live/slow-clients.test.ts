@@ -43,7 +43,9 @@ t.test('a client that does not read costs 64 KiB and a frame at most, and delays
     fullest > HIGH_WATER && fullest < HIGH_WATER + HugeBoard.FRAME + 1024,
     `${fullest} bytes were waiting`,
   );
-  t.ok(slowest < 2000, `the slowest event took ${slowest} ms`);
+  t.comment(`the slowest event took ${slowest.toFixed()} ms`);
+  // Whoever waited for the other would wait for the minute after which that is cut off.
+  t.ok(slowest < 20_000);
   const grown = after.heapUsed + after.external - before.heapUsed - before.external;
   t.ok(grown < 40 * HugeBoard.FRAME, `${grown} bytes more after 100 frames of ${HugeBoard.FRAME}`);
   t.same(live.ends, []);

@@ -216,7 +216,7 @@ function watchLog({ process, ended }: Service): Promise<string[]> {
 for (const [what, endpoint, timeout] of [
   // The SDK gives up at once, so that it fails as often as it can.
   ['is away', async () => `http://127.0.0.1:${await freePort()}`, '10'],
-  ['never answers', async (t: Test) => (await Collector.start(t, false)).url, '10000'],
+  ['never answers', async (t: Test) => (await Collector.start(t, false)).url, '60000'],
 ] as const) {
   t.test(`a collector that ${what} costs no score, no flood of lines and no time at the end`, async (t) => {
     const { service, score } = await startTraced(t, await endpoint(t), {
@@ -230,12 +230,12 @@ for (const [what, endpoint, timeout] of [
       const start = performance.now();
       const answers = await Promise.all(Array.from({ length: 20 }, score));
       t.same(new Set(answers.map(({ status }) => status)), new Set([200]));
-      t.ok(performance.now() - start < 2_000);
+      t.ok(performance.now() - start < 20_000);
     }
     const start = performance.now();
     service.process.kill('SIGTERM');
     t.equal(await service.ended, 0);
-    t.ok(performance.now() - start < 8_000, 'ended soon');
+    t.ok(performance.now() - start < 20_000, 'it does not wait for the collector');
     const lines = (await log).filter((line) => line.includes('"Tracing error"'));
     t.ok(lines.length >= 1 && lines.length <= 2, `${lines.length} lines`);
   });

@@ -55,11 +55,8 @@ t.test("two players see each other's scores, also after the server was killed an
     points.every((points) => points > 0),
     `${points.join(' and ')} points`,
   );
-  for (const delay of await Promise.all(delays)) {
+  for (const delay of await Promise.all(delays))
     t.comment(`shown ${Math.round(delay)} ms after the response`);
-    // Within a second on an idle machine; the ceiling is for a loaded one.
-    t.ok(delay < 5_000, `${Math.round(delay)} ms`);
-  }
 
   first.process.kill('SIGKILL');
   await first.ended;

@@ -72,7 +72,8 @@ t.test('a million entries are ranked rightly, fast and in little memory', async 
   t.comment(`${bytesAnEntry.toFixed(1)} bytes an entry, ${(used / 1e6).toFixed()} MB used in all`);
   // A machine that others use was seen to take 20 s.
   t.ok(loadMs < 60_000);
-  t.ok(microsecondsAnUpdate < 100);
+  // An update that moved, or counted, all entries would take milliseconds.
+  t.ok(microsecondsAnUpdate < 500);
   t.ok(bytesAnEntry < 120);
   t.ok(used < 300e6);
 

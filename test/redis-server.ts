@@ -34,13 +34,20 @@ export class RedisServer {
 
   /** Ready when this resolves; gone, with its folder, when the test ends. */
   static async start(t: Test, options: RedisOptions = {}): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), options);
-    t.teardown(async () => {
-      await server.kill();
-      rmSync(server.#folder, { recursive: true, force: true });
-    });
-    await server.restart();
-    return server;
+    for (let tries = 1; ; tries++) {
+      const server = new RedisServer(await freePort(), options);
+      t.teardown(async () => {
+        await server.kill();
+        rmSync(server.#folder, { recursive: true, force: true });
+      });
+      try {
+        await server.restart();
+        return server;
+      } catch (error) {
+        // Somebody else on this machine has taken the port meanwhile.
+        if (tries === 5 || !String(error).includes('Address already in use')) throw error;
+      }
+    }
   }
 
   get pid(): number | undefined {

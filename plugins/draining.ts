@@ -4,8 +4,8 @@ import { Problem } from '../src/errors.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** True from the moment the service begins to shut down. */
-    readonly draining: boolean;
+    /** False while the database is being migrated, and from the moment the service begins to shut down. */
+    readonly takesRequests: boolean;
   }
 }
 
@@ -18,7 +18,7 @@ const GRACE_MS = 10_000;
 export default fp(
   async (app) => {
     let draining = false;
-    app.decorate('draining', { getter: () => draining });
+    app.decorate('takesRequests', { getter: () => !draining });
     // Node closes idle connections by itself, but takes one that has never sent a request for busy, without end.
     const unused = new Set<Socket>();
     app.server.on('connection', (socket: Socket) => {

@@ -14,7 +14,7 @@ export default fp<{ config: AppConfig }>(
     app.decorate('redisCheck', async () =>
       config.REDIS_MODE === 'off' ? 'disabled' : app.redis.status === 'ready' ? 'ok' : 'error',
     );
-    app.decorate('draining', false);
+    app.decorate('takesRequests', false);
     app.addHook('onRequest', (request, reply, done) => {
       // The next request is for the service itself.
       reply.header('connection', 'close');

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { Static } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { answer } from '../schemas/common.js';
-import { Health, Liveness } from '../schemas/service.js';
+import { Health, Liveness, Readiness } from '../schemas/service.js';
 
 /** What every process of the instance reports of itself. */
 const OwnChecks = Health.properties.checks;
@@ -54,12 +54,38 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const reports = await app.shared.reports('health').catch(() => undefined);
       const checks = reports?.filter((report) => Value.Check(OwnChecks, report)) ?? [await ownChecks()];
       const { database, redis } = worstOf(checks);
-      const ok = reports !== undefined && database === 'ok' && redis !== 'error' && !app.draining;
+      const ok = reports !== undefined && database === 'ok' && redis !== 'error' && app.takesRequests;
       reply.code(ok ? 200 : 503);
       return {
         status: ok ? ('ok' as const) : ('degraded' as const),
         checks: { database, redis },
       };
+    },
+  );
+
+  app.get(
+    '/health/ready',
+    {
+      config: { limit: 'none' },
+      schema: {
+        operationId: 'getReadiness',
+        summary: 'Check that this instance takes requests',
+        description:
+          'Whatever the state of PostgreSQL and Redis: if they are away, another instance is no better.',
+        tags: ['Service'],
+        security: [],
+        response: {
+          200: { ...answer(Readiness), description: 'This instance takes requests.' },
+          503: {
+            ...answer(Readiness),
+            description: 'This instance waits for a migration of its database, or is shutting down.',
+          },
+        },
+      },
+    },
+    async (_request, reply) => {
+      reply.code(app.takesRequests ? 200 : 503);
+      return { status: app.takesRequests ? ('ok' as const) : ('unavailable' as const) };
     },
   );
 

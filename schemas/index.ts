@@ -11,7 +11,7 @@ import {
 import { Act, AdminEvent, AdminEvents, AuditEntry, AuditTrail, ModeratedUser } from './moderation.js';
 import { OAuthProblem, ProblemDocument } from './problem.js';
 import { BoardResult, Receipt, SkippedBoard } from './score.js';
-import { Health, Liveness } from './service.js';
+import { Health, Liveness, Readiness } from './service.js';
 import { ServiceToken, Session } from './session.js';
 import { PublicUser, ScoreEvent, ScoreEvents, User } from './user.js';
 
@@ -46,4 +46,5 @@ export const NAMED_SCHEMAS = [
   AuditTrail,
   Health,
   Liveness,
+  Readiness,
 ];

@@ -20,6 +20,11 @@ export const MetricsText = Type.String({
   examples: ['# TYPE sse_connections_active gauge\nsse_connections_active 17\n'],
 });
 
+export const Readiness = Type.Object(
+  { status: Type.Union([Type.Literal('ok'), Type.Literal('unavailable')]) },
+  { $id: 'Readiness', description: 'Whether this instance takes requests.', examples: [{ status: 'ok' }] },
+);
+
 export const Liveness = Type.Object(
   { status: Type.Literal('ok') },
   { $id: 'Liveness', description: 'The process runs.', examples: [{ status: 'ok' }] },

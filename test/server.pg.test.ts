@@ -288,6 +288,7 @@ t.test('while the database is being migrated it listens, and is not ready', asyn
   const health = await fetch(`${url}/health`);
   t.equal(health.status, 503);
   t.match(await health.json(), { status: 'degraded', checks: { database: 'error', redis: 'disabled' } });
+  t.equal((await fetch(`${url}/health/ready`)).status, 503);
   for (const path of ['/v1/leaderboards', '/metrics', '/nowhere', '/v1/auth/guest']) {
     const answer = await fetch(url + path, { method: path.endsWith('guest') ? 'POST' : 'GET' });
     t.equal(answer.status, 503, path);
@@ -296,7 +297,7 @@ t.test('while the database is being migrated it listens, and is not ready', asyn
   }
   await other.query('SELECT pg_advisory_unlock(7228501)');
   t.equal(new URL(await waiting.ready()).port, new URL(url).port);
-  t.equal((await fetch(`${url}/health`)).status, 200);
+  for (const path of ['/health', '/health/ready']) t.equal((await fetch(url + path)).status, 200, path);
   t.match(waiting.output, /"message":"Migration ends"/);
   t.equal(await waiting.end('SIGTERM'), 0);
   t.equal(waiting.errors, '');

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import t from 'tap';
 import { Receipt } from '../../schemas/score.js';
-import { Health, Liveness } from '../../schemas/service.js';
+import { Health, Liveness, Readiness } from '../../schemas/service.js';
 import { buildApp } from '../../src/app.js';
 import { Api, documentOf, eventually, newPlayer } from '../api.js';
 import { buildTestDatabase, testConfig } from '../helper.js';
@@ -29,15 +29,17 @@ t.test('a service that shuts down answers what is under way and refuses what is 
   underWay.write(head + body.slice(0, 10));
   await taken;
   (await api.get('/health/live')).is(200, Liveness);
+  t.same((await api.get('/health/ready')).is(200, Readiness), { status: 'ok' });
 
   const closed = app.close();
   await eventually(async () => {
-    if (!app.draining) throw new Error('not yet');
+    if (app.takesRequests) throw new Error('not yet');
   });
   t.same((await api.get('/health')).is(503, Health), {
     status: 'degraded',
     checks: { database: 'ok', redis: 'disabled' },
   });
+  t.same((await api.get('/health/ready')).is(503, Readiness), { status: 'unavailable' });
   t.same((await api.get('/health/live')).is(200, Liveness), { status: 'ok' });
   (await api.get('/v1/leaderboards')).fails('service-unavailable');
   (await api.get('/no-such-path')).fails('service-unavailable');

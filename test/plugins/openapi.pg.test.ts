@@ -86,6 +86,7 @@ t.test('the document has every endpoint of the contract, and no other', async (t
       'GET /v1/admin/audit',
       'GET /health',
       'GET /health/live',
+      'GET /health/ready',
       'GET /metrics',
     ].sort(),
   );

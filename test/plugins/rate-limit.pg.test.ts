@@ -43,7 +43,8 @@ t.test('an address may read so often, and what it finds does not matter', async 
 t.test('whoever probes the service is never refused', async (t) => {
   const { api } = await startApi(t, { RATE_LIMIT_READ: 1 });
   for (let i = 0; i < 5; i++)
-    for (const path of ['/health', '/health/live']) t.equal((await api.get(path)).status, 200);
+    for (const path of ['/health', '/health/live', '/health/ready'])
+      t.equal((await api.get(path)).status, 200);
 });
 
 t.test('after the window an address may read again', async (t) => {

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { Receipt } from '../../schemas/score.js';
-import { Health, Liveness } from '../../schemas/service.js';
+import { Health, Liveness, Readiness } from '../../schemas/service.js';
 import { Session } from '../../schemas/session.js';
 import { eventually, newPlayer, startApi } from '../api.js';
 import { PostgresProxy } from '../faults/proxy.js';
@@ -29,6 +29,7 @@ t.test('without its database the service is degraded, lives, and recovers by its
   const degraded = await eventually(async () => (await api.get('/health')).is(503, Health));
   t.same(degraded, { status: 'degraded', checks: { database: 'error', redis: 'disabled' } });
   t.same((await api.get('/health/live')).is(200, Liveness), { status: 'ok' });
+  t.same((await api.get('/health/ready')).is(200, Readiness), { status: 'ok' }, 'others are no better');
   (await api.post('/v1/auth/guest', {})).fails('service-unavailable');
   // A score waits a while for the database: what comes back in time is written, and answered, once.
   const waiting = score(mint(player.id));

@@ -300,7 +300,7 @@ t.test('a request that is under way at the end is answered, and its connection c
   await arrived;
   const closing = performance.now();
   const closed = app.close();
-  await eventually(async () => assert(app.draining));
+  await eventually(async () => assert(!app.takesRequests));
   request.end(body.slice(5));
   const [response] = await once(request, 'response');
   t.equal(response.statusCode, 201);

@@ -60,7 +60,9 @@ export default fp<{ config: AppConfig }>(
 
     const pools = new Map([['primary', pool]]);
     app.decorate('openPool', (name: string, { url, viaPooler, ...own }: OwnOptions) => {
-      const opened = new pg.Pool(poolOptions(url, { ...options, ...own }, viaPooler));
+      // So that pg_stat_activity tells the pools apart.
+      const named = { ...options, application_name: `${config.SERVICE_NAME} ${name}` };
+      const opened = new pg.Pool(poolOptions(url, { ...named, ...own }, viaPooler));
       survive(opened, app);
       pools.set(name, opened);
       app.addHook('onClose', () => opened.end());

@@ -44,7 +44,7 @@ t.test('while PostgreSQL is read-only health is 503, also if only new sessions a
   // Sessions from before still write; those that begin now do not.
   await isIll(t, api);
   await client.query(
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'scoreboard-api'",
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name IN ('scoreboard-api', 'scoreboard-api probe')",
   );
   await eventually(async () => (await api.post('/v1/auth/guest', {})).fails('service-unavailable'));
   await client.query('SET default_transaction_read_only = off');

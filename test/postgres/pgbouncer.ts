@@ -34,6 +34,7 @@ unix_socket_dir =
 auth_type = plain
 auth_file = ${users}
 pool_mode = ${poolMode}
+stats_users = ${username}
 `;
   writeFileSync(users, `"${username}" "${password}"\n`, { mode: 0o644 });
   writeFileSync(file, config, { mode: 0o644 });

@@ -9,6 +9,7 @@ import { query } from '../../dev/databases.js';
 import { Environment } from '../../src/config.js';
 import { migrate } from '../../src/postgres/migrate.js';
 import { eventually } from '../api.js';
+import { PostgresServer } from '../faults/postgres-server.js';
 import { startService } from '../faults/service.js';
 import { buildTestDatabase } from '../helper.js';
 import { startPgBouncer } from '../postgres/pgbouncer.js';
@@ -27,10 +28,12 @@ const rows = (beginning: RegExp) =>
 
 /** What the runbook says that a process opens, by application_name; `share` stands for its part of the pool. */
 const OF_PROCESS = new Map(
-  rows(/^(for|probe|listens|background|reads|how far|a start|a migration)/).map(([, , name = '', most = '']) => [
-    name.replaceAll('`', ''),
-    /^\d+$/.test(most) ? Number(most) : ('share' as const),
-  ]),
+  rows(/^(for|probe|listens|background|reads|how far|a start|a migration)/).map(
+    ([, , name = '', most = '']) => [
+      name.replaceAll('`', ''),
+      /^\d+$/.test(most) ? Number(most) : ('share' as const),
+    ],
+  ),
 );
 const [, fixed = '', migration = ''] = /\(share \+ (\d+)\)\nof a deployment .* \+ (\d+)\n/.exec(text) ?? [];
 const share = (pool: number, workers: number) => Math.max(4, Math.ceil(pool / workers));
@@ -117,35 +120,50 @@ t.test('the runbook names every kind of connection', async (t) => {
 });
 
 for (const workers of [1, 2]) {
-  t.test(
-    `${workers} processes have as many connections as the runbook says, and a replica too`,
-    async (t) => {
-      const url = await buildTestDatabase(t, 'template0');
-      const peak = await countPeak(t, url);
-      const { url: base } = await startService(t, url, {
-        ...LIMITS,
-        WORKERS: String(workers),
-        DATABASE_REPLICA_URL: url,
-      });
-      const expected = Object.fromEntries(
-        [...OF_PROCESS]
-          .filter(([name]) => !/ (start|migrate)$/.test(name))
-          .map(([name, most]) => [name, workers * (most === 'share' ? share(POOL, workers) : most)]),
-      );
-      await eventually(async () => {
-        await burst(url, base);
-        assert.deepEqual(named(peak, Object.keys(expected)), expected);
-      }, 20_000);
-      for (let i = 0; i < 3; i++) await burst(url, base);
-      t.same(named(peak, Object.keys(expected)), expected, 'and no more, whatever comes');
-      t.equal(peak.get('all'), ofInstance(POOL, workers) + workers * (share(POOL, workers) + 1));
-      for (const name of ['scoreboard-api start', 'scoreboard-api migrate']) {
-        const most = peak.get(name) ?? 0;
-        t.ok(most >= 1 && most <= Number(OF_PROCESS.get(name)) * workers, `${name}: ${most}`);
-      }
-    },
-  );
+  t.test(`${workers} processes have as many connections as the runbook says`, async (t) => {
+    const url = await buildTestDatabase(t, 'template0');
+    const peak = await countPeak(t, url);
+    const { url: base } = await startService(t, url, {
+      ...LIMITS,
+      WORKERS: String(workers),
+    });
+    const expected = Object.fromEntries(
+      [...OF_PROCESS]
+        .filter(([name]) => !/ (start|migrate|replica.*)$/.test(name))
+        .map(([name, most]) => [name, workers * (most === 'share' ? share(POOL, workers) : most)]),
+    );
+    await eventually(async () => {
+      await burst(url, base);
+      assert.deepEqual(named(peak, Object.keys(expected)), expected);
+    }, 20_000);
+    for (let i = 0; i < 3; i++) await burst(url, base);
+    t.same(named(peak, Object.keys(expected)), expected, 'and no more, whatever comes');
+    t.equal(peak.get('all'), ofInstance(POOL, workers));
+    for (const name of ['scoreboard-api start', 'scoreboard-api migrate']) {
+      const most = peak.get(name) ?? 0;
+      t.ok(most >= 1 && most <= Number(OF_PROCESS.get(name)) * workers, `${name}: ${most}`);
+    }
+  });
 }
+
+t.test('a replica has as many as the runbook says', async (t) => {
+  const primary = await PostgresServer.start(t);
+  await primary.prepare();
+  const replica = await primary.replica(t);
+  const peak = await countPeak(t, replica.url);
+  const { url: base } = await startService(t, primary.url, {
+    ...LIMITS,
+    DATABASE_REPLICA_URL: replica.url,
+  });
+  const [, more = ''] =
+    /\*\*replica\*\* takes `2 × instances × WORKERS × \(share \+ (\d+)\)`/.exec(text) ?? [];
+  t.equal(OF_PROCESS.get('scoreboard-api replica-probe'), Number(more));
+  await eventually(async () => {
+    await burst(primary.url, base);
+    assert.equal(peak.get('scoreboard-api replica'), share(POOL, 1));
+  }, 20_000);
+  t.equal(peak.get('all'), share(POOL, 1) + Number(more));
+});
 
 t.test('in a deployment there are twice as many, and those of a migration', async (t) => {
   const url = await buildTestDatabase(t);

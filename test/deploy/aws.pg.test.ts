@@ -10,6 +10,7 @@ import { Value } from '@sinclair/typebox/value';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { Environment, loadConfig } from '../../src/config.js';
+import { connect } from '../../src/postgres/connection.js';
 import { buildTestDatabase } from '../helper.js';
 
 t.setTimeout(240_000);
@@ -118,6 +119,21 @@ t.test('each login can use the tables that the other has created', async (t) => 
     "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'",
   );
   t.same(rows, [{ tableowner: owner }]);
+
+  await t.test('what the URL sets, and what the service sets, both hold', async (t) => {
+    for (const name of ['DATABASE_URL', 'DATABASE_REPLICA_URL'] as const) {
+      const url = new URL(urlOf(name));
+      t.match(url.searchParams.get('options'), 'role=', 'as in the template');
+      Object.assign(url, { username: clone, password: 'second' });
+      const session = await connect(url.href, { application_name: 'test', connectionTimeoutMillis: 5_000 });
+      const { rows } = await session.query(
+        `SELECT current_user AS owner, session_user AS login, current_setting('enable_seqscan') AS scans,
+                current_setting('statement_timeout') AS patience`,
+      );
+      await session.end();
+      t.same(rows, [{ owner, login: clone, scans: 'off', patience: '5s' }], name);
+    }
+  });
 
   await t.test('and the service starts with either', async (t) => {
     for (const [PGUSER, PGPASSWORD] of [

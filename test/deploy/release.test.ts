@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 
 const DIGEST = `sha256:${'0123456789abcdef'.repeat(4)}`;
@@ -8,7 +8,10 @@ const OUTPUTS = { Url: 'https://scores.example', RollbackAlarms: 'a,b' };
 
 const ADDRESS = { DOMAIN_NAME: 'scores.example', HOSTED_ZONE_NAME: 'example', HOSTED_ZONE_ID: 'Z1' };
 
-/** Runs deploy/release.sh in its own folder, with a stub of `npx` that deploys nothing. */
+/** As ECR has it: the digest is that of each byte, also of the last one. */
+const MANIFEST = '{"schemaVersion": 2, "manifests": []}\n';
+
+/** Runs deploy/release.sh in its own folder, with stubs: `npx` deploys nothing, and `aws` knows the image of one digest. */
 function release(t: Test, args: string[], code = 0, variables: Record<string, string> = ADDRESS) {
   const folder = t.testdir({ deploy: { aws: {} }, bin: {}, output: '' });
   cpSync('deploy/release.sh', `${folder}/deploy/release.sh`);
@@ -17,7 +20,19 @@ function release(t: Test, args: string[], code = 0, variables: Record<string, st
     `${folder}/bin/npx`,
     `#!/bin/sh\necho "$@" > asked\necho '${JSON.stringify({ ScoreboardStaging: OUTPUTS })}' > outputs.json\nexit ${code}\n`,
   );
-  chmodSync(`${folder}/bin/npx`, 0o755);
+  writeFileSync(`${folder}/images.json`, JSON.stringify({ images: [{ imageManifest: MANIFEST }] }));
+  writeFileSync(
+    `${folder}/bin/aws`,
+    `#!/bin/sh
+echo "$@" >> asked-aws
+case "$*" in
+  *batch-get-image*${DIGEST}*) cat ../../images.json ;;
+  *batch-get-image*) echo '{"images": []}' ;;
+  *put-image*) cat "$(echo "$*" | sed 's|.*file://||')" > tagged ;;
+esac
+`,
+  );
+  for (const program of ['npx', 'aws']) chmodSync(`${folder}/bin/${program}`, 0o755);
   const ran = spawnSync(`${folder}/deploy/release.sh`, args, {
     encoding: 'utf8',
     env: {
@@ -61,6 +76,21 @@ t.test(
     t.same(askedFor(''), ['imageDigest']);
   },
 );
+
+t.test('before it is deployed, the image gets a tag that keeps it', async (t) => {
+  const { folder } = release(t, ['ScoreboardStaging', DIGEST]);
+  const [, put = ''] = readFileSync(`${folder}/deploy/aws/asked-aws`, 'utf8').split('\n');
+  t.match(
+    put,
+    new RegExp(
+      `^ecr put-image --repository-name scoreboard-api --image-tag deployed-staging-\\d{14} --image-digest ${DIGEST} `,
+    ),
+  );
+  t.equal(readFileSync(`${folder}/deploy/aws/tagged`, 'utf8'), MANIFEST);
+  const unknown = release(t, ['ScoreboardStaging', DIGEST.replace('0', 'f')]);
+  t.not(unknown.status, 0, 'an image that is not there is not deployed');
+  t.notOk(existsSync(`${unknown.folder}/deploy/aws/asked`));
+});
 
 t.test('an invalid digest is not deployed', async (t) => {
   for (const digest of ['', 'latest', DIGEST.slice(0, -1), `${DIGEST} -c x=y`]) {

@@ -10,12 +10,23 @@ import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { ApplicationLoadBalancer, ApplicationTargetGroup } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { FilterPattern, type IFilterPattern } from 'aws-cdk-lib/aws-logs';
-import type { DatabaseInstance } from 'aws-cdk-lib/aws-rds';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
+import type { Cache } from './cache.js';
+import type { Database } from './database.js';
 import type { Logs } from './logs.js';
-import { errorRate, MINUTE, openedToOpen, rejectedTokens, share, unhealthyInstances } from './measures.js';
+import {
+  errorRate,
+  MINUTE,
+  ofDatabases,
+  ofNodes,
+  openedToOpen,
+  rejectedTokens,
+  share,
+  storageBelowFive,
+  unhealthyInstances,
+} from './measures.js';
 import { serviceMetric } from './metrics-agent.js';
 import type { Stage } from './stage.js';
 
@@ -26,7 +37,9 @@ interface AlarmsProps {
   readonly logs: Logs;
   readonly balancer: ApplicationLoadBalancer;
   readonly targets: ApplicationTargetGroup;
-  readonly database: DatabaseInstance;
+  readonly database: Database;
+  /** Undefined if the stage has no Redis. */
+  readonly cache: Cache | undefined;
   readonly email: string | undefined;
 }
 
@@ -84,6 +97,8 @@ export class Alarms extends Construct {
     this.#requests(errors, latency);
     this.#events();
     this.#instances();
+    this.#databases();
+    if (props.cache !== undefined) this.#redis(props.cache);
   }
 
   #requests(errors: IMetric, latency: IMetric): void {
@@ -128,7 +143,7 @@ export class Alarms extends Construct {
   }
 
   #instances(): void {
-    const { stage, targets, database } = this.#props;
+    const { stage, targets } = this.#props;
     this.#alarm('NoInstances', {
       metric: new MathExpression({
         expression: 'IF(healthy < 1, 1, 0)',
@@ -185,16 +200,76 @@ export class Alarms extends Construct {
       minutes: 15,
       description: 'A background job fails again and again.',
     });
+  }
+
+  #databases(): void {
+    const { stage, database } = this.#props;
+    const { primary, replica } = database;
+    const instances = replica === undefined ? [primary] : [primary, replica];
     this.#alarm('DatabaseStorageLow', {
-      metric: new MathExpression({
-        expression: '5 - free / 1024 / 1024 / 1024',
-        usingMetrics: { free: database.metricFreeStorageSpace({ statistic: Stats.MINIMUM, period: MINUTE }) },
-        label: 'GiB below the last five',
-        period: MINUTE,
-      }),
+      metric: storageBelowFive(primary),
       above: 0,
       minutes: 5,
       description: 'PostgreSQL has less than 5 GiB of storage left, and it was not enlarged automatically.',
+      see: HERE,
+    });
+    this.#alarm('DatabaseCpuHigh', {
+      metric: ofDatabases('CPU of PostgreSQL, %', instances, (instance) =>
+        instance.metricCPUUtilization({ statistic: Stats.AVERAGE, period: MINUTE }),
+      ),
+      above: 80,
+      minutes: 10,
+      description: 'A server of PostgreSQL uses more than 80 % of its CPU.',
+      see: HERE,
+    });
+    this.#alarm('DatabaseConnectionsHigh', {
+      metric: ofDatabases('Connections of PostgreSQL', instances, (instance) =>
+        instance.metricDatabaseConnections({ statistic: Stats.MAXIMUM, period: MINUTE }),
+      ),
+      above: stage.database.maxConnections * 0.8,
+      minutes: 5,
+      description: `More than 80 % of the ${stage.database.maxConnections} connections of PostgreSQL are taken.`,
+      see: HERE,
+    });
+    if (replica === undefined) return;
+    this.#alarm('ReplicaStorageLow', {
+      metric: storageBelowFive(replica),
+      above: 0,
+      minutes: 5,
+      description: 'The replica has less than 5 GiB of storage left, and it was not enlarged automatically.',
+      see: HERE,
+    });
+    // Measured by the service. RDS takes the age of the last transaction, which on an idle primary is up to five minutes.
+    this.#alarm('ReplicaLagging', {
+      metric: serviceMetric(stage, 'database_replica_lag_seconds', Stats.MAXIMUM),
+      above: 30,
+      minutes: 5,
+      description:
+        'The replica is more than 30 s behind, or nobody knows how far; the primary is read instead.',
+    });
+  }
+
+  #redis({ nodes }: Cache): void {
+    this.#alarm('RedisMemoryHigh', {
+      metric: ofNodes(nodes, 'DatabaseMemoryUsagePercentage'),
+      above: 80,
+      minutes: 5,
+      description: 'A node of Redis uses more than 80 % of its memory.',
+      see: HERE,
+    });
+    this.#alarm('RedisEvictions', {
+      metric: ofNodes(nodes, 'Evictions'),
+      above: 0,
+      minutes: 5,
+      description: 'Redis evicts keys, each a whole board, for lack of memory.',
+      see: HERE,
+    });
+    if (this.#props.stage.cache?.replicasPerShard === 0) return;
+    this.#alarm('RedisReplicationLagging', {
+      metric: ofNodes(nodes, 'ReplicationLag'),
+      above: 10,
+      minutes: 5,
+      description: 'A replica of Redis is more than 10 s behind its master.',
       see: HERE,
     });
   }

@@ -3,7 +3,7 @@ import { AwsSolutionsChecks } from 'cdk-nag';
 import { PipelineStack } from './pipeline-stack.js';
 import { ScoreboardStack } from './scoreboard-stack.js';
 import { type Address, type Context, readSettings } from './settings.js';
-import { PRODUCTION, STAGING } from './stage.js';
+import { PRODUCTION, SIMPLE, STAGING } from './stage.js';
 
 const FLAGS = {
   // Checks templates against the rules of CloudFormation, too.
@@ -15,7 +15,7 @@ const FLAGS = {
 };
 
 /**
- * The stacks that the settings allow: the pipeline needs `githubRepository`, the two stages `imageDigest` and an address. The
+ * The stacks that the settings allow: the pipeline needs `githubRepository`, the stages `imageDigest` and an address. The
  * credentials decide the account; nothing is looked up.
  * @throws Error if the settings are not usable, or if there are none.
  */
@@ -44,6 +44,12 @@ export function buildApp(region: string, context?: Record<string, string>): App 
       env,
       settings,
       stage: PRODUCTION,
+      terminationProtection: true,
+    });
+    new ScoreboardStack(app, 'ScoreboardSimple', {
+      env,
+      settings,
+      stage: SIMPLE,
       terminationProtection: true,
     });
     new ScoreboardStack(app, 'ScoreboardStaging', {

@@ -2,6 +2,7 @@ import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
 import { Trail } from 'aws-cdk-lib/aws-cloudtrail';
 import { BlockPublicAccess, Bucket, BucketEncryption } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { except } from './exceptions.js';
 import type { Logs } from './logs.js';
 import type { Stage } from './stage.js';
 
@@ -25,7 +26,8 @@ export class Audit extends Construct {
       id: 'AwsSolutions-S1',
       reason: 'This is the bucket that logs go to; its own would go round in circles.',
     });
-    new Trail(this, 'Trail', {
+    except(this.bucket, { CKV_AWS_18: 'The bucket that logs go to; its own would go round in circles.' });
+    const trail = new Trail(this, 'Trail', {
       trailName: stage.serviceName,
       bucket: this.bucket,
       s3KeyPrefix: 'trail',
@@ -33,6 +35,12 @@ export class Audit extends Construct {
       enableFileValidation: true,
       sendToCloudWatchLogs: true,
       cloudWatchLogGroup: logs.group('Audit', `/cloudtrail/${stage.serviceName}`),
+    });
+    except(trail, {
+      CKV_AWS_67:
+        'The stage is in one region; a trail of the account, for all, is not for a stage to decide.',
+      CKV_AWS_35:
+        'In CloudWatch with our key; the copy in the bucket has that of S3, as the log of the load balancer must.',
     });
   }
 }

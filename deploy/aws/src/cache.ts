@@ -3,8 +3,16 @@ import { type IConnectable, Port, SecurityGroup, type Vpc } from 'aws-cdk-lib/aw
 import { CfnParameterGroup, CfnReplicationGroup, CfnSubnetGroup } from 'aws-cdk-lib/aws-elasticache';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
+import { except } from './exceptions.js';
 import { SUBNETS } from './network.js';
+import { OWN_KEY } from './secrets.js';
 import type { Stage } from './stage.js';
+
+interface CacheProps {
+  readonly stage: Stage;
+  readonly size: NonNullable<Stage['cache']>;
+  readonly vpc: Vpc;
+}
 
 /**
  * Redis in cluster mode, over TLS, with a password. ElastiCache offers no append-only file with failover; replicas and daily
@@ -13,11 +21,13 @@ import type { Stage } from './stage.js';
 export class Cache extends Construct {
   /** Field `REDIS_URL`: address and password together, as the service reads them. */
   readonly login: Secret;
+  /** The ids of the nodes, masters and replicas, as CloudWatch names them. */
+  readonly nodes: readonly string[];
   readonly #securityGroup: SecurityGroup;
 
-  constructor(scope: Construct, id: string, { stage, vpc }: { readonly stage: Stage; readonly vpc: Vpc }) {
+  constructor(scope: Construct, id: string, { stage, size, vpc }: CacheProps) {
     super(scope, id);
-    const { nodeType, shards, replicasPerShard, backupDays } = stage.cache;
+    const { nodeType, shards, replicasPerShard, backupDays } = size;
     this.#securityGroup = new SecurityGroup(this, 'SecurityGroup', {
       vpc,
       description: 'Redis',
@@ -57,6 +67,10 @@ export class Cache extends Construct {
       snapshotRetentionLimit: backupDays,
       autoMinorVersionUpgrade: true,
     });
+    const members = Array.from({ length: replicasPerShard + 1 }, (_, index) => index + 1);
+    this.nodes = Array.from({ length: shards }, (_, index) => index + 1).flatMap((shard) =>
+      members.map((member) => `${cluster.ref}-${padded(shard, 4)}-${padded(member, 3)}`),
+    );
     // CloudFormation inserts the password when it creates the secret: neither template nor task definition contains it.
     const url = Fn.join('', [
       'rediss://:',
@@ -71,6 +85,7 @@ export class Cache extends Construct {
       removalPolicy: stage.removalPolicy,
     });
     for (const secret of [password, this.login]) {
+      except(secret, { CKV_AWS_149: OWN_KEY });
       Validations.of(secret).acknowledge({
         id: 'AwsSolutions-SMG4',
         reason:
@@ -94,3 +109,5 @@ export class Cache extends Construct {
     client.connections.allowTo(this.#securityGroup, Port.tcp(6379), 'Redis');
   }
 }
+
+const padded = (number: number, digits: number) => String(number).padStart(digits, '0');

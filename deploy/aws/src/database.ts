@@ -13,13 +13,17 @@ import {
 } from 'aws-cdk-lib/aws-rds';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
+import { except } from './exceptions.js';
 import type { Logs } from './logs.js';
 import { SUBNETS } from './network.js';
+import { OWN_KEY } from './secrets.js';
 import type { Stage } from './stage.js';
 
 const NAME = 'scoreboard';
 /** The role that owns the schema. Both logins act as this role, so that each can use the tables the other creates. */
 const OWNER = 'scoreboard';
+/** Storage grows by itself up to this many times its size. */
+const GROWTH = 5;
 /**
  * PostgreSQL with standby, replica and backups, and its two secrets: the administrator's, which only the migrations use, and
  * the service's.
@@ -29,7 +33,8 @@ export class Database extends Construct {
   readonly administrator: ISecret;
   /** Fields `username` and `password`. */
   readonly login: ISecret;
-  readonly #replica: DatabaseInstanceReadReplica | undefined;
+  /** Undefined if the stage has none. */
+  readonly replica: DatabaseInstanceReadReplica | undefined;
 
   constructor(
     scope: Construct,
@@ -37,7 +42,7 @@ export class Database extends Construct {
     { stage, vpc, logs }: { readonly stage: Stage; readonly vpc: Vpc; readonly logs: Logs },
   ) {
     super(scope, id);
-    const { instanceType, storageGiB, backupDays, replicated } = stage.database;
+    const { instanceType, storageGiB, maxConnections, backupDays, replicated } = stage.database;
     const engine = DatabaseInstanceEngine.postgres({ version: PostgresEngineVersion.VER_18 });
     const common = {
       vpc,
@@ -46,11 +51,18 @@ export class Database extends Construct {
       instanceType,
       storageType: StorageType.GP3,
       autoMinorVersionUpgrade: true,
-      deletionProtection: stage.name === 'production',
+      // The replica holds what the primary holds, so it must be able to grow as far.
+      maxAllocatedStorage: storageGiB * GROWTH,
+      deletionProtection: stage.name !== 'staging',
       removalPolicy: stage.removalPolicy,
       parameterGroup: new ParameterGroup(this, 'Parameters', {
         engine,
-        parameters: { 'rds.force_ssl': '1', log_connections: '1', log_disconnections: '1' },
+        parameters: {
+          'rds.force_ssl': '1',
+          log_connections: '1',
+          log_disconnections: '1',
+          max_connections: String(maxConnections),
+        },
       }),
     };
     // RDS writes to log groups of these names. Created here, they are encrypted and have a retention.
@@ -68,7 +80,6 @@ export class Database extends Construct {
       databaseName: NAME,
       credentials: Credentials.fromSecret(secret),
       allocatedStorage: storageGiB,
-      maxAllocatedStorage: storageGiB * 5,
       storageEncrypted: true,
       multiAz: replicated,
       backupRetention: Duration.days(backupDays),
@@ -78,22 +89,24 @@ export class Database extends Construct {
     this.primary.node.addDependency(exported(stage.serviceName));
     if (replicated) {
       const identifier = `${stage.serviceName}-replica`;
-      this.#replica = new DatabaseInstanceReadReplica(this, 'Replica', {
+      this.replica = new DatabaseInstanceReadReplica(this, 'Replica', {
         ...common,
         instanceIdentifier: identifier,
         sourceDatabaseInstance: this.primary,
         securityGroups: this.primary.connections.securityGroups,
         cloudwatchLogsExports: ['postgresql'],
       });
-      this.#replica.node.addDependency(exported(identifier));
+      this.replica.node.addDependency(exported(identifier));
     }
 
     this.administrator = this.primary.secret ?? secret;
-    this.login = new DatabaseSecret(this, 'Login', {
+    const login = new DatabaseSecret(this, 'Login', {
       username: OWNER,
       masterSecret: this.administrator,
       secretName: `${stage.serviceName}/database/login`,
-    }).attach(this.primary);
+    });
+    this.login = login.attach(this.primary);
+    for (const own of [secret, login]) except(own, { CKV_AWS_149: OWN_KEY });
     this.#acknowledge(stage);
   }
 
@@ -122,29 +135,37 @@ export class Database extends Construct {
 
   /** Undefined if the stage has no replica. */
   replicaUrl(certificates: string): string | undefined {
-    return this.#replica && urlOf(this.#replica.dbInstanceEndpointAddress, certificates, 'service');
+    return this.replica && urlOf(this.replica.dbInstanceEndpointAddress, certificates, 'service');
   }
 
   #acknowledge(stage: Stage): void {
-    for (const instance of [this.primary, this.#replica]) {
-      if (instance === undefined) continue;
-      Validations.of(instance).acknowledge({
-        id: 'AwsSolutions-RDS11',
-        reason: 'Another port hides nothing: only the security group of the service reaches this one.',
-      });
-    }
-    if (this.#replica !== undefined) {
-      Validations.of(this.#replica).acknowledge(
-        { id: 'AwsSolutions-RDS2', reason: 'A replica is encrypted as its source is.' },
-        { id: 'AwsSolutions-RDS3', reason: 'While the replica is away, the service reads from the primary.' },
-      );
+    const common = {
+      CKV_AWS_118: 'Alarms use the metrics that CloudWatch has without it, and those of the service.',
+      CKV_AWS_161:
+        'Passwords are rotated; tokens of IAM live 15 minutes, and the pool would have to renew them.',
+    };
+    const restarts = 'This stage may be away for as long as a restart takes.';
+    const port = 'Another port hides nothing: only the security group of the service reaches this one.';
+    except(this.primary, { ...common, ...(!stage.database.replicated && { CKV_AWS_157: restarts }) });
+    Validations.of(this.primary).acknowledge({ id: 'AwsSolutions-RDS11', reason: port });
+    if (!stage.database.replicated) {
+      Validations.of(this.primary).acknowledge({ id: 'AwsSolutions-RDS3', reason: restarts });
     }
     if (stage.name === 'staging') {
-      Validations.of(this.primary).acknowledge(
-        { id: 'AwsSolutions-RDS3', reason: 'Staging may be away for as long as a restart takes.' },
-        { id: 'AwsSolutions-RDS10', reason: 'Staging holds nothing that must be kept.' },
-      );
+      Validations.of(this.primary).acknowledge({
+        id: 'AwsSolutions-RDS10',
+        reason: 'Staging holds nothing that must be kept.',
+      });
     }
+    if (this.replica === undefined) return;
+    const encrypted = 'A replica is encrypted as its source is.';
+    const replaced = 'While the replica is away, the service reads from the primary.';
+    except(this.replica, { ...common, CKV_AWS_16: encrypted, CKV_AWS_157: replaced });
+    Validations.of(this.replica).acknowledge(
+      { id: 'AwsSolutions-RDS11', reason: port },
+      { id: 'AwsSolutions-RDS2', reason: encrypted },
+      { id: 'AwsSolutions-RDS3', reason: replaced },
+    );
   }
 }
 

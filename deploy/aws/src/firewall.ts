@@ -4,6 +4,7 @@ import { CfnProtection } from 'aws-cdk-lib/aws-shield';
 import { CfnIPSet, CfnLoggingConfiguration, CfnWebACL, CfnWebACLAssociation } from 'aws-cdk-lib/aws-wafv2';
 import { Construct } from 'constructs';
 import type { Logs } from './logs.js';
+import { MANAGED_RULES } from './managed-rules.js';
 import type { Stage } from './stage.js';
 
 /** Requests of one address in a minute. Higher than the limits of the service (RATE_LIMIT_*), because it is for floods. */
@@ -11,14 +12,30 @@ const REQUESTS_A_MINUTE = 3_000;
 const LOGINS_A_MINUTE = 120;
 
 /**
- * Rules that AWS maintains. The listed ones only count: the service accepts bodies up to 16 KiB, treats names as text, and
- * is called by games that send no browser's User-Agent.
+ * What clients read instead of an answer of the service: problems of its catalogue, as far as they are known here. AWS allows no
+ * other content type for them than application/json.
  */
-const MANAGED_RULES: Readonly<Record<string, readonly string[]>> = {
-  AWSManagedRulesAmazonIpReputationList: [],
-  AWSManagedRulesKnownBadInputsRuleSet: [],
-  AWSManagedRulesCommonRuleSet: ['SizeRestrictions_BODY', 'NoUserAgent_HEADER', 'CrossSiteScripting_BODY'],
+const PROBLEMS = {
+  forbidden: {
+    status: 403,
+    title: 'Your role does not allow this',
+    detail: 'The firewall has rejected this request.',
+  },
+  'rate-limited': {
+    status: 429,
+    title: 'Too many requests',
+    detail: 'The firewall has counted too many requests from this address.',
+  },
 };
+
+const block = (code: keyof typeof PROBLEMS, responseHeaders?: CfnWebACL.CustomHTTPHeaderProperty[]) => ({
+  block: {
+    customResponse: { responseCode: PROBLEMS[code].status, customResponseBodyKey: code, responseHeaders },
+  },
+});
+const rejected = block('forbidden');
+/** As long as the window of the limits. */
+const limited = block('rate-limited', [{ name: 'retry-after', value: '60' }]);
 
 interface FirewallProps {
   readonly stage: Stage;
@@ -57,20 +74,23 @@ export class Firewall extends Construct {
       rateBasedStatement: { limit, evaluationWindowSec: 60, aggregateKeyType: 'IP', scopeDownStatement },
     });
     const rules: Omit<CfnWebACL.RuleProperty, 'priority' | 'visibilityConfig'>[] = [
-      { name: 'Flood', action: { block: {} }, statement: rate(REQUESTS_A_MINUTE, fromPlayers) },
+      { name: 'Flood', action: limited, statement: rate(REQUESTS_A_MINUTE, fromPlayers) },
       {
         name: 'LoginFlood',
-        action: { block: {} },
+        action: limited,
         statement: rate(LOGINS_A_MINUTE, { andStatement: { statements: [toLogin, fromPlayers] } }),
       },
-      ...Object.entries(MANAGED_RULES).map(([name, counted]) => ({
+      ...Object.entries(MANAGED_RULES).map(([name, { blocked, counted }]) => ({
         name,
         overrideAction: { none: {} },
         statement: {
           managedRuleGroupStatement: {
             vendorName: 'AWS',
             name,
-            ruleActionOverrides: counted.map((rule) => ({ name: rule, actionToUse: { count: {} } })),
+            ruleActionOverrides: [
+              ...blocked.map((rule) => ({ name: rule, actionToUse: rejected })),
+              ...counted.map((rule) => ({ name: rule, actionToUse: { count: {} } })),
+            ],
           },
         },
       })),
@@ -83,6 +103,9 @@ export class Firewall extends Construct {
     const acl = new CfnWebACL(this, 'Rules', {
       scope: 'REGIONAL',
       defaultAction: { allow: {} },
+      customResponseBodies: Object.fromEntries(
+        Object.entries(PROBLEMS).map(([code, problem]) => [code, bodyOf(code, problem)]),
+      ),
       rules: rules.map((rule, priority) => ({ ...rule, priority, visibilityConfig: visible(rule.name) })),
       visibilityConfig: visible(stage.serviceName),
     });
@@ -120,3 +143,8 @@ export class Firewall extends Construct {
     }
   }
 }
+
+const bodyOf = (code: string, problem: object): CfnWebACL.CustomResponseBodyProperty => ({
+  contentType: 'APPLICATION_JSON',
+  content: JSON.stringify({ type: `urn:scoreboard:problem:${code}`, ...problem, code }),
+});

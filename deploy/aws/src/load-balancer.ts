@@ -15,6 +15,7 @@ import { ARecord, HostedZone, RecordTarget } from 'aws-cdk-lib/aws-route53';
 import { LoadBalancerTarget } from 'aws-cdk-lib/aws-route53-targets';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { except } from './exceptions.js';
 import { SUBNETS } from './network.js';
 import type { Address } from './settings.js';
 import type { Stage } from './stage.js';
@@ -50,6 +51,7 @@ export class LoadBalancer extends Construct {
     for (const open of [80, 443]) {
       securityGroup.addIngressRule(Peer.anyIpv4(), Port.tcp(open), 'Everybody');
     }
+    except(securityGroup, { CKV_AWS_260: 'Port 80 only redirects to HTTPS.' });
     Validations.of(securityGroup).acknowledge({
       id: 'AwsSolutions-EC23',
       reason: 'A public service: players come from anywhere, to these two ports.',
@@ -61,7 +63,7 @@ export class LoadBalancer extends Construct {
       securityGroup,
       idleTimeout: IDLE_TIMEOUT,
       dropInvalidHeaderFields: true,
-      deletionProtection: stage.name === 'production',
+      deletionProtection: stage.name !== 'staging',
     });
     this.balancer.logAccessLogs(accessLogs, 'load-balancer');
     this.targets = new ApplicationTargetGroup(this, 'Targets', {

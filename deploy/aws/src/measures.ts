@@ -1,11 +1,12 @@
 import { Duration } from 'aws-cdk-lib';
-import { MathExpression, Stats } from 'aws-cdk-lib/aws-cloudwatch';
+import { type IMetric, MathExpression, Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch';
 import {
   type ApplicationLoadBalancer,
   type ApplicationTargetGroup,
   HttpCodeElb,
   HttpCodeTarget,
 } from 'aws-cdk-lib/aws-elasticloadbalancingv2';
+import type { IDatabaseInstance } from 'aws-cdk-lib/aws-rds';
 import { serviceMetric } from './metrics-agent.js';
 import type { Stage } from './stage.js';
 
@@ -89,6 +90,56 @@ export function openedToOpen(stage: Stage): MathExpression {
       loading: open('loading'),
     },
     label: 'Boards opened in 15 minutes, for each open board',
+    period: MINUTE,
+  });
+}
+
+/** The higher of a metric's values at primary and replica. */
+export function ofDatabases(
+  label: string,
+  instances: readonly IDatabaseInstance[],
+  metricOf: (instance: IDatabaseInstance) => IMetric,
+): MathExpression {
+  const usingMetrics = Object.fromEntries(
+    instances.map((instance, index) => [`db${index}`, metricOf(instance)]),
+  );
+  return new MathExpression({
+    expression: `MAX([${Object.keys(usingMetrics).join(', ')}])`,
+    usingMetrics,
+    label,
+    period: MINUTE,
+  });
+}
+
+/** By how many GiB the free storage of a database is below the last five. */
+export function storageBelowFive(database: IDatabaseInstance): MathExpression {
+  return new MathExpression({
+    expression: '5 - free / 1024 / 1024 / 1024',
+    usingMetrics: { free: database.metricFreeStorageSpace({ statistic: Stats.MINIMUM, period: MINUTE }) },
+    label: 'GiB below the last five',
+    period: MINUTE,
+  });
+}
+
+/** The highest value of a metric among the nodes of Redis. Masters have no lag of replication, so what is missing is 0. */
+export function ofNodes(nodes: readonly string[], metricName: string): MathExpression {
+  const usingMetrics = Object.fromEntries(
+    nodes.map((CacheClusterId, index) => [
+      `node${index}`,
+      new Metric({
+        namespace: 'AWS/ElastiCache',
+        metricName,
+        dimensionsMap: { CacheClusterId },
+        statistic: Stats.MAXIMUM,
+        period: MINUTE,
+      }),
+    ]),
+  );
+  const values = Object.keys(usingMetrics).map((name) => `FILL(${name}, 0)`);
+  return new MathExpression({
+    expression: `MAX([${values.join(', ')}])`,
+    usingMetrics,
+    label: `${metricName}, on the highest node`,
     period: MINUTE,
   });
 }

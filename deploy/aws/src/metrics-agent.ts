@@ -18,6 +18,7 @@ const EXPORTED: readonly { readonly names: readonly string[]; readonly label?: s
       'leaderboard_projection_loading_seconds',
       'leaderboard_projections_opened_total',
       'redis_leaderboard_sync_drift',
+      'database_replica_lag_seconds',
     ],
   },
   { names: ['leaderboard_projections', 'background_jobs'], label: 'state' },

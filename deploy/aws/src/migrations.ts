@@ -6,10 +6,15 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Code, Function as Lambda, Runtime as Language } from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import type { Database } from './database.js';
+import { except } from './exceptions.js';
 import type { Logs } from './logs.js';
 import { SUBNETS } from './network.js';
 import { CERTIFICATES, type Runtime, script } from './runtime.js';
 import type { Stage } from './stage.js';
+import { type Assignment, withVariables } from './variables.js';
+
+/** The variables of the service that decide where its tables are. */
+const CONNECTION = ['DATABASE_URL', 'DATABASE_DIRECT_URL'];
 
 interface MigrationsProps {
   readonly stage: Stage;
@@ -17,11 +22,16 @@ interface MigrationsProps {
   readonly vpc: Vpc;
   readonly runtime: Runtime;
   readonly database: Database;
+  readonly variables: readonly Assignment[];
 }
 
 /** Runs the migrations of the new image, once, as a step of the deployment. If they fail, the service is not changed. */
 export class Migrations extends Construct {
-  constructor(scope: Construct, id: string, { stage, logs, vpc, runtime, database }: MigrationsProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { stage, logs, vpc, runtime, database, variables }: MigrationsProps,
+  ) {
     super(scope, id);
     const task = runtime.task('Migrations', { cpu: 256, memoryMiB: 512 });
     const { administrator, login } = database;
@@ -38,8 +48,15 @@ export class Migrations extends Construct {
     const migrate = task.run('migrate', {
       node: ['dist/scripts/migrate.js'],
       after: prepare,
-      environment: { NODE_ENV: 'production', DATABASE_URL: database.url(CERTIFICATES) },
-      secrets: database.loginOfService(),
+      ...withVariables(
+        this,
+        stage,
+        variables.filter(({ name }) => CONNECTION.includes(name)),
+        {
+          environment: { NODE_ENV: 'production', DATABASE_URL: database.url(CERTIFICATES) },
+          secrets: database.loginOfService(),
+        },
+      ),
     });
 
     const run = this.#lambda(stage, logs);
@@ -69,6 +86,7 @@ export class Migrations extends Construct {
         Container: migrate.containerName,
         Subnets: vpc.selectSubnets(SUBNETS.service).subnetIds,
         SecurityGroup: runtime.securityGroup.securityGroupId,
+        AssignPublicIp: stage.natGateways === 0 ? 'ENABLED' : 'DISABLED',
       },
     });
     // The task needs these, although its definition does not refer to them.
@@ -85,6 +103,11 @@ export class Migrations extends Construct {
       code: Code.fromInline(readFileSync(new URL('../../tasks/run-task.cjs', import.meta.url), 'utf8')),
       timeout: Duration.minutes(14),
       logGroup: logs.group('RunTask', `/aws/lambda/${name}`),
+    });
+    except(lambda, {
+      CKV_AWS_115: 'CloudFormation calls it once for each deployment.',
+      CKV_AWS_116: 'CloudFormation waits for its answer, and fails without one.',
+      CKV_AWS_117: 'It talks to ECS and CloudFormation, and to nothing in the network.',
     });
     Validations.of(lambda).acknowledge(
       {

@@ -2,6 +2,8 @@ import {
   FlowLogDestination,
   FlowLogTrafficType,
   GatewayVpcEndpointAwsService,
+  type IConnectable,
+  InterfaceVpcEndpointAwsService,
   IpAddresses,
   SubnetType,
   Vpc,
@@ -12,9 +14,12 @@ import type { Stage } from './stage.js';
 
 /** The subnets of each layer. */
 export const SUBNETS = {
-  /** The load balancer and the NAT gateways; nothing else has a public address. */
+  /** The load balancer and the NAT gateways. */
   edge: { subnetGroupName: 'Edge' },
-  /** The service: can reach AWS and the Internet, and only the load balancer can reach it. */
+  /**
+   * The service: can reach AWS and the Internet, and only the load balancer can reach it. Where there is no NAT gateway, tasks
+   * have public addresses for it.
+   */
   service: { subnetGroupName: 'Service' },
   /** PostgreSQL and Redis: no route to or from the Internet. */
   data: { subnetGroupName: 'Data' },
@@ -39,7 +44,8 @@ export class Network extends Construct {
         },
         {
           name: SUBNETS.service.subnetGroupName,
-          subnetType: SubnetType.PRIVATE_WITH_EGRESS,
+          subnetType: stage.natGateways > 0 ? SubnetType.PRIVATE_WITH_EGRESS : SubnetType.PUBLIC,
+          ...(stage.natGateways === 0 && { mapPublicIpOnLaunch: false }),
           cidrMask: 20,
         },
         { name: SUBNETS.data.subnetGroupName, subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 24 },
@@ -55,6 +61,17 @@ export class Network extends Construct {
         },
       },
     });
+  }
+
+  /** For functions, which have no public address: the way to Secrets Manager where there is no NAT gateway. */
+  reachSecrets(client: IConnectable): void {
+    const endpoint = this.vpc.addInterfaceEndpoint('Secrets', {
+      service: InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+      // In one zone, as the database of such a stage is; each costs.
+      subnets: { subnets: this.vpc.selectSubnets(SUBNETS.data).subnets.slice(0, 1) },
+      open: false,
+    });
+    endpoint.connections.allowDefaultPortFrom(client);
   }
 
   /** The addresses of the load balancer, whose X-Forwarded-For is trusted. */

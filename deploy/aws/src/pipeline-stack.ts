@@ -1,13 +1,44 @@
-import { CfnOutput, RemovalPolicy, Stack, type StackProps, Validations } from 'aws-cdk-lib';
-import { Repository, RepositoryEncryption, TagMutability } from 'aws-cdk-lib/aws-ecr';
+import { CfnOutput, Duration, RemovalPolicy, Stack, type StackProps, Validations } from 'aws-cdk-lib';
+import {
+  type LifecycleRule,
+  Repository,
+  RepositoryEncryption,
+  TagMutability,
+  TagStatus,
+} from 'aws-cdk-lib/aws-ecr';
 import { OidcProviderNative, PolicyStatement, Role, WebIdentityPrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
+import { except } from './exceptions.js';
+import { STAGES } from './stage.js';
 
 /** The name of the image's repository in ECR. */
 export const REPOSITORY = 'scoreboard-api';
 const GITHUB = 'token.actions.githubusercontent.com';
 /** The default qualifier in the role names of `cdk bootstrap`. */
 const BOOTSTRAP = 'cdk-hnb659fds';
+
+/**
+ * One release is several images to ECR: an index, which has the tag, and without a tag the image itself, its provenance and its
+ * list of contents. So tags are counted. What an index refers to goes only after the index.
+ */
+const LIFECYCLE: LifecycleRule[] = [
+  // The first rules: what they cover is not subject to a later one. So what runs stays, however many releases follow it.
+  ...STAGES.map((stage) => ({
+    description: `The last 20 releases that were deployed to ${stage}`,
+    tagPatternList: [`deployed-${stage}-*`],
+    maxImageCount: 20,
+  })),
+  {
+    description: 'The last 30 releases that were not',
+    tagPatternList: ['git-*'],
+    maxImageCount: 30,
+  },
+  {
+    description: 'What belongs to no release',
+    tagStatus: TagStatus.UNTAGGED,
+    maxImageAge: Duration.days(14),
+  },
+].map((rule, index) => ({ ...rule, rulePriority: index + 1 }));
 
 interface PipelineProps extends StackProps {
   /** `owner/name` on GitHub. */
@@ -25,9 +56,10 @@ export class PipelineStack extends Stack {
       encryption: RepositoryEncryption.AES_256,
       imageScanOnPush: true,
       imageTagMutability: TagMutability.IMMUTABLE,
-      lifecycleRules: [{ maxImageCount: 100, description: 'Enough to roll back to' }],
+      lifecycleRules: LIFECYCLE,
       removalPolicy: RemovalPolicy.RETAIN,
     });
+    except(images, { CKV_AWS_136: 'What is in an image is no secret.' });
     const provider =
       oidcProviderArn ??
       new OidcProviderNative(this, 'GitHub', { url: `https://${GITHUB}`, clientIds: ['sts.amazonaws.com'] })
@@ -70,6 +102,8 @@ export class PipelineStack extends Stack {
         resources: ['*'],
       }),
     );
+    // To give the image that it deploys a tag, which keeps it.
+    images.grant(deploy, 'ecr:BatchGetImage', 'ecr:PutImage');
     for (const role of [push, deploy]) {
       Validations.of(role).acknowledge({
         id: 'AwsSolutions-IAM5[Resource::*]',

@@ -24,6 +24,8 @@ interface RuntimeProps {
   readonly vpc: Vpc;
   readonly logGroup: LogGroup;
   readonly imageDigest: string;
+  /** Of servers outside this stack. */
+  readonly ports: readonly number[];
 }
 
 /** Cluster and security group for containers of the image, and the common definition of its tasks. */
@@ -33,7 +35,7 @@ export class Runtime extends Construct {
   readonly #image: ContainerImage;
   readonly #logGroup: LogGroup;
 
-  constructor(scope: Construct, id: string, { vpc, logGroup, imageDigest }: RuntimeProps) {
+  constructor(scope: Construct, id: string, { vpc, logGroup, imageDigest, ports }: RuntimeProps) {
     super(scope, id);
     this.cluster = new Cluster(this, 'Cluster', { vpc, containerInsightsV2: ContainerInsights.ENABLED });
     this.securityGroup = new SecurityGroup(this, 'SecurityGroup', {
@@ -42,6 +44,9 @@ export class Runtime extends Construct {
       allowAllOutbound: false,
     });
     this.securityGroup.addEgressRule(Peer.anyIpv4(), Port.HTTPS, 'AWS, and the certificates of RDS');
+    for (const port of ports) {
+      this.securityGroup.addEgressRule(Peer.anyIpv4(), Port.tcp(port), 'A server that a variable names');
+    }
     const repository = Repository.fromRepositoryName(this, 'Repository', REPOSITORY);
     this.#image = ContainerImage.fromEcrRepository(repository, imageDigest);
     this.#logGroup = logGroup;

@@ -12,9 +12,12 @@ import { Network } from './network.js';
 import { Rotation } from './rotation.js';
 import { Runtime } from './runtime.js';
 import { SigningSecrets } from './secrets.js';
-import { PORT, Service } from './service.js';
+import { Service } from './service.js';
 import type { Settings } from './settings.js';
 import type { Stage } from './stage.js';
+import { portsOf, variablesOf } from './variables.js';
+
+const PORT = 3000;
 
 interface ScoreboardProps extends StackProps {
   readonly stage: Stage;
@@ -26,6 +29,8 @@ export class ScoreboardStack extends Stack {
   constructor(scope: Construct, id: string, { stage, settings, ...props }: ScoreboardProps) {
     super(scope, id, props);
     const { address, imageDigest, gameServers, shieldAdvanced, alarmEmail: email } = settings;
+    const variables = variablesOf(stage, settings.variables);
+    const port = Number(variables.get('PORT') || PORT);
 
     const logs = new Logs(this, 'Logs', stage);
     const audit = new Audit(this, 'Audit', { stage, logs });
@@ -34,25 +39,31 @@ export class ScoreboardStack extends Stack {
 
     const secrets = new SigningSecrets(this, 'Secrets', stage);
     const database = new Database(this, 'Database', { stage, vpc, logs });
-    const cache = new Cache(this, 'Cache', { stage, vpc });
+    const cache = stage.cache && new Cache(this, 'Cache', { stage, size: stage.cache, vpc });
 
     const loadBalancer = new LoadBalancer(this, 'LoadBalancer', {
-      ...{ stage, vpc, address, port: PORT },
+      ...{ stage, vpc, address, port },
       accessLogs: audit.bucket,
     });
     const { balancer, targets } = loadBalancer;
     new Firewall(this, 'Firewall', { stage, logs, balancer, gameServers, shieldAdvanced });
     const alarms = new Alarms(this, 'Alarms', {
       ...{ stage, logs, balancer, targets, email },
-      database: database.primary,
+      ...{ database, cache },
     });
 
-    const runtime = new Runtime(this, 'Runtime', { vpc, imageDigest, logGroup: logs.service });
+    const runtime = new Runtime(this, 'Runtime', {
+      ...{ vpc, imageDigest, logGroup: logs.service, ports: portsOf(variables) },
+    });
     database.allowFrom(runtime.securityGroup);
-    cache.allowFrom(runtime.securityGroup);
-    const migrations = new Migrations(this, 'Migrations', { stage, logs, vpc, runtime, database });
+    cache?.allowFrom(runtime.securityGroup);
+    if (stage.natGateways === 0) network.reachSecrets(runtime.securityGroup);
+    const migrations = new Migrations(this, 'Migrations', {
+      ...{ stage, logs, vpc, runtime, database },
+      variables: settings.variables,
+    });
     const service = new Service(this, 'Service', {
-      ...{ stage, settings, logs, runtime, database, cache, secrets, loadBalancer },
+      ...{ stage, settings, logs, runtime, database, cache, secrets, loadBalancer, port },
       proxies: network.edgeRanges,
       rollbackAlarms: alarms.rollback,
     });

@@ -12,11 +12,10 @@ import { CERTIFICATES, type Runtime } from './runtime.js';
 import type { SigningSecrets } from './secrets.js';
 import type { Settings } from './settings.js';
 import type { Stage } from './stage.js';
+import { type Environment, variablesOf, withVariables } from './variables.js';
 
-export const PORT = 3000;
 /** Maximum streams of one task. It rejects more, so scaling must start another task before. */
-export const STREAMS_CAPACITY = 10_000;
-const STREAMS_WANTED = STREAMS_CAPACITY / 2;
+const STREAMS_CAPACITY = 10_000;
 /** The part of a task's memory that open boards may take. Their objects count towards the heap, which may be half of it. */
 const PROJECTION_SHARE = 1 / 8;
 /** The service closes within 28 s of SIGTERM. */
@@ -28,9 +27,12 @@ interface ServiceProps {
   readonly logs: Logs;
   readonly runtime: Runtime;
   readonly database: Database;
-  readonly cache: Cache;
+  /** Undefined if the stage has no Redis. */
+  readonly cache: Cache | undefined;
   readonly secrets: SigningSecrets;
   readonly loadBalancer: LoadBalancer;
+  /** The port of the service. */
+  readonly port: number;
   /** CIDR ranges of the load balancer. */
   readonly proxies: readonly string[];
   /** During a deployment each of them rolls back to the previous version. */
@@ -43,15 +45,17 @@ export class Service extends Construct {
 
   constructor(scope: Construct, id: string, props: ServiceProps) {
     super(scope, id);
-    const { stage, logs, runtime, loadBalancer, rollbackAlarms } = props;
+    const { stage, settings, logs, runtime, loadBalancer, port, rollbackAlarms } = props;
+    const streams = Number(
+      variablesOf(stage, settings.variables).get('SSE_MAX_CONNECTIONS') || STREAMS_CAPACITY,
+    );
     const task = runtime.task('Service', stage.task);
     const api = task.run('api', {
-      environment: environmentOf(props),
-      secrets: secretsOf(props),
-      port: PORT,
+      ...withVariables(this, stage, settings.variables, defaultsOf(props)),
+      port,
       stopTimeout: STOP_WITHIN,
     });
-    addMetricsAgent(task, { stage, logs, port: PORT });
+    addMetricsAgent(task, { stage, logs, port });
     this.fargate = new FargateService(this, 'Service', {
       cluster: runtime.cluster,
       taskDefinition: task,
@@ -60,7 +64,7 @@ export class Service extends Construct {
       maxHealthyPercent: 200,
       vpcSubnets: SUBNETS.service,
       securityGroups: [runtime.securityGroup],
-      assignPublicIp: false,
+      assignPublicIp: stage.natGateways === 0,
       // Covers downloading certificates, waiting for migrations of another task, and loading boards.
       healthCheckGracePeriod: Duration.minutes(2),
       circuitBreaker: { enable: true, rollback: true },
@@ -70,7 +74,7 @@ export class Service extends Construct {
       },
     });
     loadBalancer.targets.addTarget(
-      this.fargate.loadBalancerTarget({ containerName: api.containerName, containerPort: PORT }),
+      this.fargate.loadBalancerTarget({ containerName: api.containerName, containerPort: port }),
     );
     const scaling = this.fargate.autoScaleTaskCount({
       minCapacity: stage.task.minimum,
@@ -79,21 +83,27 @@ export class Service extends Construct {
     scaling.scaleOnCpuUtilization('Cpu', { targetUtilizationPercent: 60 });
     scaling.scaleToTrackCustomMetric('Streams', {
       metric: serviceMetric(stage, 'sse_connections_active', 'Average'),
-      targetValue: STREAMS_WANTED,
+      targetValue: streams / 2,
       // Slow, because the streams of a removed task reconnect to the others.
       scaleInCooldown: Duration.minutes(10),
     });
   }
 }
 
-function environmentOf({ stage, settings, database, proxies }: ServiceProps): Record<string, string> {
+const defaultsOf = (props: ServiceProps): Environment => ({
+  environment: environmentOf(props),
+  secrets: secretsOf(props),
+});
+
+function environmentOf(props: ServiceProps): Record<string, string> {
+  const { stage, settings, database, cache, port, proxies } = props;
   const replica = database.replicaUrl(CERTIFICATES);
   return {
     NODE_ENV: 'production',
-    PORT: String(PORT),
+    PORT: String(port),
     DATABASE_URL: database.url(CERTIFICATES),
     ...(replica !== undefined && { DATABASE_REPLICA_URL: replica }),
-    REDIS_MODE: 'cluster',
+    REDIS_MODE: cache === undefined ? 'off' : 'cluster',
     PROJECTION_MEMORY_MB: String(stage.task.memoryMiB * PROJECTION_SHARE),
     SSE_MAX_CONNECTIONS: String(STREAMS_CAPACITY),
     TRUST_PROXY: proxies.join(','),
@@ -105,7 +115,7 @@ function secretsOf({ database, cache, secrets }: ServiceProps): Record<string, S
   const { jwt, actionToken } = secrets;
   return {
     ...database.loginOfService(),
-    REDIS_URL: Secret.fromSecretsManager(cache.login, 'REDIS_URL'),
+    ...(cache !== undefined && { REDIS_URL: Secret.fromSecretsManager(cache.login, 'REDIS_URL') }),
     JWT_SECRET: Secret.fromSecretsManager(jwt, 'JWT_SECRET'),
     JWT_SECRET_PREVIOUS: Secret.fromSecretsManager(jwt, 'JWT_SECRET_PREVIOUS'),
     ACTION_TOKEN_SECRET: Secret.fromSecretsManager(actionToken, 'ACTION_TOKEN_SECRET'),

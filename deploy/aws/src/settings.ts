@@ -1,3 +1,5 @@
+import { type Assignment, readVariables } from './variables.js';
+
 /** The domain of a stage. With a hosted zone, certificate and record are created; without one, both must exist. */
 export type Address =
   | { readonly domainName: string; readonly zone: { readonly id: string; readonly name: string } }
@@ -15,6 +17,8 @@ export interface Settings {
   readonly alarmEmail: string | undefined;
   /** For accounts that subscribe to AWS Shield Advanced. */
   readonly shieldAdvanced: boolean;
+  /** Variables of the service that differ from what the stack or the service would choose. */
+  readonly variables: readonly Assignment[];
 }
 
 /** Reads one value of the context; undefined if it is not set. */
@@ -31,6 +35,7 @@ const PATTERNS = {
   corsOrigins: /^(\*|https:\/\/[^,\s]+)(,https:\/\/[^,\s]+)*$/,
   alarmEmail: /^[^@\s]+@[^@\s]+$/,
   shieldAdvanced: /^(true|false)$/,
+  variables: /=/,
 };
 
 /** @throws Error that lists all invalid and missing settings. */
@@ -63,6 +68,7 @@ export function readSettings(context: Context): Settings {
     corsOrigins: optional('corsOrigins'),
     alarmEmail: optional('alarmEmail'),
     shieldAdvanced: optional('shieldAdvanced') === 'true',
+    variables: readVariables(optional('variables') ?? '', faults),
   };
   if (faults.length > 0) {
     throw new Error(

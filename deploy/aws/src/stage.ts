@@ -2,11 +2,14 @@ import { RemovalPolicy } from 'aws-cdk-lib';
 import { InstanceClass, InstanceSize, InstanceType } from 'aws-cdk-lib/aws-ec2';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 
-/** Size and protection of a stage. All stages have the same parts. */
+export const STAGES = ['production', 'simple', 'staging'] as const;
+
+/** Size and protection of a stage. */
 export interface Stage {
-  readonly name: 'production' | 'staging';
+  readonly name: (typeof STAGES)[number];
   /** Used in the names of the log group (`/ecs/<service name>`), the alarms and the namespace of the metrics. */
   readonly serviceName: string;
+  /** Without one, tasks have public addresses, at which only the load balancer reaches them. */
   readonly natGateways: number;
   readonly task: {
     /** In 1/1024 of a vCPU. */
@@ -18,11 +21,13 @@ export interface Stage {
   readonly database: {
     readonly instanceType: InstanceType;
     readonly storageGiB: number;
+    readonly maxConnections: number;
     readonly backupDays: number;
     /** A standby in the other zone, and a read replica. */
     readonly replicated: boolean;
   };
-  readonly cache: {
+  /** Without it, the service does everything with PostgreSQL. */
+  readonly cache?: {
     readonly nodeType: string;
     readonly shards: number;
     readonly replicasPerShard: number;
@@ -42,12 +47,30 @@ export const PRODUCTION: Stage = {
   database: {
     instanceType: InstanceType.of(InstanceClass.M7G, InstanceSize.LARGE),
     storageGiB: 100,
+    maxConnections: 500,
     backupDays: 14,
     replicated: true,
   },
   // 1.37 GiB a node, of which Redis may use three quarters.
   cache: { nodeType: 'cache.t4g.small', shards: 2, replicasPerShard: 1, backupDays: 7 },
   logRetention: RetentionDays.ONE_YEAR,
+  removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+};
+
+/** "Simplified Production (< 1,000 concurrent users)": one or two tasks, one PostgreSQL, no Redis. */
+export const SIMPLE: Stage = {
+  name: 'simple',
+  serviceName: 'scoreboard-api-simple',
+  natGateways: 0,
+  task: { cpu: 1024, memoryMiB: 2048, minimum: 1, maximum: 2 },
+  database: {
+    instanceType: InstanceType.of(InstanceClass.T4G, InstanceSize.LARGE),
+    storageGiB: 50,
+    maxConnections: 200,
+    backupDays: 14,
+    replicated: false,
+  },
+  logRetention: RetentionDays.THREE_MONTHS,
   removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
 };
 
@@ -60,6 +83,7 @@ export const STAGING: Stage = {
   database: {
     instanceType: InstanceType.of(InstanceClass.T4G, InstanceSize.SMALL),
     storageGiB: 20,
+    maxConnections: 100,
     backupDays: 1,
     replicated: false,
   },

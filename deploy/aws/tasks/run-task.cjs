@@ -6,7 +6,7 @@ const { ECSClient, RunTaskCommand, waitUntilTasksStopped } = require('@aws-sdk/c
 const ANSWER_WITHIN = 60;
 
 async function runTask(
-  { Cluster, TaskDefinition, Container, Subnets, SecurityGroup },
+  { Cluster, TaskDefinition, Container, Subnets, SecurityGroup, AssignPublicIp },
   clientToken,
   secondsLeft,
 ) {
@@ -22,7 +22,7 @@ async function runTask(
         awsvpcConfiguration: {
           subnets: Subnets,
           securityGroups: [SecurityGroup],
-          assignPublicIp: 'DISABLED',
+          assignPublicIp: AssignPublicIp,
         },
       },
     }),
@@ -46,11 +46,17 @@ async function runTask(
   }
 }
 
+/** A stack that goes back asks for the task definition before the one that it has, whose migrations were run when it was new. */
+function goesBack({ RequestType, ResourceProperties, OldResourceProperties }) {
+  const revision = ({ TaskDefinition }) => Number(TaskDefinition.split(':').at(-1));
+  return RequestType === 'Update' && revision(ResourceProperties) < revision(OldResourceProperties);
+}
+
 exports.handler = async (event, context) => {
   const answer = { Status: 'SUCCESS', PhysicalResourceId: 'task' };
   try {
-    // Deleting the stack deletes the task definition: nothing is left to do.
-    if (event.RequestType !== 'Delete')
+    // Deleting the stack deletes the task definition: nothing is left to do. And what cannot fail strands no rollback.
+    if (event.RequestType !== 'Delete' && !goesBack(event))
       await runTask(event.ResourceProperties, event.RequestId, context.getRemainingTimeInMillis() / 1000);
   } catch (error) {
     Object.assign(answer, { Status: 'FAILED', Reason: error.message });

@@ -36,6 +36,65 @@ for (const [name, [threshold, minutes]] of Object.entries(SPECIFIED)) {
   });
 }
 
+/** Of RDS and ElastiCache: metric, limit and minutes. */
+const OF_SERVERS = {
+  DatabaseStorageLow: ['FreeStorageSpace', 0, 5],
+  ReplicaStorageLow: ['FreeStorageSpace', 0, 5],
+  DatabaseCpuHigh: ['CPUUtilization', 80, 10],
+  DatabaseConnectionsHigh: ['DatabaseConnections', 400, 5],
+  RedisMemoryHigh: ['DatabaseMemoryUsagePercentage', 80, 5],
+  RedisEvictions: ['Evictions', 0, 5],
+  RedisReplicationLagging: ['ReplicationLag', 10, 5],
+} as const;
+
+for (const [name, [metric, threshold, minutes]] of Object.entries(OF_SERVERS)) {
+  test(`${name} watches ${metric}`, () => {
+    const { Threshold, EvaluationPeriods, Metrics } = alarms.get(name);
+    assert.deepEqual([Threshold, EvaluationPeriods], [threshold, minutes]);
+    const read = Metrics.flatMap(({ MetricStat }: Value) => MetricStat?.Metric ?? []);
+    assert.deepEqual([...new Set(read.map(({ MetricName }: Value) => MetricName))], [metric]);
+  });
+}
+
+test('the alarms of servers name each of them', () => {
+  const named = (name: string, dimension: string) =>
+    alarms
+      .get(name)
+      .Metrics.flatMap(({ MetricStat }: Value) => MetricStat?.Metric.Dimensions ?? [])
+      .filter(({ Name }: Value) => Name === dimension)
+      .map(({ Value }: Value) => Value);
+  const databases = Object.keys(template.findResources('AWS::RDS::DBInstance')).map((Ref) => ({ Ref }));
+  assert.equal(databases.length, 2);
+  for (const name of ['DatabaseCpuHigh', 'DatabaseConnectionsHigh']) {
+    assert.deepEqual(named(name, 'DBInstanceIdentifier'), databases, name);
+  }
+  const [, replica] = databases;
+  assert.deepEqual(named('ReplicaStorageLow', 'DBInstanceIdentifier'), [replica]);
+  const [Ref] = Object.keys(template.findResources('AWS::ElastiCache::ReplicationGroup'));
+  const nodes = ['0001-001', '0001-002', '0002-001', '0002-002'].map((node) => ({
+    'Fn::Join': ['', [{ Ref }, `-${node}`]],
+  }));
+  for (const name of ['RedisMemoryHigh', 'RedisEvictions', 'RedisReplicationLagging']) {
+    assert.deepEqual(named(name, 'CacheClusterId'), nodes, name);
+  }
+});
+
+test('a stage has no alarm of what it lacks', () => {
+  const namesOf = (stack: Parameters<typeof templateOf>[0]) =>
+    resources(templateOf(stack), 'AWS::CloudWatch::Alarm').map(([id]) => id);
+  assert.equal(namesOf('ScoreboardSimple').filter((id) => /Redis|Replica/.test(id)).length, 0);
+  assert.equal(namesOf('ScoreboardStaging').filter((id) => /RedisReplication|Replica/.test(id)).length, 0);
+  assert.ok(namesOf('ScoreboardStaging').some((id) => /RedisMemoryHigh/.test(id)));
+});
+
+test('the lag of the replica is the one that the service has measured', () => {
+  const { MetricName, Namespace, Statistic, Threshold } = alarms.get('ReplicaLagging');
+  assert.deepEqual(
+    [MetricName, Namespace, Statistic, Threshold],
+    ['database_replica_lag_seconds', 'scoreboard-api', 'Maximum', 30],
+  );
+});
+
 test('every alarm notifies the topic, and uses periods of a minute', () => {
   const [topic] = Object.keys(template.findResources('AWS::SNS::Topic'));
   template.hasResourceProperties('AWS::SNS::Subscription', {

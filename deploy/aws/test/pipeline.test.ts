@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { only, resources, templateOf, type Value } from './templates.js';
+import { only, resources, STAGE_STACKS, templateOf, type Value } from './templates.js';
 
 const template = templateOf('ScoreboardPipeline');
 const GITHUB = 'token.actions.githubusercontent.com';
@@ -36,6 +36,8 @@ test('only the environments deploy, with the roles of the CDK', () => {
     ...[
       'cloudformation:DescribeStacks',
       'cloudwatch:DescribeAlarms',
+      'ecr:BatchGetImage',
+      'ecr:PutImage',
       'ecs:DescribeServices',
       'sts:AssumeRole',
     ],
@@ -57,9 +59,59 @@ test('the stack outputs what the workflows need', () => {
   const names = (stack: Parameters<typeof templateOf>[0]) =>
     Object.keys(templateOf(stack).findOutputs('*')).sort();
   assert.deepEqual(names('ScoreboardPipeline'), ['DeployRoleArn', 'PushRoleArn', 'RepositoryUri']);
-  for (const stack of ['ScoreboardStaging', 'ScoreboardProduction'] as const) {
+  for (const stack of STAGE_STACKS) {
     assert.deepEqual(names(stack), [
       ...['ClusterName', 'ImageDigest', 'LoadBalancerName', 'RollbackAlarms', 'ServiceName', 'Url'],
     ]);
   }
+});
+
+interface Image {
+  readonly tags: readonly string[];
+}
+
+/** What stays of images, newest first, by the rules of ECR: an image belongs to the first rule that its tags match. */
+function kept(images: readonly Image[]): Image[] {
+  const { rules } = JSON.parse(only(template, 'AWS::ECR::Repository').LifecyclePolicy.LifecyclePolicyText);
+  const tagged = rules
+    .filter(({ selection }: Value) => selection.tagStatus === 'tagged')
+    .sort((one: Value, other: Value) => one.rulePriority - other.rulePriority);
+  const ruleOf = ({ tags }: Image) =>
+    tagged.find(({ selection }: Value) =>
+      selection.tagPatternList.every((pattern: string) =>
+        tags.some((tag) => new RegExp(`^${pattern.replaceAll('*', '.*')}$`).test(tag)),
+      ),
+    );
+  const seen = new Map<Value, number>();
+  return images.filter((image) => {
+    const rule = ruleOf(image);
+    if (rule === undefined) return true;
+    assert.equal(rule.selection.countType, 'imageCountMoreThan');
+    seen.set(rule, (seen.get(rule) ?? 0) + 1);
+    return (seen.get(rule) ?? 0) <= rule.selection.countNumber;
+  });
+}
+
+test('releases are counted, not the images that each consists of, and what runs for long stays', () => {
+  const release = (number: number, ...deployed: string[]): Image => ({
+    tags: [`git-${number}-1`, ...deployed.map((stage) => `deployed-${stage}-${number}`)],
+  });
+  // Production runs the oldest, and each of 200 later ones was in staging.
+  const running = release(0, 'staging', 'production');
+  const later = Array.from({ length: 200 }, (_, index) => release(200 - index, 'staging'));
+  const never = Array.from({ length: 40 }, (_, index) => release(300 - index));
+  const left = kept([...never, ...later, running]);
+  assert.ok(left.includes(running));
+  assert.equal(left.filter(({ tags }) => tags.length === 1).length, 30);
+  assert.equal(left.length, 30 + 20 + 1);
+});
+
+test('what has no tag goes by its age alone: its number says nothing about releases', () => {
+  const { rules } = JSON.parse(only(template, 'AWS::ECR::Repository').LifecyclePolicy.LifecyclePolicyText);
+  const untagged = rules.filter(({ selection }: Value) => selection.tagStatus !== 'tagged');
+  assert.deepEqual(
+    untagged.map(({ selection }: Value) => selection),
+    [{ tagStatus: 'untagged', countType: 'sinceImagePushed', countNumber: 14, countUnit: 'days' }],
+  );
+  assert.equal(untagged[0].rulePriority, Math.max(...rules.map(({ rulePriority }: Value) => rulePriority)));
 });

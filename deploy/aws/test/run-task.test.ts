@@ -16,7 +16,12 @@ const stopped = (exitCode: number | undefined, stoppedReason = 'Essential contai
 });
 
 /** Fakes ECS for the real SDK, and CloudFormation, which waits for the answer. */
-async function run(t: TestContext, RequestType: string, answers: Answers, secondsLeft = 14 * 60) {
+async function run(
+  t: TestContext,
+  RequestType: string,
+  answers: Answers,
+  { secondsLeft = 14 * 60, before = 'migrations:6' } = {},
+) {
   const asked: { action: string; body: unknown }[] = [];
   let told: unknown;
   const server = createServer(async (request, response) => {
@@ -55,7 +60,9 @@ async function run(t: TestContext, RequestType: string, answers: Answers, second
       Container: 'migrate',
       Subnets: ['subnet-a', 'subnet-b'],
       SecurityGroup: 'sg-1',
+      AssignPublicIp: 'DISABLED',
     },
+    ...(RequestType === 'Update' && { OldResourceProperties: { TaskDefinition: before } }),
   };
   await handler(event, { getRemainingTimeInMillis: () => secondsLeft * 1000 });
   return { asked, told };
@@ -123,7 +130,7 @@ test('leaves migrations that take longer than Lambda may to themselves', async (
     t,
     'Update',
     { RunTask: { tasks: [{ taskArn: TASK }] }, DescribeTasks: running },
-    66,
+    { secondsLeft: 66 },
   );
   assert.ok(asked.every(({ action }) => action === 'RunTask' || action === 'DescribeTasks'));
   assert.deepEqual(told, {
@@ -149,4 +156,12 @@ test('does nothing when the stack is deleted', async (t) => {
   const { asked, told } = await run(t, 'Delete', { RunTask: {}, DescribeTasks: {} });
   assert.deepEqual(asked, []);
   assert.deepEqual(told, { ...ANSWER, Status: 'SUCCESS' });
+});
+
+test('runs nothing when the stack goes back, so that nothing can strand it', async (t) => {
+  for (const before of ['migrations:8', 'migrations:10']) {
+    const { asked, told } = await run(t, 'Update', {}, { before });
+    assert.deepEqual(asked, []);
+    assert.deepEqual(told, { ...ANSWER, Status: 'SUCCESS' });
+  }
 });

@@ -18,6 +18,7 @@ test('with a hosted zone, the certificate is created', () => {
     corsOrigins: undefined,
     alarmEmail: undefined,
     shieldAdvanced: false,
+    variables: [],
   });
 });
 

@@ -4,6 +4,7 @@ import { Match } from 'aws-cdk-lib/assertions';
 import { container, only, resources, templateOf, type Value } from './templates.js';
 
 const production = templateOf('ScoreboardProduction');
+const simple = templateOf('ScoreboardSimple');
 const staging = templateOf('ScoreboardStaging');
 const DIGEST = `@sha256:${'0'.repeat(64)}`;
 
@@ -27,6 +28,57 @@ describe('sizes', () => {
       ReplicasPerNodeGroup: 1,
       CacheNodeType: 'cache.t4g.small',
     });
+  });
+
+  test('the replica can grow as far as the primary', () => {
+    const instances = resources(production, 'AWS::RDS::DBInstance');
+    assert.equal(instances.length, 2);
+    for (const [id, { MaxAllocatedStorage }] of instances) assert.equal(MaxAllocatedStorage, 500, id);
+  });
+
+  test('all tasks of a deployment together leave a fifth of the connections to PostgreSQL', () => {
+    // Of the pool, and beside it.
+    const ofTask = 10 + 5;
+    for (const template of [production, simple, staging]) {
+      const most = only(template, 'AWS::ApplicationAutoScaling::ScalableTarget').MaxCapacity;
+      const { max_connections } = only(template, 'AWS::RDS::DBParameterGroup').Parameters;
+      assert.ok(2 * most * ofTask <= 0.8 * max_connections, `${most} tasks, ${max_connections} connections`);
+    }
+  });
+
+  test('simple has one or two tasks, one database and nothing else that costs by the hour', () => {
+    simple.hasResourceProperties('AWS::ApplicationAutoScaling::ScalableTarget', {
+      MinCapacity: 1,
+      MaxCapacity: 2,
+    });
+    simple.resourceCountIs('AWS::RDS::DBInstance', 1);
+    simple.hasResourceProperties('AWS::RDS::DBInstance', {
+      MultiAZ: false,
+      StorageEncrypted: true,
+      DeletionProtection: true,
+      BackupRetentionPeriod: 14,
+    });
+    simple.resourceCountIs('AWS::EC2::NatGateway', 0);
+    simple.resourceCountIs('AWS::ElastiCache::ReplicationGroup', 0);
+    const { Environment } = container(simple, 'api');
+    assert.equal(Environment.find(({ Name }: Value) => Name === 'REDIS_MODE').Value, 'off');
+  });
+
+  test('without a NAT gateway, everything still reaches what it needs', () => {
+    // Tasks by their own addresses; functions, which have none, reach Secrets Manager from within.
+    const run = Object.values(simple.findResources('Custom::Migrations'))[0]?.['Properties'];
+    assert.equal(run.AssignPublicIp, 'ENABLED');
+    const endpoints = resources(simple, 'AWS::EC2::VPCEndpoint').map(([, endpoint]) => endpoint);
+    const secrets = endpoints.find(({ VpcEndpointType }) => VpcEndpointType === 'Interface');
+    assert.match(JSON.stringify(secrets.ServiceName), /secretsmanager/);
+    assert.equal(secrets.PrivateDnsEnabled, true);
+    const open = resources(simple, 'AWS::EC2::SecurityGroupIngress').find(
+      ([, { GroupId }]) => GroupId['Fn::GetAtt'][0] === secrets.SecurityGroupIds[0]['Fn::GetAtt'][0],
+    )?.[1];
+    assert.match(open.SourceSecurityGroupId['Fn::GetAtt'][0], /^RuntimeSecurityGroup/);
+    for (const [, { Parameters }] of resources(simple, 'AWS::Serverless::Application')) {
+      assert.match(JSON.stringify(Parameters.vpcSecurityGroupIds), /RuntimeSecurityGroup/);
+    }
   });
 
   test('staging has one small task, one database, one node of Redis', () => {
@@ -55,7 +107,11 @@ for (const [stack, template] of Object.entries({ production, staging })) {
         Properties: { 'cluster-enabled': 'yes', 'maxmemory-policy': 'allkeys-lru' },
       });
     });
+  });
+}
 
+for (const [stack, template] of Object.entries({ production, simple, staging })) {
+  describe(stack, () => {
     test('HTTP is redirected to HTTPS', () => {
       template.hasResourceProperties('AWS::ElasticLoadBalancingV2::Listener', {
         Port: 80,

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Template } from 'aws-cdk-lib/assertions';
 
-type StackName = 'ScoreboardProduction' | 'ScoreboardStaging' | 'ScoreboardPipeline';
+export const STAGE_STACKS = ['ScoreboardProduction', 'ScoreboardSimple', 'ScoreboardStaging'] as const;
+type StackName = (typeof STAGE_STACKS)[number] | 'ScoreboardPipeline';
 
 /** The templates of `npm run synth`. Reading them also detects cycles among the resources. */
 export function templateOf(name: StackName): Template {

@@ -1,7 +1,13 @@
 # syntax=docker/dockerfile:1
 ARG NODE_VERSION=20
 
-FROM node:${NODE_VERSION}-alpine AS builder
+# By digest, which Dependabot keeps current. Only the one that NODE_VERSION names is fetched. Node 20 is that of the specification.
+FROM node:20-alpine@sha256:fb4cd12c85ee03686f6af5362a0b0d56d50c58a04632e6c0fb8363f609372293 AS node-20
+FROM node:22-alpine@sha256:c610fcdfb1d5b4740dd70c284ed3cb16bb857e0f7166196e36a5501df7a3aa32 AS node-22
+FROM node:24-alpine@sha256:d32cdf619f63fe0471182d08996dd516c6275bb5fd31ae06e55a570bd9e1ad43 AS node-24
+
+# hadolint ignore=DL3006
+FROM node-${NODE_VERSION} AS builder
 WORKDIR /app
 COPY . .
 # No dependency needs its install script.
@@ -11,7 +17,8 @@ RUN ["npm", "run", "build"]
 ENV NODE_ENV=production
 RUN ["npm", "prune", "--ignore-scripts", "--no-audit", "--no-fund"]
 
-FROM node:${NODE_VERSION}-alpine
+# hadolint ignore=DL3006
+FROM node-${NODE_VERSION}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="scoreboard-api" \

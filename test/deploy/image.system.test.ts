@@ -41,7 +41,7 @@ t.test('the image serves in production: without privileges, on a read-only file 
   if (!canConfine) t.comment('Neither root nor sudo on Linux: its processes are not confined here.');
 
   await t.test('it is based on Node 20, and runs as an ordinary user', async (t) => {
-    t.equal(image.base, 'node:20-alpine');
+    t.match(image.base, /^node:20-alpine@sha256:[0-9a-f]{64}$/);
     t.match(image.user, /^[1-9]\d*:[1-9]\d*$/);
     t.equal(image.stopSignal, 'SIGTERM');
     t.equal(image.env['NODE_ENV'], 'production');

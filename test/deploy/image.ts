@@ -48,10 +48,12 @@ export async function buildImage(t: Test): Promise<Image> {
   for (const instruction of dockerfile.getInstructions()) {
     if (instruction instanceof From) {
       const name = instruction.getBuildStage() ?? String(stages.size);
-      const base = (instruction.getImage() ?? '').replaceAll(
+      const named = (instruction.getImage() ?? '').replaceAll(
         /\$\{(\w+)\}/g,
         (_, variable) => variables[variable] ?? '',
       );
+      // An image, or a stage, of which the Dockerfile uses only what its image brings.
+      const base = stages.get(named)?.base ?? named;
       const root = join(folder, name);
       mkdirSync(root);
       const image = { workdir: '/', user: 'root', command: [], healthcheck: [], stopSignal: 'SIGTERM' };

@@ -75,9 +75,11 @@ t.test('every job has a time limit, and no more permissions than it needs', asyn
     );
     const allowed = where.startsWith('codeql.yml')
       ? ['security-events: write']
-      : where.startsWith('check.yml') || where === 'release.yml: check'
+      : where.startsWith('check.yml') || where.endsWith('.yml: check')
         ? []
-        : ['id-token: write'];
+        : where.startsWith('publish.yml')
+          ? ['packages: write', 'id-token: write']
+          : ['id-token: write'];
     t.same(
       extra.map(([scope, access]) => `${scope}: ${access}`),
       allowed,
@@ -137,6 +139,49 @@ t.test('the build arguments of an image exist in the Dockerfile', async (t) => {
   t.match(given('check.yml', 'image'), [/^NODE_VERSION=\$\{\{ matrix\.node \}\}$/]);
   t.match(given('release.yml', 'build'), [/^REVISION=\$\{\{ github\.sha \}\}$/]);
   for (const name of ['NODE_VERSION', 'REVISION']) t.ok(args.includes(name), name);
+});
+
+t.test('a base image has a digest, for each Node that is built', async (t) => {
+  const bases = [...readFileSync('Dockerfile', 'utf8').matchAll(/^FROM (\S+)(?: AS (\S+))?$/gm)];
+  const pinned = bases.filter(([, image = '']) => image.includes('@'));
+  t.same(
+    pinned.map(([, , stage]) => stage),
+    [20, 22, 24].map((version) => `node-${version}`),
+  );
+  for (const [, image = '', stage = ''] of pinned)
+    t.match(image, new RegExp(`^node:${stage.slice(5)}-alpine@sha256:[0-9a-f]{64}$`));
+  for (const [, image = ''] of bases.filter((base) => !pinned.includes(base)))
+    t.match(image, /^node-\$\{NODE_VERSION\}$/);
+});
+
+t.test('an image is scanned for what can be fixed', async (t) => {
+  const { steps = [], strategy } = workflows.get('check.yml')?.jobs['image'] ?? {};
+  const build = steps.find(({ uses }) => uses?.startsWith('docker/build-push-action@'));
+  const scan = steps.find(({ uses }) => uses?.startsWith('anchore/scan-action@'));
+  t.equal(scan?.with?.['image'], build?.with?.['tags']);
+  t.match(scan?.with, { 'only-fixed': true, 'fail-build': /^\$\{\{ matrix\.node != 20 \}\}$/ });
+  t.equal(strategy?.matrix['node']?.length, 3);
+});
+
+t.test('a tag publishes what was checked: an image of both architectures and a chart, signed', async (t) => {
+  const publish = workflows.get('publish.yml');
+  t.same(publish?.on, { push: { tags: ['v[0-9]+.[0-9]+.[0-9]+*'] } });
+  const { image, chart } = publish?.jobs ?? {};
+  t.equal(image?.needs, 'check');
+  t.equal(chart?.needs, 'image');
+  const build = image?.steps?.find(({ uses }) => uses?.startsWith('docker/build-push-action@'));
+  t.match(build?.with, {
+    ...{ push: true, sbom: true, provenance: 'mode=max', platforms: 'linux/amd64,linux/arm64' },
+    'build-args': /^NODE_VERSION=.*\nVERSION=.*\nREVISION=/,
+  });
+  t.match(runsOf('publish.yml', 'image'), 'cosign sign --yes --recursive "$IMAGE"');
+  t.match(runsOf('publish.yml', 'chart'), 'cosign sign --yes "ghcr.io/$owner/charts/scoreboard-api@$digest"');
+  const { version } = Value.Parse(
+    Type.Object({ version: Type.String() }),
+    JSON.parse(readFileSync('package.json', 'utf8')),
+  );
+  t.match(parse(readFileSync('deploy/helm/Chart.yaml', 'utf8')), { version, appVersion: version });
+  t.match(readFileSync('deploy/helm/values.yaml', 'utf8'), 'repository: ghcr.io/example/scoreboard-api\n');
 });
 
 t.test('a merge is checked, built with SBOM and provenance, tested in staging, then released', async (t) => {

@@ -21,6 +21,7 @@ await main(async () => {
     const documents = {
       'docs/openapi.json': await openApi(database.url),
       'docs/schema.sql': await schema(database.url),
+      'deploy/kubernetes/monitoring.yaml': monitoring(),
     };
     const stale = Object.entries(documents).filter(([file, text]) => read(file) !== text);
     if (check && stale.length > 0) {
@@ -63,6 +64,15 @@ async function schema(databaseUrl: string): Promise<string> {
   } finally {
     await client.end();
   }
+}
+
+/** The rendered manifest with the alerts as they are now, so that a change of them needs no helm. */
+function monitoring(): string {
+  const [head] = readFileSync('deploy/kubernetes/monitoring.yaml', 'utf8').split(
+    /(?<=^# alerts\.yml is .*\nspec:\n)/m,
+  );
+  const alerts = readFileSync('deploy/prometheus/alerts.yml', 'utf8').trimEnd();
+  return `${head}${alerts.replaceAll(/^/gm, '  ')}\n`;
 }
 
 function read(file: string): string | undefined {

@@ -270,6 +270,13 @@ t.test('what is planned with agrees with the formula, wherever it is said', asyn
   const pooled = 2 * instances * workers * (share(pool, workers) + 1);
   t.match(read('deploy/helm/values-pgbouncer.yaml'), `= ${direct} to PostgreSQL`);
   t.match(read('deploy/helm/values-pgbouncer.yaml'), `= ${pooled} to PgBouncer`);
-  const stages = [...read('deploy/aws/src/stage.ts').matchAll(/ maximum: (\d+) /g)].map(([, n]) => Number(n));
-  t.same(stages, [planned('`deploy/aws`, production')[0], planned('`deploy/aws`, staging')[0]]);
+  const stages = [
+    ...read('deploy/aws/src/stage.ts').matchAll(/ maximum: (\d+) [\s\S]*? maxConnections: (\d+),/g),
+  ].map(([, most = '', taken = '']) => ({ most: Number(most), taken: Number(taken) }));
+  t.equal(stages.length, 3);
+  const [ofProduction, ...others] = stages.map(({ most }) => most);
+  t.equal(ofProduction, planned('`deploy/aws`, production')[0]);
+  for (const most of others) t.equal(most, planned('`deploy/aws`, staging')[0]);
+  // DatabaseConnectionsHigh must not be raised by a deployment.
+  for (const { most, taken } of stages) t.ok(ofDeployment(pool, 1, most) <= 0.8 * taken, `${taken}`);
 });

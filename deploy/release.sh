@@ -19,14 +19,21 @@ for setting in domainName=DOMAIN_NAME hostedZoneName=HOSTED_ZONE_NAME hostedZone
   variable=${setting#*=}
   if [[ -n ${!variable:-} ]]; then settings+=(-c "${setting%=*}=${!variable}"); fi
 done
-# The tag keeps the image, however many releases follow: without one, the repository deletes it after some of them. From a file, because
+# Gives the image a tag that keeps it: without one, the repository deletes it some releases later. The manifest goes by a file, because
 # the digest is that of each byte.
-manifest=$(mktemp)
-aws ecr batch-get-image --repository-name scoreboard-api --image-ids "imageDigest=$digest" --output json |
-  jq --exit-status --join-output '.images[0].imageManifest' > "$manifest"
-stage=$(tr '[:upper:]' '[:lower:]' <<< "${stack#Scoreboard}")
-aws ecr put-image --repository-name scoreboard-api --image-tag "deployed-$stage-$(date -u +%Y%m%d%H%M%S)" \
-  --image-digest "$digest" --image-manifest "file://$manifest" > /dev/null
+keep() {
+  local manifest stage
+  manifest=$(mktemp)
+  stage=$(tr '[:upper:]' '[:lower:]' <<< "${stack#Scoreboard}")
+  aws ecr batch-get-image --repository-name scoreboard-api --image-ids "imageDigest=$digest" --output json \
+    --accepted-media-types application/vnd.oci.image.index.v1+json application/vnd.oci.image.manifest.v1+json \
+    application/vnd.docker.distribution.manifest.list.v2+json application/vnd.docker.distribution.manifest.v2+json |
+    jq --exit-status --join-output '.images[0].imageManifest' > "$manifest" &&
+    aws ecr put-image --repository-name scoreboard-api --image-tag "deployed-$stage-$(date -u +%Y%m%d%H%M%S)" \
+      --image-digest "$digest" --image-manifest "file://$manifest" > /dev/null
+}
+# Nothing that can be done later may stop a deployment, which may be a rollback.
+keep || echo "::warning::$digest has no tag that keeps it: see Images in deploy/aws/README.md"
 npx cdk deploy "$stack" --require-approval never --outputs-file outputs.json "${settings[@]}"
 output() { node -p "JSON.parse(require('fs').readFileSync('outputs.json', 'utf8'))['$stack'].$1"; }
 {

@@ -27,6 +27,9 @@ interface MigrationsProps {
 
 /** Runs the migrations of the new image, once, as a step of the deployment. If they fail, the service is not changed. */
 export class Migrations extends Construct {
+  /** To run by hand, too. */
+  readonly taskDefinitionArn: string;
+
   constructor(
     scope: Construct,
     id: string,
@@ -34,6 +37,7 @@ export class Migrations extends Construct {
   ) {
     super(scope, id);
     const task = runtime.task('Migrations', { cpu: 256, memoryMiB: 512 });
+    this.taskDefinitionArn = task.taskDefinitionArn;
     const { administrator, login } = database;
     const prepare = task.run('prepare', {
       node: script('prepare-database.mjs'),

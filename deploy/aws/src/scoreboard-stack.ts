@@ -77,6 +77,7 @@ export class ScoreboardStack extends Stack {
       Url: `https://${address.domainName}`,
       ClusterName: runtime.cluster.clusterName,
       ServiceName: service.fargate.serviceName,
+      MigrationsTask: migrations.taskDefinitionArn,
       ImageDigest: imageDigest,
       RollbackAlarms: alarms.rollback.map(({ alarmName }) => alarmName).join(','),
       LoadBalancerName: balancer.loadBalancerDnsName,

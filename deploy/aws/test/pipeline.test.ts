@@ -61,7 +61,15 @@ test('the stack outputs what the workflows need', () => {
   assert.deepEqual(names('ScoreboardPipeline'), ['DeployRoleArn', 'PushRoleArn', 'RepositoryUri']);
   for (const stack of STAGE_STACKS) {
     assert.deepEqual(names(stack), [
-      ...['ClusterName', 'ImageDigest', 'LoadBalancerName', 'RollbackAlarms', 'ServiceName', 'Url'],
+      ...[
+        'ClusterName',
+        'ImageDigest',
+        'LoadBalancerName',
+        'MigrationsTask',
+        'RollbackAlarms',
+        'ServiceName',
+        'Url',
+      ],
     ]);
   }
 });

@@ -26,7 +26,9 @@ LABEL org.opencontainers.image.title="scoreboard-api" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
+# A home also for users that the image does not know: Kubernetes runs it as any. A package looks for it, in vain, when it is loaded.
 ENV NODE_ENV=production \
+    HOME=/app \
     NODE_OPTIONS=--enable-source-maps \
     PORT=3000
 WORKDIR /app

@@ -94,6 +94,15 @@ t.test('the image serves in production: without privileges, on a read-only file 
     t.equal(output, `${image.user.replace(':', ' ')} true\n`);
   });
 
+  await t.test('another user may run it, whom no system knows', async (t) => {
+    const command = ['node', 'dist/scripts/migrate.js', 'what is not a version'];
+    const { output } = await runIn({ ...image, user: '10001:10001' }, command, env);
+    t.match(output, /^Usage: npm run migrate/);
+    const load = ['node', '--input-type=module', '-e', "await import('/app/dist/src/app.js')"];
+    if (canConfine)
+      t.match(await runIn({ ...image, user: '10001:10001' }, load, env), { code: 0, output: '' });
+  });
+
   await t.test('it migrates an empty database, and creates service accounts', async (t) => {
     t.match(await runIn(image, ['node', 'dist/scripts/migrate.js'], env), {
       code: 0,

@@ -10,18 +10,22 @@ interface Kind {
   readonly programs: readonly TestProgram[];
   /** Its files wait more than they compute: they run beside those that compute. */
   readonly waits: boolean;
+  /** Its files run one after the other in one process. */
+  readonly sharesProcess: boolean;
 }
 
 /** What a test needs is the last part of its file's name, as in `widget.browser.test.ts`. Without one it is `unit`. */
 export const KINDS = {
-  unit: { shared: [], programs: [], waits: false },
-  pg: { shared: ['postgres'], programs: [], waits: false },
-  redis: { shared: ['postgres'], programs: ['redis-server'], waits: false },
+  unit: { shared: [], programs: [], waits: false, sharesProcess: true },
+  pg: { shared: ['postgres'], programs: [], waits: false, sharesProcess: true },
+  redis: { shared: ['postgres'], programs: ['redis-server'], waits: false, sharesProcess: true },
+  /** Measures or changes its own process. */
+  process: { shared: ['postgres'], programs: [], waits: false, sharesProcess: false },
   /** Holds a million entries. */
-  million: { shared: ['postgres'], programs: ['redis-server'], waits: false },
-  browser: { shared: ['postgres', 'chromium'], programs: ['chromium'], waits: true },
+  million: { shared: ['postgres'], programs: ['redis-server'], waits: false, sharesProcess: false },
+  browser: { shared: ['postgres', 'chromium'], programs: ['chromium'], waits: true, sharesProcess: false },
   /** Kills servers, or stops them for a while. */
-  fault: { shared: ['postgres'], programs: ['redis-server'], waits: true },
+  fault: { shared: ['postgres'], programs: ['redis-server'], waits: true, sharesProcess: false },
   /** Runs what operators and other languages run: nginx, PgBouncer, Prometheus, the image, generators of clients. */
   system: {
     shared: ['postgres'],
@@ -36,6 +40,7 @@ export const KINDS = {
       'python3',
     ],
     waits: true,
+    sharesProcess: false,
   },
 } as const satisfies Record<string, Kind>;
 

@@ -23,6 +23,7 @@ t.test('only what each worker has of its own is added up', async (t) => {
   const once = [...gauges].filter(([, value]) => value === 3).map(([name]) => name);
   t.same(once.sort(), [
     'background_jobs',
+    'database_replica_lag_seconds',
     'health_check_status',
     'leaderboard_projection_loading_seconds',
     'redis_leaderboard_sync_drift',

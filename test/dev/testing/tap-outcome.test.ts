@@ -1,12 +1,23 @@
+import assert from 'node:assert/strict';
 import t from 'tap';
-import { readTap } from '../../../dev/testing/tap-outcome.js';
+import { type Outcome, outcomesOf } from '../../../dev/testing/tap-outcome.js';
 
-const outcomeOf = (...tap: string[]) =>
-  readTap(
-    (async function* () {
-      yield* tap;
-    })(),
-  );
+async function outcomesFrom(...tap: string[]): Promise<Outcome[]> {
+  const output = (async function* () {
+    yield* tap;
+  })();
+  const outcomes: Outcome[] = [];
+  for await (const outcome of outcomesOf(output)) outcomes.push(outcome);
+  return outcomes;
+}
+
+/** Of a file with this TAP. */
+async function outcomeOf(...tap: string[]): Promise<Outcome> {
+  const lines = `# Subtest: a file\n${tap.join('').replaceAll(/^/gm, '    ')}`.trimEnd();
+  const [outcome] = await outcomesFrom(...`${lines}\nok 1 - a file\n1..1\n`.split(/(?<= 2 )/));
+  assert(outcome);
+  return outcome;
+}
 
 t.test('assertions are counted where they are made, in whatever pieces they come', async (t) => {
   const outcome = await outcomeOf(
@@ -48,8 +59,26 @@ t.test('a subtest that fails for a reason of its own is a failure', async (t) =>
   t.match(outcome.failures[0], /^adds/);
 });
 
+const FILE = '# Subtest: a file\n    ok 1 - fine\n';
+
+t.test('each file has an outcome of its own', async (t) => {
+  const outcomes = await outcomesFrom(
+    `${FILE}    1..1\nok 1 - a file\n# Subtest: another\n    not ok 1 - right\n    1..1\nnot ok 2 - another\n1..2\n`,
+  );
+  t.match(outcomes, [
+    { passed: 1, failed: 0 },
+    { passed: 0, failed: 1, failures: ['right'] },
+  ]);
+});
+
+t.test('a file that fails for a reason of its own is a failure', async (t) => {
+  t.match(await outcomesFrom(`${FILE}    1..1\nnot ok 1 - a file\n1..1\n`), [
+    { failed: 1, failures: ['a file'] },
+  ]);
+});
+
 t.test('output that is cut off is a failure', async (t) => {
-  t.match(await outcomeOf('# Subtest: adds\n    ok 1 - fine\n'), { passed: 1, failed: Number });
-  t.not((await outcomeOf('ok 1 - fine\n')).failed, 0);
-  t.not((await outcomeOf('ok 1 - fine\nBail out! no more\n')).failed, 0);
+  t.match(await outcomesFrom(FILE), [{ passed: 1, failed: Number }]);
+  t.not((await outcomesFrom(FILE))[0]?.failed, 0);
+  t.not((await outcomesFrom(`${FILE}Bail out! no more\n`))[0]?.failed, 0);
 });

@@ -94,7 +94,7 @@ export class Testbed {
     await query(
       database,
       `INSERT INTO users (id, display_name)
-       SELECT ${sqlId('usr', 'n')}, 'Player ' || n FROM generate_series(${LEADER}, ${users}) n`,
+       SELECT ${sqlId('n')}, 'Player ' || n FROM generate_series(${LEADER}, ${users}) n`,
     );
     await addEntries(database, 'global', entries, 1);
     return database;
@@ -117,7 +117,7 @@ export class Testbed {
        SELECT 'level-' || n, 'Level ' || n, 'desc', 'best' FROM generate_series(1, ${count}) n;
        SET session_replication_role = replica;
        INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
-       SELECT 'level-' || n, 1, ${sqlId('usr', 'user_n')}, user_n, -user_n, now(), 1
+       SELECT 'level-' || n, 1, ${sqlId('user_n')}, user_n, -user_n, now(), 1
        FROM generate_series(1, ${inUse}) n, generate_series(1, 10) user_n`,
     );
     await settle(database);
@@ -127,14 +127,14 @@ export class Testbed {
   async events(database: string, count: number, users: number): Promise<void> {
     await query(
       database,
-      `DROP INDEX score_events_user_idx;
+      `DROP INDEX score_events_counted_idx;
        ALTER TABLE score_events DROP CONSTRAINT score_events_pkey;
-       INSERT INTO score_events (id, user_id, action_id, token_id, points, accepted_at, boards)
-       SELECT ${sqlId('evt', 'n')}, ${sqlId('usr', `1 + n % ${users}`)}, 'collect-coin',
-              ${sqlId('tok', 'n')}, 10, now() - interval '30 days' + n * interval '100 ms', '{"global": 1}'
-       FROM generate_series(1::bigint, ${count}) n;
+       INSERT INTO score_events (id, user_id, action_id, token_id, points, accepted_at, boards, signing_key)
+       SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || lpad(to_hex(n), 20, '0'))::uuid,
+              ${sqlId(`1 + n % ${users}`)}, 'collect-coin', gen_random_uuid(), 10, at, '{"global": 1}', 'key_00000000'
+       FROM (SELECT n, now() - (${count} - n) * interval '100 ms' AS at FROM generate_series(1::bigint, ${count}) n) made;
        ALTER TABLE score_events ADD PRIMARY KEY (id);
-       CREATE INDEX score_events_user_idx ON score_events (user_id, id DESC)`,
+       CREATE INDEX score_events_counted_idx ON score_events (user_id, accepted_at, id) WHERE status = 'counted'`,
     );
     await settle(database);
   }
@@ -311,7 +311,7 @@ async function addEntries(database: string, board: string, count: number, step: 
     database,
     `SET session_replication_role = replica;
      INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
-     SELECT '${board}', 1, ${sqlId('usr', `n * ${step}`)}, score, -score, now() - n * interval '1 ms', 1
+     SELECT '${board}', 1, ${sqlId(`n * ${step}`)}, score, -score, now() - n * interval '1 ms', 1
      FROM (SELECT n, CASE n WHEN ${LEADER} THEN 1000000000 ELSE 1 + abs(hashint4(n::int) % 1000000) END AS score
            FROM generate_series(${LEADER}, ${count - 1}) n) made`,
   );

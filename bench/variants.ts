@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { Entries } from '../schemas/leaderboard.js';
 import { newId } from '../src/ids.js';
+import { toUuid } from '../src/stored-ids.js';
 import { userId } from './players.js';
 
 /** The service, and modified services to compare it with. */
@@ -45,8 +46,8 @@ function constantTop(app: FastifyInstance): void {
 }
 
 const INSERT_TOKEN = `
-INSERT INTO consumed_tokens (token_id, event_id, user_id, accepted_at, expires_at)
-VALUES ($1, $2, $3, now(), to_timestamp($4)) ON CONFLICT DO NOTHING RETURNING accepted_at`;
+INSERT INTO consumed_tokens (token_id, event_id, expires_at)
+VALUES ($1, $2, to_timestamp($3)) ON CONFLICT DO NOTHING RETURNING token_id`;
 const INSERT_EVENT = `
 INSERT INTO score_events (id, user_id, action_id, token_id, points, accepted_at, boards)
 VALUES ($1, $2, $3, $4, $5, now(), '{"global": 1}')`;
@@ -62,24 +63,27 @@ RETURNING score`;
 function transactionARequest(app: FastifyInstance): void {
   app.ledger.record = async ({ tokenId, userId, actionId, points, tokenExpiresAt }) => {
     const eventId = newId('evt');
+    const event = toUuid('evt', eventId);
+    const token = toUuid('tok', tokenId);
+    const user = toUuid('usr', userId);
     const client = await app.pg.pool.connect();
     try {
       await client.query('BEGIN');
-      const token = await client.query({
+      const { rowCount } = await client.query({
         name: 'token',
         text: INSERT_TOKEN,
-        values: [tokenId, eventId, userId, tokenExpiresAt],
+        values: [token, event, tokenExpiresAt],
       });
-      if (token.rowCount === 0) throw new Error('The token was consumed before');
+      if (rowCount === 0) throw new Error('The token was consumed before');
       await client.query({
         name: 'event',
         text: INSERT_EVENT,
-        values: [eventId, userId, actionId, tokenId, points],
+        values: [event, user, actionId, token, points],
       });
       const { rows } = await client.query<{ score: number }>({
         name: 'score',
         text: UPSERT_SCORE,
-        values: [userId, points],
+        values: [user, points],
       });
       await client.query('COMMIT');
       const score = rows[0]?.score ?? 0;

@@ -27,12 +27,12 @@ CREATE TABLE actions (
 );
 
 CREATE TABLE admin_acts (
-  id text COLLATE "C" NOT NULL,
+  id uuid NOT NULL,
   filter json NOT NULL,
   state text NOT NULL DEFAULT 'running'::text,
   voided bigint NOT NULL DEFAULT 0,
   total bigint,
-  before text COLLATE "C" NOT NULL,
+  before uuid,
   problem text,
   CONSTRAINT admin_acts_pkey PRIMARY KEY (id),
   CONSTRAINT admin_acts_state_check CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'failed'::text]))),
@@ -40,7 +40,7 @@ CREATE TABLE admin_acts (
 );
 
 CREATE TABLE admin_audit (
-  id text COLLATE "C" NOT NULL,
+  id uuid NOT NULL,
   at timestamp(3) with time zone NOT NULL DEFAULT now(),
   actor text NOT NULL,
   action text NOT NULL,
@@ -51,13 +51,11 @@ CREATE TABLE admin_audit (
 );
 
 CREATE TABLE consumed_tokens (
-  token_id text COLLATE "C" NOT NULL,
-  event_id text COLLATE "C" NOT NULL,
-  user_id text COLLATE "C" NOT NULL,
-  accepted_at timestamp(3) with time zone NOT NULL,
+  token_id uuid NOT NULL,
+  event_id uuid NOT NULL,
   expires_at timestamp(3) with time zone NOT NULL,
   CONSTRAINT consumed_tokens_pkey PRIMARY KEY (token_id)
-);
+) PARTITION BY RANGE (token_id);
 CREATE INDEX consumed_tokens_expires_idx ON consumed_tokens USING brin (expires_at);
 
 CREATE TABLE leaderboards (
@@ -82,30 +80,31 @@ CREATE INDEX leaderboards_listed_idx ON leaderboards USING btree (id) WHERE ((NO
 CREATE INDEX leaderboards_unpurged_idx ON leaderboards USING btree (id) WHERE (purged_through < removed_through);
 
 CREATE TABLE score_events (
-  id text COLLATE "C" NOT NULL,
-  user_id text COLLATE "C" NOT NULL,
-  action_id text COLLATE "C" NOT NULL,
-  token_id text COLLATE "C" NOT NULL,
+  id uuid NOT NULL,
+  user_id uuid NOT NULL,
+  token_id uuid NOT NULL,
+  issued_by uuid,
   points bigint NOT NULL,
-  metadata json,
   accepted_at timestamp(3) with time zone NOT NULL,
+  best boolean NOT NULL DEFAULT false,
   status text NOT NULL DEFAULT 'counted'::text,
-  boards jsonb NOT NULL,
-  issued_by text COLLATE "C",
+  action_id text COLLATE "C" NOT NULL,
   signing_key text COLLATE "C",
+  boards jsonb NOT NULL,
   skipped jsonb,
+  metadata json,
   CONSTRAINT score_events_pkey PRIMARY KEY (id),
   CONSTRAINT score_events_status_check CHECK ((status = ANY (ARRAY['counted'::text, 'held'::text, 'voided'::text])))
-);
+) PARTITION BY RANGE (id);
+CREATE INDEX score_events_best_idx ON score_events USING btree (user_id, points, accepted_at) WHERE ((status = 'counted'::text) AND best);
+CREATE INDEX score_events_counted_idx ON score_events USING btree (user_id, accepted_at, id) WHERE (status = 'counted'::text);
 CREATE INDEX score_events_held_idx ON score_events USING btree (id) WHERE (status = 'held'::text);
-CREATE INDEX score_events_points_idx ON score_events USING btree (user_id, points, accepted_at) WHERE (status = 'counted'::text);
-CREATE INDEX score_events_time_idx ON score_events USING btree (user_id, accepted_at, id) WHERE (status = 'counted'::text);
-CREATE INDEX score_events_user_idx ON score_events USING btree (user_id, id DESC);
+CREATE INDEX score_events_uncounted_idx ON score_events USING btree (user_id, accepted_at, id) WHERE (status <> 'counted'::text);
 
 CREATE TABLE scores (
   leaderboard_id text COLLATE "C" NOT NULL,
   season integer NOT NULL,
-  user_id text COLLATE "C" NOT NULL,
+  user_id uuid NOT NULL,
   score bigint,
   sort_key bigint,
   achieved_at timestamp(3) with time zone NOT NULL,
@@ -125,7 +124,7 @@ CREATE INDEX scores_removed_idx ON scores USING btree (leaderboard_id, season, u
 CREATE INDEX scores_user_idx ON scores USING btree (user_id) WHERE (version > 0);
 
 CREATE TABLE service_accounts (
-  id text COLLATE "C" NOT NULL,
+  id uuid NOT NULL,
   name text NOT NULL,
   role text NOT NULL,
   secret_hash bytea NOT NULL,
@@ -137,8 +136,8 @@ CREATE TABLE service_accounts (
 );
 
 CREATE TABLE sessions (
-  id text COLLATE "C" NOT NULL,
-  user_id text COLLATE "C" NOT NULL,
+  id uuid NOT NULL,
+  user_id uuid NOT NULL,
   family_hash bytea NOT NULL,
   secret_hash bytea NOT NULL,
   created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
@@ -153,7 +152,7 @@ CREATE INDEX sessions_revoked_idx ON sessions USING btree (revoked_at) WHERE (re
 CREATE INDEX sessions_user_idx ON sessions USING btree (user_id);
 
 CREATE TABLE users (
-  id text COLLATE "C" NOT NULL,
+  id uuid NOT NULL,
   display_name text NOT NULL,
   username text,
   password_hash text,

@@ -1,6 +1,23 @@
--- Ids are TypeIDs: text, ordered by time. COLLATE "C" makes their order that of bytes, here and in every process.
+-- A TypeID is a form of the edge; its 128 bits are stored as a uuid, and have the same order. The service converts ids by
+-- itself. These functions are for people: uuid_of('usr_01…') finds the row of an id in a log, typeid('usr', id) names a row.
+CREATE FUNCTION uuid_of(typeid text) RETURNS uuid LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT CASE WHEN typeid ~ '^[a-z]{3}_[0-7][0-9a-hjkmnp-tv-z]{25}$' THEN (
+    SELECT string_agg(to_hex(substr(bits, 3 + 4 * n, 4)::bit(4)::int), '' ORDER BY n)::uuid
+    FROM generate_series(0, 31) n, (
+      SELECT string_agg((strpos('0123456789abcdefghjkmnpqrstvwxyz', substr(typeid, 5 + n, 1)) - 1)::bit(5)::text, '' ORDER BY n)
+      FROM generate_series(0, 25) n
+    ) of (bits)
+  ) END
+$$;
+
+CREATE FUNCTION typeid(prefix text, id uuid) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+  SELECT prefix || '_' || string_agg(
+    substr('0123456789abcdefghjkmnpqrstvwxyz', 1 + substr(bits, 1 + 5 * n, 5)::bit(5)::int, 1), '' ORDER BY n)
+  FROM generate_series(0, 25) n, (SELECT '00' || ('x' || replace(id::text, '-', ''))::bit(128)::text) of (bits)
+$$;
+
 CREATE TABLE users (
-  id            text COLLATE "C" PRIMARY KEY,
+  id            uuid PRIMARY KEY,
   display_name  text NOT NULL,
   username      text,
   password_hash text,

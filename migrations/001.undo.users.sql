@@ -1,1 +1,3 @@
 DROP TABLE users;
+DROP FUNCTION typeid;
+DROP FUNCTION uuid_of;

@@ -7,7 +7,7 @@
 CREATE TABLE scores (
   leaderboard_id text COLLATE "C" NOT NULL,
   season         integer NOT NULL,
-  user_id        text COLLATE "C" NOT NULL REFERENCES users,
+  user_id        uuid NOT NULL REFERENCES users,
   score          bigint CHECK (score BETWEEN -9007199254740991 AND 9007199254740991),
   sort_key       bigint,
   achieved_at    timestamptz(3) NOT NULL,

@@ -1,7 +1,7 @@
 -- A refresh token is "<session>.<family>.<secret>": the family proves that it was once ours, the secret that it is the newest.
 CREATE TABLE sessions (
-  id           text COLLATE "C" PRIMARY KEY,
-  user_id      text COLLATE "C" NOT NULL REFERENCES users,
+  id           uuid PRIMARY KEY,
+  user_id      uuid NOT NULL REFERENCES users,
   family_hash  bytea NOT NULL,
   secret_hash  bytea NOT NULL,
   created_at   timestamptz(3) NOT NULL DEFAULT now(),

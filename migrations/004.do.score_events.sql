@@ -1,29 +1,36 @@
--- The ledger: append-only, and the only table that grows for ever. Its id begins with the time, so it can be
--- partitioned by ranges of id. No foreign keys: the one statement that writes here holds the user's row.
+-- The ledger: append-only, and the only table that grows for ever. Its id begins with the time, and each month is a partition
+-- (ADR 34). No foreign keys: the one statement that writes here holds the user's row.
 --
--- metadata is json, not jsonb: it is kept as it came.
--- boards: what the event counts for, {"<leaderboard>": <season>}, whatever its action feeds later.
--- issued_by: who asked the service for the token, a service account or 'player'; null if it was minted elsewhere.
+-- issued_by: who asked the service for the token, a service account or, if it is user_id, the player; null if it was minted
+-- elsewhere.
+-- best: whether it counted for a board whose operator is best, when it began to count.
 -- signing_key: which secret the token was signed with, by its fingerprint.
+-- boards: what the event counts for, {"<leaderboard>": <season>}, whatever its action feeds later.
 -- skipped: the boards that took nothing of the event, and why, {"<leaderboard>": "frozen"}; null if there are none.
+-- metadata is json, not jsonb: it is kept as it came.
 CREATE TABLE score_events (
-  id          text COLLATE "C" PRIMARY KEY,
-  user_id     text COLLATE "C" NOT NULL,
-  action_id   text COLLATE "C" NOT NULL,
-  token_id    text COLLATE "C" NOT NULL,
+  id          uuid PRIMARY KEY,
+  user_id     uuid NOT NULL,
+  token_id    uuid NOT NULL,
+  issued_by   uuid,
   points      bigint NOT NULL,
-  metadata    json,
   accepted_at timestamptz(3) NOT NULL,
+  best        boolean NOT NULL DEFAULT false,
   status      text NOT NULL DEFAULT 'counted' CHECK (status IN ('counted', 'held', 'voided')),
-  boards      jsonb NOT NULL,
-  issued_by   text COLLATE "C",
+  action_id   text COLLATE "C" NOT NULL,
   signing_key text COLLATE "C",
-  skipped     jsonb
-);
+  boards      jsonb NOT NULL,
+  skipped     jsonb,
+  metadata    json
+) PARTITION BY RANGE (id);
 
-CREATE INDEX score_events_user_idx ON score_events (user_id, id DESC);
+-- What no other partition is for: a score never fails because a month has none.
+CREATE TABLE score_events_default PARTITION OF score_events DEFAULT;
+
+-- An event is in one of these two, so that it costs one. What counts is apart, because what is left of a user's events when
+-- many are voided must be found without reading the voided ones; see OF_ANY_STATUS in src/ledger/statements.ts.
+CREATE INDEX score_events_counted_idx ON score_events (user_id, accepted_at, id) WHERE status = 'counted';
+CREATE INDEX score_events_uncounted_idx ON score_events (user_id, accepted_at, id) WHERE status <> 'counted';
 CREATE INDEX score_events_held_idx ON score_events (id) WHERE status = 'held';
--- What is left of a user's events when some are voided is found by these, however many there are: the last one that counts,
--- and the best one.
-CREATE INDEX score_events_time_idx ON score_events (user_id, accepted_at, id) WHERE status = 'counted';
-CREATE INDEX score_events_points_idx ON score_events (user_id, points, accepted_at) WHERE status = 'counted';
+-- Finds the best event that is left.
+CREATE INDEX score_events_best_idx ON score_events (user_id, points, accepted_at) WHERE status = 'counted' AND best;

@@ -1,6 +1,7 @@
--- Who has changed what, when and why: written with the change. Its ids sort by time.
+-- Who has changed what, when and why: written with the change. Its ids sort by time. An actor or a target may be of many kinds,
+-- so these are texts.
 CREATE TABLE admin_audit (
-  id      text COLLATE "C" PRIMARY KEY,
+  id      uuid PRIMARY KEY,
   at      timestamptz(3) NOT NULL DEFAULT now(),
   actor   text NOT NULL,
   action  text NOT NULL,
@@ -11,13 +12,13 @@ CREATE TABLE admin_audit (
 
 -- Acts of administrators that take their time: done in steps, by a job that any instance goes on with.
 CREATE TABLE admin_acts (
-  id text COLLATE "C" PRIMARY KEY REFERENCES admin_audit (id),
+  id uuid PRIMARY KEY REFERENCES admin_audit (id),
   filter json NOT NULL,
   state text NOT NULL DEFAULT 'running' CHECK (state IN ('running', 'done', 'failed')),
   voided bigint NOT NULL DEFAULT 0,
   -- Null until they are counted.
   total bigint,
-  -- The events from this one on have been seen.
-  before text COLLATE "C" NOT NULL,
+  -- The events from this one on have been seen; null until some are.
+  before uuid,
   problem text
 );

@@ -6,6 +6,7 @@ import type { AppConfig } from '../src/config.js';
 import { addStandingJob } from '../src/jobs/job.js';
 import { PURGE, purge } from '../src/jobs/purge.js';
 import { JOB_CONNECTIONS, JOB_STATES, JobRunner } from '../src/jobs/runner.js';
+import { PARTITIONS, partitions } from '../src/ledger/partitions-job.js';
 import { purgeTokens } from '../src/ledger/purge-tokens.js';
 import { massVoid } from '../src/moderation/mass-void.js';
 import type { Queryable } from '../src/postgres/database.js';
@@ -26,13 +27,17 @@ export default fp<{ config: AppConfig }>(
     const purgeBoards = (client: Queryable, limit: number) => purgeScores(client, limit, removeBoards);
     const jobs = [
       purge([purgeTokens, purgeSessions, purgeBoards]),
+      partitions,
       eraseUser,
       massVoid({ leaderboards: app.leaderboards, writer: app.instance }),
     ];
     const runner = new JobRunner({
       pool,
       jobs,
-      addStanding: () => addStandingJob(pool, PURGE, {}),
+      addStanding: async () => {
+        await addStandingJob(pool, PURGE, {});
+        await addStandingJob(pool, PARTITIONS, {});
+      },
       onError: (error, doing) => {
         if (isDatabaseError(error)) app.faults.database(error, doing);
         else app.log.error({ err: error, data: { doing } }, 'Job failed');

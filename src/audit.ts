@@ -2,6 +2,7 @@ import type { AuditEntry } from '../schemas/moderation.js';
 import { newId } from './ids.js';
 import type { Queryable } from './postgres/database.js';
 import { rfc3339 } from './postgres/sql.js';
+import { toUuid, withIds } from './stored-ids.js';
 
 /** Who does something as an administrator, and why. */
 export interface AdminAct {
@@ -30,7 +31,7 @@ export async function audit(
   const id = newId('aud');
   await client.query(
     'INSERT INTO admin_audit (id, actor, action, target, reason, details) VALUES ($1, $2, $3, $4, $5, $6)',
-    [id, actor, action, target, reason, JSON.stringify(details)],
+    [toUuid('aud', id), actor, action, target, reason, JSON.stringify(details)],
   );
   return id;
 }
@@ -49,9 +50,9 @@ export class AuditLog {
       `SELECT id, ${rfc3339('at')} AS at, actor, action, target, reason,
               CASE WHEN voided IS NULL THEN details ELSE (details::jsonb || jsonb_build_object('voided', voided))::json END AS details
        FROM admin_audit LEFT JOIN admin_acts USING (id)
-       WHERE id < coalesce($1, 'aud_{') ORDER BY id DESC LIMIT $2`,
-      [before, limit],
+       WHERE $1::uuid IS NULL OR id < $1 ORDER BY id DESC LIMIT $2`,
+      [before === null ? null : toUuid('aud', before), limit],
     );
-    return rows;
+    return withIds(rows, { id: 'aud' });
   }
 }

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import t from 'tap';
-import { pageOf, stepsOf } from '../src/postgres/migration-steps.js';
+import { ofPartition, pageOf, stepsOf } from '../src/postgres/migration-steps.js';
 
 /** Refuses migrations that would lock or rewrite a large table: any that an earlier file, or an earlier step, has made. */
 
@@ -22,8 +22,16 @@ const WHOLE_TABLE = /^\s*(UPDATE|DELETE\s+FROM|INSERT\s+INTO[^;]*\bSELECT|WITH)\
 function broken(sql: string): string[] {
   const steps = stepsOf(sql) ?? [{ kind: 'transaction' as const, sql }];
   return steps.flatMap((step) => {
-    const text = step.kind === 'pages' ? pageOf(step, null, "('1')") : step.sql;
-    const found = squawk(text, step.kind === 'concurrently' ? [] : ['--assume-in-transaction']);
+    const text =
+      step.kind === 'pages'
+        ? pageOf(step, null, "('1')")
+        : step.kind === 'partitions'
+          ? ofPartition(step, 'a')
+          : step.sql;
+    const found = squawk(
+      text,
+      step.kind === 'concurrently' || step.kind === 'partitions' ? [] : ['--assume-in-transaction'],
+    );
     const statements = text.replaceAll(/--.*$/gm, '').split(';');
     const isWhole =
       step.kind === 'transaction' && statements.some((statement) => WHOLE_TABLE.test(statement));

@@ -3,6 +3,7 @@ import type { Case, Result } from '../case.js';
 import type { LoadResult } from '../http-load.js';
 import { pairs } from '../pairs.js';
 import { untilProjected } from '../probe.js';
+import { written } from '../subjects.js';
 import { MANY, type Server, type Testbed } from '../testbed.js';
 
 const USERS = 20_000;
@@ -43,6 +44,22 @@ async function costs(
   ];
 }
 
+/** What PostgreSQL writes for a score. Scores were posted before, so pages are not copied to the log as after a checkpoint. */
+async function sizes(testbed: Testbed, server: Server, url: string): Promise<Result[]> {
+  const post = await scores(testbed, server);
+  const before = await written(url);
+  const { right } = await post();
+  const after = await written(url);
+  const line = (what: string, figure: number) => ({ what: `write: ${what}`, against: '', figure });
+  return [
+    line('bytes of the write-ahead log for a score', (after.log - before.log) / right),
+    line(
+      'bytes by which tables and indexes grow for a score of a known player',
+      (after.tables - before.tables) / right,
+    ),
+  ];
+}
+
 /** Processor time of the server per score, in microseconds. */
 export const cpuPerScore = (testbed: Testbed, server: Server) => async (): Promise<number> => {
   const post = await scores(testbed, server);
@@ -58,7 +75,8 @@ const busySeconds = (): number =>
 const database = (testbed: Testbed, name: string): Promise<string> => testbed.database(name, USERS, USERS);
 
 export const write: Case = async (testbed) => {
-  const service = await testbed.server('service', await database(testbed, 'written'));
+  const url = await database(testbed, 'written');
+  const service = await testbed.server('service', url);
   const ceiling = await testbed.server('constant receipt', await database(testbed, 'unwritten'));
   return [
     {
@@ -68,6 +86,7 @@ export const write: Case = async (testbed) => {
       target: { atLeast: 0.7 },
     },
     ...(await costs(testbed, service, 'write')),
+    ...(await sizes(testbed, service, url)),
     ...(await costs(testbed, ceiling, 'write, constant receipt')),
   ];
 };

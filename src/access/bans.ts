@@ -1,5 +1,6 @@
 import type { FeedState } from '../changes/change-feed.js';
 import type { Queryable } from '../postgres/database.js';
+import { toUuid, withIds } from '../stored-ids.js';
 
 const BANNED = 'SELECT id FROM users WHERE banned_at IS NOT NULL AND erased_at IS NULL';
 
@@ -25,7 +26,7 @@ export class Bans {
     this.#changed = changed;
     try {
       const { rows } = await this.#database.query<{ id: string }>(BANNED);
-      this.#banned = new Set(rows.map(({ id }) => id));
+      this.#banned = new Set(withIds(rows, { id: 'usr' }).map(({ id }) => id));
     } finally {
       if (this.#changed === changed) this.#changed = null;
     }
@@ -56,7 +57,7 @@ export class Bans {
   }
 
   async #isBanned(userId: string): Promise<boolean> {
-    return (await this.#database.query(IS_BANNED, [userId])).rowCount !== 0;
+    return (await this.#database.query(IS_BANNED, [toUuid('usr', userId)])).rowCount !== 0;
   }
 
   #take(userId: string, banned: boolean): void {

@@ -1,8 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import type { FeedState } from '../changes/change-feed.js';
 import type { Queryable } from '../postgres/database.js';
+import { toUuids, withIds } from '../stored-ids.js';
 
-const NAMES = 'SELECT id, display_name AS "displayName" FROM users WHERE id = ANY ($1::text[])';
+const NAMES = 'SELECT id, display_name AS "displayName" FROM users WHERE id = ANY ($1::uuid[])';
 
 /** The display names of users, with a cache of the most recent ones. */
 export class DisplayNames {
@@ -41,8 +42,10 @@ export class DisplayNames {
 
   async #read(database: Queryable, unknown: readonly string[], names: Map<string, string>): Promise<void> {
     const forgotten = this.#forgotten;
-    const { rows } = await database.query<{ id: string; displayName: string }>(NAMES, [unknown]);
-    for (const { id, displayName } of rows) {
+    const { rows } = await database.query<{ id: string; displayName: string }>(NAMES, [
+      toUuids('usr', unknown),
+    ]);
+    for (const { id, displayName } of withIds(rows, { id: 'usr' })) {
       names.set(id, displayName);
       if (forgotten === this.#forgotten) this.#names.set(id, displayName);
     }

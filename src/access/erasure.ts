@@ -1,11 +1,13 @@
 import { Type } from '@sinclair/typebox';
 import { type Job, type JobKind, job } from '../jobs/job.js';
+import { NEWEST_OF_USER, newestOfUser, olderThan } from '../postgres/events-of-user.js';
+import { fromUuid, toUuid } from '../stored-ids.js';
 
 const ROWS = 5_000;
 
-const Erasure = Type.Object({ userId: Type.String(), before: Type.String() });
+const Erasure = Type.Object({ userId: Type.String(), before: Type.Union([Type.String(), Type.Null()]) });
 
-/** Erases what is left of an erased user that nobody can read as its own any more: of events before the given one. */
+/** Erases what is left of an erased user that nobody can read as its own any more: of all events, or those before the given one. */
 export const ERASE_USER: JobKind<typeof Erasure> = {
   name: 'erase-user',
   payload: Erasure,
@@ -14,23 +16,27 @@ export const ERASE_USER: JobKind<typeof Erasure> = {
 
 const FORGET_SESSIONS = `
 DELETE FROM sessions WHERE ctid = ANY (ARRAY(SELECT ctid FROM sessions WHERE user_id = $1 LIMIT ${ROWS}))`;
-/** The events stay in the ledger, without what a client has sent with them. $1 user, $2 an event. Where the bite has ended. */
-const FORGET_METADATA = `
+/** The events stay in the ledger, without what a client has sent with them. $1 a user. Where the bite has ended, if it is full. */
+const forgetMetadata = (before: string) => `
 WITH page AS MATERIALIZED (
-  SELECT id, metadata IS NOT NULL AS has_metadata FROM score_events
-  WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT ${ROWS}
+  SELECT id, metadata IS NOT NULL AS has_metadata FROM ${newestOfUser(`e.user_id = $1 ${before}`, ROWS)} e
+  ORDER BY ${NEWEST_OF_USER} LIMIT ${ROWS}
 ), forgotten AS (
   UPDATE score_events e SET metadata = NULL FROM page p WHERE e.id = p.id AND p.has_metadata
 )
-SELECT min(id) AS last, count(*) AS events FROM page`;
+SELECT id AS last FROM page OFFSET ${ROWS - 1}`;
+const FORGET_NEWEST = forgetMetadata('');
+/** $2 an event. */
+const FORGET_OLDER = forgetMetadata(`AND ${olderThan('$2::uuid')}`);
 
 export const eraseUser: Job = job(ERASE_USER, async (client, { userId, before }) => {
-  const { rowCount } = await client.query(FORGET_SESSIONS, [userId]);
-  const { rows } = await client.query<{ last: string | null; events: number }>(FORGET_METADATA, [
-    userId,
-    before,
-  ]);
-  const [{ last, events } = { last: null, events: 0 }] = rows;
-  const isDone = rowCount !== ROWS && events < ROWS;
-  return isDone ? {} : { rest: { userId, before: last ?? before } };
+  const user = toUuid('usr', userId);
+  const { rowCount } = await client.query(FORGET_SESSIONS, [user]);
+  const { rows } =
+    before === null
+      ? await client.query<{ last: string }>(FORGET_NEWEST, [user])
+      : await client.query<{ last: string }>(FORGET_OLDER, [user, toUuid('evt', before)]);
+  const [end] = rows;
+  if (end !== undefined) return { rest: { userId, before: fromUuid('evt', end.last) } };
+  return rowCount === ROWS ? { rest: { userId, before } } : {};
 });

@@ -3,23 +3,25 @@ import type { FeedState } from '../changes/change-feed.js';
 import { Backoff } from '../loop.js';
 import type { Queryable } from '../postgres/database.js';
 import { isDatabaseUnavailable } from '../postgres/errors.js';
+import { fromUuid, toUuids } from '../stored-ids.js';
 
 /** How long a caller is let wait for a PostgreSQL that is away for a moment, in milliseconds: scores wait for it too. */
 const PATIENCE_MS = 3_000;
 
 /** $1 seconds. */
 const REVOKED = `
-SELECT id FROM sessions WHERE revoked_at > now() - $1 * interval '1 second'
+SELECT 'ses' AS kind, id FROM sessions WHERE revoked_at > now() - $1 * interval '1 second'
 UNION ALL
-SELECT id FROM users WHERE erased_at > now() - $1 * interval '1 second'
+SELECT 'usr', id FROM users WHERE erased_at > now() - $1 * interval '1 second'
 UNION ALL
-SELECT id FROM service_accounts WHERE revoked_at > now() - $1 * interval '1 second'`;
+SELECT 'svc', id FROM service_accounts WHERE revoked_at > now() - $1 * interval '1 second'`;
+/** $1 sessions, $2 users, $3 service accounts: what is none of a kind is null. */
 const ARE_REVOKED = `
-SELECT FROM sessions WHERE id = ANY ($1) AND revoked_at IS NOT NULL
+SELECT FROM sessions WHERE id = ANY ($1::uuid[]) AND revoked_at IS NOT NULL
 UNION ALL
-SELECT FROM users WHERE id = ANY ($1) AND erased_at IS NOT NULL
+SELECT FROM users WHERE id = ANY ($2::uuid[]) AND erased_at IS NOT NULL
 UNION ALL
-SELECT FROM service_accounts WHERE id = ANY ($1) AND revoked_at IS NOT NULL`;
+SELECT FROM service_accounts WHERE id = ANY ($3::uuid[]) AND revoked_at IS NOT NULL`;
 
 /**
  * The sessions and service accounts that were revoked recently, and the users who were erased, each kept until the last access
@@ -41,8 +43,10 @@ export class Revocations {
 
   /** Reads what was revoked recently: at the start, and after changes may have been missed. */
   async load(): Promise<void> {
-    const { rows } = await this.#database.query<{ id: string }>(REVOKED, [this.#lifetime]);
-    for (const { id } of rows) this.remember(id);
+    const { rows } = await this.#database.query<{ kind: 'ses' | 'usr' | 'svc'; id: string }>(REVOKED, [
+      this.#lifetime,
+    ]);
+    for (const { kind, id } of rows) this.remember(fromUuid(kind, id));
   }
 
   /**
@@ -58,7 +62,11 @@ export class Revocations {
       await delay(backoff.next())
     ) {
       try {
-        const { rowCount } = await this.#database.query(ARE_REVOKED, [ids]);
+        const { rowCount } = await this.#database.query(ARE_REVOKED, [
+          toUuids('ses', ids),
+          toUuids('usr', ids),
+          toUuids('svc', ids),
+        ]);
         return rowCount !== 0;
       } catch (error) {
         if (!isDatabaseUnavailable(error) || performance.now() > giveUpAt) throw error;

@@ -5,6 +5,7 @@ import { newId } from '../ids.js';
 import { transact } from '../postgres/database.js';
 import { brokenConstraint } from '../postgres/errors.js';
 import { StartError } from '../start-error.js';
+import { toUuid, withIds } from '../stored-ids.js';
 
 export interface ServiceAccount {
   readonly id: string;
@@ -32,7 +33,7 @@ export class ServiceAccounts {
     try {
       await this.#pool.query(
         'INSERT INTO service_accounts (id, name, role, secret_hash) VALUES ($1, $2, $3, $4)',
-        [id, name, role, hash(secret)],
+        [toUuid('svc', id), name, role, hash(secret)],
       );
     } catch (error) {
       if (brokenConstraint(error) !== 'service_accounts_name_key') throw error;
@@ -45,10 +46,9 @@ export class ServiceAccounts {
   async authenticate(id: string, secret: string): Promise<ServiceAccount | null> {
     const { rows } = await this.#pool.query<ServiceAccount>(
       'SELECT id, name, role FROM service_accounts WHERE id = $1 AND secret_hash = $2 AND revoked_at IS NULL',
-      // No id holds a NUL, and PostgreSQL takes none.
-      [id.replaceAll('\0', ' '), hash(secret)],
+      [toUuid('svc', id), hash(secret)],
     );
-    return rows[0] ?? null;
+    return withIds(rows, { id: 'svc' })[0] ?? null;
   }
 
   /** All that were ever made, oldest first. Times are in milliseconds since the epoch. */
@@ -57,7 +57,7 @@ export class ServiceAccounts {
       `SELECT id, name, role, ${ms('created_at')} AS "createdAt", ${ms('revoked_at')} AS "revokedAt"
        FROM service_accounts ORDER BY id`,
     );
-    return rows;
+    return withIds(rows, { id: 'svc' });
   }
 
   /**
@@ -71,7 +71,7 @@ export class ServiceAccounts {
         'UPDATE service_accounts SET revoked_at = coalesce(revoked_at, now()) WHERE name = $1 RETURNING id',
         [name],
       );
-      const [account] = rows;
+      const [account] = withIds(rows, { id: 'svc' });
       if (account === undefined) throw new StartError(`There is no service account "${name}".`);
       // Not an instance: each of them is to take note.
       const header = { id: newId('chg'), writer: 'service-account' };

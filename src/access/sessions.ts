@@ -5,6 +5,7 @@ import { Problem, userBanned } from '../errors.js';
 import { idPattern, newId } from '../ids.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { inTurn } from '../postgres/turns.js';
+import { toUuid, withIds } from '../stored-ids.js';
 import type { Revocations } from './revocations.js';
 
 export interface OpenSession {
@@ -99,11 +100,17 @@ export class Sessions {
     const secret = random(32);
     const { pool, lifetime } = this.#options;
     const { rows } = await inTurn(pool, userId, () =>
-      pool.query<{ expiresAt: number }>(OPEN, [sessionId, userId, hash(family), hash(secret), lifetime]),
+      pool.query<{ expiresAt: number }>(OPEN, [
+        toUuid('ses', sessionId),
+        toUuid('usr', userId),
+        hash(family),
+        hash(secret),
+        lifetime,
+      ]),
     );
     const [row] = rows;
     if (row === undefined) {
-      await this.#assertNotBanned(BANNED_USER, userId);
+      await this.#assertNotBanned(BANNED_USER, toUuid('usr', userId));
       throw new Problem('not-found', `There is no user "${userId}".`);
     }
     return { sessionId, userId, refreshToken: tokenOf(sessionId, family, secret), expiresAt: row.expiresAt };
@@ -119,23 +126,27 @@ export class Sessions {
     const sessionId = `ses_${suffix}`;
     const { pool } = this.#options;
     // Read without a lock first: a user may have many sessions.
-    const { rows } = await inTurn(pool, sessionId, () => pool.query<{ id: string }>(USER_OF, [sessionId]));
-    const [user] = rows;
+    const { rows } = await inTurn(pool, sessionId, () =>
+      pool.query<{ id: string }>(USER_OF, [toUuid('ses', sessionId)]),
+    );
+    const [user] = withIds(rows, { id: 'usr' });
     if (user === undefined) throw invalidToken();
     return await inTurn(pool, user.id, () => this.#rotate(sessionId, family, secret));
   }
 
   async #rotate(sessionId: string, family: string, secret: string): Promise<OpenSession> {
     const token = tokenOf(sessionId, family, secret);
-    const proof = [sessionId, hash(family), hash(secret)];
+    const uuid = toUuid('ses', sessionId);
+    const proof = [uuid, hash(family), hash(secret)];
     const next = successor(token, this.#key);
     const { pool } = this.#options;
     const rotated = await pool.query<Renewed>(ROTATE, [...proof, hash(next)]);
-    const [session] = rotated.rows;
+    const [session] = withIds(rotated.rows, { userId: 'usr' });
     if (session !== undefined)
       return { sessionId, refreshToken: tokenOf(sessionId, family, next), ...session };
-    await this.#assertNotBanned(BANNED_SESSION, sessionId, hash(family));
-    const [used] = (await pool.query<Used>(ROTATED_BEFORE, [...proof, REPEATABLE_SECONDS])).rows;
+    await this.#assertNotBanned(BANNED_SESSION, uuid, hash(family));
+    const before = await pool.query<Used>(ROTATED_BEFORE, [...proof, REPEATABLE_SECONDS]);
+    const [used] = withIds(before.rows, { userId: 'usr' });
     if (used === undefined) throw invalidToken();
     const { userId, expiresAt, secretHash, isRecent } = used;
     const again = this.#keys
@@ -162,7 +173,7 @@ export class Sessions {
   async #revoke(sessionId: string): Promise<void> {
     const { pool, writer, revocations } = this.#options;
     await transact(pool, async (client) => {
-      await client.query(REVOKE, [sessionId]);
+      await client.query(REVOKE, [toUuid('ses', sessionId)]);
       await announce(client, { type: 'session-revoked', id: newId('chg'), writer, sessionId });
     });
     revocations.remember(sessionId);

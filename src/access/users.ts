@@ -3,12 +3,14 @@ import type { ScoreEvent, User } from '../../schemas/user.js';
 import { type BoardKey, boardKey } from '../board-key.js';
 import { announce } from '../changes/change.js';
 import { Problem, userBanned } from '../errors.js';
-import { LAST_EVENT, newId } from '../ids.js';
+import { newId } from '../ids.js';
 import { addJob } from '../jobs/job.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { brokenConstraint } from '../postgres/errors.js';
+import { NEWEST_OF_USER, newestOfUser, olderThan } from '../postgres/events-of-user.js';
 import { rfc3339 } from '../postgres/sql.js';
 import { inTurn } from '../postgres/turns.js';
+import { toUuid, withIds } from '../stored-ids.js';
 import { displayName, guestName } from './display-name.js';
 import { ERASE_USER } from './erasure.js';
 import { checkPassword, hashNewPassword, hashPassword } from './passwords.js';
@@ -90,15 +92,15 @@ export class Users {
     const { rows } = await this.#pool.query<User>(
       `INSERT INTO users (id, display_name, external_id) VALUES ($1, $2, $3)
        ON CONFLICT (external_id) DO NOTHING RETURNING ${USER}`,
-      [id, displayName(name), externalId ?? null],
+      [toUuid('usr', id), displayName(name), externalId ?? null],
     );
-    const [created] = rows;
+    const [created] = withIds(rows, { id: 'usr' });
     if (created !== undefined) return { user: created, created: true };
     const known = await this.#pool.query<PerhapsBanned>(
       `SELECT ${PERHAPS_BANNED} FROM users WHERE external_id = $1`,
       [externalId],
     );
-    const [found] = known.rows;
+    const [found] = withIds(known.rows, { id: 'usr' });
     // Erased between the two statements: its external id is free again.
     if (found === undefined) return this.#provision(name, externalId);
     return { user: unlessBanned(found), created: false };
@@ -115,7 +117,7 @@ export class Users {
         [username.replaceAll(/[^!-~]/gu, ' ')],
       ),
     );
-    const [found] = rows;
+    const [found] = withIds(rows, { id: 'usr' });
     const verdict = await checkPassword(password, found?.passwordHash ?? null);
     if (found === undefined || verdict === 'wrong') return null;
     const { passwordHash, ...user } = found;
@@ -126,9 +128,11 @@ export class Users {
   /** Null if there is none, or it was erased. */
   async find(id: string): Promise<User | null> {
     const { rows } = await inTurn(this.#pool, id, () =>
-      this.#pool.query<User>(`SELECT ${USER} FROM users WHERE id = $1 AND erased_at IS NULL`, [id]),
+      this.#pool.query<User>(`SELECT ${USER} FROM users WHERE id = $1 AND erased_at IS NULL`, [
+        toUuid('usr', id),
+      ]),
     );
-    return rows[0] ?? null;
+    return withIds(rows, { id: 'usr' })[0] ?? null;
   }
 
   /** @throws Problem `not-found` */
@@ -145,7 +149,7 @@ export class Users {
     return await this.#change(id, async (client) => {
       // Waits for batches that hold the user's row, so that the boards of their scores are found.
       const user = await this.#update(client, 'display_name = $2', [id, shown]);
-      const boards = boardKeys(await client.query<BoardRow>(BOARDS_OF_USER, [id]));
+      const boards = boardKeys(await client.query<BoardRow>(BOARDS_OF_USER, [toUuid('usr', id)]));
       const changeId = newId('chg');
       await announce(client, {
         type: 'user-renamed',
@@ -172,7 +176,7 @@ export class Users {
       inTurn(this.#pool, keyOfName(username), () =>
         this.#change(id, async (client) => {
           const { rows } = await client.query<User>(`SELECT ${USER} FROM users WHERE id = $1 FOR UPDATE`, [
-            id,
+            toUuid('usr', id),
           ]);
           if (rows[0]?.username) throw alreadyRegistered();
           return await this.#update(client, 'username = $2, password_hash = $3', [id, username, hash]);
@@ -188,10 +192,11 @@ export class Users {
   async erase(id: string): Promise<BoardsOfUser> {
     return await this.#change(id, async (client) => {
       // Waits for batches that hold the user's row; those that come later find it erased.
-      await client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [id]);
-      await client.query(ERASE, [id]);
-      const boards = boardKeys(await client.query<BoardRow>(LEAVE_BOARDS, [id]));
-      await addJob(client, ERASE_USER, { userId: id, before: LAST_EVENT });
+      const uuid = toUuid('usr', id);
+      await client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [uuid]);
+      await client.query(ERASE, [uuid]);
+      const boards = boardKeys(await client.query<BoardRow>(LEAVE_BOARDS, [uuid]));
+      await addJob(client, ERASE_USER, { userId: id, before: null });
       const changeId = newId('chg');
       await announce(client, {
         type: 'user-erased',
@@ -209,11 +214,12 @@ export class Users {
     const { rows } = await inTurn(this.#pool, userId, () =>
       this.#replica.query<ScoreEvent>(
         `SELECT id AS "eventId", action_id AS action, points, metadata, ${rfc3339('accepted_at')} AS "acceptedAt", status
-         FROM score_events WHERE user_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3`,
-        [userId, before ?? LAST_EVENT, limit],
+         FROM ${newestOfUser(`e.user_id = $1 ${before === null ? '' : `AND ${olderThan('$3::uuid')}`}`, '$2')} e
+         ORDER BY ${NEWEST_OF_USER} LIMIT $2`,
+        [toUuid('usr', userId), limit, ...(before === null ? [] : [toUuid('evt', before)])],
       ),
     );
-    return rows;
+    return withIds(rows, { eventId: 'evt' });
   }
 
   #change<T>(id: string, work: (client: Queryable) => Promise<T>): Promise<T> {
@@ -223,7 +229,7 @@ export class Users {
   /** Unless the password was changed meanwhile. */
   async #rehash(id: string, password: string, outdated: string): Promise<void> {
     await this.#pool.query('UPDATE users SET password_hash = $2 WHERE id = $1 AND password_hash = $3', [
-      id,
+      toUuid('usr', id),
       await hashPassword(password),
       outdated,
     ]);
@@ -233,18 +239,22 @@ export class Users {
     const id = newId('usr');
     const { rows } = await this.#pool.query<User>(
       `INSERT INTO users (id, display_name, username, password_hash) VALUES ($1, $2, $3, $4) RETURNING ${USER}`,
-      [id, name ?? guestName(id), username, hash],
+      [toUuid('usr', id), name ?? guestName(id), username, hash],
     );
-    return one(rows, id);
+    return one(withIds(rows, { id: 'usr' }), id);
   }
 
   /** @throws Problem `not-found`, `user-banned`; the transaction is then rolled back */
-  async #update(client: Queryable, assignments: string, values: [id: string, ...unknown[]]): Promise<User> {
+  async #update(
+    client: Queryable,
+    assignments: string,
+    [id, ...values]: [id: string, ...unknown[]],
+  ): Promise<User> {
     const { rows } = await client.query<PerhapsBanned>(
       `UPDATE users SET ${assignments} WHERE id = $1 AND erased_at IS NULL RETURNING ${PERHAPS_BANNED}`,
-      values,
+      [toUuid('usr', id), ...values],
     );
-    return unlessBanned(one(rows, values[0]));
+    return unlessBanned(one(withIds(rows, { id: 'usr' }), id));
   }
 }
 

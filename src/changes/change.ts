@@ -1,12 +1,14 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
+import { fromUuid, toUuid } from '../stored-ids.js';
 
 /** The PostgreSQL notification channel on which instances announce their changes to each other. */
 export const CHANGES_CHANNEL = 'scoreboard_changes';
 
-/** A notification is limited to 8,000 bytes: of entries (up to 80 bytes) or boards (up to 75) one carries this many. */
+/** A notification is limited to 8,000 bytes: of entries (up to 90 bytes) or boards (up to 75) one carries this many. */
 export const ITEMS_PER_NOTIFICATION = 64;
 
+const UUID = '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$';
 const Header = {
   /** Names the change: its parts, and whatever reports that it was applied, have the same id. */
   id: Type.String(),
@@ -22,9 +24,14 @@ const Change = Type.Union([
     ...Header,
     /** The text of a board key. */
     board: Type.String(),
-    /** `[userId, score, achievedAt in ms, version]`; a null score removes the entry. */
+    /** `[userId, score, achievedAt in ms, version]`; a null score removes the entry. In a notification the user is a uuid. */
     entries: Type.Array(
-      Type.Tuple([Type.String(), Type.Union([Type.Integer(), Type.Null()]), Type.Integer(), Type.Integer()]),
+      Type.Tuple([
+        Type.String({ pattern: UUID }),
+        Type.Union([Type.Integer(), Type.Null()]),
+        Type.Integer(),
+        Type.Integer(),
+      ]),
     ),
   }),
   /** `boards` are those on which the user has an entry. */
@@ -66,7 +73,9 @@ const compiled = TypeCompiler.Compile(Change);
 export function parseChange(payload: string): Change | null {
   try {
     const value: unknown = JSON.parse(payload);
-    return compiled.Check(value) ? value : null;
+    if (!compiled.Check(value)) return null;
+    if (value.type === 'scores') for (const entry of value.entries) entry[0] = fromUuid('usr', entry[0]);
+    return value;
   } catch {
     return null;
   }
@@ -84,10 +93,15 @@ export async function announce(
 }
 
 function* parts(change: Change): Generator<Change> {
-  if ('entries' in change) for (const entries of slices(change.entries)) yield { ...change, entries };
+  if ('entries' in change) for (const entries of slices(stored(change.entries))) yield { ...change, entries };
   else if ('boards' in change) for (const boards of slices(change.boards)) yield { ...change, boards };
   else yield change;
 }
+
+type Entries = Extract<Change, { type: 'scores' }>['entries'];
+/** As RECORD_BATCH announces them, for which PostgreSQL would take long to make ids. */
+const stored = (entries: Entries): Entries =>
+  entries.map(([userId, ...entry]) => [toUuid('usr', userId) ?? '', ...entry]);
 
 /** At least one slice, which may be empty. */
 function* slices<T>(items: readonly T[]): Generator<T[]> {

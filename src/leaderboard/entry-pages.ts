@@ -2,6 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Queryable } from '../postgres/database.js';
 import { milliseconds, timestampAt } from '../postgres/sql.js';
+import { fromUuid, toUuid, toUuids } from '../stored-ids.js';
 import { type EntryChange, type Sort, sortKey } from './entry.js';
 import type { Board } from './projection.js';
 
@@ -17,7 +18,7 @@ const ORDER = 'sort_key, achieved_at, user_id';
 /** Behind $3, $4 and $5, where the last page ended. The index of the board's order holds all of it. */
 const RANKED = `${lines(ORDER)} AS lines
 FROM (SELECT ${ORDER}, version FROM ${BOARD} AND score IS NOT NULL
-        AND (${ORDER}) > ($3::bigint, ${timestampAt('$4::float8')}, $5::text)
+        AND (${ORDER}) > ($3::bigint, ${timestampAt('$4::float8')}, $5::uuid)
       ORDER BY ${ORDER} LIMIT ${ROWS_PER_READ}) page`;
 /** Tombstones are made of these, and kept for ten minutes too. The newest two thousand are enough for late reports. */
 const REMOVED_LATELY = `${lines('user_id')}
@@ -30,10 +31,15 @@ SELECT (${lines(ORDER)} FROM (SELECT ${ORDER}, version FROM ${BOARD} AND score I
 /** Behind the user $3. */
 const ALL = `${lines('user_id')} AS lines
 FROM (SELECT * FROM ${BOARD} AND user_id > $3 ORDER BY user_id LIMIT ${ROWS_PER_READ}) page`;
-const OF_USERS = `${lines('user_id')} AS lines FROM ${BOARD} AND user_id = ANY ($3::text[])`;
+const OF_USERS = `${lines('user_id')} AS lines FROM ${BOARD} AND user_id = ANY ($3::uuid[])`;
 
 /** Before all entries: the lowest score is −(2^53 − 1). */
-const START: EntryChange = { userId: '', score: null, achievedAt: 0, version: 0 };
+const START: EntryChange = {
+  userId: 'usr_00000000000000000000000000',
+  score: null,
+  achievedAt: 0,
+  version: 0,
+};
 
 /**
  * All entries of a board at one moment, in pages in the board's order, so that each is placed quickly next to the one before.
@@ -58,7 +64,7 @@ export async function* entriesInOrder(pool: pg.Pool, board: Board): AsyncGenerat
       entries(client, board, RANKED, [
         last.score === null ? -(2 ** 53) : sortKey(sort, last.score),
         last.achievedAt,
-        last.userId,
+        toUuid('usr', last.userId),
       ]),
     );
     const { rows } = await client.query<{ lines: string | null }>(`SELECT (${REMOVED_LATELY}) AS lines`, [
@@ -90,7 +96,7 @@ async function firstPage(
  * recent rows. An entry cannot move between pages, and new users come last.
  */
 export function entriesByUser(database: Queryable, board: Board): AsyncGenerator<EntryChange[]> {
-  return pages((last) => entries(database, board, ALL, [last.userId]));
+  return pages((last) => entries(database, board, ALL, [toUuid('usr', last.userId)]));
 }
 
 async function* pages(read: (last: EntryChange) => Promise<EntryChange[]>): AsyncGenerator<EntryChange[]> {
@@ -117,7 +123,7 @@ export function entriesOf(
   board: Board,
   userIds: readonly string[],
 ): Promise<EntryChange[]> {
-  return entries(database, board, OF_USERS, [userIds]);
+  return entries(database, board, OF_USERS, [toUuids('usr', userIds)]);
 }
 
 async function entries(
@@ -155,7 +161,7 @@ function parse(sort: Sort, page: string | null | undefined): EntryChange[] {
   const changes: EntryChange[] = [];
   for (; at < lines.length; at++) {
     const end = lines.indexOf(' ', at);
-    const userId = lines.slice(at, end);
+    const userId = fromUuid('usr', lines.slice(at, end));
     at = end + 1;
     const version = integer();
     at++;

@@ -1,6 +1,7 @@
 import type { BoardKey } from '../board-key.js';
 import type { Queryable } from '../postgres/database.js';
 import { timestampAt } from '../postgres/sql.js';
+import { fromUuid, toUuid, toUuids } from '../stored-ids.js';
 import {
   type Entry,
   type RankChange,
@@ -25,7 +26,7 @@ const RANK = `(SELECT count(*) FROM ${BOARD} AND ${ORDER} <= (f.sort_key, f.achi
 const TOP = `SELECT * FROM ${BOARD} ORDER BY ${ASCENDING} LIMIT $3`;
 const AFTER = `
 SELECT * FROM ${BOARD}
-  AND ${ORDER} > ($4::bigint, ${timestampAt('$5::float8')}, $6::text)
+  AND ${ORDER} > ($4::bigint, ${timestampAt('$5::float8')}, $6::uuid)
 ORDER BY ${ASCENDING} LIMIT $3`;
 /** $3 the user, $4 how many above, $5 how many below. */
 const WINDOW = `
@@ -49,7 +50,7 @@ const AROUND = consecutive(WINDOW);
 const MANY = `
 SELECT board.total, f.user_id AS "userId", f.score, f.achieved_at AS "achievedAt", ${RANK} AS rank
 FROM (SELECT count(*) AS total FROM ${BOARD}) board
-LEFT JOIN (SELECT * FROM ${ROWS} AND s.user_id = ANY ($3::text[])) f ON true
+LEFT JOIN (SELECT * FROM ${ROWS} AND s.user_id = ANY ($3::uuid[])) f ON true
 ORDER BY rank`;
 
 /** $1 leaderboards, $2 seasons. */
@@ -71,7 +72,7 @@ const before = (key: string, at: string): string => `(
 const RANKS = `
 SELECT 1 + ${before('p.sort_key', 'p.achieved_at')} AS rank,
        CASE WHEN p.previous_key IS NOT NULL THEN 1 + ${before('p.previous_key', 'p.previous_at')} END AS "previousRank"
-FROM unnest($1::text[], $2::int[], $3::text[], $4::bigint[], $5::float8[], $6::bigint[], $7::float8[])
+FROM unnest($1::text[], $2::int[], $3::uuid[], $4::bigint[], $5::float8[], $6::bigint[], $7::float8[])
   WITH ORDINALITY AS p (leaderboard, season, user_id, sort_key, achieved_at, previous_key, previous_at, ordinal)
 ORDER BY ordinal`;
 
@@ -96,22 +97,22 @@ export class PostgresBoard implements BoardReader {
   page(limit: number, after?: Entry): Promise<Page> {
     if (after === undefined) return this.#read(PAGE, [limit]);
     const key = sortKey(this.#board.sort, after.score);
-    return this.#read(NEXT_PAGE, [limit, key, after.achievedAt, after.userId]);
+    return this.#read(NEXT_PAGE, [limit, key, after.achievedAt, toUuid('usr', after.userId)]);
   }
 
   async placement(userId: string): Promise<Placement | null> {
-    const { total, entries } = await this.#read(AROUND, [userId, 1, 0]);
+    const { total, entries } = await this.#read(AROUND, [toUuid('usr', userId), 1, 0]);
     const entry = entries.at(-1);
     return entry === undefined ? null : { total, entry, above: entries.at(-2) ?? null };
   }
 
   async around(userId: string, radius: number): Promise<Page | null> {
-    const page = await this.#read(AROUND, [userId, radius, radius]);
+    const page = await this.#read(AROUND, [toUuid('usr', userId), radius, radius]);
     return page.entries.length === 0 ? null : page;
   }
 
   many(userIds: readonly string[]): Promise<Page> {
-    return this.#read(MANY, [userIds]);
+    return this.#read(MANY, [toUuids('usr', userIds)]);
   }
 
   async #read(text: string, values: unknown[]): Promise<Page> {
@@ -120,7 +121,14 @@ export class PostgresBoard implements BoardReader {
     const entries = rows.flatMap((row): RankedEntry[] =>
       row.userId === null || row.score === null
         ? []
-        : [{ rank: row.rank, userId: row.userId, score: row.score, achievedAt: row.achievedAt }],
+        : [
+            {
+              rank: row.rank,
+              userId: fromUuid('usr', row.userId),
+              score: row.score,
+              achievedAt: row.achievedAt,
+            },
+          ],
     );
     return { epoch: this.#epoch, version: ++this.#version, total: rows[0]?.total ?? 0, entries };
   }
@@ -150,7 +158,7 @@ export async function countRanks(
     values: [
       changes.map(({ board }) => board.leaderboard),
       changes.map(({ board }) => board.season),
-      changes.map(({ userId }) => userId),
+      changes.map(({ userId }) => toUuid('usr', userId)),
       changes.map(({ sort, score }) => sortKey(sort, score)),
       changes.map(({ achievedAt }) => achievedAt),
       changes.map(({ sort, previous }) => previous && sortKey(sort, previous.score)),

@@ -210,6 +210,8 @@ const isRefused = (error: unknown): boolean => /^2[23]/.test(errorCode(error) ??
 /** Another batch was in the way; it is through by now. */
 const isRace = (error: unknown): boolean =>
   brokenConstraint(error) === 'scores_pkey' ||
+  // A row was on its way into the default partition when one was attached that is for it. No other constraint has no name.
+  (errorCode(error) === SQLSTATE.checkViolation && brokenConstraint(error) === undefined) ||
   errorCode(error) === SQLSTATE.deadlockDetected ||
   errorCode(error) === SQLSTATE.serializationFailure;
 

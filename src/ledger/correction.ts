@@ -2,6 +2,8 @@ import { announce } from '../changes/change.js';
 import { newId } from '../ids.js';
 import { type BoardChange, byBoard } from '../leaderboard/entry.js';
 import type { Queryable } from '../postgres/database.js';
+import { toUuids, withIds } from '../stored-ids.js';
+import { boardsOf } from './event-boards.js';
 import { IN_ORDER_OF_INDEXES, LOCK_PLAYERS, PASS_FENCES, RECOMPUTE } from './statements.js';
 import { boardChange, type EntryRow } from './withhold.js';
 
@@ -15,6 +17,18 @@ export interface Correction {
   /** What became of the boards: announced to the other instances, and to be applied here after the commit. */
   readonly entries: readonly BoardChange[];
 }
+
+/** $1 event ids, $2 the statuses that are changed, $3 to which. */
+const SET_STATUS = `
+WITH known AS MATERIALIZED (
+  SELECT e.id, e.status AS was FROM unnest($1::uuid[]) AS o (id) JOIN score_events e ON e.id = o.id
+  WHERE e.status = ANY ($2) FOR UPDATE OF e
+)
+UPDATE score_events e SET status = $3 FROM known WHERE e.id = known.id RETURNING e.id, known.was`;
+/** The operator of a board without entries may have changed while an event was held. The fences must be passed. */
+const SET_BEST = `
+UPDATE score_events e SET best = NOT e.best FROM unnest($1::uuid[]) AS o (id)
+WHERE e.id = o.id AND e.best <> EXISTS (SELECT FROM (${boardsOf('e')}) b WHERE b.operator = 'best')`;
 
 /**
  * Gives events another status, and makes the scores what the ledger then says, also of frozen boards. To be called in a
@@ -31,18 +45,22 @@ export async function correct(
 ): Promise<Correction> {
   const changeId = newId('chg');
   // Also of users who are erased: their events are marked, and their scores are gone.
-  await client.query(LOCK_PLAYERS, [[...new Set(events.map(({ userId }) => userId))]]);
-  const { rows: changed } = await client.query<{ id: string; was: Status }>(
-    `WITH known AS (SELECT id, status AS was FROM score_events WHERE id = ANY ($1) AND status = ANY ($2) FOR UPDATE)
-     UPDATE score_events e SET status = $3 FROM known WHERE e.id = known.id RETURNING e.id, known.was`,
-    [events.map(({ id }) => id), from, to],
-  );
+  await client.query(LOCK_PLAYERS, [toUuids('usr', [...new Set(events.map(({ userId }) => userId))])]);
+  const ids = events.map(({ id }) => id);
+  const { rows } = await client.query<{ id: string; was: Status }>(SET_STATUS, [
+    toUuids('evt', ids),
+    from,
+    to,
+  ]);
+  const changed = withIds(rows, { id: 'evt' });
   const scoring = changed.filter(({ was }) => was === 'counted' || to === 'counted').map(({ id }) => id);
   if (scoring.length === 0) return { changeId, events: changed, entries: [] };
-  await client.query(PASS_FENCES, [scoring]);
+  const uuids = toUuids('evt', scoring);
+  await client.query(PASS_FENCES, [uuids]);
+  if (to === 'counted') await client.query(SET_BEST, [uuids]);
   await client.query(IN_ORDER_OF_INDEXES);
-  const { rows } = await client.query<EntryRow>(RECOMPUTE, [scoring, to === 'counted' ? 1 : -1]);
-  const entries = rows.map(boardChange);
+  const found = await client.query<EntryRow>(RECOMPUTE, [uuids, to === 'counted' ? 1 : -1]);
+  const entries = found.rows.map(boardChange);
   await announceEntries(client, changeId, writer, entries);
   return { changeId, events: changed, entries };
 }

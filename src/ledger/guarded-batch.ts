@@ -1,10 +1,12 @@
 import type pg from 'pg';
+import { now } from '../clock.js';
 import type { Problem } from '../errors.js';
 import { CLOCK_SLACK_MS, firstIdAt } from '../ids.js';
 import { type Queryable, transact } from '../postgres/database.js';
+import { toUuid, toUuids, withIds } from '../stored-ids.js';
 import { type Attempt, actionSince, judge, type Past, pointsSince } from './limits.js';
 import { limitReached, noSuchUser } from './refusals.js';
-import { CONSUMED_TOKENS, LOCK_FREE_PLAYERS, PAST_DAYS, PAST_POINTS } from './statements.js';
+import { CONSUMED_IDS, LOCK_FREE_PLAYERS, PAST_DAYS, PAST_POINTS, tokenParameters } from './statements.js';
 import { type BatchRow, type Entrant, type Pending, recordBatch } from './submission.js';
 
 interface Player {
@@ -44,14 +46,17 @@ export async function recordGuarded(
     pool,
     async (client) => {
       const ask = asking(client, start + timeoutMs);
-      const rowsOfPlayers = await ask<Player>(LOCK_FREE_PLAYERS, [unique(batch, ({ userId }) => userId)]);
-      const players = new Map(rowsOfPlayers.map((player) => [player.id, player]));
-
-      const consumed = new Set(
-        (await ask<{ tokenId: string }>(CONSUMED_TOKENS, [unique(batch, ({ tokenId }) => tokenId)])).map(
-          ({ tokenId }) => tokenId,
+      const rowsOfPlayers = await ask<Player>(LOCK_FREE_PLAYERS, [
+        toUuids(
+          'usr',
+          unique(batch, ({ userId }) => userId),
         ),
-      );
+      ]);
+      const players = new Map(withIds(rowsOfPlayers, { id: 'usr' }).map((player) => [player.id, player]));
+
+      const tokens = tokenParameters(unique(batch, ({ tokenId }) => tokenId));
+      const rowsOfTokens = await ask<{ tokenId: string }>(CONSUMED_IDS, tokens, 'consumed-ids');
+      const consumed = new Set(withIds(rowsOfTokens, { tokenId: 'tok' }).map(({ tokenId }) => tokenId));
       const refused = new Map<Pending, Problem>();
       const locked: Pending[] = [];
       const ages = new Map<Pending, number>();
@@ -123,35 +128,28 @@ async function readPast(ask: Ask, attempts: readonly Attempt[]): Promise<Past> {
     }
   }
   const parameters = (wanted: readonly { userId: string; since: number }[], of: readonly string[]) => [
-    wanted.map(({ userId }) => userId),
+    toUuids(
+      'usr',
+      wanted.map(({ userId }) => userId),
+    ),
     of,
-    wanted.map(({ since }) => firstIdAt('evt', since - CLOCK_SLACK_MS)),
     wanted.map(({ since }) => since),
+    toUuid('evt', firstIdAt('evt', Math.min(...wanted.map(({ since }) => since)) - CLOCK_SLACK_MS)),
+    toUuid('evt', firstIdAt('evt', now() + 2 * CLOCK_SLACK_MS)),
   ];
-  const days = [...actions.values()];
-  const points = [...boards.values()];
-  return {
-    days:
-      days.length === 0
-        ? []
-        : await ask(
-            PAST_DAYS,
-            parameters(
-              days,
-              days.map(({ actionId }) => actionId),
-            ),
-          ),
-    points:
-      points.length === 0
-        ? []
-        : await ask(
-            PAST_POINTS,
-            parameters(
-              points,
-              points.map(({ leaderboardId }) => leaderboardId),
-            ),
-          ),
-  };
+  const wantedDays = [...actions.values()];
+  const ofActions = wantedDays.map(({ actionId }) => actionId);
+  const wantedPoints = [...boards.values()];
+  const ofBoards = wantedPoints.map(({ leaderboardId }) => leaderboardId);
+  const days =
+    wantedDays.length === 0
+      ? []
+      : await ask<Past['days'][number]>(PAST_DAYS, parameters(wantedDays, ofActions));
+  const points =
+    wantedPoints.length === 0
+      ? []
+      : await ask<Past['points'][number]>(PAST_POINTS, parameters(wantedPoints, ofBoards));
+  return { days: withIds(days, { userId: 'usr' }), points: withIds(points, { userId: 'usr' }) };
 }
 
 const unique = (batch: readonly Pending[], of: (pending: Pending) => string): string[] => [

@@ -1,13 +1,38 @@
+import { now } from '../clock.js';
 import type { Queryable } from '../postgres/database.js';
+import { briefly, CONSUMED_TOKENS, partitionsOf } from '../postgres/partitions.js';
 
 /** How long after its expiry a token can still be told from one that was never used, in seconds. */
 const REMEMBER_TOKENS_FOR = 86_400;
+const IS_FORGOTTEN = `expires_at < now() - ${REMEMBER_TOKENS_FOR} * interval '1 second'`;
 
 const PURGE_TOKENS = `
-DELETE FROM consumed_tokens WHERE ctid = ANY (ARRAY(
-  SELECT ctid FROM consumed_tokens WHERE expires_at < now() - $1 * interval '1 second' LIMIT $2))`;
+DELETE FROM consumed_tokens_default WHERE ctid = ANY (ARRAY(
+  SELECT ctid FROM consumed_tokens_default WHERE ${IS_FORGOTTEN} LIMIT $1))`;
 
-/** Forgets tokens that have expired long ago: at most `limit` of them. @returns whether there may be more */
+/** Forgets tokens of the default partition that have expired long ago: at most `limit`. @returns whether there may be more */
 export async function purgeTokens(client: Queryable, limit: number): Promise<boolean> {
-  return (await client.query(PURGE_TOKENS, [REMEMBER_TOKENS_FOR, limit])).rowCount === limit;
+  return (await client.query(PURGE_TOKENS, [limit])).rowCount === limit;
 }
+
+/**
+ * Drops the oldest partition whose tokens have all expired long ago.
+ * @returns whether there may be more to do: `later` if a lock was not to be had
+ */
+export async function dropNextTokens(client: Queryable): Promise<'done' | 'more' | 'later'> {
+  for (const { name, end } of await partitionsOf(client, CONSUMED_TOKENS)) {
+    if (end > now() - REMEMBER_TOKENS_FOR * 1000) break;
+    if (!(await isForgotten(client, name))) continue;
+    const isDropped = await briefly(client, async () => {
+      // From now on no token comes into it, and lookups go on. Whoever made an id of that day for a new token waits for a moment.
+      await client.query(`LOCK TABLE ${name} IN SHARE MODE`);
+      // All scores wait for this one, until the bite ends.
+      if (await isForgotten(client, name)) await client.query(`DROP TABLE ${name}`);
+    });
+    return isDropped ? 'more' : 'later';
+  }
+  return 'done';
+}
+
+const isForgotten = async (client: Queryable, partition: string): Promise<boolean> =>
+  (await client.query(`SELECT FROM ${partition} WHERE NOT (${IS_FORGOTTEN}) LIMIT 1`)).rowCount === 0;

@@ -8,7 +8,7 @@ import { passFences } from './fence.js';
  *
  * $1 event ids, $2 token ids, $3 user ids, $4 action ids, $5 points, $6 metadata as JSON text or null,
  * $7 age of each submission in milliseconds when the transaction began, $8 expiry of each token in seconds since the epoch,
- * $9 this instance, $10 whether it is held, $11 who has issued the token or null, $12 the key that has signed it,
+ * $9 this instance, $10 whether it is held, $11 who has issued the token or null (see score_events), $12 the key that has signed it,
  * $13 the id of the change.
  *
  * Order of locks, the same for every batch on every instance: users by id, fences of the leaderboards by number, leaderboards
@@ -28,17 +28,17 @@ import { passFences } from './fence.js';
  */
 export const recordBatchSql = (seasonOf: SeasonAt): string => `
 WITH submission AS MATERIALIZED (
-  SELECT ordinal, event_id, token_id COLLATE "C" AS token_id, user_id COLLATE "C" AS user_id, action_id, points, metadata,
+  SELECT ordinal, event_id, token_id, user_id, action_id, points, metadata,
          (now() - age_ms * interval '1 millisecond')::timestamptz(3) AS accepted_at, to_timestamp(expires_at) AS expires_at,
          held, issued_by, signing_key
-  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::float8[], $8::float8[],
-              $10::bool[], $11::text[], $12::text[])
+  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::float8[], $8::float8[],
+              $10::bool[], $11::uuid[], $12::text[])
     WITH ORDINALITY AS s (event_id, token_id, user_id, action_id, points, metadata, age_ms, expires_at, held, issued_by,
                           signing_key, ordinal)
 ), player AS MATERIALIZED (
   SELECT id, banned_at IS NOT NULL AS banned
   FROM users
-  WHERE id = ANY ($3::text[]) AND erased_at IS NULL
+  WHERE id = ANY ($3::uuid[]) AND erased_at IS NULL
   ORDER BY id
   FOR NO KEY UPDATE SKIP LOCKED
 ), feed AS MATERIALIZED (
@@ -57,11 +57,12 @@ WITH submission AS MATERIALIZED (
          array_agg((b.id, ${seasonOf('b', 's.accepted_at')}, b.sort, b.operator) ORDER BY b.id)
            FILTER (WHERE b.skipped IS NULL) AS targets,
          jsonb_object_agg(b.id, ${seasonOf('b', 's.accepted_at')}) FILTER (WHERE b.skipped IS NULL) AS boards,
-         jsonb_object_agg(b.id, b.skipped) FILTER (WHERE b.skipped IS NOT NULL) AS skipped
+         jsonb_object_agg(b.id, b.skipped) FILTER (WHERE b.skipped IS NOT NULL) AS skipped,
+         bool_or(b.skipped IS NULL AND b.operator = 'best') AS best
   FROM submission s JOIN feed f ON f.action_id = s.action_id JOIN board b ON b.id = f.leaderboard_id
   GROUP BY s.ordinal
 ), judged AS MATERIALIZED (
-  SELECT s.*, f.targets, f.boards, f.skipped,
+  SELECT s.*, f.targets, f.boards, f.skipped, f.best,
          -- Somebody may have locked it. A subquery of one value is never answered by reading all users.
          CASE WHEN p.id IS NULL
               THEN coalesce((SELECT 'locked' FROM users u WHERE u.id = s.user_id AND u.erased_at IS NULL), 'no-user')
@@ -70,8 +71,8 @@ WITH submission AS MATERIALIZED (
               WHEN f.boards IS NULL THEN 'frozen' END AS refused
   FROM submission s LEFT JOIN player p ON p.id = s.user_id LEFT JOIN fed f ON f.ordinal = s.ordinal
 ), consumed AS (
-  INSERT INTO consumed_tokens (token_id, event_id, user_id, accepted_at, expires_at)
-  SELECT token_id, event_id, user_id, accepted_at, expires_at FROM judged WHERE refused IS NULL
+  INSERT INTO consumed_tokens (token_id, event_id, expires_at)
+  SELECT token_id, event_id, expires_at FROM judged WHERE refused IS NULL
   ORDER BY token_id, ordinal
   ON CONFLICT (token_id) DO NOTHING
   RETURNING event_id
@@ -79,9 +80,9 @@ WITH submission AS MATERIALIZED (
   SELECT j.* FROM judged j JOIN consumed c ON c.event_id = j.event_id
 ), recorded AS (
   INSERT INTO score_events (id, user_id, action_id, token_id, points, metadata, accepted_at, status, boards, skipped,
-                            issued_by, signing_key)
+                            best, issued_by, signing_key)
   SELECT event_id, user_id, action_id, token_id, points, metadata::json, accepted_at,
-         CASE WHEN held THEN 'held' ELSE 'counted' END, boards, skipped, issued_by, signing_key
+         CASE WHEN held THEN 'held' ELSE 'counted' END, boards, skipped, best, issued_by, signing_key
   FROM accepted
 ), counted AS (
   SELECT a.ordinal, a.user_id, a.points, a.accepted_at, b.*, row_number() OVER so_far AS nth

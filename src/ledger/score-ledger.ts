@@ -3,11 +3,12 @@ import type { Problem } from '../errors.js';
 import { newId } from '../ids.js';
 import type { RankChange, ScoredChange } from '../leaderboard/entry.js';
 import { inTurn } from '../postgres/turns.js';
+import { toUuids, withIds } from '../stored-ids.js';
 import { BatchQueue } from './batch-queue.js';
 import { recordGuarded } from './guarded-batch.js';
 import { type Recorded, recordedScore, scoredChanges } from './recorded.js';
 import { type ConsumedToken, REFUSALS, replayed } from './refusals.js';
-import { CONSUMED_TOKENS, RECORDED_EVENTS } from './statements.js';
+import { CONSUMED_TOKENS, RECORDED_EVENTS, tokenParameters } from './statements.js';
 import {
   type BatchRow,
   type EntryRow,
@@ -102,9 +103,10 @@ export class ScoreLedger {
     const rows = await this.#ask<ConsumedToken>({
       name: 'consumed-tokens',
       text: CONSUMED_TOKENS,
-      values: [tokenIds],
+      values: tokenParameters(tokenIds),
     });
-    return new Map(rows.map((token) => [token.tokenId, token]));
+    const tokens = withIds(rows, { tokenId: 'tok', eventId: 'evt', userId: 'usr' });
+    return new Map(tokens.map((token) => [token.tokenId, token]));
   }
 
   /** Refuses new submissions, and resolves when those that wait are answered. */
@@ -181,8 +183,11 @@ export class ScoreLedger {
       }
     }
     if (own.size === 0) return;
-    const rows = await this.#ask<EventRow>({ text: RECORDED_EVENTS, values: [[...own.keys()]] });
-    for (const { eventId, held, skipped, ...entry } of rows) {
+    const rows = await this.#ask<EventRow>({
+      text: RECORDED_EVENTS,
+      values: [toUuids('evt', [...own.keys()])],
+    });
+    for (const { eventId, held, skipped, ...entry } of withIds(rows, { eventId: 'evt' })) {
       const event = own.get(eventId);
       if (event === undefined) continue;
       event.held = held;

@@ -1,44 +1,58 @@
+import { ofAnyStatus } from '../postgres/events-of-user.js';
 import { milliseconds, timestampAt } from '../postgres/sql.js';
+import { toUuids } from '../stored-ids.js';
 import { boardsOf, countsFor, countsForSeasonOf } from './event-boards.js';
 import { passFences } from './fence.js';
 
-/** What tokens were counted as. $1 token ids. */
+/**
+ * The tokens $1 that were consumed, of which $2 and $3 are the first and the last id: PostgreSQL leaves out the other partitions
+ * before it begins, and not for each token.
+ */
+const CONSUMED = `
+FROM unnest($1::uuid[]) AS t (id) JOIN consumed_tokens c ON c.token_id = t.id AND c.token_id BETWEEN $2 AND $3`;
+export const tokenParameters = (tokenIds: readonly string[]): unknown[] => {
+  const uuids = toUuids('tok', tokenIds).sort();
+  return [uuids, uuids[0], uuids.at(-1)];
+};
+export const CONSUMED_IDS = `SELECT c.token_id AS "tokenId" ${CONSUMED}`;
+/** What they were counted as. */
 export const CONSUMED_TOKENS = `
-SELECT token_id AS "tokenId", event_id AS "eventId", user_id AS "userId", accepted_at AS "acceptedAt"
-FROM consumed_tokens WHERE token_id = ANY ($1::text[])`;
+SELECT c.token_id AS "tokenId", c.event_id AS "eventId", e.user_id AS "userId", e.accepted_at AS "acceptedAt"
+${CONSUMED} JOIN score_events e ON e.id = c.event_id`;
 
 /** Takes the locks of users in the order of RECORD_BATCH. $1 user ids. */
 export const LOCK_PLAYERS = `
-SELECT FROM users WHERE id = ANY ($1::text[]) ORDER BY id FOR NO KEY UPDATE`;
+SELECT FROM users WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
 
 /** Takes the locks of users, in the same order, but of those that nobody holds. $1 user ids. */
 export const LOCK_FREE_PLAYERS = `
 WITH free AS MATERIALIZED (
-  SELECT id, banned_at FROM users WHERE id = ANY ($1::text[]) AND erased_at IS NULL
+  SELECT id, banned_at FROM users WHERE id = ANY ($1::uuid[]) AND erased_at IS NULL
   ORDER BY id
   FOR NO KEY UPDATE SKIP LOCKED
 )
 SELECT u.id, f.id IS NULL AS locked, f.banned_at IS NOT NULL AS banned, (extract(epoch FROM now()) * 1000)::float8 AS now
 FROM users u LEFT JOIN free f ON f.id = u.id
-WHERE u.id = ANY ($1::text[]) AND u.erased_at IS NULL`;
+WHERE u.id = ANY ($1::uuid[]) AND u.erased_at IS NULL`;
 
-/** The past in pairs: $1 user ids, $2 what with, $3 an id before which nothing is looked for, $4 since when in milliseconds. */
-const PAST = (what: string) => `
-FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[]) AS p (user_id, ${what}, after_id, since)
-JOIN score_events e ON e.user_id = p.user_id AND e.id >= p.after_id
-                   AND e.accepted_at >= ${timestampAt('p.since')}`;
+/** The past in pairs: $1 user ids, $2 what with, $3 since when in milliseconds, $4 and $5 ids between which all of it is. */
+const WANTED = (what: string) =>
+  `unnest($1::uuid[], $2::text[], $3::float8[]) AS p (user_id, ${what}, since)`;
+const PAST = `
+score_events e WHERE e.user_id = p.user_id AND e.accepted_at >= ${timestampAt('p.since')} AND e.id >= $4 AND e.id < $5`;
 
 /** How often users have done an action on a day (of UTC, from 1970), and when the last time. What is held counts too. */
 export const PAST_DAYS = `
 SELECT e.user_id AS "userId", e.action_id AS "actionId", floor(extract(epoch FROM e.accepted_at) / 86400)::int AS day,
        count(*) AS count, max(e.accepted_at) AS last
-${PAST('action_id')} AND e.action_id = p.action_id AND e.status <> 'voided'
+FROM ${WANTED('action_id')}, LATERAL ${ofAnyStatus((status) => `SELECT * FROM ${PAST} AND ${status}`)} e
+WHERE e.action_id = p.action_id AND e.status <> 'voided'
 GROUP BY e.user_id, e.action_id, day`;
 
-/** The points that were counted for users on a board. The condition on the status is not that of an index without ids. */
+/** The points that were counted for users on a board. */
 export const PAST_POINTS = `
 SELECT e.user_id AS "userId", p.leaderboard_id AS "leaderboardId", e.accepted_at AS at, e.points
-${PAST('leaderboard_id')} AND ${countsForSeasonOf('e', 'p.leaderboard_id')} AND e.status NOT IN ('held', 'voided')`;
+FROM ${WANTED('leaderboard_id')}, ${PAST} AND ${countsForSeasonOf('e', 'p.leaderboard_id')} AND e.status = 'counted'`;
 
 /**
  * The entries that events of ours have led to, as they are now: for a batch whose answer was lost after its commit. The
@@ -47,7 +61,7 @@ ${PAST('leaderboard_id')} AND ${countsForSeasonOf('e', 'p.leaderboard_id')} AND 
  */
 export const RECORDED_EVENTS = `
 SELECT e.id AS "eventId", e.status = 'held' AS held, e.skipped, s.*
-FROM score_events e
+FROM unnest($1::uuid[]) AS o (id) JOIN score_events e ON e.id = o.id
 LEFT JOIN LATERAL (
   SELECT b.leaderboard_id AS leaderboard, b.season, s.score,
          CASE WHEN b.operator = 'increment' AND s.version > 1 THEN s.score - e.points END AS "previousScore",
@@ -56,13 +70,14 @@ LEFT JOIN LATERAL (
   JOIN scores s ON s.leaderboard_id = b.leaderboard_id AND s.season = b.season AND s.user_id = e.user_id
                AND s.score IS NOT NULL
 ) s ON e.status = 'counted'
-WHERE e.id = ANY ($1::text[])
 ORDER BY e.id, s.leaderboard`;
+
+const NIL = '00000000-0000-0000-0000-000000000000';
 
 /** Boards and users that some events count for, and the sum of their points there. $1 event ids. */
 const TARGETS = `
-  SELECT e.user_id, b.*, sum(e.points) AS points FROM score_events e, LATERAL (${boardsOf('e')}) b
-  WHERE e.id = ANY ($1::text[])
+  SELECT e.user_id, b.*, sum(e.points) AS points
+  FROM unnest($1::uuid[]) AS o (id) JOIN score_events e ON e.id = o.id, LATERAL (${boardsOf('e')}) b
   GROUP BY e.user_id, b.leaderboard_id, b.season, b.sort, b.operator`;
 
 /** Keeps the leaderboards that some events count for as they are until the transaction ends. $1 event ids. */
@@ -84,15 +99,15 @@ const STANDING = {
            coalesce((SELECT e.accepted_at ${COUNTED} AND e.points <> 0 ORDER BY e.accepted_at DESC, e.id DESC LIMIT 1),
                     (SELECT e.accepted_at ${COUNTED} ORDER BY e.accepted_at, e.id LIMIT 1)) AS achieved_at`,
   best: `
-    SELECT e.points, e.accepted_at ${COUNTED} AND e.points =
-      CASE t.sort WHEN 'desc' THEN (SELECT e.points ${COUNTED} ORDER BY e.points DESC LIMIT 1)
-                  ELSE (SELECT e.points ${COUNTED} ORDER BY e.points LIMIT 1) END
+    SELECT e.points, e.accepted_at ${COUNTED} AND e.best AND e.points =
+      CASE t.sort WHEN 'desc' THEN (SELECT e.points ${COUNTED} AND e.best ORDER BY e.points DESC LIMIT 1)
+                  ELSE (SELECT e.points ${COUNTED} AND e.best ORDER BY e.points LIMIT 1) END
     ORDER BY e.accepted_at LIMIT 1`,
   // Achieved by the first of those that have the same points as the last one, with no others in between.
   latest: `
     SELECT l.points,
            (SELECT e.accepted_at ${COUNTED}
-            AND (e.accepted_at, e.id) > (coalesce(o.accepted_at, '-infinity'), coalesce(o.id, ''))
+            AND (e.accepted_at, e.id) > (coalesce(o.accepted_at, '-infinity'), coalesce(o.id, '${NIL}'))
             ORDER BY e.accepted_at, e.id LIMIT 1)
     FROM (SELECT e.points ${COUNTED} ORDER BY e.accepted_at DESC, e.id DESC LIMIT 1) l
     LEFT JOIN LATERAL (

@@ -1,4 +1,5 @@
 import type { QueryConfig } from 'pg';
+import { toUuid } from '../stored-ids.js';
 import type { Limits } from './limits.js';
 import { RECORD_BATCH } from './record-batch.js';
 
@@ -94,15 +95,19 @@ export interface Entrant {
   readonly held: boolean;
 }
 
+/** As the column `issued_by` names it: a player issues only its own tokens. */
+const storedIssuer = ({ issuedBy, userId }: Submission): string | null =>
+  issuedBy === null ? null : issuedBy === 'player' ? toUuid('usr', userId) : toUuid('svc', issuedBy);
+
 /** The statement that records a batch, and announces the change `changeId` in the name of the instance `writer`. */
 export function recordBatch(batch: readonly Entrant[], writer: string, changeId: string): QueryConfig {
   return {
     name: 'record-batch',
     text: RECORD_BATCH,
     values: [
-      batch.map(({ pending }) => pending.eventId),
-      batch.map(({ pending }) => pending.tokenId),
-      batch.map(({ pending }) => pending.userId),
+      batch.map(({ pending }) => toUuid('evt', pending.eventId)),
+      batch.map(({ pending }) => toUuid('tok', pending.tokenId)),
+      batch.map(({ pending }) => toUuid('usr', pending.userId)),
       batch.map(({ pending }) => pending.actionId),
       batch.map(({ pending }) => pending.points),
       batch.map(({ pending: { metadata } }) => metadata && JSON.stringify(metadata)),
@@ -110,7 +115,7 @@ export function recordBatch(batch: readonly Entrant[], writer: string, changeId:
       batch.map(({ pending }) => pending.tokenExpiresAt),
       writer,
       batch.map(({ held }) => held),
-      batch.map(({ pending }) => pending.issuedBy),
+      batch.map(({ pending }) => storedIssuer(pending)),
       batch.map(({ pending }) => pending.signingKey),
       changeId,
     ],

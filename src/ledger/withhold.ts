@@ -2,6 +2,7 @@ import { type BoardKey, boardKey } from '../board-key.js';
 import type { BoardChange } from '../leaderboard/entry.js';
 import type { Queryable } from '../postgres/database.js';
 import { milliseconds } from '../postgres/sql.js';
+import { fromUuid, toUuid } from '../stored-ids.js';
 
 const CHANGED = `
 RETURNING s.leaderboard_id AS leaderboard, s.season, s.user_id AS "userId", s.score,
@@ -21,7 +22,7 @@ FROM leaderboards l
 WHERE s.user_id = $1 AND s.version > 0 AND s.withheld_score IS NOT NULL AND s.score IS NULL
   AND l.id = s.leaderboard_id AND s.season > l.removed_through ${CHANGED}`;
 
-/** A row of `scores` as a change of a board. */
+/** A row of `scores` as PostgreSQL has it. */
 export type EntryRow = Omit<BoardChange, 'board'> & { readonly leaderboard: string; readonly season: number };
 
 /**
@@ -34,11 +35,11 @@ export async function setWithheld(
   userId: string,
   withheld: boolean,
 ): Promise<BoardChange[]> {
-  const { rows } = await client.query<EntryRow>(withheld ? WITHHOLD : GIVE_BACK, [userId]);
+  const { rows } = await client.query<EntryRow>(withheld ? WITHHOLD : GIVE_BACK, [toUuid('usr', userId)]);
   return rows.map(boardChange);
 }
 
-export const boardChange = ({ leaderboard, season, ...entry }: EntryRow): BoardChange => {
+export const boardChange = ({ leaderboard, season, userId, ...entry }: EntryRow): BoardChange => {
   const board: BoardKey = boardKey(leaderboard, season);
-  return { board, ...entry };
+  return { board, userId: fromUuid('usr', userId), ...entry };
 };

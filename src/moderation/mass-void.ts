@@ -3,7 +3,6 @@ import type { Act } from '../../schemas/moderation.js';
 import { type AdminAct, audit } from '../audit.js';
 import { errorCode } from '../error-code.js';
 import { Problem } from '../errors.js';
-import { LAST_EVENT } from '../ids.js';
 import { addJob, type Job, type JobKind, job } from '../jobs/job.js';
 import type { BoardChange } from '../leaderboard/entry.js';
 import { isOutOfRange } from '../ledger/batch-queue.js';
@@ -11,7 +10,8 @@ import { correct } from '../ledger/correction.js';
 import { IN_ORDER_OF_INDEXES } from '../ledger/statements.js';
 import type { Queryable } from '../postgres/database.js';
 import { SQLSTATE } from '../postgres/errors.js';
-import { type EventFilter, eventsWhere } from './event-filter.js';
+import { fromUuid, toUuid, withIds } from '../stored-ids.js';
+import { type EventFilter, eventQuery } from './event-filter.js';
 
 /** How many events one bite voids: it holds the rows of their users meanwhile. */
 const EVENTS_A_BITE = 1_000;
@@ -32,16 +32,15 @@ const PROGRESS = 'id, state, voided, total, problem';
 interface Row extends Act {
   readonly filter: SpanFilter;
   /** The events from this one on have been seen. */
-  readonly before: string;
+  readonly before: string | null;
 }
 
 /** Asks for a void, in a transaction with its line in the audit. @returns the id of the act */
 export async function beginMassVoid(client: Queryable, filter: SpanFilter, act: AdminAct): Promise<string> {
   const id = await audit(client, act, 'void-events', 'events', filter);
-  await client.query('INSERT INTO admin_acts (id, filter, before) VALUES ($1, $2, $3)', [
-    id,
+  await client.query('INSERT INTO admin_acts (id, filter) VALUES ($1, $2)', [
+    toUuid('aud', id),
     JSON.stringify(filter),
-    LAST_EVENT,
   ]);
   await addJob(client, MASS_VOID, { act: id });
   return id;
@@ -49,8 +48,10 @@ export async function beginMassVoid(client: Queryable, filter: SpanFilter, act: 
 
 /** How far an act has come. @throws Problem `not-found` if there is no such act, or it was done at once */
 export async function progressOf(client: Queryable, id: string): Promise<Act> {
-  const { rows } = await client.query<Act>(`SELECT ${PROGRESS} FROM admin_acts WHERE id = $1`, [id]);
-  const [act] = rows;
+  const { rows } = await client.query<Act>(`SELECT ${PROGRESS} FROM admin_acts WHERE id = $1`, [
+    toUuid('aud', id),
+  ]);
+  const [act] = withIds(rows, { id: 'aud' });
   if (act === undefined) throw new Problem('not-found', `There is no act "${id}" that takes its time.`);
   return act;
 }
@@ -70,28 +71,28 @@ export const massVoid = ({ leaderboards, writer }: MassVoidOptions): Job =>
   job(MASS_VOID, async (client, payload) => {
     const { rows: acts } = await client.query<Row>(
       `SELECT ${PROGRESS}, filter, before FROM admin_acts WHERE id = $1 FOR UPDATE`,
-      [payload.act],
+      [toUuid('aud', payload.act)],
     );
     const [act] = acts;
     if (act?.state !== 'running') return {};
-    const { where, values } = eventsWhere(act.filter);
+    const before = act.before === null ? null : fromUuid('evt', act.before);
+    const { newest, all, order, values } = eventQuery(act.filter, before, "e.status <> 'voided'");
     // A user may have hundreds of thousands of events: they are read along an index, not sorted.
     await client.query(IN_ORDER_OF_INDEXES);
-    const total = act.total ?? (act.before === LAST_EVENT ? await count(client, where, values) : null);
+    const total = act.total ?? (before === null ? await count(client, all, values) : null);
     const { rows } = await client.query<{ id: string; userId: string }>(
-      `SELECT e.id, e.user_id AS "userId" FROM score_events e
-       WHERE ${where} AND e.status <> 'voided' AND e.id < $${values.length + 1}
-       ORDER BY e.id DESC LIMIT ${EVENTS_A_BITE}`,
-      [...values, act.before],
+      `SELECT e.id, e.user_id AS "userId" FROM ${newest(EVENTS_A_BITE)} e ORDER BY ${order} LIMIT ${EVENTS_A_BITE}`,
+      values,
     );
+    const last = rows.at(-1)?.id ?? act.before;
     await client.query("SELECT set_config('enable_sort', 'on', true)");
     const set = (state: Act['state'], voided: number, problem: string | null = null) =>
       client.query(
         'UPDATE admin_acts SET state = $2, voided = $3, total = $4, before = $5, problem = $6 WHERE id = $1',
-        [act.id, state, voided, total, rows.at(-1)?.id ?? act.before, problem],
+        [act.id, state, voided, total, last, problem],
       );
     const correction = await tried(client, () =>
-      correct(client, rows, ['counted', 'held'], 'voided', writer),
+      correct(client, withIds(rows, { id: 'evt', userId: 'usr' }), ['counted', 'held'], 'voided', writer),
     );
     if (correction === 'failed') {
       await set('failed', act.voided, 'points-out-of-range');
@@ -117,12 +118,12 @@ async function tried<T>(client: Queryable, work: () => Promise<T>): Promise<T | 
   }
 }
 
-async function count(client: Queryable, where: string, values: unknown[]): Promise<number | null> {
+async function count(client: Queryable, events: string, values: unknown[]): Promise<number | null> {
   await client.query('SAVEPOINT counting');
   try {
     await client.query(`SET LOCAL statement_timeout = ${COUNTING_MS}`);
     const { rows } = await client.query<{ total: number }>(
-      `SELECT count(*) AS total FROM score_events e WHERE ${where} AND e.status <> 'voided'`,
+      `SELECT count(*) AS total FROM ${events} e`,
       values,
     );
     return rows[0]?.total ?? null;

@@ -5,7 +5,7 @@ import type { Bans } from '../access/bans.js';
 import { type AdminAct, audit } from '../audit.js';
 import { announce } from '../changes/change.js';
 import { invalid, Problem } from '../errors.js';
-import { LAST_EVENT, newId } from '../ids.js';
+import { newId } from '../ids.js';
 import type { BoardChange } from '../leaderboard/entry.js';
 import { isOutOfRange } from '../ledger/batch-queue.js';
 import { announceEntries, type Correction, correct } from '../ledger/correction.js';
@@ -16,7 +16,8 @@ import { Backoff } from '../loop.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { rfc3339 } from '../postgres/sql.js';
 import { inTurn } from '../postgres/turns.js';
-import { type EventFilter, eventsWhere } from './event-filter.js';
+import { toUuid, withIds } from '../stored-ids.js';
+import { type EventFilter, eventQuery } from './event-filter.js';
 import { beginMassVoid, progressOf, type SpanFilter } from './mass-void.js';
 
 /** How often it is looked whether an act is over, in milliseconds. */
@@ -28,8 +29,7 @@ SELECT e.id AS "eventId", e.user_id AS "userId", e.action_id AS action, e.points
        ${rfc3339('e.accepted_at')} AS "acceptedAt", e.status,
        (SELECT coalesce(json_agg(json_build_object('id', leaderboard_id, 'season', season) ORDER BY leaderboard_id), '[]')
         FROM (${boardsOf('e')}) b) AS leaderboards,
-       e.token_id AS "tokenId", e.issued_by AS "issuedBy", e.signing_key AS "signingKey"
-FROM score_events e`;
+       e.token_id AS "tokenId", e.issued_by AS "issuedBy", e.signing_key AS "signingKey"`;
 
 /** $2: whether the user has just been changed. One that is erased is still known while it is banned. */
 const MODERATED = `
@@ -63,12 +63,12 @@ export class Moderation {
 
   /** Events, newest first, before the given one. */
   async events(filter: EventFilter, limit: number, before: string | null): Promise<AdminEvent[]> {
-    const { where, values } = eventsWhere(filter);
+    const { newest, order, values } = eventQuery(filter, before);
     const { rows } = await this.#options.pool.query<AdminEvent>(
-      `${EVENTS} WHERE ${where} AND e.id < $${values.length + 1} ORDER BY e.id DESC LIMIT $${values.length + 2}`,
-      [...values, before ?? LAST_EVENT, limit],
+      `${EVENTS} FROM ${newest(limit)} e ORDER BY ${order} LIMIT ${limit}`,
+      values,
     );
-    return rows;
+    return rows.map(adminEvent);
   }
 
   /**
@@ -117,7 +117,7 @@ export class Moderation {
   async voidAll(filter: SpanFilter, act: AdminAct): Promise<string> {
     if (filter.userId === undefined && filter.action === undefined && filter.issuer === undefined)
       throw invalid('/', 'must name a userId, an action or an issuer');
-    eventsWhere(filter);
+    eventQuery(filter);
     return await transact(this.#options.pool, (client) => beginMassVoid(client, filter, act));
   }
 
@@ -152,17 +152,18 @@ export class Moderation {
   async #setBan(userId: string, banned: boolean, act: AdminAct): Promise<ModeratedUser> {
     const { pool, writer, bans, onError } = this.#options;
     const changeId = newId('chg');
+    const uuid = toUuid('usr', userId);
     const set = async (client: Queryable) => {
       // Waits for batches that hold the user's row; those that come later find it changed.
-      const { rowCount } = await client.query(banned ? BAN : UNBAN, [userId]);
+      const { rowCount } = await client.query(banned ? BAN : UNBAN, [uuid]);
       const entries = rowCount === 0 ? [] : await setWithheld(client, userId, banned);
       if (rowCount !== 0) {
         await announceEntries(client, changeId, writer, entries);
         await announce(client, { type: 'user-banned', id: changeId, writer, userId, banned });
         await audit(client, act, banned ? 'ban-user' : 'unban-user', userId);
       }
-      const { rows } = await client.query<ModeratedUser>(MODERATED, [userId, rowCount !== 0]);
-      const [result] = rows;
+      const { rows } = await client.query<ModeratedUser>(MODERATED, [uuid, rowCount !== 0]);
+      const [result] = withIds(rows, { id: 'usr' });
       if (result === undefined) throw new Problem('not-found', `There is no user "${userId}".`);
       return { correction: { changeId, events: [], entries }, result };
     };
@@ -186,9 +187,19 @@ export class Moderation {
   }
 }
 
+/** An event as it is shown, of what PostgreSQL has. */
+function adminEvent(row: AdminEvent): AdminEvent {
+  const isOfPlayer = row.issuedBy === row.userId;
+  const [event] = withIds([row], { eventId: 'evt', userId: 'usr', tokenId: 'tok', issuedBy: 'svc' });
+  return { ...row, ...event, ...(isOfPlayer && { issuedBy: 'player' }) };
+}
+
 /** @throws Problem `not-found` */
 async function findEvent(client: Queryable, id: string): Promise<AdminEvent> {
-  const [event] = (await client.query<AdminEvent>(`${EVENTS} WHERE e.id = $1`, [id])).rows;
+  const { rows } = await client.query<AdminEvent>(`${EVENTS} FROM score_events e WHERE e.id = $1`, [
+    toUuid('evt', id),
+  ]);
+  const [event] = rows;
   if (event === undefined) throw new Problem('not-found', `There is no event "${id}".`);
-  return event;
+  return adminEvent(event);
 }

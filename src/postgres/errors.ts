@@ -3,8 +3,12 @@ import { errorCode } from '../error-code.js';
 
 /** SQLSTATEs that the code distinguishes. Source: PostgreSQL manual, appendix A. */
 export const SQLSTATE = {
+  uniqueViolation: '23505',
+  checkViolation: '23514',
   serializationFailure: '40001',
   deadlockDetected: '40P01',
+  undefinedTable: '42P01',
+  duplicateTable: '42P07',
   insufficientPrivilege: '42501',
   diskFull: '53100',
   readOnly: '25006',

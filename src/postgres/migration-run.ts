@@ -2,7 +2,15 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { UnfitDatabase } from './errors.js';
-import { type ConcurrentStep, type PagesStep, pageOf, type Step } from './migration-steps.js';
+import {
+  type ConcurrentStep,
+  concurrentStep,
+  ofPartition,
+  type PagesStep,
+  type PartitionsStep,
+  pageOf,
+  type Step,
+} from './migration-steps.js';
 import { LOCK_TIMEOUT_MS, patiently } from './patiently.js';
 
 /** Where migrations in steps have stopped that are not in schemaversion yet. */
@@ -88,6 +96,7 @@ export class MigrationRun {
         });
       } else {
         if (step.kind === 'concurrently') await this.#concurrently(step);
+        else if (step.kind === 'partitions') await this.#partitions(step);
         else await this.#pages(step, i === stopped.step ? stopped.cursor : null);
         await this.#isDone();
       }
@@ -143,6 +152,18 @@ export class MigrationRun {
     if (isValid === false) await this.#client.query(`DROP INDEX CONCURRENTLY ${creates}`);
     await this.#client.query(sql);
     await this.#client.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
+  }
+
+  /** One that is made meanwhile is empty: its index is built with that of the table. */
+  async #partitions(step: PartitionsStep): Promise<void> {
+    const { rows } = await this.#client.query<{ name: string }>(
+      'SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = to_regclass($1) ORDER BY 1',
+      [step.table],
+    );
+    for (const { name } of rows) {
+      this.#signal?.throwIfAborted();
+      await this.#concurrently(concurrentStep(ofPartition(step, name)));
+    }
   }
 
   /** Pages are as large as takes PAGE_MS, and each is followed by a pause as long: half of the time is for scores. */

@@ -1,5 +1,5 @@
 /** One part of a migration. */
-export type Step = TransactionStep | ConcurrentStep | PagesStep;
+export type Step = TransactionStep | ConcurrentStep | PartitionsStep | PagesStep;
 
 /** Statements that are one transaction. */
 interface TransactionStep {
@@ -14,6 +14,13 @@ export interface ConcurrentStep {
   readonly creates: string | null;
 }
 
+/** The same for each partition of a table, which as a whole takes no such statement. */
+export interface PartitionsStep {
+  readonly kind: 'partitions';
+  readonly sql: string;
+  readonly table: string;
+}
+
 /** A statement for the rows of a table in the order of its key, a page at a time, each page a transaction. */
 export interface PagesStep {
   readonly kind: 'pages';
@@ -24,6 +31,7 @@ export interface PagesStep {
 
 const MARK = /^-- step\b(.*)$/m;
 const PAGES = /^: pages of (\w+) \((\w+(?:, \w+)*)\)$/;
+const PARTITIONS = /^: partitions of (\w+)$/;
 const CONCURRENTLY =
   /^(CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?!ON\b)(\w+) ON |DROP INDEX CONCURRENTLY IF EXISTS \w+;?$)/;
 /** In the statement of a step with pages: the condition that takes the rows of the page. */
@@ -45,6 +53,12 @@ export function stepsOf(sql: string): Step[] | null {
 function stepOf(mark: string, text: string): Step {
   const sql = text.trim();
   const bare = sql.replaceAll(/^--.*\n/gm, '').trimStart();
+  const [, partitioned] = PARTITIONS.exec(mark) ?? [];
+  if (partitioned !== undefined) {
+    const step = { kind: 'partitions', sql, table: partitioned } as const;
+    concurrentStep(ofPartition(step, 'each'));
+    return step;
+  }
   if (mark !== '') {
     const [, table, key] = PAGES.exec(mark) ?? [];
     if (table === undefined || key === undefined) throw new Error(`There is no step "${mark}"`);
@@ -52,7 +66,12 @@ function stepOf(mark: string, text: string): Step {
       throw new Error(`A step with pages has its rows by :page, this one has not: ${sql}`);
     return { kind: 'pages', sql, table, key: key.split(', ') };
   }
-  if (!/\bCONCURRENTLY\b/.test(bare)) return { kind: 'transaction', sql };
+  return /\bCONCURRENTLY\b/.test(bare) ? concurrentStep(sql) : { kind: 'transaction', sql };
+}
+
+/** @throws Error if it is not of the known form */
+export function concurrentStep(sql: string): ConcurrentStep {
+  const bare = sql.replaceAll(/^--.*\n/gm, '').trimStart();
   const [found, , creates = null] = CONCURRENTLY.exec(bare) ?? [];
   if (found === undefined || /;./s.test(bare))
     throw new Error(
@@ -60,6 +79,10 @@ function stepOf(mark: string, text: string): Step {
     );
   return { kind: 'concurrently', sql, creates };
 }
+
+/** The statement for one partition. */
+export const ofPartition = ({ sql }: PartitionsStep, partition: string): string =>
+  sql.replaceAll(':partition', partition);
 
 /** The statement for the rows after one and up to another. The values of their keys are SQL. */
 export function pageOf({ sql, key }: PagesStep, after: string | null, through: string): string {

@@ -29,7 +29,9 @@ t.test('a name is given once', async (t) => {
 
 t.test('the secret is stored nowhere', async (t) => {
   const { id, secret } = await accounts.create('secretive', 'server');
-  const { rows } = await pool.query('SELECT s::text AS row FROM service_accounts s WHERE id = $1', [id]);
+  const { rows } = await pool.query('SELECT s::text AS row FROM service_accounts s WHERE id = uuid_of($1)', [
+    id,
+  ]);
   t.notOk(rows[0].row.includes(secret));
   t.notOk(rows[0].row.includes(Buffer.from(secret).toString('hex')));
 });

@@ -73,26 +73,26 @@ t.test('an erased user leaves every board, in parts that a notification can carr
     INSERT INTO leaderboards (id, title, sort, operator)
     SELECT 'level-' || n, 'Level', 'desc', 'best' FROM generate_series(1, 200) n`);
   await pool.query(
-    'INSERT INTO scores SELECT id, s, $1, 1, -1, now(), 1 FROM leaderboards, generate_series(1, 2) s',
+    'INSERT INTO scores SELECT id, s, uuid_of($1), 1, -1, now(), 1 FROM leaderboards, generate_series(1, 2) s',
     [user],
   );
   const [other = ''] = await addPlayers(pool, 1);
-  await pool.query("INSERT INTO scores VALUES ('global', 1, $1, 1, -1, now(), 1)", [other]);
+  await pool.query("INSERT INTO scores VALUES ('global', 1, uuid_of($1), 1, -1, now(), 1)", [other]);
   const { result, changes } = await announced(pool, () => users.erase(user));
   t.equal(result.boards.length, 2 * 203);
   const parts = changes.flatMap((change) => (change.type === 'user-erased' ? [change.boards] : []));
   t.equal(parts.length, Math.ceil((2 * 203) / 64));
   t.same(parts.flat().sort(), texts(result.boards));
   t.same(new Set(changes.map(({ id }) => id)), new Set([result.changeId]));
-  const { rows } = await pool.query('SELECT user_id FROM scores');
-  t.same(rows, [{ user_id: other }]);
+  const { rows } = await pool.query("SELECT typeid('usr', user_id) AS id FROM scores");
+  t.same(rows, [{ id: other }]);
 });
 
 t.test('a rename that waits for a batch names the board that it made', async (t) => {
   const { pool, user, users } = await open(t);
   const score = async (client: pg.ClientBase) => {
-    await client.query('SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE', [user]);
-    await client.query("INSERT INTO scores VALUES ('global', 1, $1, 1, -1, now(), 1)", [user]);
+    await client.query('SELECT FROM users WHERE id = uuid_of($1) FOR NO KEY UPDATE', [user]);
+    await client.query("INSERT INTO scores VALUES ('global', 1, uuid_of($1), 1, -1, now(), 1)", [user]);
   };
   const { boards } = await during(pool, score, 1, () => users.rename(user, 'Ada'));
   t.same(texts(boards), ['global:1']);

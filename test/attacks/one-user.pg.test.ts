@@ -28,8 +28,8 @@ t.test(
 
     // As a long erasure, void or rename would.
     const commit = await holding(pool, async (client) => {
-      await client.query('SELECT FROM sessions WHERE user_id = $1 FOR UPDATE', [player.id]);
-      await client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [player.id]);
+      await client.query('SELECT FROM sessions WHERE user_id = uuid_of($1) FOR UPDATE', [player.id]);
+      await client.query('SELECT FROM users WHERE id = uuid_of($1) FOR UPDATE', [player.id]);
     });
     const why = { reason: 'A test.' };
     let arrived = 0;

@@ -46,10 +46,10 @@ async function rowsOf(pool: pg.Pool, leaderboard: string): Promise<Record<number
 
 async function fill(pool: pg.Pool, leaderboard: string, entries: number): Promise<void> {
   const users = await addPlayers(pool, entries);
-  await pool.query(`INSERT INTO scores SELECT $1, 1, id, 7, -7, now(), 1 FROM unnest($2::text[]) id`, [
-    leaderboard,
-    users,
-  ]);
+  await pool.query(
+    `INSERT INTO scores SELECT $1, 1, uuid_of(id), 7, -7, now(), 1 FROM unnest($2::text[]) id`,
+    [leaderboard, users],
+  );
 }
 
 t.test('a leaderboard in use is not deleted', async (t) => {
@@ -116,9 +116,9 @@ t.test('a leaderboard with the id of a deleted one begins with the next season, 
   await moderation.release(held, act);
   await moderation.void(voided, act);
   const { rows } = await pool.query(
-    "SELECT user_id, score FROM scores WHERE leaderboard_id = 'global' AND season = 2",
+    "SELECT typeid('usr', user_id) AS user, score FROM scores WHERE leaderboard_id = 'global' AND season = 2",
   );
-  t.same(rows, [{ user_id: ada, score: 3 }]);
+  t.same(rows, [{ user: ada, score: 3 }]);
   const events = await moderation.events({ userId: ada }, 10, null);
   t.same(
     events.find(({ eventId }) => eventId === counted)?.leaderboards.map(({ id }) => id),

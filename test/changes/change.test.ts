@@ -1,7 +1,22 @@
+import assert from 'node:assert/strict';
 import t from 'tap';
 import { announce, type Change, ITEMS_PER_NOTIFICATION, parseChange } from '../../src/changes/change.js';
+import { newId } from '../../src/ids.js';
 
+const ADA = newId('usr');
+const BOB = newId('usr');
 const header = { id: 'evt_1', writer: 'instance-1' };
+
+/** What the others make of an announcement. */
+async function announced(change: Change): Promise<Change[]> {
+  const payloads: string[] = [];
+  const query = async (_text: string, values: unknown[]) => {
+    payloads.push(...[values].flat(2).map(String));
+  };
+  await announce({ query }, change);
+  assert.ok(payloads.every((payload) => Buffer.byteLength(payload) < 8_000));
+  return payloads.flatMap((payload) => parseChange(payload) ?? []);
+}
 
 t.test('what an instance announces is understood', async (t) => {
   const changes: Change[] = [
@@ -10,8 +25,8 @@ t.test('what an instance announces is understood', async (t) => {
       ...header,
       board: 'global:1',
       entries: [
-        ['usr_1', -(2 ** 53) + 1, 1_781_136_000_000, 2],
-        ['usr_2', null, 1_781_136_000_000, 3],
+        [ADA, -(2 ** 53) + 1, 1_781_136_000_000, 2],
+        [BOB, null, 1_781_136_000_000, 3],
       ],
     },
     { type: 'user-renamed', ...header, userId: 'usr_1', displayName: 'Ada', boards: ['global:1'] },
@@ -21,7 +36,7 @@ t.test('what an instance announces is understood', async (t) => {
     { type: 'leaderboard', ...header, leaderboard: 'global', removed: true },
     { type: 'action', ...header, action: 'collect-coin' },
   ];
-  for (const change of changes) t.same(parseChange(JSON.stringify(change)), change);
+  for (const change of changes) t.same(await announced(change), [change]);
 });
 
 t.test('what is none of ours is told apart', async (t) => {
@@ -34,8 +49,9 @@ t.test('what is none of ours is told apart', async (t) => {
     '{"type":"new-in-a-later-version","id":"chg_1","writer":"instance-1"}',
     '{"type":"user-erased","id":"chg_1","writer":"instance-1"}',
     '{"type":"action","action":"collect-coin"}',
-    '{"type":"scores","id":"evt_1","writer":"instance-1","board":"global:1","entries":[["usr_1",1]]}',
-    '{"type":"scores","id":"evt_1","writer":"instance-1","board":"global:1","entries":[["usr_1","1",1,1]]}',
+    '{"type":"scores","id":"evt_1","writer":"instance-1","board":"global:1","entries":[["01900000-0000-7000-8000-000000000000",1]]}',
+    '{"type":"scores","id":"evt_1","writer":"instance-1","board":"global:1","entries":[["usr_1",1,1,1]]}',
+    '{"type":"scores","id":"evt_1","writer":"instance-1","board":"global:1","entries":[["01900000-0000-7000-8000-000000000000","1",1,1]]}',
   ]) {
     t.equal(parseChange(payload), null, payload);
   }
@@ -44,20 +60,7 @@ t.test('what is none of ours is told apart', async (t) => {
 t.test(
   'a change that is too long for one notification is announced in parts, each with its id',
   async (t) => {
-    const announced = async (change: Change): Promise<Change[]> => {
-      const payloads: string[] = [];
-      await announce(
-        {
-          async query(_text, values) {
-            payloads.push(...[values].flat(2).map(String));
-          },
-        },
-        change,
-      );
-      t.ok(payloads.every((payload) => Buffer.byteLength(payload) < 8_000));
-      return payloads.flatMap((payload) => parseChange(payload) ?? []);
-    };
-    const userId = `usr_${'x'.repeat(26)}`;
+    const userId = ADA;
     const entries = Array.from(
       { length: 2 * ITEMS_PER_NOTIFICATION + 1 },
       (_, n): [string, number, number, number] => [

@@ -17,7 +17,7 @@ async function start(t: Test, overrides: Partial<AppConfig> = {}) {
     url,
     /** The score of a user according to the ledger. */
     async events(userId = ''): Promise<{ id: string; points: number }[]> {
-      const text = 'SELECT id, points::int FROM score_events WHERE user_id = $1 ORDER BY accepted_at';
+      const text = `SELECT typeid('evt', id) AS id, points::int FROM score_events WHERE user_id = uuid_of($1) ORDER BY accepted_at`;
       return (await app.pg.query(text, [userId])).rows;
     },
   };

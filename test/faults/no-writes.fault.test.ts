@@ -62,7 +62,7 @@ t.test('behind a failover to a standby health is 503 until it is promoted', asyn
   const player = await newPlayer(api);
   const client = await connected(t, standby.url);
   await eventually(async () => {
-    const { rowCount } = await client.query('SELECT FROM users WHERE id = $1', [player.id]);
+    const { rowCount } = await client.query('SELECT FROM users WHERE id = uuid_of($1)', [player.id]);
     assert.equal(rowCount, 1);
   });
   proxy.target = standby.port;

@@ -100,7 +100,7 @@ async function recovers(t: Test, databaseUrl: string, url: string): Promise<void
       "SELECT FROM pg_stat_activity WHERE state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()";
     assert.equal((await pool.query(busy)).rowCount, 0);
   });
-  const { rows } = await pool.query<{ id: string }>('SELECT id FROM users');
+  const { rows } = await pool.query<{ id: string }>("SELECT typeid('usr', id) AS id FROM users");
   const tokens = rows.map(({ id }) => newToken(id, 5));
   const game = new GameServer(t);
   const answers = await Promise.all(tokens.map((token) => game.post(url, token)));

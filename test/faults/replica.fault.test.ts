@@ -80,7 +80,7 @@ t.test('reads that tolerate lag use the replica, and every entry has its display
   await score(ada.id);
   await score(bob.id);
   t.equal(await history(ada), 1, 'the history lags with the replica');
-  await master.query("UPDATE users SET display_name = 'Ada II' WHERE id = $1", [ada.id]);
+  await master.query("UPDATE users SET display_name = 'Ada II' WHERE id = uuid_of($1)", [ada.id]);
   for (const { url } of [one, two]) {
     await eventually(async () => assert.deepEqual(await namesAt(api.at(url)), ['Ada', 'Bob']));
   }

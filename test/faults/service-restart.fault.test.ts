@@ -50,7 +50,7 @@ t.test('SIGTERM: posts in flight are answered, new ones are refused, and the exi
   const [held = ''] = users;
   const blocker = await pool.connect();
   await blocker.query('BEGIN');
-  await blocker.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [held]);
+  await blocker.query('SELECT FROM users WHERE id = uuid_of($1) FOR UPDATE', [held]);
   const tokens = [newToken(held, 7), newToken(held, 8)];
   const inFlight: Promise<Answer>[] = [];
   for (const token of tokens) {

@@ -132,7 +132,7 @@ export async function healthy(urls: readonly string[], status: number, redis: st
 export async function redisAgrees(t: Test, pool: pg.Pool, redis: RedisClient): Promise<void> {
   for (const id of BOARDS) {
     const { rows } = await pool.query<{ member: string; score: number; userId: string; entry: string }>(
-      `SELECT time || user_id AS member, sort_key AS score, user_id AS "userId", time || ':' || version AS entry
+      `SELECT time || typeid('usr', user_id) AS member, sort_key AS score, typeid('usr', user_id) AS "userId", time || ':' || version AS entry
        FROM (SELECT *, lpad((extract(epoch FROM achieved_at) * 1000)::bigint::text, 15, '0') AS time
              FROM scores WHERE leaderboard_id = $1 AND score IS NOT NULL) s
        ORDER BY sort_key, achieved_at, user_id`,

@@ -5,6 +5,7 @@ import { boardKey } from '../../src/board-key.js';
 import type { Entry, EntryChange, Sort } from '../../src/leaderboard/entry.js';
 import type { Board } from '../../src/leaderboard/projection.js';
 import { types } from '../../src/postgres/database.js';
+import { fromUuid, toUuid } from '../../src/stored-ids.js';
 import { buildTestDatabase } from '../helper.js';
 
 /** Rows of `scores`, written without a ledger: boards of the leaderboard `global`, a new season for each. */
@@ -34,19 +35,19 @@ export class BoardRows {
 
   async write({ key, sort }: Board, rows: readonly EntryChange[]): Promise<void> {
     const values = [
-      rows.map(({ userId }) => userId),
+      rows.map(({ userId }) => toUuid('usr', userId)),
       rows.map(({ score }) => score),
       rows.map(({ score }) => (score !== null && sort === 'desc' ? -score : score)),
       rows.map(({ achievedAt }) => new Date(achievedAt)),
       rows.map(({ version }) => version),
     ];
     await this.pool.query(
-      "INSERT INTO users (id, display_name) SELECT unnest($1::text[]), 'Ada' ON CONFLICT DO NOTHING",
+      "INSERT INTO users (id, display_name) SELECT unnest($1::uuid[]), 'Ada' ON CONFLICT DO NOTHING",
       [values[0]],
     );
     await this.pool.query(
       `INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
-       SELECT $6, $7, * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::bigint[])
+       SELECT $6, $7, * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::bigint[])
        ON CONFLICT (leaderboard_id, season, user_id) DO UPDATE
        SET score = excluded.score, sort_key = excluded.sort_key, achieved_at = excluded.achieved_at, version = excluded.version`,
       [...values, key.leaderboard, key.season],
@@ -66,7 +67,7 @@ export class BoardRows {
     await client.query('DROP INDEX scores_ranking_idx');
     await client.query(
       `INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
-       SELECT $1, $2, 'usr_01' || lpad(to_hex(n), 9, '0') || left(md5(n::text), 15), score, $3 * score,
+       SELECT $1, $2, ('01' || lpad(to_hex(n), 10, '0') || left(md5(n::text), 20))::uuid, score, $3 * score,
               timestamptz '2026-06-11' + abs(hashint4(-n)) % 1000 * interval '1 millisecond', 1
        FROM (SELECT n, hashint4(n) % 50000 AS score FROM generate_series(1, $4::int) n) made`,
       [key.leaderboard, key.season, sort === 'desc' ? -1 : 1, count],
@@ -76,20 +77,22 @@ export class BoardRows {
     client.release(true);
   }
 
-  /** The n-th user of `fill`. Digits of the base of ids that are hexadecimal too, so that SQL can make them. */
+  /** The n-th user of `fill`. */
   static userOf(n: number): string {
     const digest = createHash('md5').update(String(n)).digest('hex');
-    return `usr_01${n.toString(16).padStart(9, '0')}${digest.slice(0, 15)}`;
+    return fromUuid('usr', dashed(`01${n.toString(16).padStart(10, '0')}${digest.slice(0, 20)}`));
   }
 
   async delete({ key }: Board, userId: string): Promise<void> {
-    await this.pool.query('DELETE FROM scores WHERE leaderboard_id = $1 AND season = $2 AND user_id = $3', [
-      key.leaderboard,
-      key.season,
-      userId,
-    ]);
+    await this.pool.query(
+      'DELETE FROM scores WHERE leaderboard_id = $1 AND season = $2 AND user_id = uuid_of($3)',
+      [key.leaderboard, key.season, userId],
+    );
   }
 }
+
+/** 32 digits as PostgreSQL writes a uuid. */
+export const dashed = (digits: string): string => digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 
 /** The order of the contract, by sorting everything: what every reader is held against. */
 export function inOrder<E extends Entry>(sort: Sort, entries: Iterable<E>): E[] {

@@ -265,7 +265,7 @@ t.test(
     await load.reached;
     // Another instance commits a change, which has not been heard when the load is over.
     await pool.query(
-      'UPDATE scores SET score = 30, sort_key = -30, version = version + 1 WHERE user_id = $1',
+      'UPDATE scores SET score = 30, sort_key = -30, version = version + 1 WHERE user_id = uuid_of($1)',
       [idOf(0)],
     );
     t.equal(await shown(), 30);

@@ -48,7 +48,8 @@ async function fullBoard(t: Test, entries = ENTRIES) {
 /** Both keys of the board hold what PostgreSQL holds, entry by entry, and nothing else. */
 async function checkAgreement({ key, sort }: Board): Promise<void> {
   const { rows } = await scores.pool.query<VersionedEntry & { achievedAt: Date }>(
-    'SELECT user_id AS "userId", score, achieved_at AS "achievedAt", version FROM scores WHERE leaderboard_id = $1 AND season = $2 AND score IS NOT NULL',
+    `SELECT typeid('usr', user_id) AS "userId", score, achieved_at AS "achievedAt", version FROM scores
+     WHERE leaderboard_id = $1 AND season = $2 AND score IS NOT NULL`,
     [key.leaderboard, key.season],
   );
   const truth = inOrder(

@@ -24,7 +24,7 @@ const scores = async (pool: pg.Pool) =>
 t.test('who may not score, and what no score can be, leaves the rest of the batch alone', async (t) => {
   const { pool, ledger, errors } = await openLedger(t);
   const [good = '', other = '', banned = '', erased = '', high = '', low = ''] = await addPlayers(pool, 6);
-  await pool.query('UPDATE users SET banned_at = now() WHERE id = $1', [banned]);
+  await pool.query('UPDATE users SET banned_at = now() WHERE id = uuid_of($1)', [banned]);
   await new Users(pool, 'this').erase(erased);
   await outcomes(ledger, [submission(high, MAX - 5), submission(low, -MAX)]);
 
@@ -59,7 +59,7 @@ t.test('who may not score, and what no score can be, leaves the rest of the batc
   t.equal((await events(pool)).length, 2 + 6, 'who was refused left no event');
   t.same(errors, []);
 
-  await pool.query('UPDATE users SET banned_at = NULL WHERE id = $1', [banned]);
+  await pool.query('UPDATE users SET banned_at = NULL WHERE id = uuid_of($1)', [banned]);
   const refused = batch.filter(({ userId }) => userId === banned || userId === low).slice(0, 2);
   t.same(
     await outcomes(ledger, refused),
@@ -110,7 +110,7 @@ t.test('a token that counted is a replay, even if its user was banned or erased 
   const [banned = '', erased = ''] = users;
   const batch = users.map((userId) => submission(userId, 7));
   const recorded = await Promise.all(batch.map((one) => ledger.record(one)));
-  await pool.query('UPDATE users SET banned_at = now() WHERE id = $1', [banned]);
+  await pool.query('UPDATE users SET banned_at = now() WHERE id = uuid_of($1)', [banned]);
   await new Users(pool, 'this').erase(erased);
   const again = await Promise.allSettled(batch.map((one) => ledger.record(one)));
   const originals = again.map((result) =>

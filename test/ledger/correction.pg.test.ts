@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import t, { type Test } from 'tap';
 import { buildTestApp } from '../helper.js';
-import { openPool } from './game-server.js';
+import { openPool, prepare } from './game-server.js';
+import { submission } from './ledgers.js';
 import { equalsRecomputed } from './recomputed.js';
 import { A_YEAR, eventId, playAYear } from './year-of-play.js';
 
@@ -71,4 +72,25 @@ t.test('20,000 events of a user are voided by one call', async (t) => {
     t.comment(`points ${points}: ${took.toFixed(1)} s`);
     t.equal((await pool.query('SELECT FROM scores WHERE score IS NOT NULL')).rowCount, 0);
   }
+});
+
+t.test('what was held while its board had another operator is found when the best is voided', async (t) => {
+  const { app, config } = await buildTestApp(t);
+  const pool = openPool(t, config.DATABASE_URL);
+  const [user = ''] = await prepare(config.DATABASE_URL, 1);
+  const limits = {
+    cooldownMs: null,
+    dailyLimit: null,
+    boards: [{ id: 'latest-race', maxPointsPerMinute: 1 }],
+  };
+  await pool.query("DELETE FROM action_leaderboards WHERE leaderboard_id <> 'latest-race'");
+  const held = await app.ledger.record(submission(user, 5, { limits }));
+  t.equal(held.status, 'held');
+  const rules = { id: 'latest-race', title: 'Latest', sort: 'desc', operator: 'best' } as const;
+  await app.catalog.putLeaderboard(rules, ACT);
+  await app.moderation.release(held.eventId, ACT);
+  const { eventId } = await app.ledger.record(submission(user, 7));
+  t.match(await standing(pool), { 'latest-race': 7 });
+  await app.moderation.void(eventId, ACT);
+  t.match(await standing(pool), { 'latest-race': 5 });
 });

@@ -72,7 +72,9 @@ t.test('a change that a batch keeps waiting too long is answered 503, and can be
   const { ledger } = newLedger(pool);
   const score = submission(user, 5);
   const commit = await holding(pool, (client) =>
-    client.query("INSERT INTO consumed_tokens VALUES ($1, 'evt_1', 'usr_1', now(), now())", [score.tokenId]),
+    client.query('INSERT INTO consumed_tokens VALUES (uuid_of($1), gen_random_uuid(), now())', [
+      score.tokenId,
+    ]),
   );
   const recording = outcome(ledger, score);
   await waiting(pool, 1);
@@ -100,7 +102,7 @@ t.test('a batch passes the fence of each of its leaderboards, however many they 
     .sort()
     .at(-1);
   const commit = await holding(pool, (client) =>
-    client.query("INSERT INTO consumed_tokens VALUES ($1, 'evt_1', 'usr_1', now(), now())", [lastToken]),
+    client.query('INSERT INTO consumed_tokens VALUES (uuid_of($1), gen_random_uuid(), now())', [lastToken]),
   );
   const recording = outcomes(ledger, scores);
   await waiting(pool, 1);

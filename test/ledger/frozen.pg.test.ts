@@ -89,8 +89,8 @@ t.test('a token that has counted is a replay, also where every board is frozen s
 t.test('of several problems a banned or unknown user comes first', async (t) => {
   const { pool, users, freeze, ledger } = await open(t, 2);
   const [banned = '', erased = ''] = users;
-  await pool.query('UPDATE users SET banned_at = now() WHERE id = $1', [banned]);
-  await pool.query('UPDATE users SET erased_at = now() WHERE id = $1', [erased]);
+  await pool.query('UPDATE users SET banned_at = now() WHERE id = uuid_of($1)', [banned]);
+  await pool.query('UPDATE users SET erased_at = now() WHERE id = uuid_of($1)', [erased]);
   await freeze(...BOARDS);
   t.same(await outcomes(ledger, [submission(banned, 1), submission(erased, 1)]), [
     'user-banned',
@@ -134,7 +134,9 @@ t.test('a freeze waits for the batch that is being written, and that batch count
   const [first = '', second = ''] = users;
   const score = submission(first, 5);
   const commit = await holding(pool, (client) =>
-    client.query("INSERT INTO consumed_tokens VALUES ($1, 'evt_1', 'usr_1', now(), now())", [score.tokenId]),
+    client.query('INSERT INTO consumed_tokens VALUES (uuid_of($1), gen_random_uuid(), now())', [
+      score.tokenId,
+    ]),
   );
   const recording = outcomes(ledger, [score, submission(second, 7)]);
   // The batch has passed the fence, and waits for the token.
@@ -208,7 +210,10 @@ t.test('an answer that was lost is found again, with the boards that were skippe
   await unfreeze('global');
   // The next submission has the event id and the token of the first: as a try whose answer was lost.
   const again = submission(user, 5);
-  await pool.query('UPDATE consumed_tokens SET token_id = $1 WHERE event_id = $2', [again.tokenId, eventId]);
+  await pool.query('UPDATE consumed_tokens SET token_id = uuid_of($1) WHERE event_id = uuid_of($2)', [
+    again.tokenId,
+    eventId,
+  ]);
   const recorded = await ledger.record(Object.assign(again, { eventId }));
   t.equal(recorded.eventId, eventId);
   t.same(boardsOf(recorded), [

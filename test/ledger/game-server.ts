@@ -8,6 +8,7 @@ import type { ProblemDocument } from '../../schemas/problem.js';
 import type { Receipt } from '../../schemas/score.js';
 import { errorCode } from '../../src/error-code.js';
 import { types } from '../../src/postgres/database.js';
+import { toUuids } from '../../src/stored-ids.js';
 import { JWT_SECRET } from '../helper.js';
 import { mint, typeId } from '../mint.js';
 
@@ -29,8 +30,8 @@ export async function prepare(databaseUrl: string, players: number): Promise<str
 
 export async function addPlayers(pool: pg.Pool, count: number): Promise<string[]> {
   const ids = Array.from({ length: count }, () => typeId('usr'));
-  await pool.query(`INSERT INTO users (id, display_name) SELECT id, 'Player' FROM unnest($1::text[]) id`, [
-    ids,
+  await pool.query(`INSERT INTO users (id, display_name) SELECT id, 'Player' FROM unnest($1::uuid[]) id`, [
+    toUuids('usr', ids),
   ]);
   return ids;
 }

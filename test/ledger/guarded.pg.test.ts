@@ -115,8 +115,8 @@ t.test('who cannot score is told so, and not about limits', async (t) => {
   const [{ ledger }] = instances;
   const [player = '', banned = '', erased = ''] = users;
   const limits = { ...UNLIMITED, dailyLimit: 1 };
-  await pool.query('UPDATE users SET banned_at = now() WHERE id = $1', [banned]);
-  await pool.query('UPDATE users SET erased_at = now() WHERE id = $1', [erased]);
+  await pool.query('UPDATE users SET banned_at = now() WHERE id = uuid_of($1)', [banned]);
+  await pool.query('UPDATE users SET erased_at = now() WHERE id = uuid_of($1)', [erased]);
   const batch = [banned, erased, player, banned, player].map((user) => submission(user, 1, { limits }));
   t.same(await outcomes(ledger, batch), ['user-banned', 'not-found', [null, 1], 'user-banned', refused]);
   t.same(await outcomes(ledger, [submission(erased, 1, { limits })]), ['not-found']);

@@ -19,7 +19,7 @@ t.test('the first scores of a user on two instances at the same moment', async (
   const other = newLedger(pool);
   const both = await whileLocked(
     pool,
-    (client) => client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [user]),
+    (client) => client.query('SELECT FROM users WHERE id = uuid_of($1) FOR UPDATE', [user]),
     [own, other],
     () => Promise.all([outcome(ledger, submission(user, 3)), outcome(other.ledger, submission(user, 4))]),
   );
@@ -36,8 +36,8 @@ t.test('a batch sees what has become of its users while it waited for them', asy
   for (const [i, change] of changes.entries()) {
     const user = users[i] ?? '';
     const make = async (client: pg.ClientBase) => {
-      await client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [user]);
-      await client.query(`UPDATE users SET ${change} WHERE id = $1`, [user]);
+      await client.query('SELECT FROM users WHERE id = uuid_of($1) FOR UPDATE', [user]);
+      await client.query(`UPDATE users SET ${change} WHERE id = uuid_of($1)`, [user]);
     };
     found.push(await whileLocked(pool, make, [own], () => outcome(ledger, submission(user, 1))));
   }
@@ -74,7 +74,7 @@ for (const limits of [null, LIMITS]) {
     const [locked = '', first = '', second = ''] = users;
     const score = (user: string, points: number) => outcome(ledger, submission(user, points, { limits }));
     const commit = await holding(pool, (client) =>
-      client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [locked]),
+      client.query('SELECT FROM users WHERE id = uuid_of($1) FOR UPDATE', [locked]),
     );
     let isOver = false;
     // One after the other, and some of another user, in the batches of the others.
@@ -110,7 +110,7 @@ t.test('who stays locked is told so in time; nothing is lost or counted twice', 
   const { pool, users, ledger } = await open(t, 2);
   const [locked = '', other = ''] = users;
   const commit = await holding(pool, (client) =>
-    client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [locked]),
+    client.query('SELECT FROM users WHERE id = uuid_of($1) FOR UPDATE', [locked]),
   );
   const score = submission(locked, 5);
   const first = outcome(ledger, score);
@@ -132,7 +132,7 @@ t.test('two instances that record the same users in different orders do not dead
       const batches = orders.map((order) => order.map((user) => submission(user, 1)));
       // Both have as many of their locks as they can get; the others come when this one is free.
       const middle = (client: pg.ClientBase) =>
-        client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [order[20]]);
+        client.query('SELECT FROM users WHERE id = uuid_of($1) FOR UPDATE', [order[20]]);
       await whileLocked(pool, middle, instances, () =>
         Promise.all(instances.map(({ ledger }, i) => outcomes(ledger, batches[i] ?? []))),
       );

@@ -1,10 +1,14 @@
+import type pg from 'pg';
 import t from 'tap';
 import { BOARDS_OF_USER, LEAVE_BOARDS } from '../../src/access/users.js';
-import { firstIdAt } from '../../src/ids.js';
+import { firstIdAt, newId } from '../../src/ids.js';
 import { RECORD_BATCH } from '../../src/ledger/record-batch.js';
 import { IN_ORDER_OF_INDEXES, PAST_DAYS, PAST_POINTS, RECOMPUTE } from '../../src/ledger/statements.js';
+import { toUuid, toUuids } from '../../src/stored-ids.js';
 import { buildTestDatabase } from '../helper.js';
 import { ACTION, addPlayers, openPool, prepare } from './game-server.js';
+
+const ID = '00000000-0000-7000-8000-000000000000';
 
 interface Node {
   readonly 'Node Type': string;
@@ -29,10 +33,10 @@ for (const statistics of ['none', 'fresh']) {
     // As on every connection of the service.
     await pool.query('SET enable_seqscan = off');
     await pool.query(
-      `PREPARE batch (text[], text[], text[], text[], bigint[], text[], float8[], float8[], text, bool[], text[], text[], text) AS ${RECORD_BATCH}`,
+      `PREPARE batch (uuid[], uuid[], uuid[], text[], bigint[], text[], float8[], float8[], text, bool[], uuid[], text[], text) AS ${RECORD_BATCH}`,
     );
     const { rows } = await pool.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
-      `EXPLAIN (FORMAT JSON) EXECUTE batch ('{e}', '{t}', '{u}', '{${ACTION}}', '{1}', '{NULL}', '{0}', '{0}', 'i', '{f}', '{NULL}', '{key}', 'e')`,
+      `EXPLAIN (FORMAT JSON) EXECUTE batch ('{${ID}}', '{${ID}}', '{${ID}}', '{${ACTION}}', '{1}', '{NULL}', '{0}', '{0}', 'i', '{f}', '{NULL}', '{key}', 'e')`,
     );
     const scans = rows
       .flatMap(({ 'QUERY PLAN': [{ Plan }] }) => nodes(Plan))
@@ -57,6 +61,15 @@ for (const statistics of ['none', 'fresh']) {
   });
 }
 
+/** The names of the indexes of partitions, and of those that they are part of. */
+async function indexesOfPartitions(pool: pg.Pool): Promise<Map<string, string>> {
+  const { rows } = await pool.query<{ name: string; parent: string }>(
+    `SELECT inhrelid::regclass::text AS name, inhparent::regclass::text AS parent
+     FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid AND c.relkind = 'i'`,
+  );
+  return new Map(rows.map(({ name, parent }) => [name, parent]));
+}
+
 for (const statistics of ['none', 'fresh']) {
   t.test(
     `the past of a user is found without reading that of others (statistics: ${statistics})`,
@@ -65,29 +78,30 @@ for (const statistics of ['none', 'fresh']) {
       await prepare(databaseUrl, 0);
       const pool = openPool(t, databaseUrl, { max: 1 });
       const users = await addPlayers(pool, 1_000);
-      const id = (n: string) => `'evt_01' || lpad(${n}::text, 24, '0')`;
       await pool.query(
         `INSERT INTO score_events (id, user_id, action_id, token_id, points, accepted_at, boards)
-       SELECT ${id('row_number() OVER ()')}, u, $2, 'tok', 1, now(), '{"global": 1}'
-       FROM unnest($1::text[]) u, generate_series(1, 50)`,
-        [users, ACTION],
+       SELECT overlay(gen_random_uuid()::text placing substr($3, 1, 13) from 1 for 13)::uuid, u, $2, gen_random_uuid(), 1, now(), '{"global": 1}'
+       FROM unnest($1::uuid[]) u, generate_series(1, 50)`,
+        [toUuids('usr', users), ACTION, toUuid('evt', newId('evt'))],
       );
       if (statistics === 'fresh') await pool.query('ANALYZE');
       const [user] = users;
+      const parents = await indexesOfPartitions(pool);
       const since = Date.now() - 60_000;
+      const [from, to] = [since, Date.now() + 60_000].map((ms) => toUuid('evt', firstIdAt('evt', ms)));
+      const month = new RegExp(`^score_events_${new Date().toISOString().slice(0, 7).replace('-', '')}$`);
       const { rows: known } = await pool.query<{ id: string }>('SELECT id FROM score_events LIMIT 5');
-      const questions: [sql: string, values: unknown[], index: RegExp][] = [
-        [PAST_DAYS, [[user], [ACTION], [firstIdAt('evt', since)], [since]], /^score_events_user_idx$/],
-        [
-          PAST_POINTS,
-          [[user], ['global'], [firstIdAt('evt', since)], [since]],
-          /^score_events_(user|time)_idx$/,
-        ],
-        [RECOMPUTE, [known.map(({ id }) => id), -1], /^score_events_((user|time|points)_idx|pkey)$/],
+      const players = toUuids('usr', [user ?? '']);
+      const questions: [sql: string, values: unknown[], index: RegExp, partitions: RegExp][] = [
+        [PAST_DAYS, [players, [ACTION], [since], from, to], /^score_events_(un)?counted_idx$/, month],
+        [PAST_POINTS, [players, ['global'], [since], from, to], /^score_events_counted_idx$/, month],
+        [RECOMPUTE, [known.map(({ id }) => id), -1], /^score_events_((counted|best)_idx|pkey)$/, /./],
       ];
+      // As on every connection of the service.
+      await pool.query('SET enable_seqscan = off');
       await pool.query('BEGIN');
       await pool.query(IN_ORDER_OF_INDEXES);
-      for (const [sql, values, index] of questions) {
+      for (const [sql, values, index, partitions] of questions) {
         const { rows } = await pool.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
           `EXPLAIN (FORMAT JSON) ${sql}`,
           values,
@@ -96,11 +110,21 @@ for (const statistics of ['none', 'fresh']) {
           .flatMap(({ 'QUERY PLAN': [{ Plan }] }) => nodes(Plan))
           .filter(
             ({ 'Node Type': type, 'Relation Name': relation, 'Index Name': name }) =>
-              /Scan/.test(type) && (relation === 'score_events' || name?.startsWith('score_events')),
+              /Scan/.test(type) && (relation?.startsWith('score_events') || parents.has(name ?? '')),
           );
         t.ok(scans.length > 0);
         t.ok(scans.every(({ 'Node Type': type }) => type !== 'Seq Scan'));
-        t.ok(scans.flatMap(({ 'Index Name': name }) => name ?? []).every((name) => index.test(name)));
+        const names = scans.flatMap(({ 'Index Name': name }) => name ?? []);
+        t.same(
+          names.map((name) => parents.get(name) ?? name).filter((name) => !index.test(name)),
+          [],
+        );
+        const read = scans.flatMap(({ 'Relation Name': name }) => name ?? []);
+        t.same(
+          read.filter((name) => !partitions.test(name)),
+          [],
+          'of no other month',
+        );
       }
     },
   );
@@ -114,7 +138,7 @@ for (const statistics of ['none', 'fresh']) {
     if (statistics === 'fresh') await pool.query('ANALYZE');
     for (const sql of [BOARDS_OF_USER, LEAVE_BOARDS]) {
       const { rows } = await pool.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(`EXPLAIN (FORMAT JSON) ${sql}`, [
-        'usr_1',
+        ID,
       ]);
       const indexes = rows
         .flatMap(({ 'QUERY PLAN': [{ Plan }] }) => nodes(Plan))

@@ -20,7 +20,7 @@ t.test('a plan that was made while the tables were empty scans none of them late
   const tables = async () => {
     const { rows } = await client.query<{ name: string; scans: number; inserted: number }>(
       `SELECT relname AS name, seq_scan::int AS scans, n_tup_ins::int AS inserted FROM pg_stat_user_tables
-       WHERE relname IN ('users', 'scores', 'score_events', 'consumed_tokens') ORDER BY relname`,
+       WHERE relname ~ '^(users|scores|score_events|consumed_tokens)' ORDER BY relname`,
     );
     return rows;
   };
@@ -34,8 +34,11 @@ t.test('a plan that was made while the tables were empty scans none of them late
   // A connection reports what it did at its end.
   await app.close();
   await eventually(async () => {
-    const events = (await tables()).find(({ name }) => name === 'score_events');
-    assert.equal(events?.inserted, SCORES);
+    const events = (await tables()).filter(({ name }) => name.startsWith('score_events'));
+    assert.equal(
+      events.reduce((sum, { inserted }) => sum + inserted, 0),
+      SCORES,
+    );
   });
   const scans = (rows: Awaited<ReturnType<typeof tables>>) => rows.map(({ name, scans }) => [name, scans]);
   t.same(scans(await tables()), scans(before));

@@ -49,7 +49,7 @@ export async function recompute(pool: pg.Pool): Promise<void> {
     `INSERT INTO scores
      SELECT l.id, r.season, r.user_id, r.score, CASE l.sort WHEN 'desc' THEN -r.score ELSE r.score END,
             to_timestamp(r.at / 1000), 1
-     FROM unnest($1::text[], $2::int[], $3::text[], $4::bigint[], $5::float8[]) r (id, season, user_id, score, at)
+     FROM unnest($1::text[], $2::int[], $3::uuid[], $4::bigint[], $5::float8[]) r (id, season, user_id, score, at)
      JOIN leaderboards l ON l.id = r.id`,
     [
       ...[0, 1, 2].map((i) => parts.map((part) => part[i])),

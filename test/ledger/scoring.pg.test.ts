@@ -4,6 +4,7 @@ import t from 'tap';
 import { Problem } from '../../src/errors.js';
 import type { ScoredChange } from '../../src/leaderboard/entry.js';
 import { type RecordedScore, ScoreLedger } from '../../src/ledger/score-ledger.js';
+import { toUuids } from '../../src/stored-ids.js';
 import { buildTestDatabase } from '../helper.js';
 import { typeId } from '../mint.js';
 import { results } from '../receipts.js';
@@ -109,9 +110,9 @@ t.test('scoring', async (t) => {
 
   const stored = async (players: readonly string[]): Promise<Map<string, Standing & { sortKey: number }>> => {
     const { rows } = await pool.query<Standing & { key: string; sortKey: number }>(
-      `SELECT leaderboard_id || ' ' || user_id AS key, score, achieved_at AS "achievedAt", version, sort_key AS "sortKey"
-       FROM scores WHERE user_id = ANY ($1)`,
-      [players],
+      `SELECT leaderboard_id || ' ' || typeid('usr', user_id) AS key, score, achieved_at AS "achievedAt", version, sort_key AS "sortKey"
+       FROM scores WHERE user_id = ANY ($1::uuid[])`,
+      [toUuids('usr', players)],
     );
     return new Map(rows.map(({ key, ...standing }) => [key, standing]));
   };

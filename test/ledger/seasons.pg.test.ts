@@ -1,7 +1,9 @@
 import t from 'tap';
 import { CHANGES_CHANNEL, parseChange } from '../../src/changes/change.js';
+import { newId } from '../../src/ids.js';
 import { recordBatchSql } from '../../src/ledger/record-batch.js';
 import { type BatchRow, recordBatch } from '../../src/ledger/submission.js';
+import { toUuids } from '../../src/stored-ids.js';
 import { buildTestDatabase } from '../helper.js';
 import { openPool, prepare } from './game-server.js';
 import { newLedger, submission } from './ledgers.js';
@@ -32,10 +34,11 @@ t.test('one batch writes two seasons of each board', async (t) => {
     [bob, 5, 4_000],
     [ada, 6, 0],
   ];
+  const events = shots.map(() => newId('evt'));
   const entrants = shots.map(([userId, points, age], i) => ({
     pending: {
       ...submission(userId, points),
-      eventId: `evt_${i}`,
+      eventId: events[i] ?? '',
       arrivedAt: 0,
       resolve: () => {},
       reject: () => {},
@@ -73,7 +76,7 @@ t.test('one batch writes two seasons of each board', async (t) => {
     ],
   );
   const { rows: stored } = await pool.query(
-    `SELECT leaderboard_id, season, user_id, score, version FROM scores
+    `SELECT leaderboard_id, season, typeid('usr', user_id) AS user_id, score, version FROM scores
      WHERE leaderboard_id <> 'latest-race' ORDER BY leaderboard_id, season, score DESC`,
   );
   const entry = (
@@ -99,11 +102,12 @@ t.test('one batch writes two seasons of each board', async (t) => {
     entry('global', 2, ada, 8, 2),
     entry('global', 2, bob, 3, 1),
   ]);
-  const { rows: events } = await pool.query<{ season: number }>(
-    "SELECT (boards->>'global')::int AS season FROM score_events WHERE id LIKE 'evt\\__' ORDER BY id",
+  const { rows: seasons } = await pool.query<{ season: number }>(
+    "SELECT (boards->>'global')::int AS season FROM score_events WHERE id = ANY ($1::uuid[]) ORDER BY id",
+    [toUuids('evt', events)],
   );
   t.same(
-    events.map(({ season }) => season),
+    seasons.map(({ season }) => season),
     [1, 2, 2, 1, 1, 2],
     'an event keeps its season',
   );

@@ -2,6 +2,7 @@ import { type Entries, leaderboardOf } from '@scoreboard/client';
 import type pg from 'pg';
 import type { Test } from 'tap';
 import type { Receipt } from '../../schemas/score.js';
+import { withIds } from '../../src/stored-ids.js';
 import { results } from '../receipts.js';
 import { type Answer, BOARDS, groupBy, type Token } from './game-server.js';
 
@@ -20,7 +21,10 @@ export async function truth(pool: pg.Pool, board: string): Promise<Row[]> {
      WHERE leaderboard_id = $1 AND score IS NOT NULL ORDER BY sort_key, achieved_at, user_id`,
     [board],
   );
-  return rows.map((row) => ({ ...row, achievedAt: new Date(row.achievedAt).toISOString() }));
+  return withIds(rows, { userId: 'usr' }).map((row) => ({
+    ...row,
+    achievedAt: new Date(row.achievedAt).toISOString(),
+  }));
 }
 
 /** A board in its order, as an instance shows it. */
@@ -73,11 +77,10 @@ export interface EventRow {
 }
 
 export async function events(pool: pg.Pool): Promise<EventRow[]> {
-  return (
-    await pool.query<EventRow>(
-      'SELECT id, token_id AS "tokenId", user_id AS "userId", points FROM score_events ORDER BY id',
-    )
-  ).rows;
+  const { rows } = await pool.query<EventRow>(
+    'SELECT id, token_id AS "tokenId", user_id AS "userId", points FROM score_events ORDER BY id',
+  );
+  return withIds(rows, { id: 'evt', tokenId: 'tok', userId: 'usr' });
 }
 
 /** Every token has counted once: one event each, and what all answers said of it is that event. */

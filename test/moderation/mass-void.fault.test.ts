@@ -30,7 +30,11 @@ t.test('a void goes on after a kill, while its user scores, and is exact', async
     .post('/v1/admin/events/void', body)
     .catch(() => 'cut');
   const acts = async () =>
-    (await pool.query<{ id: string; voided: number }>('SELECT id, voided FROM admin_acts')).rows;
+    (
+      await pool.query<{ id: string; voided: number }>(
+        `SELECT typeid('aud', id) AS id, voided FROM admin_acts`,
+      )
+    ).rows;
   await eventually(async () => assert(((await acts())[0]?.voided ?? 0) > 1_000), 20_000);
   killed.process.kill('SIGKILL');
   t.equal(await cut, 'cut');

@@ -5,6 +5,7 @@ import type pg from 'pg';
 import t, { type Test } from 'tap';
 import { boardKey } from '../../src/board-key.js';
 import type { AppConfig } from '../../src/config.js';
+import { toUuids } from '../../src/stored-ids.js';
 import { eventually } from '../api.js';
 import { buildTestApp, buildTestDatabase, type TestApp } from '../helper.js';
 import { ACTION, addPlayers, openPool, prepare } from '../ledger/game-server.js';
@@ -139,9 +140,9 @@ class World {
         }),
       );
       const { rows } = await pool.query<{ userId: string; score: number; achievedAt: number }>(
-        `SELECT user_id AS "userId", score, achieved_at AS "achievedAt" FROM scores
-         WHERE leaderboard_id = $1 AND user_id = ANY ($2) AND score IS NOT NULL`,
-        [board, this.users],
+        `SELECT typeid('usr', user_id) AS "userId", score, achieved_at AS "achievedAt" FROM scores
+         WHERE leaderboard_id = $1 AND user_id = ANY ($2::uuid[]) AND score IS NOT NULL`,
+        [board, toUuids('usr', this.users)],
       );
       const truth = new Map(
         rows.map(({ userId, score, achievedAt }) => [
@@ -255,8 +256,8 @@ for (const [mode, settings] of Object.entries(MODES)) {
             ),
           );
           const { rows } = await pool.query<Pick<Event, 'id' | 'status'>>(
-            'SELECT id, status FROM score_events WHERE user_id = ANY ($1)',
-            [world.users],
+            "SELECT typeid('evt', id) AS id, status FROM score_events WHERE user_id = ANY ($1::uuid[])",
+            [toUuids('usr', world.users)],
           );
           const statuses = new Map(rows.map(({ id, status }) => [id, status]));
           for (const event of world.events) event.status = statuses.get(event.id) ?? 'held';

@@ -168,7 +168,7 @@ t.test('streams are counted while they are open, whatever their end', async (t) 
   const [player = ''] = await withPool(databaseUrl, async (pool) => {
     const players = await addPlayers(pool, 100);
     await pool.query(
-      "INSERT INTO scores SELECT 'global', 1, id, 7, -7, now(), 1 FROM unnest($1::text[]) id",
+      "INSERT INTO scores SELECT 'global', 1, uuid_of(id), 7, -7, now(), 1 FROM unnest($1::text[]) id",
       [players],
     );
     return players;
@@ -278,7 +278,7 @@ for (const mode of ['off', 'single'] as const) {
     );
     const players = await addPlayers(database, 3);
     await database.query(
-      `INSERT INTO scores SELECT board, 1, player, 7, -7, now(), 1
+      `INSERT INTO scores SELECT board, 1, uuid_of(player), 7, -7, now(), 1
        FROM unnest($1::text[]) board, unnest($2::text[]) player`,
       [levels.slice(0, 50), players],
     );

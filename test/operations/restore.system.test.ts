@@ -78,13 +78,13 @@ t.test('a dump of a database that is being written to, restored into a new one',
       [],
       'scores and events agree',
     );
-    await pool.query('UPDATE scores SET score = score + 1 WHERE user_id = $1', [ada.id]);
+    await pool.query('UPDATE scores SET score = score + 1 WHERE user_id = uuid_of($1)', [ada.id]);
     t.equal(
       (await pool.query(statement('SELECT s.leaderboard_id, s.user_id'))).rowCount,
       1,
       'or it is found',
     );
-    await pool.query('UPDATE scores SET score = score - 1 WHERE user_id = $1', [ada.id]);
+    await pool.query('UPDATE scores SET score = score - 1 WHERE user_id = uuid_of($1)', [ada.id]);
     const { from, to } = await migrate(newUrl);
     t.equal(from, to, 'with its schema');
   });
@@ -101,7 +101,7 @@ t.test('a dump of a database that is being written to, restored into a new one',
       (await standing(api, dan.id)).fails('not-found');
       (await standing(api, bea.id)).fails('not-found');
       const { rowCount } = await pool.query(
-        "SELECT FROM scores WHERE leaderboard_id = 'global' AND user_id = $1 AND score IS NOT NULL",
+        "SELECT FROM scores WHERE leaderboard_id = 'global' AND user_id = uuid_of($1) AND score IS NOT NULL",
         [bea.id],
       );
       t.equal(rowCount, 1, 'is away, though the database has her');

@@ -100,9 +100,9 @@ t.test('a session that is opened while its user is erased does not outlive the u
   const user = await app.users.get(player.id);
   const client = await app.pg.pool.connect();
   await client.query('BEGIN');
-  await client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [user.id]);
+  await client.query('SELECT FROM users WHERE id = uuid_of($1) FOR UPDATE', [user.id]);
   const opening = t.rejects(app.logins.open(user), { code: 'not-found' });
-  await client.query('UPDATE users SET erased_at = now() WHERE id = $1', [user.id]);
+  await client.query('UPDATE users SET erased_at = now() WHERE id = uuid_of($1)', [user.id]);
   await client.query('COMMIT');
   client.release();
   await opening;

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { pageOf, stepsOf } from '../../src/postgres/migration-steps.js';
+import { ofPartition, pageOf, stepsOf } from '../../src/postgres/migration-steps.js';
 
 t.test('a migration without marks has no steps: it is one transaction', async (t) => {
   t.equal(stepsOf('-- Why.\nCREATE TABLE a ();\n-- steps are something else\n'), null);
@@ -20,13 +20,19 @@ UPDATE a SET b = 'it costs $1' WHERE :page AND b IS NULL;
 CREATE UNIQUE INDEX CONCURRENTLY a_b_idx ON a (b);
 -- step
 DROP INDEX CONCURRENTLY IF EXISTS a_c_idx;
+-- step: partitions of b
+CREATE INDEX CONCURRENTLY :partition_c_idx ON :partition (c);
 `);
   t.match(steps, [
     { kind: 'transaction', sql: 'ALTER TABLE a ADD b text;\nALTER TABLE a ADD c text;' },
     { kind: 'pages', table: 'a', key: ['x', 'y'] },
     { kind: 'concurrently', creates: 'a_b_idx' },
     { kind: 'concurrently', creates: null },
+    { kind: 'partitions', table: 'b' },
   ]);
+  const partitions = steps?.[4];
+  if (partitions?.kind !== 'partitions') throw new Error('no partitions');
+  t.equal(ofPartition(partitions, 'b_1'), 'CREATE INDEX CONCURRENTLY b_1_c_idx ON b_1 (c);');
   const pages = steps?.[1];
   if (pages?.kind !== 'pages') throw new Error('no pages');
   t.match(
@@ -44,6 +50,7 @@ t.test('what could not be gone on with is refused', async (t) => {
     ['CREATE TABLE a ();\n-- step\nSELECT 1;', /Before the first step/],
     ['-- step: leaves of a (x)\nSELECT 1;', /There is no step/],
     ['-- step: pages of a\nUPDATE a SET b = 1 WHERE :page;', /There is no step/],
+    ['-- step: partitions of a\nCREATE INDEX CONCURRENTLY ON :partition (b);', /<name>/],
     ['-- step: pages of a (x)\nUPDATE a SET b = 1;', /:page/],
     ['-- step\nCREATE INDEX CONCURRENTLY ON a (b);', /<name>/],
     ['-- step\nDROP INDEX CONCURRENTLY a_idx;', /IF EXISTS/],

@@ -17,7 +17,7 @@ const refresh = (refreshToken: string, at: Api = api) => at.post('/v1/auth/refre
 /** As if the session had been refreshed so much earlier, in seconds. */
 const pastBy = ({ user }: Session, seconds: number) =>
   app.pg.pool.query(
-    "UPDATE sessions SET refreshed_at = refreshed_at - $2 * interval '1 second' WHERE user_id = $1",
+    "UPDATE sessions SET refreshed_at = refreshed_at - $2 * interval '1 second' WHERE user_id = uuid_of($1)",
     [user.id, seconds],
   );
 const whoami = (accessToken: string) => api.as(accessToken).get('/v1/users/me');

@@ -43,12 +43,13 @@ const feed = (id: string, leaderboards: string[]) =>
 /** Users with these scores, written to the database past the service: it shows them when it starts. */
 async function fill(id: string, standings: { score: number; achievedAt?: Date }[]): Promise<string[]> {
   const userIds = standings.map(() => typeId('usr')).sort();
-  await app.pg.pool.query("INSERT INTO users (id, display_name) SELECT unnest($1::text[]), 'Filler'", [
-    userIds,
-  ]);
+  await app.pg.pool.query(
+    "INSERT INTO users (id, display_name) SELECT uuid_of(unnest($1::text[])), 'Filler'",
+    [userIds],
+  );
   await app.pg.pool.query(
     `INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
-     SELECT id, 1, s.user_id, s.score, CASE sort WHEN 'desc' THEN -s.score ELSE s.score END, s.achieved_at, 1
+     SELECT id, 1, uuid_of(s.user_id), s.score, CASE sort WHEN 'desc' THEN -s.score ELSE s.score END, s.achieved_at, 1
      FROM leaderboards, unnest($2::text[], $3::bigint[], $4::timestamptz[]) s (user_id, score, achieved_at)
      WHERE id = $1`,
     [

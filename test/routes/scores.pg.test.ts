@@ -42,7 +42,7 @@ t.test('a player finishes an action, and its points are on the board', async (t)
   t.not(first.eventId, second.eventId);
   t.equal(await scoreOf(player.id), 20);
   const { rows } = await app.pg.pool.query(
-    'SELECT id, token_id, points FROM score_events WHERE user_id = $1 ORDER BY id',
+    "SELECT typeid('evt', id) AS id, points FROM score_events WHERE user_id = uuid_of($1) ORDER BY id",
     [player.id],
   );
   t.match(rows, [
@@ -226,13 +226,13 @@ t.test('a player posts its own tokens only', async (t) => {
 t.test('a banned user may read but not score', async (t) => {
   const player = await newPlayer(api);
   (await post(player.api, { actionToken: mint(player.id) })).is(200, Receipt);
-  await app.pg.pool.query('UPDATE users SET banned_at = now() WHERE id = $1', [player.id]);
+  await app.pg.pool.query('UPDATE users SET banned_at = now() WHERE id = uuid_of($1)', [player.id]);
   const actionToken = mint(player.id);
   for (const as of [player.api, server]) (await post(as, { actionToken })).fails('user-banned');
   (await player.api.get('/v1/users/me')).is(200, User);
   (await player.api.get('/v1/users/me/events')).is(200, ScoreEvents);
   t.equal(await scoreOf(player.id), 250);
-  await app.pg.pool.query('UPDATE users SET banned_at = NULL WHERE id = $1', [player.id]);
+  await app.pg.pool.query('UPDATE users SET banned_at = NULL WHERE id = uuid_of($1)', [player.id]);
   (await post(player.api, { actionToken })).is(200, Receipt);
 });
 
@@ -295,7 +295,9 @@ t.test('what is not a good action token is told so, whatever is wrong with it', 
     }
   }
   t.equal(await scoreOf(player.id), null);
-  const { rowCount } = await app.pg.pool.query('SELECT FROM consumed_tokens WHERE user_id = $1', [player.id]);
+  const { rowCount } = await app.pg.pool.query('SELECT FROM score_events WHERE user_id = uuid_of($1)', [
+    player.id,
+  ]);
   t.equal(rowCount, 0);
   // And an action token opens no door.
   (await api.as(good).get('/v1/users/me')).fails('unauthenticated');

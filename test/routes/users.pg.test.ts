@@ -214,9 +214,9 @@ t.test('an erased user is gone from everywhere, and its name is free', async (t)
   );
 
   const { rows } = await app.pg.pool.query(
-    `SELECT (SELECT u::text FROM users u WHERE id = $1) AS user,
-            (SELECT string_agg(e::text, ',') FROM score_events e WHERE user_id = $1) AS events,
-            (SELECT count(*) FROM scores WHERE user_id = $1) AS entries`,
+    `SELECT (SELECT u::text FROM users u WHERE id = uuid_of($1)) AS user,
+            (SELECT string_agg(e::text, ',') FROM score_events e WHERE user_id = uuid_of($1)) AS events,
+            (SELECT count(*) FROM scores WHERE user_id = uuid_of($1)) AS entries`,
     [id],
   );
   t.notMatch(rows[0].user, /forget|4711|argon2/i);
@@ -268,7 +268,7 @@ t.test('a game opens sessions for players it has logged in, and for nobody else'
   (await server.post(`/v1/users/${typeId('usr')}/sessions`)).fails('not-found');
   (await server.post('/v1/users/ada/sessions')).fails('validation-failed');
 
-  await app.pg.pool.query("UPDATE users SET role = 'admin' WHERE id = $1", [id]);
+  await app.pg.pool.query("UPDATE users SET role = 'admin' WHERE id = uuid_of($1)", [id]);
   (await server.post(`/v1/users/${id}/sessions`)).fails('forbidden');
 });
 

@@ -433,7 +433,10 @@ t.test('events of an erased user can be voided, and it stays away', async (t) =>
   (await on(first.eventId, 'void')).is(200, AdminEvent);
   (await player.api.delete('/v1/users/me')).isEmpty(204);
   t.equal((await on(second.eventId, 'void')).is(200, AdminEvent).status, 'voided');
-  t.equal((await app.pg.pool.query('SELECT FROM scores WHERE user_id = $1', [player.id])).rowCount, 0);
+  t.equal(
+    (await app.pg.pool.query('SELECT FROM scores WHERE user_id = uuid_of($1)', [player.id])).rowCount,
+    0,
+  );
   for (const { url } of [service, other])
     (await api.at(url).get(`/v1/leaderboards/global/entries/${player.id}`)).fails('not-found');
 });

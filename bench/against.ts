@@ -12,6 +12,8 @@ const FIGURES = [
   ['postgresMicroseconds', 'µs of PostgreSQL'],
   ['p50', 'ms, median'],
   ['p99', 'ms, p99'],
+  ['logBytes', 'bytes of WAL'],
+  ['tableBytes', 'bytes by which tables and indexes grew'],
 ] as const satisfies readonly (readonly [keyof Sample, string])[];
 
 /**

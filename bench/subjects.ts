@@ -1,3 +1,4 @@
+import { query } from '../dev/databases.js';
 import type { LoadResult } from './http-load.js';
 import { userId } from './players.js';
 import { frameDelays, untilProjected } from './probe.js';
@@ -9,6 +10,14 @@ export interface Service {
   readonly server: Server;
   /** Processor time of its PostgreSQL so far, in seconds. */
   readonly postgresSeconds: () => number;
+  readonly written: () => Promise<Written>;
+}
+
+/** Bytes that PostgreSQL has written so far. */
+interface Written {
+  readonly log: number;
+  /** What the tables take, with their indexes. */
+  readonly tables: number;
 }
 
 /** Something that is measured in the same way at every commit. */
@@ -33,6 +42,9 @@ export interface Sample {
   readonly postgresMicroseconds: number;
   readonly p50: number;
   readonly p99: number;
+  /** A request. */
+  readonly logBytes: number;
+  readonly tableBytes: number;
 }
 
 export const USERS = 20_000;
@@ -102,16 +114,30 @@ export async function startService(
   const url = await testbed.database(name, USERS, USERS);
   const server = await testbed.server('service', url, environment);
   await untilProjected(server, ['global']);
-  return { server, postgresSeconds: await postgresSeconds(url) };
+  return { server, postgresSeconds: await postgresSeconds(url), written: () => written(url) };
+}
+
+/** What is in the database of a service, and what went into the write-ahead log of its server. */
+export async function written(url: string): Promise<Written> {
+  const [row] = await query<Written>(
+    url,
+    `SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8 AS log,
+            (SELECT sum(pg_total_relation_size(oid))::float8 FROM pg_class
+             WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace) AS tables`,
+  );
+  if (row === undefined) throw new Error('PostgreSQL does not tell its sizes');
+  return row;
 }
 
 export async function sample(
-  { server, postgresSeconds }: Service,
+  { server, postgresSeconds, written }: Service,
   run: () => Promise<LoadResult>,
 ): Promise<Sample> {
+  const sizes = await written();
   const before = { service: await server.used('cpu'), postgres: postgresSeconds() };
   const { right, seconds, latencies } = await run();
   const after = { service: await server.used('cpu'), postgres: postgresSeconds() };
+  const { log, tables } = await written();
   const quantile = (part: number) => latencies[Math.ceil(latencies.length * part) - 1] ?? Number.NaN;
   return {
     perSecond: right / seconds,
@@ -119,5 +145,7 @@ export async function sample(
     postgresMicroseconds: ((after.postgres - before.postgres) * 1e6) / right,
     p50: quantile(0.5),
     p99: quantile(0.99),
+    logBytes: (log - sizes.log) / right,
+    tableBytes: (tables - sizes.tables) / right,
   };
 }

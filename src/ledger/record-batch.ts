@@ -3,6 +3,85 @@ import { milliseconds } from '../postgres/sql.js';
 import { type SeasonAt, seasonAt, skippedBy } from './event-boards.js';
 import { passFences } from './fence.js';
 
+/** What the events of a batch make of the entries, step by step: `step`, and `final`, the last one of each entry. */
+const STEPS = `counted AS (
+  SELECT a.ordinal, a.user_id, a.points, a.accepted_at, b.*, row_number() OVER so_far AS nth
+  FROM accepted a, unnest(a.targets) b (leaderboard_id text COLLATE "C", season integer, sort text, operator text)
+  WHERE NOT a.held
+  WINDOW so_far AS (PARTITION BY b.leaderboard_id, b.season, a.user_id ORDER BY a.ordinal)
+), entry AS (
+  -- The entry before the batch, beside the first event that counts for it.
+  SELECT c.*, e.version AS entry_version, e.score AS entry_score,
+         CASE WHEN e.score IS NOT NULL THEN e.achieved_at END AS entry_achieved_at
+  FROM counted c LEFT JOIN LATERAL (
+    SELECT * FROM scores
+    WHERE c.nth = 1 AND leaderboard_id = c.leaderboard_id AND season = c.season AND user_id = c.user_id
+    FOR UPDATE
+  ) e ON true
+), scored AS (
+  SELECT *, first_value(entry_version) OVER so_far IS NOT NULL AS exists,
+         first_value(entry_score) OVER so_far AS first_score,
+         first_value(entry_achieved_at) OVER so_far AS first_achieved_at,
+         coalesce(first_value(entry_version) OVER so_far, 0) + nth AS version,
+         CASE operator
+           WHEN 'increment' THEN (coalesce(first_value(entry_score) OVER so_far, 0) + sum(points) OVER so_far)::bigint
+           WHEN 'latest' THEN points
+           ELSE CASE sort
+             WHEN 'desc' THEN greatest(first_value(entry_score) OVER so_far, max(points) OVER so_far)
+             ELSE least(first_value(entry_score) OVER so_far, min(points) OVER so_far)
+           END
+         END AS score
+  FROM entry
+  WINDOW so_far AS (PARTITION BY leaderboard_id, season, user_id ORDER BY ordinal)
+), stepped AS (
+  SELECT *, coalesce(lag(score) OVER so_far, first_score) AS previous_score
+  FROM scored
+  WINDOW so_far AS (PARTITION BY leaderboard_id, season, user_id ORDER BY ordinal)
+), achieved AS (
+  SELECT *,
+         greatest(first_achieved_at,
+                  max(accepted_at) FILTER (WHERE score IS DISTINCT FROM previous_score) OVER so_far) AS achieved_at,
+         max(abs(score)) OVER so_far AS peak
+  FROM stepped
+  WINDOW so_far AS (PARTITION BY leaderboard_id, season, user_id ORDER BY ordinal)
+), step AS MATERIALIZED (
+  SELECT *, coalesce(lag(achieved_at) OVER so_far, first_achieved_at) AS previous_achieved_at
+  FROM achieved
+  WINDOW so_far AS (PARTITION BY leaderboard_id, season, user_id ORDER BY ordinal)
+), final AS MATERIALIZED (
+  -- A score that left the range on its way is written as it was there, so that the CHECK on scores refuses it.
+  SELECT DISTINCT ON (leaderboard_id, season, user_id)
+         leaderboard_id, season, user_id, exists, achieved_at, version,
+         CASE WHEN peak > 9007199254740991 THEN peak ELSE score END AS score,
+         CASE sort WHEN 'desc' THEN -score ELSE score END AS sort_key
+  FROM step
+  ORDER BY leaderboard_id, season, user_id, ordinal DESC`;
+
+/** The same where no user comes twice, as in most batches: each entry takes one step, which needs no windows. */
+const ONE_STEP_EACH = `counted AS (
+  SELECT a.ordinal, a.user_id, a.points, a.accepted_at, b.*
+  FROM accepted a, unnest(a.targets) b (leaderboard_id text COLLATE "C", season integer, sort text, operator text)
+  WHERE NOT a.held
+), entry AS (
+  SELECT c.*, e.version IS NOT NULL AS exists, coalesce(e.version, 0) + 1 AS version, e.score AS previous_score,
+         CASE WHEN e.score IS NOT NULL THEN e.achieved_at END AS previous_achieved_at,
+         CASE c.operator
+           WHEN 'increment' THEN coalesce(e.score, 0) + c.points
+           WHEN 'latest' THEN c.points
+           ELSE CASE c.sort WHEN 'desc' THEN greatest(e.score, c.points) ELSE least(e.score, c.points) END
+         END AS score
+  FROM counted c LEFT JOIN LATERAL (
+    SELECT * FROM scores
+    WHERE leaderboard_id = c.leaderboard_id AND season = c.season AND user_id = c.user_id
+    FOR UPDATE
+  ) e ON true
+), step AS MATERIALIZED (
+  SELECT *, greatest(previous_achieved_at, CASE WHEN score IS DISTINCT FROM previous_score THEN accepted_at END) AS achieved_at,
+         CASE sort WHEN 'desc' THEN -score ELSE score END AS sort_key
+  FROM entry
+), final AS (
+  SELECT * FROM step`;
+
 /**
  * Records one batch of submissions: one statement, so one round trip and one commit.
  *
@@ -25,8 +104,9 @@ import { passFences } from './fence.js';
  *   `created` breaks the primary key of scores, and the whole batch is sent again.
  *
  * A submission that is refused consumes no token.
+ * @param steps what follows from the accepted events, as the CTEs `step` and `final`
  */
-export const recordBatchSql = (seasonOf: SeasonAt): string => `
+export const recordBatchSql = (seasonOf: SeasonAt, steps = STEPS): string => `
 WITH submission AS MATERIALIZED (
   SELECT ordinal, event_id, token_id, user_id, action_id, points, metadata,
          (now() - age_ms * interval '1 millisecond')::timestamptz(3) AS accepted_at, to_timestamp(expires_at) AS expires_at,
@@ -84,58 +164,7 @@ WITH submission AS MATERIALIZED (
   SELECT event_id, user_id, action_id, token_id, points, metadata::json, accepted_at,
          CASE WHEN held THEN 'held' ELSE 'counted' END, boards, skipped, best, issued_by, signing_key
   FROM accepted
-), counted AS (
-  SELECT a.ordinal, a.user_id, a.points, a.accepted_at, b.*, row_number() OVER so_far AS nth
-  FROM accepted a, unnest(a.targets) b (leaderboard_id text COLLATE "C", season integer, sort text, operator text)
-  WHERE NOT a.held
-  WINDOW so_far AS (PARTITION BY b.leaderboard_id, b.season, a.user_id ORDER BY a.ordinal)
-), entry AS (
-  -- The entry before the batch, beside the first event that counts for it.
-  SELECT c.*, e.version AS entry_version, e.score AS entry_score,
-         CASE WHEN e.score IS NOT NULL THEN e.achieved_at END AS entry_achieved_at
-  FROM counted c LEFT JOIN LATERAL (
-    SELECT * FROM scores
-    WHERE c.nth = 1 AND leaderboard_id = c.leaderboard_id AND season = c.season AND user_id = c.user_id
-    FOR UPDATE
-  ) e ON true
-), scored AS (
-  SELECT *, first_value(entry_version) OVER so_far IS NOT NULL AS exists,
-         first_value(entry_score) OVER so_far AS first_score,
-         first_value(entry_achieved_at) OVER so_far AS first_achieved_at,
-         coalesce(first_value(entry_version) OVER so_far, 0) + nth AS version,
-         CASE operator
-           WHEN 'increment' THEN (coalesce(first_value(entry_score) OVER so_far, 0) + sum(points) OVER so_far)::bigint
-           WHEN 'latest' THEN points
-           ELSE CASE sort
-             WHEN 'desc' THEN greatest(first_value(entry_score) OVER so_far, max(points) OVER so_far)
-             ELSE least(first_value(entry_score) OVER so_far, min(points) OVER so_far)
-           END
-         END AS score
-  FROM entry
-  WINDOW so_far AS (PARTITION BY leaderboard_id, season, user_id ORDER BY ordinal)
-), stepped AS (
-  SELECT *, coalesce(lag(score) OVER so_far, first_score) AS previous_score
-  FROM scored
-  WINDOW so_far AS (PARTITION BY leaderboard_id, season, user_id ORDER BY ordinal)
-), achieved AS (
-  SELECT *,
-         greatest(first_achieved_at,
-                  max(accepted_at) FILTER (WHERE score IS DISTINCT FROM previous_score) OVER so_far) AS achieved_at,
-         max(abs(score)) OVER so_far AS peak
-  FROM stepped
-  WINDOW so_far AS (PARTITION BY leaderboard_id, season, user_id ORDER BY ordinal)
-), step AS MATERIALIZED (
-  SELECT *, coalesce(lag(achieved_at) OVER so_far, first_achieved_at) AS previous_achieved_at
-  FROM achieved
-  WINDOW so_far AS (PARTITION BY leaderboard_id, season, user_id ORDER BY ordinal)
-), final AS MATERIALIZED (
-  -- A score that left the range on its way is written as it was there, so that the CHECK on scores refuses it.
-  SELECT DISTINCT ON (leaderboard_id, season, user_id)
-         leaderboard_id, season, user_id, exists, achieved_at, version,
-         CASE WHEN peak > 9007199254740991 THEN peak ELSE score END AS score,
-         CASE sort WHEN 'desc' THEN -score ELSE score END AS sort_key
-  FROM step
-  ORDER BY leaderboard_id, season, user_id, ordinal DESC
+), ${steps}
 ), changed AS (
   UPDATE scores s
   SET score = f.score, sort_key = f.sort_key, achieved_at = f.achieved_at, version = f.version
@@ -164,3 +193,5 @@ WHERE (SELECT count(*) FROM announced) >= 0
 ORDER BY j.ordinal, t.leaderboard_id`;
 
 export const RECORD_BATCH = recordBatchSql(seasonAt);
+/** For batches in which no user comes twice. */
+export const RECORD_USERS = recordBatchSql(seasonAt, ONE_STEP_EACH);

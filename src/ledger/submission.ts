@@ -1,7 +1,7 @@
 import type { QueryConfig } from 'pg';
 import { toUuid } from '../stored-ids.js';
 import type { Limits } from './limits.js';
-import { RECORD_BATCH } from './record-batch.js';
+import { RECORD_BATCH, RECORD_USERS } from './record-batch.js';
 
 /** What a verified action token and the request that brought it say. */
 export interface Submission {
@@ -101,9 +101,11 @@ const storedIssuer = ({ issuedBy, userId }: Submission): string | null =>
 
 /** The statement that records a batch, and announces the change `changeId` in the name of the instance `writer`. */
 export function recordBatch(batch: readonly Entrant[], writer: string, changeId: string): QueryConfig {
+  const users = new Set(batch.map(({ pending }) => pending.userId));
+  const comesTwice = users.size < batch.length;
   return {
-    name: 'record-batch',
-    text: RECORD_BATCH,
+    name: comesTwice ? 'record-batch' : 'record-users',
+    text: comesTwice ? RECORD_BATCH : RECORD_USERS,
     values: [
       batch.map(({ pending }) => toUuid('evt', pending.eventId)),
       batch.map(({ pending }) => toUuid('tok', pending.tokenId)),

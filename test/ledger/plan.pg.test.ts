@@ -2,7 +2,7 @@ import type pg from 'pg';
 import t from 'tap';
 import { BOARDS_OF_USER, LEAVE_BOARDS } from '../../src/access/users.js';
 import { firstIdAt, newId } from '../../src/ids.js';
-import { RECORD_BATCH } from '../../src/ledger/record-batch.js';
+import { RECORD_BATCH, RECORD_USERS } from '../../src/ledger/record-batch.js';
 import { IN_ORDER_OF_INDEXES, PAST_DAYS, PAST_POINTS, RECOMPUTE } from '../../src/ledger/statements.js';
 import { toUuid, toUuids } from '../../src/stored-ids.js';
 import { buildTestDatabase } from '../helper.js';
@@ -20,8 +20,14 @@ interface Node {
 
 const nodes = (plan: Node): Node[] => [plan, ...(plan.Plans ?? []).flatMap(nodes)];
 
-for (const statistics of ['none', 'fresh']) {
-  t.test(`a batch finds its rows by their primary keys (statistics: ${statistics})`, async (t) => {
+for (const [statistics, sql] of [
+  ['none', RECORD_BATCH],
+  ['fresh', RECORD_BATCH],
+  ['none', RECORD_USERS],
+  ['fresh', RECORD_USERS],
+] as const) {
+  const users = sql === RECORD_USERS ? ' of users who come once' : '';
+  t.test(`a batch${users} finds its rows by their primary keys (statistics: ${statistics})`, async (t) => {
     const databaseUrl = await buildTestDatabase(t);
     await prepare(databaseUrl, 0);
     const pool = openPool(t, databaseUrl, { max: 1 });
@@ -33,7 +39,7 @@ for (const statistics of ['none', 'fresh']) {
     // As on every connection of the service.
     await pool.query('SET enable_seqscan = off');
     await pool.query(
-      `PREPARE batch (uuid[], uuid[], uuid[], text[], bigint[], text[], float8[], float8[], text, bool[], uuid[], text[], text) AS ${RECORD_BATCH}`,
+      `PREPARE batch (uuid[], uuid[], uuid[], text[], bigint[], text[], float8[], float8[], text, bool[], uuid[], text[], text) AS ${sql}`,
     );
     const { rows } = await pool.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
       `EXPLAIN (FORMAT JSON) EXECUTE batch ('{${ID}}', '{${ID}}', '{${ID}}', '{${ACTION}}', '{1}', '{NULL}', '{0}', '{0}', 'i', '{f}', '{NULL}', '{key}', 'e')`,

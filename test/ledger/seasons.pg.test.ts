@@ -1,7 +1,7 @@
 import t from 'tap';
 import { CHANGES_CHANNEL, parseChange } from '../../src/changes/change.js';
 import { newId } from '../../src/ids.js';
-import { recordBatchSql } from '../../src/ledger/record-batch.js';
+import { RECORD_BATCH, RECORD_USERS, recordBatchSql } from '../../src/ledger/record-batch.js';
 import { type BatchRow, recordBatch } from '../../src/ledger/submission.js';
 import { toUuids } from '../../src/stored-ids.js';
 import { buildTestDatabase } from '../helper.js';
@@ -156,4 +156,41 @@ t.test('after a season a user begins with the first score', async (t) => {
     { id: 'global', season: 2, score: 7, previousScore: null },
     { id: 'latest-race', season: 2, score: 7, previousScore: null },
   ]);
+});
+
+t.test('the statement for users who come once does what the other one does', async (t) => {
+  const databaseUrl = await buildTestDatabase(t);
+  const users = await prepare(databaseUrl, 6);
+  const pool = openPool(t, databaseUrl);
+  await pool.query("UPDATE leaderboards SET operator = 'best', sort = 'asc' WHERE id = 'latest-race'");
+  const { ledger } = newLedger(pool);
+  // The last has no entries; those of the first were removed.
+  for (const user of users.slice(0, 5)) await ledger.record(submission(user, 10));
+  await pool.query('UPDATE scores SET score = NULL, sort_key = NULL WHERE user_id = uuid_of($1)', [users[0]]);
+  const points = [3, 3, 10, 12, 0, 7];
+  const entrants = users.map((userId, i) => ({
+    pending: {
+      ...submission(userId, points[i] ?? 0),
+      eventId: newId('evt'),
+      arrivedAt: 0,
+      resolve: () => {},
+      reject: () => {},
+    },
+    // Some have waited since before the score that is there.
+    age: i % 2 === 0 ? 60_000 : 0,
+    held: i === 4,
+  }));
+  const { values = [] } = recordBatch(entrants, 'writer', 'chg');
+  const client = await pool.connect();
+  t.teardown(() => client.release());
+  await client.query('BEGIN; SAVEPOINT before');
+  const found: unknown[] = [];
+  for (const sql of [RECORD_BATCH, RECORD_USERS]) {
+    const { rows } = await client.query(sql, values);
+    const { rows: scores } = await client.query('SELECT * FROM scores ORDER BY leaderboard_id, user_id');
+    found.push({ rows, scores });
+    await client.query('ROLLBACK TO before');
+  }
+  t.same(found[1], found[0]);
+  t.match(found[0], { rows: { length: 1 + 5 * 3 } });
 });

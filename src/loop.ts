@@ -1,7 +1,7 @@
 interface LoopOptions {
   /** Runs the job unasked as well, this long after its last run ended, in milliseconds. */
   readonly everyMs?: number;
-  /** The least time between two runs, in milliseconds. */
+  /** The least time from the start of a run to the start of the next, in milliseconds. */
   readonly restMs?: number;
   /** How long the loop waits after a first failure, in milliseconds; twice as long after each further one. */
   readonly firstBackoffMs?: number;
@@ -15,8 +15,8 @@ interface LoopOptions {
  *
  * - *idle*: `request()` starts a run at the next turn of the event loop, so the caller is done first. With `everyMs`, and
  *   once `start()` was called, a timer starts runs as well.
- * - *running*: a request is remembered, because the job may already have read what has changed since.
- * - *resting*, for `restMs`, or for the back-off after a failure: a request is remembered.
+ * - *busy*: a run is under way, less than `restMs` have passed since it began, or it has failed and the back-off is not over.
+ *   A request is remembered, also during a run: the job may already have read what has changed since.
  *
  * A run that fails is repeated until one succeeds. So a request is always followed by a whole run that succeeds, unless the
  * loop is stopped. Timers do not keep the process alive.
@@ -27,8 +27,10 @@ export class Loop {
   readonly #backoff: Backoff;
   readonly #stopping = new AbortController();
   #requested = false;
-  #state: 'idle' | 'running' | 'resting' = 'idle';
+  /** What the next run waits for: the end of the last one, its rest, its back-off. */
+  #pauses = 0;
   #running: Promise<void> | undefined;
+  #rest: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** @param job its signal aborts when the loop is stopped; what it throws then is not reported */
@@ -40,7 +42,7 @@ export class Loop {
 
   /** Begins the schedule of `everyMs`; the first run is after `delayMs`. */
   start(delayMs = this.#options.everyMs ?? 0): this {
-    if (this.#state === 'idle') this.#runAfter(delayMs);
+    if (this.#pauses === 0) this.#runAfter(delayMs);
     return this;
   }
 
@@ -48,52 +50,80 @@ export class Loop {
   request(): void {
     const alreadyDue = this.#requested;
     this.#requested = true;
-    if (this.#state !== 'idle' || alreadyDue) return;
-    setImmediate(() => {
-      // The timer may have run the job in the meantime.
-      if (this.#requested) this.#run();
-    });
+    if (this.#pauses === 0 && !alreadyDue) this.#runNextTurn();
+  }
+
+  /** For a run under way that has done nothing which `restMs` is for: the next may begin as soon as this one has ended. */
+  skipRest(): void {
+    if (this.#rest === undefined) return;
+    clearTimeout(this.#rest);
+    this.#rest = undefined;
+    this.#pauses--;
   }
 
   /** Starts no further run, and resolves when the one that is under way has ended. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    clearTimeout(this.#rest);
     clearTimeout(this.#timer);
     await this.#running;
   }
 
+  #runNextTurn(): void {
+    // The timer may have run the job in the meantime.
+    setImmediate(() => this.#runIfRequested());
+  }
+
   #runAfter(ms: number): void {
     clearTimeout(this.#timer);
-    if (!this.#stopping.signal.aborted) this.#timer = setTimeout(() => this.#run(), ms).unref();
+    if (this.#stopping.signal.aborted) return;
+    this.#timer = setTimeout(() => {
+      this.#requested = true;
+      this.#runIfRequested();
+    }, ms).unref();
   }
 
-  #run(): void {
-    if (this.#state !== 'idle' || this.#stopping.signal.aborted) return;
+  #runIfRequested(): void {
+    if (!this.#requested || this.#pauses > 0 || this.#stopping.signal.aborted) return;
     clearTimeout(this.#timer);
-    this.#state = 'running';
     this.#requested = false;
-    this.#running = this.#runJob();
+    this.#pauses = 1;
+    const { restMs = 0 } = this.#options;
+    if (restMs > 0) {
+      this.#pauses++;
+      this.#rest = setTimeout(() => {
+        this.skipRest();
+        this.#runIfRequested();
+      }, restMs).unref();
+    }
+    this.#running = this.#run();
   }
 
-  async #runJob(): Promise<void> {
-    const { restMs = 0, everyMs, onError } = this.#options;
+  async #run(): Promise<void> {
+    const { everyMs, onError } = this.#options;
     const { signal } = this.#stopping;
-    let rest = restMs;
+    let failed = false;
     try {
       await this.#job(signal);
       this.#backoff.reset();
     } catch (error) {
-      this.#requested = true;
-      rest = Math.max(restMs, this.#backoff.next());
+      failed = true;
       if (!signal.aborted) onError(error);
     }
     if (signal.aborted) return;
-    this.#state = 'resting';
-    this.#timer = setTimeout(() => {
-      this.#state = 'idle';
-      if (this.#requested) this.#run();
-      else if (everyMs !== undefined) this.#runAfter(Math.max(everyMs - rest, 0));
-    }, rest).unref();
+    if (failed) {
+      this.#requested = true;
+      this.#pauses++;
+      this.#timer = setTimeout(() => {
+        this.#pauses--;
+        this.#runIfRequested();
+      }, this.#backoff.next()).unref();
+    } else if (everyMs !== undefined) {
+      this.#runAfter(everyMs);
+    }
+    this.#pauses--;
+    // In a turn of its own: a job that asks for itself must leave others a turn.
+    if (this.#requested) this.#runNextTurn();
   }
 }
 

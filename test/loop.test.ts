@@ -62,17 +62,71 @@ t.test('requests before a run begins share it, and those during a run share the 
   t.equal(job.begun, 2, 'and then it is idle');
 });
 
-t.test('a run begins no sooner than the rest after the last one', async (t) => {
+t.test('a run begins no sooner than the rest after the last one began', async (t) => {
   const job = new Job();
   const loop = new Loop(job.run, { onError, restMs: 100 });
   loop.request();
   await pass(0);
+  await pass(30);
   await job.end();
   loop.request();
-  await pass(99);
+  await pass(69);
   t.equal(job.begun, 1);
   await pass(1);
   t.equal(job.begun, 2);
+});
+
+t.test(
+  'ten requests a second at even distances are ten runs, each at once, however long a run takes',
+  async (t) => {
+    const job = new Job();
+    const loop = new Loop(job.run, { onError, restMs: 100 });
+    for (let n = 1; n <= 10; n++) {
+      loop.request();
+      await pass(0);
+      t.equal(job.begun, n);
+      await pass(60);
+      await job.end();
+      await pass(40);
+    }
+  },
+);
+
+t.test('a run that takes longer than the rest is followed by the next at once', async (t) => {
+  const job = new Job();
+  const loop = new Loop(job.run, { onError, restMs: 100 });
+  loop.request();
+  await pass(0);
+  await pass(150);
+  loop.request();
+  await pass(0);
+  t.equal(job.begun, 1, 'never two at a time');
+  await job.end();
+  t.equal(job.begun, 2);
+});
+
+t.test('a run that has done nothing may say so: the next need not wait', async (t) => {
+  const job = new Job();
+  const loop = new Loop(
+    () => {
+      const run = job.run();
+      if (job.begun === 1) loop.skipRest();
+      return run;
+    },
+    { onError, restMs: 100 },
+  );
+  loop.request();
+  await pass(0);
+  await job.end();
+  loop.request();
+  await pass(0);
+  t.equal(job.begun, 2);
+  await job.end();
+  loop.request();
+  await pass(99);
+  t.equal(job.begun, 2, 'the second run has a rest');
+  await pass(1);
+  t.equal(job.begun, 3);
 });
 
 t.test('a failed run is repeated unasked, each time after a longer wait, until one succeeds', async (t) => {

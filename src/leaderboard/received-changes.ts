@@ -70,16 +70,17 @@ export class ReceivedChanges {
         onError(new Error(`Not a board: ${text.slice(0, 100)}`));
         continue;
       }
-      const applyHere = () => this.#applyHere(board, id, work).catch(onError);
       if (confirm === null && writer !== instance) {
-        void applyHere();
+        void this.#applyHere(board, id, work).catch(onError);
         continue;
       }
       const isExpected = unapplied.expect(text, id, () =>
-        confirm === null ? applyHere() : this.#confirm(confirm, board, id, work),
+        confirm === null ? this.#applyOwn(board, id, work) : this.#confirm(confirm, board, id, work),
       );
       // Too many are waiting, so nobody applies changes any more: this board must be compared with PostgreSQL.
       if (!isExpected) boards.reload(board);
+      // As the writer we have announced it, or shall when it is overdue.
+      if (writer === instance) continue;
       // Nobody else announces the change to readers of a board that is not in Redis, who read PostgreSQL. The writer may have
       // announced a name before this instance knew it.
       if (work.type !== 'entries' || boards.peek(board)?.isReady !== true) boards.announce(board);
@@ -110,6 +111,27 @@ export class ReceivedChanges {
       boards.announce(board);
     }
   }
+
+  /** What the board has already is not announced again: it would make the next frame wait. */
+  async #applyOwn(board: BoardKey, id: string, work: BoardWork): Promise<void> {
+    const { boards, onError } = this.#options;
+    try {
+      const projection = boards.peek(board);
+      const before = await positionOf(projection);
+      if (projection !== undefined) await applyTo(projection, id, work);
+      if (before === null || before !== (await positionOf(projection))) boards.announce(board);
+    } catch (error) {
+      boards.announce(board);
+      onError(error);
+    }
+  }
+}
+
+/** What tells one state of a board from another; null while readers do not read the projection. */
+async function positionOf(projection: Projection | undefined): Promise<string | null> {
+  if (projection?.isReady !== true) return null;
+  const { epoch, version } = await projection.page(1);
+  return `${epoch}-${version}`;
 }
 
 async function applyTo(projection: Projection, id: string, work: BoardWork): Promise<void> {

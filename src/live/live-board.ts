@@ -33,7 +33,7 @@ const BACKOFF = { firstBackoffMs: 50, maxBackoffMs: 1_000 };
  * Each flush reads the *top* once, at the largest limit in use, cuts it for the smaller ones, and makes the *ranks* of all
  * users followed here due. Those are read a few at a time, so that neither the event loop nor a database is swamped.
  * Neither job asks the same question twice at a time, so no answer overtakes another. Changes that come faster than the flush
- * interval are coalesced.
+ * interval, which is counted from flush to flush, are coalesced.
  */
 export class LiveBoard {
   readonly key: BoardKey;
@@ -116,8 +116,11 @@ export class LiveBoard {
       return;
     }
     const reach = state.items.length < limit ? Number.POSITIVE_INFINITY : state.items.length;
+    const isChange = this.#top !== null && !isSame(state, this.#top.state);
     this.#top = { state, entries: state.items.map(entryJson), reach };
     const changed = [...this.#tops].filter(([limit, topic]) => this.#cut(limit, topic));
+    // Snapshots are no events, and a read that nothing came of is none either: the next change need not wait for them.
+    if (!isChange && changed.every(([, { revision }]) => revision === 1)) this.#topFlushes.skipRest();
     this.#makeDue(this.#ranks.keys());
     for (const [, topic] of changed) await eachStream(topic.streams, catchUp);
     this.#resolve(waiting);
@@ -202,6 +205,10 @@ function* take<T>(from: Set<T>, count: number): Generator<T> {
 }
 
 const catchUp = (stream: Stream): void => stream.catchUp();
+
+function isSame(state: BoardState, as: BoardState): boolean {
+  return state.epoch === as.epoch && state.version === as.version;
+}
 
 function isOlder(state: BoardState, than: BoardState): boolean {
   return state.epoch === than.epoch && state.version < than.version;

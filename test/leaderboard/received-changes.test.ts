@@ -156,6 +156,23 @@ for (const mode of ['memory', 'redis'] as const) {
   );
 }
 
+t.test('a change of our own is no news here: not when it arrives, and not when it is overdue', async (t) => {
+  const { unapplied, received, projection, announced } = await open(t, 'memory');
+  received.receive(renamed('chg_1', OURS));
+  received.receive(erased('chg_2', OURS));
+  received.receive(scored('evt_1', OURS, 'laps:1'));
+  unapplied.applied('global:1', 'chg_1');
+  unapplied.applied('global:1', 'chg_2');
+  unapplied.applied('laps:1', 'evt_1');
+  received.receive(scored('evt_2', OURS));
+  await eventually(async () => assert.deepEqual(projection.done, ['apply evt_2']));
+  await nextTurn();
+  t.same(announced, [], 'the board had it already');
+  projection.isReady = false;
+  received.receive(scored('evt_3', OURS));
+  await eventually(async () => assert.deepEqual(announced, ['global:1']));
+});
+
 t.test(
   'in Redis, changes of others are left to them, unless they do not report them as applied',
   async (t) => {

@@ -53,6 +53,19 @@ t.test('a change reaches a quiet stream', async (t) => {
   t.equal(event.data.items[0]?.userId, 'usr_3');
 });
 
+t.test('the first change goes at once: a snapshot, and news that are none, need no rest', async (t) => {
+  const source = sourceWith(3);
+  const { hub, url } = await startLiveServer(t, { source, flushIntervalMs: 600_000 });
+  const watcher = new Watcher(t, `${url}/global?limit=1`);
+  await watcher.next();
+  hub.boardChanged(GLOBAL);
+  await eventually(() => source.limitsAsked.length === 2);
+  await new Watcher(t, `${url}/global?limit=3`).next();
+  const isLast = lastScore(source, 2000);
+  hub.boardChanged(GLOBAL);
+  t.ok(isLast(await watcher.next()));
+});
+
 t.test('many changes become at most one event an interval, and the last state arrives', async (t) => {
   const source = sourceWith(3);
   const flushIntervalMs = 50;

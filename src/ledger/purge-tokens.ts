@@ -3,7 +3,7 @@ import type { Queryable } from '../postgres/database.js';
 import { briefly, CONSUMED_TOKENS, partitionsOf } from '../postgres/partitions.js';
 
 /** How long after its expiry a token can still be told from one that was never used, in seconds. */
-const REMEMBER_TOKENS_FOR = 86_400;
+export const REMEMBER_TOKENS_FOR = 86_400;
 const IS_FORGOTTEN = `expires_at < now() - ${REMEMBER_TOKENS_FOR} * interval '1 second'`;
 
 const PURGE_TOKENS = `

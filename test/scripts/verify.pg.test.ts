@@ -1,0 +1,92 @@
+import t from 'tap';
+import { freePort } from '../../dev/free-port.js';
+import { buildTestDatabase } from '../helper.js';
+import { openPool, prepare } from '../ledger/game-server.js';
+import { newLedger, submission } from '../ledger/ledgers.js';
+import { statement } from '../operations/runbook.js';
+import { verify } from '../verify.js';
+
+const DIFFERENCE = /^(\S+):1 (usr_\w+): stored is .*; the ledger says (\d+) since (\S+)$/;
+
+t.test('it says what was verified, and what differs', async (t) => {
+  const url = await buildTestDatabase(t);
+  const users = await prepare(url, 30);
+  const pool = openPool(t, url);
+  const { ledger } = newLedger(pool);
+  await Promise.all(users.map((user) => ledger.record(submission(user, 10))));
+
+  const clean = await verify(url);
+  t.match(clean, { code: 0, error: '' });
+  t.match(
+    clean.out,
+    /^Verified 3 boards, 90 entries, 30 events, 30 consumed tokens, as they were at 2\S+Z, in \d+\.\d s\.\nAll scores equal the ledger\.\n$/,
+  );
+
+  await pool.query(`UPDATE scores SET score = score + 1 WHERE leaderboard_id = 'best-race'`);
+  const wrong = await verify(url);
+  t.match(wrong, { code: 1, error: '' });
+  const lines = wrong.out.trimEnd().split('\n');
+  t.equal(lines.length, 20 + 3);
+  t.match(lines[0], /^best-race:1 usr_\w+: stored is 11 since \S+Z, and .*; the ledger says 10 since \S+Z$/);
+  t.match(lines.slice(20), [
+    '… and 10 more differences',
+    /^Verified 3 boards, /,
+    /^30 differences\. See docs\//,
+  ]);
+  t.match(await verify(url, '--board', 'global', '--season', '1'), {
+    code: 0,
+    out: /^Verified 1 board, 30 entries, 30 events, as they were/,
+  });
+  t.match(await verify(url, '--board', 'best-race', '--show', '0'), {
+    code: 1,
+    out: /^… and 30 more differences\nVerified 1 board/,
+  });
+
+  // The correction of the runbook.
+  for (const line of (await verify(url, '--show', '1000')).out.split('\n')) {
+    const [, board, user, score, since] = DIFFERENCE.exec(line) ?? [];
+    if (user === undefined) continue;
+    const values = {
+      "'usr_…'": `'${user}'`,
+      "'global'": `'${board}'`,
+      '240': score,
+      '2026-11-29T09:58:12.345Z': since,
+    };
+    const correction = Object.entries(values).reduce(
+      (sql, [example, value = '']) => sql.replaceAll(example, value),
+      statement('BEGIN;'),
+    );
+    await pool.query(correction);
+  }
+  t.match(await verify(url), { code: 0, out: /\nAll scores equal the ledger\.\n$/ });
+
+  t.match(await verify(url, '--board', 'nowhere'), {
+    code: 2,
+    out: '',
+    error: 'There is no leaderboard "nowhere".\n',
+  });
+});
+
+t.test('what keeps it from verifying is one line, and another exit code', async (t) => {
+  const nobody = `postgres://postgres@127.0.0.1:${await freePort()}/scoreboard`;
+  t.match(await verify(nobody), {
+    code: 2,
+    out: '',
+    error: /^Cannot reach PostgreSQL at DATABASE_URL .*\n$/,
+  });
+  const empty = await buildTestDatabase(t, 'template0');
+  t.match(await verify(empty), {
+    code: 2,
+    out: '',
+    error: /^The scores could not be verified.* relation "consumed_tokens" does not exist\n$/,
+  });
+  for (const options of [
+    ['--season', '1'],
+    ['--bord', 'x'],
+  ])
+    t.match(
+      await verify(nobody, ...options),
+      { code: 2, out: '', error: /^Recounts every score/ },
+      options.join(' '),
+    );
+});

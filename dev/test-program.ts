@@ -87,6 +87,17 @@ const PROGRAMS = {
     },
     byHand: 'install PgBouncer 1.18 or newer, so that pgbouncer is on PATH',
   },
+  pgbackrest: {
+    what: 'pgBackRest',
+    names: ['pgbackrest'],
+    packages: {
+      'apt-get': ['pgbackrest'],
+      apk: ['pgbackrest'],
+      dnf: ['pgbackrest'],
+      brew: ['pgbackrest'],
+    },
+    byHand: 'install pgBackRest 2.45 or newer, so that pgbackrest is on PATH',
+  },
   prometheus: { what: 'Prometheus', names: ['prometheus'], ...PROMETHEUS },
   promtool: { what: 'promtool', names: ['promtool'], ...PROMETHEUS },
   python3: {

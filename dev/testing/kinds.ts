@@ -35,6 +35,7 @@ export const KINDS = {
       'initdb',
       'nginx',
       'pgbouncer',
+      'pgbackrest',
       'prometheus',
       'promtool',
       'python3',

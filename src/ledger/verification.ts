@@ -63,7 +63,7 @@ export const VERIFYING = {
   work_mem: '64MB',
 };
 
-/** PostgreSQL sorts this many events at a time, in some 1.5 GB of temporary files: a ledger with more is read several times. */
+/** PostgreSQL sorts this many events at a time, in less than 1 GB of temporary files: a ledger with more is read several times. */
 const EVENTS_AT_ONCE = 10_000_000;
 
 /**

@@ -4,15 +4,16 @@ import { query } from '../../dev/databases.js';
 import { EntryDetails } from '../../schemas/leaderboard.js';
 import { migrate } from '../../src/postgres/migrate.js';
 import { eventually, newPlayer, startApi } from '../api.js';
-import { Load } from '../faults/load.js';
-import { ACTION, GameServer, openPool, prepare, sum } from '../ledger/game-server.js';
-import { agreement, truth } from '../ledger/truth.js';
+import { Load, nothingLost } from '../faults/load.js';
+import { ACTION, GameServer, openPool, prepare, sum, withPool } from '../ledger/game-server.js';
+import { agreement, events, truth } from '../ledger/truth.js';
 import { mint } from '../mint.js';
 import { connectTestRedis, RedisServer } from '../redis-server.js';
 import { verify } from '../verify.js';
+import { block } from './runbook.js';
 import { SystemPostgres } from './system-postgres.js';
 
-/** The rehearsal of "Backup and restore" in docs/operations.md. */
+/** The rehearsal of "Backup and restore" in docs/operations.md, with the files and commands of that page. */
 
 const CONVERGED_MS = 60_000;
 
@@ -117,6 +118,79 @@ t.test('a dump of a database that is being written to, restored into a new one',
     (await dan.api.at(url).get('/v1/users/me')).fails('not-found');
   });
 });
+
+/** What is not as on an operator's machine. */
+const elsewhere = (folder: string, port: number): NodeJS.ProcessEnv => ({
+  PGBACKREST_CONFIG: `${folder}/pgbackrest.conf`,
+  PGBACKREST_REPO1_PATH: `${folder}/repository`,
+  PGBACKREST_LOCK_PATH: `${folder}/lock`,
+  PGBACKREST_SPOOL_PATH: `${folder}/spool`,
+  PGBACKREST_LOG_LEVEL_FILE: 'off',
+  PGBACKREST_PG1_PATH: `${folder}/data`,
+  PGBACKREST_PG1_PORT: String(port),
+  PGBACKREST_PG1_SOCKET_PATH: folder,
+  PGBACKREST_PG1_USER: 'postgres',
+});
+
+t.test('a crash, and recovery to a moment', async (t) => {
+  const postgres = await SystemPostgres.start(t, {
+    settings: (folder) => `unix_socket_directories = '${folder}'\n${block('ini', '# postgresql.conf')}`,
+    variables: elsewhere,
+  });
+  await postgres.sh(`cat > pgbackrest.conf <<'END'\n${block('ini', '# /etc/pgbackrest.conf')}\nEND`);
+  const redis = await RedisServer.start(t);
+  const redisClient = await connectTestRedis(t, redis.url);
+  await query(postgres.url('postgres'), 'CREATE DATABASE scoreboard');
+  const settings = {
+    DATABASE_URL: postgres.url('scoreboard'),
+    REDIS_MODE: 'single',
+    REDIS_URL: redis.url,
+  } as const;
+  await migrate(settings.DATABASE_URL);
+  const users = await prepare(settings.DATABASE_URL, 30);
+  const before = await startApi(t, settings);
+  const game = new GameServer(t);
+  const url = () => before.url;
+
+  const load = new Load(game, users, 8, url);
+  await load.more(50);
+  await postgres.sh(block('sh', 'pgbackrest --stanza=scoreboard stanza-create'));
+  await load.more(150);
+  await load.stop();
+  const moment = await momentOf(settings.DATABASE_URL);
+  const later = new Load(game, users, 8, url);
+  await later.more(100);
+  const mistake = later.answers.filter(({ status }) => status === 200);
+  postgres.kill();
+  await later.stop();
+  await before.app.close();
+
+  await postgres.sh(`MOMENT='${moment}'\n${block('sh', 'mv "$PGDATA"')}`);
+  await redisClient.flushall();
+  const pool = openPool(t, settings.DATABASE_URL);
+  const after = await startApi(t, settings);
+  await agreement(t, pool, [after.url], CONVERGED_MS);
+  const recorded = await events(pool);
+  t.comment(nothingLost(t, load.answers, await truth(pool, 'global'), recorded));
+  const tokens = new Set(recorded.map(({ tokenId }) => tokenId));
+  t.same(
+    mistake.filter(({ token }) => tokens.has(token.id)),
+    [],
+    'nothing of after the moment is there',
+  );
+  t.match(await verify(settings.DATABASE_URL), { code: 0, out: /All scores equal the ledger/ });
+
+  const [again] = mistake;
+  assert(again !== undefined);
+  t.equal((await game.post(after.url, again.token)).status, 200, 'it takes scores, also of the lost tokens');
+});
+
+const momentOf = async (databaseUrl: string): Promise<string> => {
+  const { rows } = await withPool(databaseUrl, (pool) =>
+    pool.query<{ now: string }>('SELECT clock_timestamp()::text AS now'),
+  );
+  return rows[0]?.now ?? '';
+};
 
 const pointsOf = ({ answers }: Load): number =>
   sum(answers.filter(({ status }) => status === 200).map(({ token }) => token.points));

@@ -20,11 +20,13 @@ export function sections(level: number, below: string): string[] {
 export const section = (title: string): string =>
   (text.split(new RegExp(`^#+ ${title}$`, 'm'))[1] ?? '').split(/^#/m)[0] ?? '';
 
-/** The only SQL statement with this beginning. */
-export function statement(beginning: string): string {
-  const found = blocks('sql').filter((sql) => sql.startsWith(beginning));
-  const [sql] = found;
-  if (sql === undefined || found.length > 1)
+/** The only code block of a language with this beginning. */
+export function block(language: string, beginning: string): string {
+  const found = blocks(language).filter((code) => code.startsWith(beginning));
+  const [code] = found;
+  if (code === undefined || found.length > 1)
     throw new Error(`${RUNBOOK} has ${found.length} of "${beginning}"`);
-  return sql;
+  return code;
 }
+
+export const statement = (beginning: string): string => block('sql', beginning);

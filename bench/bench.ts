@@ -6,6 +6,7 @@ import { ensureTestProgram } from '../dev/test-program.js';
 import { compareWith } from './against.js';
 import type { Case, Result } from './case.js';
 import { bare } from './cases/bare.js';
+import { batch } from './cases/batch.js';
 import { boards } from './cases/boards.js';
 import { indexStructure } from './cases/index-structure.js';
 import { fanout, latency, streams } from './cases/live.js';
@@ -28,6 +29,7 @@ import { exitUnknown } from './unknown-names.js';
 const CASES: Record<string, Case> = {
   boards,
   write,
+  batch,
   bare,
   'write-naive': writeNaive,
   'write-redis': writeRedis,

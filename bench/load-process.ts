@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { httpLoad, type LoadResult } from './http-load.js';
-import { coinToken, playerToken, userId } from './players.js';
+import { coinToken, playerToken, serverToken, userId } from './players.js';
 import { Streams } from './streams.js';
 
 /*
@@ -26,6 +26,13 @@ export interface Scores extends Timing {
   readonly bare?: boolean;
 }
 
+export interface Batches extends Timing {
+  /** This many users score in turn. */
+  readonly users: number;
+  /** Scores in a request. */
+  readonly size: number;
+}
+
 /** Mints the tokens for the next job of scores, so that it only posts them. */
 export type MintJob = Scores & { readonly kind: 'mint' };
 
@@ -38,6 +45,7 @@ export interface Reads extends Timing {
 
 export type Job =
   | (Scores & { readonly kind: 'scores' /** Runs beside the scores. */; readonly beside?: Reads })
+  | (Batches & { readonly kind: 'batches' })
   | (Reads & { readonly kind: 'reads' });
 
 /** Opens live streams, which stay open as long as this process, or counts what they receive. */
@@ -83,6 +91,8 @@ async function run(job: Job | MintJob | StreamJob): Promise<LoadResult | Receive
       const [posted] = await Promise.all([post(job), job.beside && read(job.beside)]);
       return posted;
     }
+    case 'batches':
+      return postBatches(job);
     case 'reads':
       return read(job);
     default:
@@ -120,6 +130,24 @@ async function post(job: Scores): Promise<LoadResult> {
   return result;
 }
 
+/** A result is of a request, not of a score. */
+function postBatches({ users, size, ...timing }: Batches): Promise<LoadResult> {
+  const access = serverToken();
+  return httpLoad({
+    ...timing,
+    next: () => {
+      const submissions = Array.from({ length: size }, () => ({
+        userId: userId(1 + (minted++ % users)),
+        action: 'collect-coin',
+        points: 10,
+        idempotencyKey: `score ${minted}`,
+      }));
+      return scoreRequest(JSON.stringify({ submissions }), access, '/v1/scores/batch');
+    },
+    isRight: (answer) => answer.startsWith('HTTP/1.1 200 ') && !answer.includes('"problem":'),
+  });
+}
+
 /** At least as many requests as the job may need, with unused tokens. */
 function mint({
   users,
@@ -143,9 +171,9 @@ function mint({
   return unused.requests;
 }
 
-function scoreRequest(body: string, access: string): Buffer {
+function scoreRequest(body: string, access: string, path = '/v1/scores'): Buffer {
   return Buffer.from(
-    `POST /v1/scores HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${access}\r\n` +
+    `POST ${path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer ${access}\r\n` +
       `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   );
 }

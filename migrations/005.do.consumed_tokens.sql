@@ -10,4 +10,8 @@ CREATE TABLE consumed_tokens (
 -- Tokens of any other time: game servers make ids of their own.
 CREATE TABLE consumed_tokens_default PARTITION OF consumed_tokens DEFAULT;
 
+-- What game servers have counted by a key of their own: kept as long as the event (src/scoring/idempotency-key.ts).
+CREATE TABLE consumed_tokens_keys PARTITION OF consumed_tokens
+  FOR VALUES FROM ('ff000000-0000-0000-0000-000000000000') TO (MAXVALUE);
+
 CREATE INDEX consumed_tokens_expires_idx ON consumed_tokens USING brin (expires_at);

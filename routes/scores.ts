@@ -1,10 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger } from 'fastify';
 import { answer } from '../schemas/common.js';
-import { MAX_METADATA_BYTES, Receipt, ScoreSubmission } from '../schemas/score.js';
+import { Receipt, ScoreSubmission } from '../schemas/score.js';
 import { type BoardKey, boardKey } from '../src/board-key.js';
-import { BODY_FAULTS, invalid, isOurFault, Problem, problemResponses } from '../src/errors.js';
+import { BODY_FAULTS, isOurFault, Problem, problemResponses } from '../src/errors.js';
 import type { RequestTrace } from '../src/observability/request-trace.js';
+import { checkMetadata } from '../src/scoring/metadata.js';
 import { rejectionOf } from '../src/scoring/rejections.js';
 import type { RedeemableToken } from '../src/scoring/scores.js';
 
@@ -43,9 +44,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request): Promise<Receipt> => {
       const { user, body, trace } = request;
-      if (body.metadata !== undefined && isTooLong(body.metadata)) {
-        throw invalid('/metadata', `must not be longer than ${MAX_METADATA_BYTES} bytes`);
-      }
+      checkMetadata(body.metadata);
       let token: RedeemableToken | undefined;
       try {
         trace?.enter('verify');
@@ -88,15 +87,6 @@ function logFailure(log: FastifyBaseLogger, error: unknown, callerId: string, pl
   const data = { code: problem?.code ?? 'internal-error', reason: problem?.message };
   if (rejectionOf(error) !== undefined) log.warn({ userId: callerId, data }, 'Action token rejected');
   if (isOurFault(error)) log.error({ userId: playerId, data }, 'Failed to update score');
-}
-
-function isTooLong(metadata: object): boolean {
-  try {
-    return Buffer.byteLength(JSON.stringify(metadata)) > MAX_METADATA_BYTES;
-  } catch {
-    // Nested deeper than the stack, so far longer than allowed.
-    return true;
-  }
 }
 
 export default routes;

@@ -10,10 +10,18 @@ import {
 } from './leaderboard.js';
 import { Act, AdminEvent, AdminEvents, AuditEntry, AuditTrail, ModeratedUser } from './moderation.js';
 import { OAuthProblem, ProblemDocument } from './problem.js';
-import { BoardResult, Receipt, SkippedBoard } from './score.js';
+import {
+  BatchedScore,
+  BatchedScores,
+  BoardResult,
+  MintedScore,
+  Receipt,
+  RedeemedScore,
+  SkippedBoard,
+} from './score.js';
 import { Health, Liveness, Readiness } from './service.js';
 import { ServiceToken, Session } from './session.js';
-import { PublicUser, ScoreEvent, ScoreEvents, User } from './user.js';
+import { BatchedUser, BatchedUsers, PublicUser, ScoreEvent, ScoreEvents, User } from './user.js';
 
 /** The schemas that have a name in the OpenAPI document, those that others refer to first. */
 export const NAMED_SCHEMAS = [
@@ -21,6 +29,8 @@ export const NAMED_SCHEMAS = [
   OAuthProblem,
   User,
   PublicUser,
+  BatchedUser,
+  BatchedUsers,
   Session,
   ServiceToken,
   ScoreEvent,
@@ -31,6 +41,10 @@ export const NAMED_SCHEMAS = [
   BoardResult,
   SkippedBoard,
   Receipt,
+  RedeemedScore,
+  MintedScore,
+  BatchedScore,
+  BatchedScores,
   Leaderboard,
   Leaderboards,
   Entry,

@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { ActionId, EventId, LeaderboardId, Points, ref, Time, UserId } from './common.js';
+import { ProblemDocument } from './problem.js';
 
 /** In bytes of its JSON text; checked by the route, a schema cannot. */
 export const MAX_METADATA_BYTES = 2_048;
@@ -27,6 +28,53 @@ const Rank = Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]);
 
 export type ScoreSubmission = Static<typeof ScoreSubmission>;
 
+const TOKEN = { actionToken: 'eyJhbGciOiJIUzI1NiIsInR5cCI6ImFjdGlvbitqd3QifQ…' };
+export const RedeemedScore = Type.Object(ScoreSubmission.properties, {
+  $id: 'RedeemedScore',
+  additionalProperties: false,
+  description: 'A score by an action token.',
+  examples: [TOKEN],
+});
+
+const MINTED = {
+  userId: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
+  action: 'win-match',
+  points: 250,
+  idempotencyKey: 'match-42-player-7',
+};
+export const MintedScore = Type.Object(
+  {
+    userId: UserId,
+    action: ActionId,
+    points: Points,
+    idempotencyKey: Type.String({
+      minLength: 1,
+      maxLength: 128,
+      description:
+        'What this score is in your own system. A key of your account counts once, for as long as the event is kept.',
+      examples: ['match-42-player-7'],
+    }),
+    metadata: ScoreSubmission.properties.metadata,
+  },
+  {
+    $id: 'MintedScore',
+    additionalProperties: false,
+    description: 'A score that a game server counts without a token.',
+    examples: [MINTED],
+  },
+);
+export type MintedScore = Static<typeof MintedScore>;
+
+export const ScoreBatch = Type.Object(
+  {
+    submissions: Type.Array(Type.Union([ref(RedeemedScore), ref(MintedScore)]), {
+      minItems: 1,
+      maxItems: 500,
+    }),
+  },
+  { additionalProperties: false, examples: [{ submissions: [TOKEN, MINTED] }] },
+);
+
 export const BoardResult = Type.Object(
   {
     id: LeaderboardId,
@@ -51,6 +99,16 @@ export const SkippedBoard = Type.Object(
   },
 );
 
+const RECEIPT = {
+  eventId: 'evt_01kcx7g2c4f9f8r8w5w3v0y6hd',
+  userId: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
+  action: 'collect-coin',
+  points: 10,
+  acceptedAt: '2026-06-11T19:09:00.000Z',
+  status: 'counted',
+  leaderboards: [{ id: 'global', season: 1, score: 30, previousScore: 20, rank: 4, previousRank: 6 }],
+};
+
 export const Receipt = Type.Object(
   {
     eventId: EventId,
@@ -69,17 +127,28 @@ export const Receipt = Type.Object(
   {
     $id: 'Receipt',
     description: 'The points are on disk.',
-    examples: [
-      {
-        eventId: 'evt_01kcx7g2c4f9f8r8w5w3v0y6hd',
-        userId: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
-        action: 'collect-coin',
-        points: 10,
-        acceptedAt: '2026-06-11T19:09:00.000Z',
-        status: 'counted',
-        leaderboards: [{ id: 'global', season: 1, score: 30, previousScore: 20, rank: 4, previousRank: 6 }],
-      },
-    ],
+    examples: [RECEIPT],
   },
 );
 export type Receipt = Static<typeof Receipt>;
+
+/** One of a union, as one object: a serializer would look at each item twice to find out which it is. */
+export const BatchedScore = Type.Object(
+  {
+    status: Type.Integer({ description: '200 if it counts, otherwise the status of the problem.' }),
+    receipt: Type.Optional(ref(Receipt)),
+    problem: Type.Optional(ref(ProblemDocument)),
+  },
+  { $id: 'BatchedScore', description: 'What became of one submission: a receipt or a problem.' },
+);
+export type BatchedScore = Static<typeof BatchedScore>;
+
+export const BatchedScores = Type.Object(
+  { items: Type.Array(ref(BatchedScore), { description: 'In the order of the submissions.' }) },
+  {
+    $id: 'BatchedScores',
+    description: 'What became of each submission.',
+    examples: [{ items: [{ status: 200, receipt: RECEIPT }] }],
+  },
+);
+export type BatchedScores = Static<typeof BatchedScores>;

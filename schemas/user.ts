@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { ActionId, Cursor, EventId, EventStatus, Limit, List, Points, ref, Time, UserId } from './common.js';
+import { ProblemDocument } from './problem.js';
 
 /** Looked at more closely by src/access/display-name.ts: what is visible, and whether it looks like a name of the service. */
 export const DisplayName = Type.String({
@@ -30,6 +31,14 @@ const ExternalId = Type.String({
 export const Role = Type.Union([Type.Literal('player'), Type.Literal('server'), Type.Literal('admin')]);
 export type Role = Static<typeof Role>;
 
+const USER = {
+  id: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
+  displayName: 'Ada',
+  username: null,
+  role: 'player',
+  createdAt: '2026-06-11T19:00:00.000Z',
+};
+
 export const User = Type.Object(
   {
     id: UserId,
@@ -41,15 +50,7 @@ export const User = Type.Object(
   {
     $id: 'User',
     description: 'A user.',
-    examples: [
-      {
-        id: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
-        displayName: 'Ada',
-        username: null,
-        role: 'player',
-        createdAt: '2026-06-11T19:00:00.000Z',
-      },
-    ],
+    examples: [USER],
   },
 );
 export type User = Static<typeof User>;
@@ -83,6 +84,42 @@ export const NewUser = Type.Object(
   { displayName: DisplayName, externalId: Type.Optional(ExternalId) },
   { additionalProperties: false, examples: [{ displayName: 'Ada', externalId: 'player-4711' }] },
 );
+
+export const UserBatch = Type.Object(
+  {
+    users: Type.Array(
+      Type.Object({ displayName: DisplayName, externalId: ExternalId }, { additionalProperties: false }),
+      {
+        minItems: 1,
+        maxItems: 500,
+      },
+    ),
+  },
+  { additionalProperties: false, examples: [{ users: [{ displayName: 'Ada', externalId: 'player-4711' }] }] },
+);
+export type UserBatch = Static<typeof UserBatch>;
+
+export const BatchedUser = Type.Object(
+  {
+    status: Type.Integer({
+      description: '201 if it was created, 200 if it was there, otherwise that of the problem.',
+    }),
+    user: Type.Optional(ref(User)),
+    problem: Type.Optional(ref(ProblemDocument)),
+  },
+  { $id: 'BatchedUser', description: 'A user or a problem.' },
+);
+export type BatchedUser = Static<typeof BatchedUser>;
+
+export const BatchedUsers = Type.Object(
+  { items: Type.Array(ref(BatchedUser), { description: 'In the order of the request.' }) },
+  {
+    $id: 'BatchedUsers',
+    description: 'What became of each user.',
+    examples: [{ items: [{ status: 201, user: USER }] }],
+  },
+);
+export type BatchedUsers = Static<typeof BatchedUsers>;
 
 const SCORE_EVENT = {
   eventId: 'evt_01kcx7g2c4f9f8r8w5w3v0y6hd',

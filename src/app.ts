@@ -44,7 +44,9 @@ import streamRoutes from '../routes/leaderboards/stream.js';
 import leaderboardRoutes from '../routes/leaderboards.js';
 import metricsRoutes from '../routes/metrics.js';
 import openapiRoutes from '../routes/openapi.js';
+import scoreBatchRoutes from '../routes/scores/batch.js';
 import scoreRoutes from '../routes/scores.js';
+import userBatchRoutes from '../routes/users/batch.js';
 import userRoutes from '../routes/users.js';
 import widgetRoutes from '../routes/widget.js';
 import { requireRole } from './access/caller.js';
@@ -124,9 +126,11 @@ async function register(
 
   await app.register(authRoutes);
   await app.register(userRoutes);
+  await app.register(userBatchRoutes);
   await app.register(actionRoutes);
   await app.register(actionTokenRoutes);
   await app.register(scoreRoutes);
+  await app.register(scoreBatchRoutes);
   await app.register(leaderboardRoutes);
   await app.register(entryRoutes);
   await app.register(streamRoutes);

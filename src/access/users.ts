@@ -106,6 +106,45 @@ export class Users {
     return { user: unlessBanned(found), created: false };
   }
 
+  /**
+   * The same for many, in two statements. Each has its own outcome, in their order; several with the same `externalId` are one user.
+   */
+  async provisionMany(
+    wanted: readonly { readonly displayName: string; readonly externalId: string }[],
+  ): Promise<PromiseSettledResult<{ user: User; created: boolean }>[]> {
+    const names = await Promise.allSettled(wanted.map(async ({ displayName: name }) => displayName(name)));
+    // In one order, so that no two statements wait for each other.
+    const valid = wanted
+      .flatMap(({ externalId }, i) => {
+        const name = names[i];
+        return name?.status === 'fulfilled' ? { externalId, name: name.value } : [];
+      })
+      .sort((a, b) => (a.externalId < b.externalId ? -1 : 1));
+    const externalIds = valid.map(({ externalId }) => externalId);
+    const inserted = await this.#pool.query<{ id: string }>(
+      `INSERT INTO users (id, display_name, external_id) SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])
+       ON CONFLICT (external_id) DO NOTHING RETURNING id`,
+      [valid.map(() => toUuid('usr', newId('usr'))), valid.map(({ name }) => name), externalIds],
+    );
+    const created = new Set(withIds(inserted.rows, { id: 'usr' }).map(({ id }) => id));
+    const { rows } = await this.#pool.query<PerhapsBanned & { externalId: string }>(
+      `SELECT ${PERHAPS_BANNED}, external_id AS "externalId" FROM users WHERE external_id = ANY ($1::text[])`,
+      [externalIds],
+    );
+    const known = new Map(
+      withIds(rows, { id: 'usr' }).map(({ externalId, ...user }) => [externalId, user] as const),
+    );
+    return Promise.allSettled(
+      wanted.map(async ({ displayName: name, externalId }, i) => {
+        if (names[i]?.status === 'rejected') throw names[i].reason;
+        const found = known.get(externalId);
+        // Erased between the two statements.
+        if (found === undefined) return this.provision(name, externalId);
+        return { user: unlessBanned(found), created: created.delete(found.id) };
+      }),
+    );
+  }
+
   /** The user with these credentials, or null. A wrong password takes as long as an unknown user. */
   async authenticate({ username, password }: Credentials): Promise<User | null> {
     const { rows } = await inTurn(this.#pool, keyOfName(username), () =>

@@ -63,13 +63,18 @@ export function asProblem(error: FastifyError | Error): Problem {
   );
 }
 
+/** What failed of many things that one request asks for. */
+export function problemItem(error: Error, { url, id }: FastifyRequest) {
+  const problem = asProblem(error);
+  return { status: problem.statusCode, problem: problemDocument(problem, pathOf(url), id) };
+}
+
 /** Answers a request with a problem. */
 export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { statusCode, allow, retryAfter } = problem;
   if (statusCode === 401) reply.header('www-authenticate', 'Bearer');
   if (allow !== undefined) reply.header('allow', allow);
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter));
-  const [instance = '/'] = request.url.split('?');
   reply.problem = problem;
   return (
     reply
@@ -77,6 +82,8 @@ export function sendProblem(problem: Problem, request: FastifyRequest, reply: Fa
       // Without a route no hook has set it.
       .header('x-request-id', request.id)
       .type('application/problem+json')
-      .send(problemDocument(problem, instance, request.id))
+      .send(problemDocument(problem, pathOf(request.url), request.id))
   );
 }
+
+const pathOf = (url: string): string => url.split('?')[0] ?? '/';

@@ -6,13 +6,18 @@ import { briefly, CONSUMED_TOKENS, partitionsOf } from '../postgres/partitions.j
 export const REMEMBER_TOKENS_FOR = 86_400;
 const IS_FORGOTTEN = `expires_at < now() - ${REMEMBER_TOKENS_FOR} * interval '1 second'`;
 
-const PURGE_TOKENS = `
-DELETE FROM consumed_tokens_default WHERE ctid = ANY (ARRAY(
-  SELECT ctid FROM consumed_tokens_default WHERE ${IS_FORGOTTEN} LIMIT $1))`;
+/** The partitions that are never dropped. */
+const LASTING = ['consumed_tokens_default', 'consumed_tokens_keys'];
 
-/** Forgets tokens of the default partition that have expired long ago: at most `limit`. @returns whether there may be more */
+const purge = (partition: string): string => `
+DELETE FROM ${partition} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${partition} WHERE ${IS_FORGOTTEN} LIMIT $1))`;
+
+/** Forgets tokens of the lasting partitions that have expired long ago: at most `limit` each. @returns whether there may be more */
 export async function purgeTokens(client: Queryable, limit: number): Promise<boolean> {
-  return (await client.query(PURGE_TOKENS, [limit])).rowCount === limit;
+  let mayBeMore = false;
+  for (const partition of LASTING)
+    if ((await client.query(purge(partition), [limit])).rowCount === limit) mayBeMore = true;
+  return mayBeMore;
 }
 
 /**

@@ -10,12 +10,12 @@ export interface Submission {
   readonly actionId: string;
   readonly points: number;
   readonly metadata: object | null;
-  /** Seconds since the epoch. */
+  /** Seconds since the epoch; infinite for what is never forgotten. */
   readonly tokenExpiresAt: number;
   /** The account that requested the token, or `player`; null if it was minted elsewhere. */
   readonly issuedBy: string | null;
-  /** The key that has signed the token. */
-  readonly signingKey: string;
+  /** The key that has signed the token; null if a game server counts it without one. */
+  readonly signingKey: string | null;
   /** What the action is bounded by, or null. */
   readonly limits: Limits | null;
   readonly trace?: Progress | null;

@@ -1,11 +1,13 @@
 import type { Action } from '../../schemas/action.js';
-import type { Receipt, ScoreSubmission } from '../../schemas/score.js';
+import type { MintedScore, Receipt, ScoreSubmission } from '../../schemas/score.js';
 import type { Caller } from '../access/caller.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { invalid, isOurFault, Problem } from '../errors.js';
 import type { ScoreLedger, Submission } from '../ledger/score-ledger.js';
 import { type ActionTokenClaims, issuedBy } from './action-token.js';
 import type { ActionTokens } from './action-tokens.js';
+import { tokenIdOfKey } from './idempotency-key.js';
+import { checkMetadata } from './metadata.js';
 import { rejectionOf, type TokenResult } from './rejections.js';
 
 /** A token that its caller may redeem now, unless it was redeemed before. */
@@ -45,10 +47,7 @@ export class Scores {
     try {
       return await this.#verify(caller, actionToken);
     } catch (error) {
-      const rejection = rejectionOf(error);
-      if (rejection !== undefined) this.#options.onToken(rejection);
-      this.#options.onScore(isOurFault(error) ? 'failed' : 'refused');
-      throw error;
+      throw this.#failed(error, rejectionOf(error));
     }
   }
 
@@ -58,39 +57,111 @@ export class Scores {
    * @throws Problem `validation-failed`, `points-out-of-range`, and what ScoreLedger.record() throws
    */
   async redeem(
-    { claims, key }: RedeemableToken,
-    { points: given, metadata }: Pick<ScoreSubmission, 'points' | 'metadata'>,
-    trace: Submission['trace'] = null,
+    token: RedeemableToken,
+    given: Pick<ScoreSubmission, 'points' | 'metadata'>,
+    trace: NonNullable<Submission['trace']> | null = null,
   ): Promise<Receipt> {
-    const { catalog, ledger, onToken, onScore } = this.#options;
+    return this.#record(await this.#redeemed(token, given, trace));
+  }
+
+  /**
+   * Counts what a game server sends, in its order, each with its own outcome. What has no action token counts once for each
+   * `idempotencyKey` of the account, for as long as the event is kept.
+   * A Problem of one is what verify() and redeem() throw, `validation-failed` for its metadata, or, without a token, `not-found`
+   * (user or action), `points-out-of-range` or `already-counted`.
+   */
+  async recordAll(
+    account: Caller,
+    scores: readonly (ScoreSubmission | MintedScore)[],
+  ): Promise<PromiseSettledResult<Receipt>[]> {
+    // All are ready before the first is written, or those that take longer would come after later ones.
+    const ready = await Promise.allSettled(
+      scores.map(async (score) => {
+        checkMetadata(score.metadata);
+        return 'actionToken' in score
+          ? this.#redeemed(await this.verify(account, score.actionToken), score, null)
+          : this.#minted(account, score);
+      }),
+    );
+    return Promise.allSettled(
+      ready.map(async (one) => {
+        if (one.status === 'rejected') throw one.reason;
+        return this.#record(one.value);
+      }),
+    );
+  }
+
+  async #redeemed(
+    { claims, key }: RedeemableToken,
+    { points, metadata }: Pick<ScoreSubmission, 'points' | 'metadata'>,
+    trace: NonNullable<Submission['trace']> | null,
+  ): Promise<Submission> {
     try {
-      const points = pointsOf(claims, given);
-      const { acceptedAt, ...recorded } = await ledger.record({
+      return {
         tokenId: claims.jti,
         userId: claims.sub,
         actionId: claims.act,
-        points,
+        points: pointsOf(claims, points),
         metadata: metadata ?? null,
         tokenExpiresAt: claims.exp,
         issuedBy: issuedBy(claims),
         signingKey: key,
-        limits: await catalog.limits(claims.act),
+        limits: await this.#options.catalog.limits(claims.act),
         trace,
-      });
-      onToken('valid');
-      onScore(recorded.status === 'held' ? 'held' : 'accepted');
-      return {
-        ...recorded,
-        userId: claims.sub,
-        action: claims.act,
-        points,
-        acceptedAt: new Date(acceptedAt).toISOString(),
       };
     } catch (error) {
-      onToken(rejectionOf(error) ?? 'valid');
-      onScore(isOurFault(error) ? 'failed' : 'refused');
-      throw error;
+      throw this.#failed(error, 'valid');
     }
+  }
+
+  async #minted(
+    account: Caller,
+    { userId, action: actionId, points, idempotencyKey, metadata }: MintedScore,
+  ): Promise<Submission> {
+    const { catalog } = this.#options;
+    try {
+      const action = await catalog.action(actionId);
+      if (action === null) throw new Problem('not-found', `There is no action "${actionId}".`);
+      const { min, max } = action.points;
+      if (points < min || points > max)
+        throw new Problem('points-out-of-range', `"${actionId}" gives ${min} to ${max} points.`);
+      return {
+        tokenId: tokenIdOfKey(account.id, idempotencyKey),
+        userId,
+        actionId,
+        points,
+        metadata: metadata ?? null,
+        tokenExpiresAt: Number.POSITIVE_INFINITY,
+        issuedBy: account.id,
+        signingKey: null,
+        limits: await catalog.limits(actionId),
+      };
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  async #record(submission: Submission): Promise<Receipt> {
+    const { ledger, onToken, onScore } = this.#options;
+    const { userId, actionId: action, points, signingKey } = submission;
+    const hasToken = signingKey !== null;
+    try {
+      const { acceptedAt, ...recorded } = await ledger.record(submission);
+      if (hasToken) onToken('valid');
+      onScore(recorded.status === 'held' ? 'held' : 'accepted');
+      return { ...recorded, userId, action, points, acceptedAt: new Date(acceptedAt).toISOString() };
+    } catch (error) {
+      throw hasToken
+        ? this.#failed(error, rejectionOf(error) ?? 'valid')
+        : alreadyCounted(this.#failed(error));
+    }
+  }
+
+  /** @param result what was found when its token was looked at, if that is known by now */
+  #failed(error: unknown, result?: TokenResult): unknown {
+    if (result !== undefined) this.#options.onToken(result);
+    this.#options.onScore(isOurFault(error) ? 'failed' : 'refused');
+    return error;
   }
 
   async #verify({ id, role }: Caller, actionToken: string): Promise<RedeemableToken> {
@@ -118,6 +189,14 @@ export class Scores {
 
 const invalidToken = (reason: string) =>
   new Problem('action-token-invalid', `The action token is not valid: ${reason}.`);
+
+/** For the ledger a key is a token. */
+function alreadyCounted(error: unknown): unknown {
+  if (!(error instanceof Problem) || error.code !== 'action-token-replayed') return error;
+  const { original } = error;
+  const detail = 'A score with this idempotency key was counted before; a key counts once.';
+  return new Problem('already-counted', detail, original && { original });
+}
 
 const when = (seconds: number): string => new Date(seconds * 1000).toISOString();
 

@@ -58,11 +58,13 @@ t.test('the document has every endpoint of the contract, and no other', async (t
       'POST /v1/users/me/credentials',
       'GET /v1/users/me/events',
       'POST /v1/users',
+      'POST /v1/users/batch',
       'POST /v1/users/{id}/sessions',
       'GET /v1/users/{id}',
       'GET /v1/actions',
       'POST /v1/action-tokens',
       'POST /v1/scores',
+      'POST /v1/scores/batch',
       'GET /v1/leaderboards',
       'GET /v1/leaderboards/{id}',
       'GET /v1/leaderboards/{id}/entries',
@@ -214,16 +216,18 @@ t.test('what says that it needs a token does, and nothing else', async (t) => {
 });
 
 t.test('what reads a body refuses what is none, and what it does not know', async (t) => {
-  const admin = await serviceApi(service, 'admin');
+  const [admin, server] = [await serviceApi(service, 'admin'), await serviceApi(service, 'server')];
   const player = await newPlayer(api);
   for (const { name, method, path, operation } of ending) {
     if (method === 'GET') continue;
-    const as = path.startsWith('/v1/users/me') || path.endsWith('/logout') ? player.api : admin;
+    const isOfPlayers = path.startsWith('/v1/users/me') || path.endsWith('/logout');
+    const as = isOfPlayers ? player.api : path.startsWith('/v1/scores/batch') ? server : admin;
     const send = (body: string, type = 'application/json') =>
       as.send(method, path, { body, headers: { 'content-type': type } });
     (await send('{"a":')).fails('malformed-json');
     (await send('x', 'text/plain')).fails('unsupported-media-type');
-    (await send(`"${'x'.repeat(16_384)}"`)).fails('payload-too-large');
+    const longest = path.includes('/batch') ? 2 ** 20 : 16_384;
+    (await send(`"${'x'.repeat(longest)}"`)).fails('payload-too-large');
     if (operation.requestBody === undefined) continue;
     const { errors } = (await send('{"noSuchProperty":1}')).fails('validation-failed');
     // OAuth 2.0 wants unknown parameters to be ignored.

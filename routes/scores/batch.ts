@@ -1,0 +1,50 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { answer } from '../../schemas/common.js';
+import { type BatchedScore, BatchedScores, ScoreBatch } from '../../schemas/score.js';
+import { requireRole } from '../../src/access/caller.js';
+import { BODY_FAULTS, isOurFault, problemResponses } from '../../src/errors.js';
+import { problemItem } from '../../src/http/problems.js';
+
+const MAX_BODY_BYTES = 2 ** 20;
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.post(
+    '/v1/scores/batch',
+    {
+      onRequest: [app.authenticate, requireRole('server')],
+      bodyLimit: MAX_BODY_BYTES,
+      config: { limit: 'scores' },
+      schema: {
+        operationId: 'submitScores',
+        summary: 'Many scores at once',
+        description:
+          'For game servers. Counts up to 500 finished actions, each exactly once and by itself: one that is refused does not hold up the others. A submission has an action token, or names user, action and points itself, with an `idempotencyKey`. If the response is lost, send the same again: what has counted is a 409 with the event that it counted as.',
+        tags: ['Scores'],
+        security: [{ bearer: [] }],
+        body: ScoreBatch,
+        response: {
+          200: answer(BatchedScores),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden'),
+        },
+      },
+    },
+    async (request): Promise<BatchedScores> => {
+      const { user, body, log } = request;
+      const outcomes = await app.scores.recordAll(user, body.submissions);
+      const failed = outcomes.find((outcome) => outcome.status === 'rejected' && isOurFault(outcome.reason));
+      if (failed?.status === 'rejected') app.faults.either(failed.reason, 'writing a batch of scores');
+      const items = outcomes.map(
+        (outcome): BatchedScore =>
+          outcome.status === 'fulfilled'
+            ? { status: 200, receipt: outcome.value }
+            : problemItem(outcome.reason, request),
+      );
+      const accepted = items.filter(({ status }) => status === 200).length;
+      const data = { submissions: items.length, accepted, rejected: items.length - accepted };
+      log.info({ userId: user.id, data }, 'Scores updated');
+      return { items };
+    },
+  );
+};
+
+export default routes;

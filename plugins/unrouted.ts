@@ -19,21 +19,33 @@ export default fp(
       for (const name of [method].flat()) path.names.add(name);
       methods.set(url, path);
     });
-    const allowed = (path: string) =>
-      new Set([...methods.values()].flatMap(({ pattern, names }) => (pattern.test(path) ? [...names] : [])));
+    /** `/v1/users/batch` is no `/v1/users/:id`: a path of its own has only its own methods, as in the router. */
+    const allowed = (path: string) => {
+      const fitting = [...methods].filter(([, { pattern }]) => pattern.test(path));
+      const own = methods.has(path) ? fitting.filter(([url]) => !url.includes(':')) : fitting;
+      return new Set(own.flatMap(([, { names }]) => [...names]));
+    };
+    /** Patterns that some other path fits. The router takes them for the methods which that path has not. */
+    const hiding = new Set<string | undefined>();
+    app.addHook('onReady', async () => {
+      const urls = [...methods.keys()];
+      for (const [url, { pattern }] of methods)
+        if (url.includes(':') && urls.some((other) => other !== url && pattern.test(other))) hiding.add(url);
+    });
 
     // Of a file, or whatever else a route looks for.
     app.setNotFoundHandler(async ({ method, url }) => {
       throw new Problem('not-found', `There is no ${method} ${url.split('?')[0]}.`);
     });
     app.addHook('preParsing', (request, reply, payload, done) => {
-      const isPreflights = request.routeOptions.url === PREFLIGHTS;
-      if (!request.is404 && !isPreflights) {
+      const { method, is404, routeOptions } = request;
+      const isPreflights = routeOptions.url === PREFLIGHTS;
+      const mayHide = hiding.has(routeOptions.url);
+      const [path = ''] = is404 || isPreflights || mayHide ? request.url.split('?') : [];
+      if (!is404 && !isPreflights && !(mayHide && routeOptions.url !== path && methods.has(path))) {
         done(null, payload);
         return;
       }
-      const { method } = request;
-      const [path = ''] = request.url.split('?');
       const names = allowed(decodeURI(path));
       const allow = [...names, 'OPTIONS'].sort().join(', ');
       if (names.size > 0 && method === 'OPTIONS') reply.code(204).header('allow', allow).send();

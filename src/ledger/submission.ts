@@ -104,7 +104,7 @@ export function recordBatch(batch: readonly Entrant[], writer: string, changeId:
   const users = new Set(batch.map(({ pending }) => pending.userId));
   const comesTwice = users.size < batch.length;
   return {
-    name: comesTwice ? 'record-batch' : 'record-users',
+    name: comesTwice ? 'record-batch' : 'record-batch-of-users',
     text: comesTwice ? RECORD_BATCH : RECORD_USERS,
     values: [
       batch.map(({ pending }) => toUuid('evt', pending.eventId)),

@@ -61,3 +61,11 @@ t.test('nobody is told of methods that are not there', async (t) => {
   t.equal((await fetch(`${closed.url}/no-such-path`, { method: 'OPTIONS', headers: preflight })).status, 404);
   t.equal((await fetch(`${closed.url}/v1/scores`, { method: 'OPTIONS', headers: preflight })).status, 204);
 });
+
+t.test('a path of its own is not taken for what fits the pattern of another', async (t) => {
+  for (const method of ['GET', 'HEAD']) {
+    const refused = await fetch(`${url}/v1/users/batch`, { method });
+    t.match([refused.status, refused.headers.get('allow')], [405, 'OPTIONS, POST']);
+  }
+  (await api.get('/v1/users/batches')).fails('validation-failed');
+});

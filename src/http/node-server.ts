@@ -1,5 +1,6 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { spreadReads } from './read-turns.js';
 
 /** Beside two connections for each stream: a connection above that is closed at once, before it costs memory. */
 const SPARE_CONNECTIONS = 1_000;
@@ -9,6 +10,8 @@ export function adjustServer(server: Server, maxStreams: number): void {
   server.maxConnections = 2 * maxStreams + SPARE_CONNECTIONS;
   // Node would answer 417 by itself, without a request id. RFC 9110 lets us ignore an expectation that we do not know.
   server.on('checkExpectation', (request, response) => server.emit('request', request, response));
+  spreadReads(server);
+  // Listens from here on: before Fastify, and before a read waits for its turn.
   endPipelinedResponses(server);
 }
 
@@ -19,7 +22,7 @@ export function adjustServer(server: Server, maxStreams: number): void {
  */
 function endPipelinedResponses(server: Server): void {
   const queues = new WeakMap<Socket, Set<ServerResponse>>();
-  // Before Fastify's listener: a response that Fastify has answered has no socket either.
+  // First of all listeners: a response that Fastify has answered has no socket either.
   server.prependListener('request', ({ socket }, response) => {
     if (response.socket !== null) return;
     const queue = queues.get(socket) ?? new Set();

@@ -38,7 +38,8 @@ export function serverOptions(
       MAX_TIMEOUT_MS,
     ),
     keepAliveTimeout: config.TRUST_PROXY.length > 0 ? KEEP_ALIVE_MS.behindProxy : KEEP_ALIVE_MS.direct,
-    trustProxy: isTrusted(config.TRUST_PROXY),
+    // Without proxies there is nothing to look up at each request.
+    trustProxy: config.TRUST_PROXY.length > 0 && isTrusted(config.TRUST_PROXY),
     routerOptions: { querystringParser: parseQuery },
     // Node would refuse a request without a Host header by itself, without a request id; plugins/host-header.ts does instead.
     http: {

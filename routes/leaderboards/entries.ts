@@ -18,11 +18,9 @@ import type { BoardState } from '../../src/leaderboard/board-state.js';
 const common = { tags: ['Leaderboards'], security: [] };
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
-  /** Of states that are asked for again and again as they are. */
+  /** Answers with states that are asked for again and again as they are. */
   const pages = new WeakMap<BoardState, EntriesPage>();
-  const pageOf = (state: BoardState): EntriesPage => {
-    const known = pages.get(state);
-    if (known !== undefined) return known;
+  const pageOf = (state: BoardState, reply: FastifyReply): EntriesPage => {
     const last = state.items.at(-1);
     const isLast = last === undefined || last.rank >= state.total;
     const nextCursor = isLast
@@ -33,9 +31,25 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           score: last.score,
           achievedAt: Date.parse(last.achievedAt),
         });
-    const page = { etag: etagOf(state), body: { ...bodyOf(state), nextCursor } };
+    const bytes = Buffer.from(
+      String(reply.serializeInput({ ...bodyOf(state), nextCursor }, '200', 'application/json')),
+    );
+    const page = { bytes, validators: { etag: etagOf(state), 'cache-control': 'no-cache' } };
     pages.set(state, page);
     return page;
+  };
+
+  const readPage = async (
+    id: string,
+    limit: number,
+    cursor: string | undefined,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> => {
+    const board = await app.leaderboards.board(id);
+    const after = cursor === undefined ? undefined : app.cursors.entryCursor(cursor, board);
+    const state = await app.leaderboards.page(board, limit, after);
+    return sendPage(pages.get(state) ?? pageOf(state, reply), request, reply);
   };
 
   const noEntry = (id: string) => new Problem('not-found', `This user has no entry on "${id}".`);
@@ -57,14 +71,15 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         },
       },
     },
-    async (request, reply) => {
+    // Without a promise while nothing changes: then the answer is there already.
+    (request, reply) => {
       const { id } = request.params;
       const { limit, cursor } = request.query;
-      const board = await app.leaderboards.board(id);
-      const after = cursor === undefined ? undefined : app.cursors.entryCursor(cursor, board);
-      const { etag, body } = pageOf(await app.leaderboards.page(board, limit, after));
-      if (isCurrent(etag, request, reply)) return reply.code(304).send();
-      return body;
+      const state = cursor === undefined ? app.leaderboards.unchangedPage(id, limit) : undefined;
+      const page = state && pages.get(state);
+      if (page === undefined) return readPage(id, limit, cursor, request, reply);
+      sendPage(page, request, reply);
+      return;
     },
   );
 
@@ -141,10 +156,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   );
 };
 
-/** An answer that is asked for again and again, as long as the board does not change. */
+/** An answer, ready to be sent. */
 interface EntriesPage {
-  readonly etag: string;
-  readonly body: Entries;
+  readonly bytes: Buffer;
+  readonly validators: { readonly etag: string; readonly 'cache-control': string };
 }
 
 /** Absent if JavaScript cannot count so far: two scores may be 2^54 apart. */
@@ -169,12 +184,13 @@ function etagOf({ epoch, version, items }: BoardState): string {
   return `"${epoch}-${version}-${names}"`;
 }
 
-/** Sets the validators of an answer. Returns whether the caller has it already. */
-function isCurrent(etag: string, request: FastifyRequest, reply: FastifyReply): boolean {
-  reply.header('etag', etag).header('cache-control', 'no-cache');
-  const known = request.headers['if-none-match'];
-  if (known === undefined) return false;
-  return known.split(',').some((tag) => ['*', etag].includes(tag.trim().replace(/^W\//, '')));
+/** Sends the answer, or 304 to a caller who has it already. */
+function sendPage({ bytes, validators }: EntriesPage, request: FastifyRequest, reply: FastifyReply) {
+  reply.headers(validators);
+  const known = request.headers['if-none-match']?.split(',') ?? [];
+  const isKnown = known.some((tag) => ['*', validators.etag].includes(tag.trim().replace(/^W\//, '')));
+  if (isKnown) return reply.code(304).send();
+  return reply.type('application/json; charset=utf-8').send(bytes);
 }
 
 export default routes;

@@ -73,6 +73,11 @@ export class Catalog {
     return definition;
   }
 
+  /** The same, if it is known without a query. */
+  knownLeaderboard(id: string): LeaderboardDefinition | undefined {
+    return this.#feed.isCurrent ? (this.#leaderboards.get(id)?.definition ?? undefined) : undefined;
+  }
+
   /** Leaderboards that are not hidden, by id, behind the given one. */
   leaderboards(limit: number, after: string | null): Promise<LeaderboardDefinition[]> {
     return readLeaderboards(this.#pool, limit, after);

@@ -33,6 +33,8 @@ const UNKNOWN_RANKS: RankChange = { previousRank: null, rank: null };
 interface Definitions {
   /** @throws Problem `not-found` */
   leaderboard(id: string): Promise<Pick<Leaderboard, 'id' | 'season' | 'sort'>>;
+  /** The same, if it is known without a query. */
+  knownLeaderboard(id: string): Pick<Leaderboard, 'id' | 'season' | 'sort'> | undefined;
 }
 
 interface LeaderboardsOptions {
@@ -149,6 +151,19 @@ export class Leaderboards {
       return { rank: null, score: null, total };
     },
   };
+
+  /**
+   * The first page as `page` gave it before, the same object, if nothing has changed since. Undefined also where that is not
+   * known for certain: then `page` is to be asked.
+   */
+  unchangedPage(leaderboardId: string, limit: number): BoardState | undefined {
+    const { boards, catalog, feed } = this.#options;
+    const known = feed.isCurrent ? catalog.knownLeaderboard(leaderboardId) : undefined;
+    if (known === undefined) return undefined;
+    const { projection } = boards.use({ key: boardKey(known.id, known.season), sort: known.sort });
+    const page = projection.keptPage(limit);
+    return page && this.#states.get(page);
+  }
 
   async page(board: BoardKey, limit: number, after?: Entry): Promise<BoardState> {
     return this.#state(board, await this.#read(board, (reader) => reader.page(limit, after)));

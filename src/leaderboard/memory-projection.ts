@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
 import type pg from 'pg';
 import { type Entry, type EntryChange, hasScore, type RankChange, type RankedEntry } from './entry.js';
@@ -7,8 +8,16 @@ import { type Board, NotReady, type Page, type Placement, type Projection } from
 import { RankIndex } from './rank-index/rank-index.js';
 import { Tombstones } from './tombstones.js';
 
-/** What a caller keeps with a page, such as display names, must not be kept for longer. */
-const TOPS_KEPT_MS = 60_000;
+/**
+ * First pages of all boards of this process, by board and limit: they are read more often than boards change. The size counts
+ * what readers keep with a page: its names, and its answer as bytes.
+ */
+const firstPages = new LRUCache<string, Page>({
+  maxSize: 32 * 2 ** 20,
+  sizeCalculation: ({ entries }) => 2_048 + 640 * entries.length,
+});
+/** The longest page that clients can ask for. */
+const MOST_KEPT = 100;
 /** Loads of this process at a time: each takes a connection, and the event loop for moments. */
 const loads = pLimit(2);
 /** The objects of an open board without its index, as measured. */
@@ -33,12 +42,6 @@ export class MemoryProjection implements Projection {
   #version = 0;
   /** While the board is loading: the newest change of each user. */
   #waiting: Map<string, EntryChange> | undefined = new Map();
-  /** First pages of the current version, by limit: they are read more often than the board changes. */
-  readonly #tops = new Map<number, Page>();
-  #topsEpoch = '';
-  #topsVersion = 0;
-  #topsUntil = 0;
-
   /** @param erased the users whom this process knows to be erased, on any board */
   constructor(board: Board, pool: pg.Pool, erased: Tombstones) {
     this.board = board;
@@ -109,18 +112,21 @@ export class MemoryProjection implements Projection {
   async page(limit: number, after?: Entry): Promise<Page> {
     const index = this.#readable();
     if (after !== undefined) return this.#page(index, index.countThrough(after), limit);
-    const isOther = this.#topsVersion !== this.#version || this.#topsEpoch !== this.#epoch;
-    if (isOther || performance.now() > this.#topsUntil) this.#forgetTops();
-    const top = this.#tops.get(limit) ?? this.#page(index, 0, limit);
-    this.#tops.set(limit, top);
-    return top;
+    const kept = this.keptPage(limit);
+    if (kept !== undefined) return kept;
+    const page = this.#page(index, 0, limit);
+    if (limit <= MOST_KEPT) firstPages.set(this.#nameOf(limit), page);
+    return page;
   }
 
-  #forgetTops(): void {
-    this.#tops.clear();
-    this.#topsVersion = this.#version;
-    this.#topsEpoch = this.#epoch;
-    this.#topsUntil = performance.now() + TOPS_KEPT_MS;
+  keptPage(limit: number): Page | undefined {
+    const page = firstPages.get(this.#nameOf(limit));
+    const isCurrent = page?.epoch === this.#epoch && page.version === this.#version;
+    return isCurrent && this.isReady ? page : undefined;
+  }
+
+  #nameOf(limit: number): string {
+    return `${this.board.key.text} ${limit}`;
   }
 
   async placement(userId: string): Promise<Placement | null> {

@@ -51,6 +51,8 @@ export interface Projection extends BoardReader {
   readonly isReady: boolean;
   /** Memory that it takes in this process. */
   readonly bytes: number;
+  /** The first page, if it was read before, nothing has changed since, and it is known without asking anybody. */
+  keptPage(limit: number): Page | undefined;
   /** Changes may be missing: until the next load no read is answered. */
   markStale(): void;
   /**

@@ -250,6 +250,11 @@ export class RedisProjection implements Projection {
     return this.#page(await this.#read('page', [limit, ...position]));
   }
 
+  /** Only Redis knows whether another instance has changed the board. */
+  keptPage(): undefined {
+    return undefined;
+  }
+
   async placement(userId: string): Promise<Placement | null> {
     const found = await this.around(userId, 1, 0);
     const entry = found?.entries.at(-1);

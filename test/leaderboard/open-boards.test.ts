@@ -43,6 +43,9 @@ class Stub implements Projection {
   async around() {
     return null;
   }
+  keptPage(): undefined {
+    return undefined;
+  }
   async many(): Promise<Page> {
     throw new NotReady();
   }

@@ -45,6 +45,9 @@ class Noted implements Projection {
   async page(): Promise<Page> {
     return { epoch: 'e1', version: 1, total: 0, entries: [] };
   }
+  keptPage(): undefined {
+    return undefined;
+  }
   many(): Promise<Page> {
     return this.page();
   }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { ServerResponse } from 'node:http';
+import { mock } from 'node:test';
 import t from 'tap';
 import {
   Entries,
@@ -7,8 +9,9 @@ import {
   Leaderboard,
   Leaderboards,
 } from '../../schemas/leaderboard.js';
+import { ModeratedUser } from '../../schemas/moderation.js';
 import { Receipt } from '../../schemas/score.js';
-import { ScoreEvents } from '../../schemas/user.js';
+import { ScoreEvents, User } from '../../schemas/user.js';
 import { eventually, newPlayer, serviceApi, startApi } from '../api.js';
 import { mint, typeId } from '../mint.js';
 
@@ -270,6 +273,34 @@ t.test('a state that the caller has is not sent again', async (t) => {
   const changed = await api.get(path, { 'if-none-match': etag });
   t.ok(changed.is(200, Entries).version > version);
   t.not(changed.headers.get('etag'), etag);
+});
+
+t.test('an unchanged page is sent as the bytes that were sent before', async (t) => {
+  await newBoard('kept');
+  const player = await newPlayer(api);
+  await score(player.id, 5, 'kept');
+  const ended = mock.method(ServerResponse.prototype, 'end');
+  t.teardown(() => ended.mock.restore());
+  const sent = async (query = '') => {
+    const calls = ended.mock.callCount();
+    const page = await entries('kept', query);
+    return { page, bytes: ended.mock.calls[calls]?.arguments[0] };
+  };
+  // Until the board is loaded PostgreSQL is read, each time anew.
+  const { bytes } = await eventually(async () => {
+    const [first, second] = [await sent(), await sent()];
+    assert(Buffer.isBuffer(first.bytes));
+    assert.equal(first.bytes, second.bytes);
+    return first;
+  });
+  t.not((await sent('?limit=1')).bytes, bytes, 'each limit has its own');
+  t.equal((await sent()).bytes, bytes);
+  await score(player.id, 1, 'kept');
+  t.equal((await sent()).page.items[0]?.score, 6);
+  (await player.api.patch('/v1/users/me', { displayName: 'Renamed' })).is(200, User);
+  t.equal((await sent()).page.items[0]?.displayName, 'Renamed');
+  (await admin.post(`/v1/admin/users/${player.id}/ban`, { reason: 'A cheat.' })).is(200, ModeratedUser);
+  t.same((await sent()).page.items, []);
 });
 
 t.test('a list of friends has those who are on the board, in its order', async (t) => {

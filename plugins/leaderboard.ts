@@ -3,6 +3,7 @@ import { DisplayNames } from '../src/access/display-names.js';
 import type { BoardKey } from '../src/board-key.js';
 import { UnappliedChanges } from '../src/changes/unapplied-changes.js';
 import type { AppConfig } from '../src/config.js';
+import { BoardNames } from '../src/leaderboard/board-names.js';
 import { Leaderboards } from '../src/leaderboard/leaderboards.js';
 import { MemoryProjection } from '../src/leaderboard/memory-projection.js';
 import { OpenBoards } from '../src/leaderboard/open-boards.js';
@@ -31,7 +32,7 @@ export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const { catalog, instance, measured } = app;
     const database = app.pg.pool;
-    const names = new DisplayNames(app.replica, database, app.changes);
+    const names = new DisplayNames(database, app.changes);
     const erased = new Tombstones();
     const unapplied = new UnappliedChanges((error) => app.faults.either(error, 'confirming a change'));
 
@@ -70,7 +71,13 @@ export default fp<{ config: AppConfig }>(
       project: (board) => redis?.project(board) ?? new MemoryProjection(board, database, erased),
       maxBytes,
       onOpen: () => measured.projectionsOpened.inc(),
+      onLoaded: (projection) => boardNames.read(projection),
       onError: (error) => app.faults.either(error, 'loading a board'),
+    });
+    const boardNames = new BoardNames({
+      names,
+      isOpen: (projection) => boards.peek(projection.board.key) === projection,
+      onError: (error) => app.faults.either(error, 'reading the names of a board'),
     });
     const leaderboards = new Leaderboards({
       catalog,
@@ -103,6 +110,7 @@ export default fp<{ config: AppConfig }>(
     catalog.onRemoved((leaderboard) => boards.closeLeaderboard(leaderboard));
     app.addHook('onClose', async () => {
       boards.close();
+      await boardNames.close();
       await unapplied.close();
       await redis?.close();
     });

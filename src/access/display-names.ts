@@ -1,48 +1,52 @@
-import { LRUCache } from 'lru-cache';
 import type { FeedState } from '../changes/change-feed.js';
 import type { Queryable } from '../postgres/database.js';
 import { toUuids, withIds } from '../stored-ids.js';
+import { KeptNames } from './kept-names.js';
 
 const NAMES = 'SELECT id, display_name AS "displayName" FROM users WHERE id = ANY ($1::uuid[])';
 
-/** The display names of users, with a cache of the most recent ones. */
+/** A million names of up to 16 characters. */
+const MAX_BYTES = 98_000_000;
+
+/**
+ * The display names of users. Those that were used last are kept as long as every change of a name is heard. They come from the
+ * primary: a replica may lag, and what it tells would be kept long after it has caught up.
+ */
 export class DisplayNames {
-  readonly #replica: Queryable;
-  readonly #primary: Queryable;
+  readonly #database: Queryable;
   readonly #feed: FeedState;
-  readonly #names = new LRUCache<string, string>({ max: 50_000, ttl: 60_000 });
-  /** Grows with each change, so that a name that was read before a change is not cached after it. */
+  readonly #names = new KeptNames(MAX_BYTES);
+  /** Grows with each change, so that a name that was read before a change is not kept after it. */
   #forgotten = 0;
 
   /** @param feed says whether every change of a name was heard */
-  constructor(replica: Queryable, primary = replica, feed: FeedState = { isCurrent: true }) {
+  constructor(database: Queryable, feed: FeedState = { isCurrent: true }) {
     this.#feed = feed;
-    this.#replica = replica;
-    this.#primary = primary;
+    this.#database = database;
   }
 
-  /** The names of these users: one query, and a second for users that the replica does not know yet. */
+  /** Whether some more names can be kept without dropping others. */
+  get hasRoom(): boolean {
+    return this.#names.hasRoom;
+  }
+
+  /** The names of these users, of whom those are left out who were erased. One query at most. */
   async of(userIds: readonly string[]): Promise<Map<string, string>> {
     const names = new Map<string, string>();
-    // A name that another instance has changed may not have been heard, nor be on the replica.
-    if (!this.#feed.isCurrent) {
-      await this.#read(this.#primary, userIds, names);
-      return names;
-    }
+    const unknown: string[] = [];
     for (const id of userIds) {
-      const name = this.#names.get(id);
-      if (name !== undefined) names.set(id, name);
+      // A name that another instance has changed may not have been heard.
+      const name = this.#feed.isCurrent ? this.#names.get(id) : undefined;
+      if (name === undefined) unknown.push(id);
+      else names.set(id, name);
     }
-    for (const database of new Set([this.#replica, this.#primary])) {
-      const unknown = userIds.filter((id) => !names.has(id));
-      if (unknown.length > 0) await this.#read(database, unknown, names);
-    }
+    if (unknown.length > 0) await this.#read(unknown, names);
     return names;
   }
 
-  async #read(database: Queryable, unknown: readonly string[], names: Map<string, string>): Promise<void> {
+  async #read(unknown: readonly string[], names: Map<string, string>): Promise<void> {
     const forgotten = this.#forgotten;
-    const { rows } = await database.query<{ id: string; displayName: string }>(NAMES, [
+    const { rows } = await this.#database.query<{ id: string; displayName: string }>(NAMES, [
       toUuids('usr', unknown),
     ]);
     for (const { id, displayName } of withIds(rows, { id: 'usr' })) {
@@ -51,7 +55,7 @@ export class DisplayNames {
     }
   }
 
-  /** Takes over a changed name, which the replica may not have for a while. */
+  /** Takes over a changed name. */
   set(userId: string, displayName: string): void {
     this.#forgotten++;
     this.#names.set(userId, displayName);

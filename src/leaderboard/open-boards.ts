@@ -36,6 +36,8 @@ interface OpenBoardsOptions {
   readonly maxBytes: number;
   /** Called when a cold board is opened. */
   readonly onOpen?: () => void;
+  /** Called when a projection was loaded. */
+  readonly onLoaded?: (projection: Projection) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -169,6 +171,7 @@ export class OpenBoards {
     open.loadingSince = undefined;
     this.#account(open);
     this.announce(projection.board.key);
+    this.#options.onLoaded?.(projection);
   }
 
   #account(open: OpenBoard): void {

@@ -67,9 +67,8 @@ t.test('a standby is refused as the database of the service', async (t) => {
   await t.rejects(assertFit({ url: replica.url }), /^DATABASE_URL leads to a standby/);
 });
 
-t.test('reads that tolerate lag use the replica, and every entry has its display name', async (t) => {
-  const { primary, replica, one, two, api, score } = await open(t);
-  const master = openPool(t, primary.url);
+t.test('reads that tolerate lag use the replica, and those of display names do not', async (t) => {
+  const { replica, one, two, api, score } = await open(t);
   const standby = openPool(t, replica.url);
   const ada = await newPlayer(api, 'Ada');
   const bob = await newPlayer(api, 'Bob');
@@ -80,7 +79,6 @@ t.test('reads that tolerate lag use the replica, and every entry has its display
   await score(ada.id);
   await score(bob.id);
   t.equal(await history(ada), 1, 'the history lags with the replica');
-  await master.query("UPDATE users SET display_name = 'Ada II' WHERE id = uuid_of($1)", [ada.id]);
   for (const { url } of [one, two]) {
     await eventually(async () => assert.deepEqual(await namesAt(api.at(url)), ['Ada', 'Bob']));
   }
@@ -93,7 +91,7 @@ t.test('reads that tolerate lag use the replica, and every entry has its display
       1_500,
     );
   }
-  t.pass('a name that the replica lacks comes from the primary, and a new name shows immediately');
+  t.pass('names that the replica lacks show immediately');
 
   await standby.query('SELECT pg_wal_replay_resume()');
   await eventually(async () => assert.equal(await history(ada), 2));

@@ -8,6 +8,7 @@ import { Catalog } from '../../src/catalog/catalog.js';
 import { seedDemoActions } from '../../src/catalog/demo-actions.js';
 import { UnappliedChanges } from '../../src/changes/unapplied-changes.js';
 import { newId } from '../../src/ids.js';
+import { BoardNames } from '../../src/leaderboard/board-names.js';
 import { Leaderboards } from '../../src/leaderboard/leaderboards.js';
 import { MemoryProjection } from '../../src/leaderboard/memory-projection.js';
 import { OpenBoards } from '../../src/leaderboard/open-boards.js';
@@ -284,5 +285,35 @@ t.test(
     t.equal((await rank).score, 30);
     feed.heardAll = async () => void t.fail('it has caught up');
     t.equal(await shown(), 30);
+  },
+);
+
+t.test(
+  'the names of a board that was loaded are read with few queries, and its readers need none',
+  async (t) => {
+    const rows = await BoardRows.open(t);
+    const users = Array.from({ length: 2_500 }, (_, n) => BoardRows.userOf(n));
+    const board = rows.newBoard('desc');
+    await rows.write(
+      board,
+      users.map((userId, score) => ({ userId, score, achievedAt: 0, version: 1 })),
+    );
+    const projection = new MemoryProjection(board, rows.pool, new Tombstones());
+    await projection.load();
+    const read = new EventEmitter();
+    let queries = 0;
+    const names = new DisplayNames({
+      query: async (text: string, values: unknown[]) => {
+        if (++queries === 3) setImmediate(() => read.emit('all'));
+        return rows.pool.query(text, values);
+      },
+    });
+    const boardNames = new BoardNames({ names, isOpen: () => true, onError: (error) => t.error(error) });
+    const all = once(read, 'all');
+    boardNames.read(projection);
+    await all;
+    await boardNames.close();
+    t.equal((await names.of(users)).size, users.length);
+    t.equal(queries, 3, 'a thousand with each');
   },
 );

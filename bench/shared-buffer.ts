@@ -19,16 +19,18 @@ server.listen(0, '127.0.0.1', () => {
 });
 
 let timer: NodeJS.Timeout | undefined;
-const sendLater = () => {
+/** Like the service, counts the interval from the first write of a round. */
+const sendAfter = (ms: number) => {
   timer = setTimeout(() => {
+    const start = performance.now();
     for (const socket of sockets) socket.write(frame);
-    sendLater();
-  }, 1000 / timesPerSecond);
+    sendAfter(Math.max(0, 1000 / timesPerSecond - (performance.now() - start)));
+  }, ms);
 };
 process.on('message', (message: unknown) => {
   if (message !== 'send') return;
   if (timer === undefined) {
-    sendLater();
+    sendAfter(0);
   } else {
     clearTimeout(timer);
     timer = undefined;

@@ -54,16 +54,21 @@ interface Snapshot {
   readonly isKnown: boolean;
 }
 
-/** What the session of a verification is: one process of PostgreSQL, that keeps nobody waiting and waits for nobody for ever. */
+/**
+ * The session of a verification: one process of PostgreSQL that ends at some time. It reads tables from beginning to end and sorts,
+ * as if nothing of them were in memory: by an index it would fetch a page for each event, and crowd out those of the service.
+ */
 export const VERIFYING = {
   statement_timeout: '1h',
   idle_in_transaction_session_timeout: '1min',
   enable_seqscan: 'on',
+  cursor_tuple_fraction: '1',
+  effective_cache_size: '8MB',
   max_parallel_workers_per_gather: '0',
   work_mem: '64MB',
 };
 
-/** PostgreSQL sorts this many events at a time, in less than 1 GB of temporary files: a ledger with more is read several times. */
+/** PostgreSQL sorts this many events at a time, in some 1.1 GB of temporary files: a ledger with more is read several times. */
 const EVENTS_AT_ONCE = 10_000_000;
 
 /**

@@ -9,6 +9,7 @@ import { buildTestApp, type TestApp } from '../helper.js';
 import { GameServer, openPool } from '../ledger/game-server.js';
 import { LogLines } from '../log-lines.js';
 import { mint } from '../mint.js';
+import { verify } from '../verify.js';
 import { PostgresServer } from './postgres-server.js';
 import { PostgresProxy } from './proxy.js';
 
@@ -65,6 +66,8 @@ const namesAt = async (api: Api) =>
 t.test('a standby is refused as the database of the service', async (t) => {
   const { replica } = await open(t);
   await t.rejects(assertFit({ url: replica.url }), /^DATABASE_URL leads to a standby/);
+  const verified = await verify(replica.url);
+  t.match(verified, { code: 0, out: /All scores equal the ledger/ }, 'its scores can be verified');
 });
 
 t.test('reads that tolerate lag use the replica, and those of display names do not', async (t) => {

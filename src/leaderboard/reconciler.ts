@@ -173,14 +173,14 @@ export class Reconciler {
     return removed;
   }
 
-  /** Builds the board beside the old one, if there is one, and then replaces it. @returns how many entries it has */
+  /** Builds the board beside the old one, if that is still read, and then replaces it. @returns how many entries it has */
   async build(board: Board): Promise<number> {
     const { scripts, client } = this.#redis;
     const keys = keysOf(board.key);
     const epoch = newEpoch();
     const next = keys.next(epoch);
     // From here on every change waits for the next board, so what commits while rows are read is not missed.
-    await scripts.beginBuild([...next, keys.changes, keys.tombstones], [epoch]);
+    await scripts.beginBuild([...next, keys.changes, keys.tombstones, ...keys.board], [epoch]);
     try {
       const entries = await this.#load(board, next, epoch);
       const args = [...this.#redis.messageOf(board.key), epoch];

@@ -213,10 +213,14 @@ end
 `;
 
 /**
- * KEYS next rank, next entries, changes, tombstones. ARGV epoch. Begins a board that is empty; from here on changes wait for it.
+ * KEYS next rank, next entries, changes, tombstones, rank, entries. ARGV epoch. Begins a board that is empty; from here on changes
+ * wait for it. Of a lost board nothing is read, so what is left of it goes first: a large one may not fit twice.
  * Tombstones are kept from board to board, unless there is something else in their place.
  */
-const BEGIN = `${BEGIN_CHANGES}
+const BEGIN = `${HELD}${BEGIN_CHANGES}
+-- Something else may be in the place of a key, which is an error there.
+local is_board, epoch = pcall(epoch_of, KEYS[5], KEYS[6])
+if not is_board or not epoch then redis.call('UNLINK', KEYS[5], KEYS[6]) end
 local kept = redis.call('TYPE', KEYS[4]).ok
 if kept ~= 'hash' and kept ~= 'none' then redis.call('UNLINK', KEYS[4]) end
 redis.call('ZADD', KEYS[1], '+inf', '~' .. ARGV[1])
@@ -350,7 +354,7 @@ export const BOARD_SCRIPTS = {
   erase: { numberOfKeys: 4, lua: ERASE },
   rename: { numberOfKeys: 2, lua: RENAME },
   skipVersions: { numberOfKeys: 2, lua: SKIP_VERSIONS },
-  beginBuild: { numberOfKeys: 4, lua: BEGIN },
+  beginBuild: { numberOfKeys: 6, lua: BEGIN },
   set: { numberOfKeys: 3, lua: SET },
   takeChanges: { numberOfKeys: 1, lua: TAKE },
   promote: { numberOfKeys: 6, lua: PROMOTE },

@@ -146,6 +146,30 @@ t.test('a board of which Redis has lost a key, or all, is not read and built ane
   }
 });
 
+t.test('a lost board is gone before the next is built, and one that is read stays until then', async (t) => {
+  const { key } = await fullBoard(t, 20);
+  const { board: keys } = keysOf(key.key);
+  const [rank = '', entries = ''] = keys;
+  const keysWhileBuilt = async (): Promise<Set<number>> => {
+    const found = new Set<number>();
+    const database = interrupted(scores.pool, async () => void found.add(await redis.exists(keys)));
+    t.equal(await new Reconciler(database, boardRedis).build(key), 20);
+    await checkAgreement(key);
+    return found;
+  };
+  t.same(await keysWhileBuilt(), new Set([2]), 'a board that others read meanwhile');
+  for (const lose of [
+    () => redis.del(rank),
+    () => redis.del(entries),
+    () => redis.hset(entries, '~epoch', 'another'),
+    () => redis.set(rank, 'something else'),
+    () => redis.set(entries, 'something else'),
+  ]) {
+    await lose();
+    t.same(await keysWhileBuilt(), new Set([0]), String(lose));
+  }
+});
+
 t.test('a newcomer while a board is compared does not make it look for strangers', async (t) => {
   const { key, board } = await fullBoard(t);
   const searches = async () => /cmdstat_hscan:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1];

@@ -134,6 +134,8 @@ function postgresFolders(): string[] {
 /** The surroundings in which a program is looked for and installed; tests make up their own. */
 export interface Machine {
   readonly path: string;
+  /** Runs in the place of any Redis server: a file. */
+  readonly redisServer?: string | undefined;
   readonly elsewhere: readonly string[];
   readonly isRoot: boolean;
   readonly log: (line: string) => void;
@@ -141,13 +143,21 @@ export interface Machine {
 
 const thisMachine = (): Machine => ({
   path: process.env['PATH'] ?? '',
+  redisServer: process.env['REDIS_SERVER'],
   elsewhere: ELSEWHERE,
   isRoot: process.getuid?.() === 0,
   log: console.error,
 });
 
-/** The path of the program, if this machine has it. For redis-server, valkey-server is as good. */
+/**
+ * The path of the program, if this machine has it. For redis-server, valkey-server is as good.
+ * @throws StartError if REDIS_SERVER, which comes before PATH, is no program
+ */
 export function findTestProgram(program: TestProgram, machine = thisMachine()): string | undefined {
+  if (program === 'redis-server' && machine.redisServer !== undefined) {
+    if (isProgram(machine.redisServer)) return machine.redisServer;
+    throw new StartError(`REDIS_SERVER is no program: ${machine.redisServer}`);
+  }
   return PROGRAMS[program].names.map((name) => findOnPath(machine, name)).find((file) => file !== undefined);
 }
 

@@ -57,6 +57,16 @@ t.test('a server that is there is taken, and nothing installed', async (t) => {
   }
 });
 
+t.test('the server that is asked for is taken, whatever is on PATH', async (t) => {
+  const { machine: here, at, add } = machine(t, { 'redis-server': '', 'apt-get': '' });
+  const redisServer = add('elsewhere', 'valkey-server', '');
+  for (const find of [findTestProgram, ensureTestProgram]) {
+    t.equal(find('redis-server', { ...here, redisServer }), redisServer);
+    t.equal(find('redis-server', here), at('bin', 'redis-server'));
+    t.throws(() => find('redis-server', { ...here, redisServer: at('bin', 'none') }), StartError);
+  }
+});
+
 t.test('what only looks like a server is not taken', async (t) => {
   const { machine: here, at } = machine(t, {});
   writeFileSync(at('bin', 'redis-server'), 'no program');

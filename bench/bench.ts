@@ -9,6 +9,7 @@ import { bare } from './cases/bare.js';
 import { batch } from './cases/batch.js';
 import { boards } from './cases/boards.js';
 import { indexStructure } from './cases/index-structure.js';
+import { instances } from './cases/instances.js';
 import { fanout, latency, streams } from './cases/live.js';
 import { migrations } from './cases/migrations.js';
 import { rank, top } from './cases/reads.js';
@@ -44,6 +45,7 @@ const CASES: Record<string, Case> = {
   growth,
   migrations,
   workers,
+  instances,
 };
 
 /** The results of a case. The cases in one file of results may come from several runs. */

@@ -11,6 +11,8 @@ export interface LoadResult {
 
 export interface Load {
   readonly port: number;
+  /** Of further instances of the same service: connections are spread over all. */
+  readonly otherPorts?: readonly number[];
   readonly connections: number;
   /** The next request; undefined ends the run. */
   next(): Buffer | undefined;
@@ -28,11 +30,14 @@ export interface Load {
  * than the server takes, so the client would be the bottleneck of what is measured.
  */
 export async function httpLoad(load: Load): Promise<LoadResult> {
-  const { port, connections, rate, seconds } = load;
+  const { port, otherPorts = [], connections, rate, seconds } = load;
+  const ports = [port, ...otherPorts];
   const latencies: number[] = [];
   let wrong = 0;
   let sent = 0;
-  const sockets = await Promise.all(Array.from({ length: connections }, () => open(port)));
+  const sockets = await Promise.all(
+    Array.from({ length: connections }, (_, n) => open(ports[n % ports.length] ?? port)),
+  );
   const start = performance.now();
   const end = start + seconds * 1000;
   let last = start;

@@ -9,6 +9,8 @@ import { Streams } from './streams.js';
 
 export interface Timing {
   readonly port: number;
+  /** Of further instances of the same service. */
+  readonly otherPorts?: readonly number[];
   readonly connections: number;
   readonly seconds: number;
   /** Requests per second; unlimited by default. */

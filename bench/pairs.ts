@@ -24,6 +24,11 @@ export async function pairs(
     ours.push(await measure());
     theirs.push(await against());
   }
+  return ratioOf(ours, theirs);
+}
+
+/** Of figures that were measured alternately. */
+export function ratioOf(ours: readonly number[], theirs: readonly number[]): Ratio {
   const ratios = ours.map((figure, i) => figure / (theirs[i] ?? Number.NaN));
   return {
     median: median(ratios),

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { query } from '../dev/databases.js';
+import { connectRedis } from '../src/redis/connection.js';
 
 /** Linux counts processor time in hundredths of a second, whatever the kernel's own tick is. */
 const TICKS_A_SECOND = 100;
@@ -73,4 +75,13 @@ export async function postgresSeconds(url: string): Promise<() => number> {
     const children = processes().filter(({ parent }) => parent === Number(pid));
     return children.reduce((sum, { seconds }) => sum + seconds, server.seconds + server.endedSeconds);
   };
+}
+
+/** Processor time so far, in seconds, of a Redis server and its threads. */
+export async function redisSeconds(url: string): Promise<() => number> {
+  const client = connectRedis('single', url);
+  await once(client, 'ready');
+  const pid = Number(/^process_id:(\d+)/m.exec(await client.info('server'))?.[1]);
+  client.disconnect();
+  return () => secondsOf([pid]);
 }

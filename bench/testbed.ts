@@ -38,6 +38,8 @@ const POSTGRES = {
   max_wal_size: '8GB',
   checkpoint_timeout: '15min',
   maintenance_work_mem: '2GB',
+  // Of all instances that a case compares.
+  max_connections: '300',
 };
 
 const COLLECT_COIN = `

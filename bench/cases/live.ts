@@ -57,6 +57,7 @@ export const fanout: Case = async (testbed) => {
       figure: await pairs(ours, shared),
       target: { atMost: 1.3 },
     },
+    { what: 'fanout: bytes of a frame with ten entries', against: '', figure: frameBytes },
   ];
 };
 

@@ -8,13 +8,13 @@ import { boardKey } from '../../src/board-key.js';
 import { MemoryProjection } from '../../src/leaderboard/memory-projection.js';
 import type { Board } from '../../src/leaderboard/projection.js';
 import { Reconciler } from '../../src/leaderboard/reconciler.js';
-import { BoardRedis } from '../../src/leaderboard/redis-projection.js';
+import { BoardRedis, keysOf } from '../../src/leaderboard/redis-projection.js';
 import { Tombstones } from '../../src/leaderboard/tombstones.js';
 import { types } from '../../src/postgres/database.js';
 import { connectRedis } from '../../src/redis/connection.js';
-import type { Case } from '../case.js';
+import type { Case, Result } from '../case.js';
 import { pairs } from '../pairs.js';
-import { MANY } from '../testbed.js';
+import { MANY, type Testbed } from '../testbed.js';
 
 const BOARD: Board = { key: boardKey('global', 1), sort: 'desc' };
 const COPY = `COPY (SELECT user_id, score, achieved_at, version FROM scores WHERE leaderboard_id = 'global' AND season = 1) TO STDOUT`;
@@ -71,12 +71,46 @@ export const rebuild: Case = async (testbed) => {
         figure: await pairs(inRedis, copied),
         target: { atMost: 8 },
       },
+      ...(await memory(testbed, pool)),
     ];
   } finally {
     redis.disconnect();
     await pool.end();
   }
 };
+
+/** What a board takes in a Redis of its own, whose highest memory so far is that of these builds. */
+async function memory(testbed: Testbed, pool: pg.Pool): Promise<Result[]> {
+  const redis = connectRedis('single', (await testbed.redis()).REDIS_URL);
+  await once(redis, 'ready');
+  const info = async (name: string) =>
+    Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(await redis.info('memory'))?.[1]);
+  try {
+    const empty = await info('used_memory');
+    const reconciler = new Reconciler(pool, new BoardRedis(redis, 'bench'));
+    await reconciler.reconcile(BOARD);
+    const board = (await info('used_memory')) - empty;
+    const [rank = ''] = keysOf(BOARD.key).board;
+    await redis.del(rank);
+    await reconciler.reconcile(BOARD);
+    const whileLost = (await info('used_memory_peak')) - empty;
+    await reconciler.build(BOARD);
+    const whileRead = (await info('used_memory_peak')) - empty;
+    const line = (what: string, figure: number, atMost: number) => ({
+      what: `rebuild: ${what}`,
+      against: '',
+      figure,
+      target: { atMost },
+    });
+    return [
+      line('bytes of Redis for an entry', board / MANY, 260),
+      line('boards that Redis holds at most while a lost one is built anew', whileLost / board, 1.2),
+      line('boards that Redis holds at most while one that is read is replaced', whileRead / board, 2.2),
+    ];
+  } finally {
+    redis.disconnect();
+  }
+}
 
 const timed = (work: () => Promise<void>) => async (): Promise<number> => {
   const start = performance.now();

@@ -4,9 +4,18 @@ import t from 'tap';
 import ts from 'typescript';
 
 const PAGE = 'docs/how-it-works.md';
-const LINKS = [...readFileSync(PAGE, 'utf8').matchAll(/\[([^\]]+)\]\((?!\w+:)([^)]+)\)/g)].map(
-  ([, text = '', target = '']) => ({ text, target }),
-);
+const SCALING = 'docs/scaling.md';
+const linksOf = (page: string) =>
+  [...readFileSync(page, 'utf8').matchAll(/\[([^\]]+)\]\((?!\w+:)([^)]+)\)/g)].map(
+    ([, text = '', target = '']) => ({ text, target }),
+  );
+const LINKS = linksOf(PAGE);
+/** What a link to a title is called. */
+const anchorOf = (title: string): string =>
+  title
+    .toLowerCase()
+    .replaceAll(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-');
 
 /** The names that a file declares: of functions, classes, members, constants and types. */
 function declaredIn(path: string): Set<string> {
@@ -25,15 +34,15 @@ function isDeclared(name: ts.Node): boolean {
   return 'name' in parent && parent.name === name;
 }
 
-t.test('every link of the page has a target', async (t) => {
-  for (const { target } of LINKS) {
+t.test('every link has a target', async (t) => {
+  for (const { target } of [...LINKS, ...linksOf(SCALING)]) {
     const [file = '', anchor] = target.split('#');
-    const path = join('docs', file);
+    const path = file === '' ? SCALING : join('docs', file);
     t.ok(existsSync(path), target);
     if (anchor === undefined) continue;
     const titles = [...readFileSync(path, 'utf8').matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title);
     t.ok(
-      titles.some((title) => title.toLowerCase().replaceAll(' ', '-') === anchor),
+      titles.some((title) => anchorOf(title) === anchor),
       target,
     );
   }
@@ -57,4 +66,18 @@ t.test('every link to code names what its file declares, or a URL that it serves
       t.fail(`${text} names neither a symbol nor a URL`);
     }
   }
+});
+
+t.test('what is to show a claim about scaling is there', async (t) => {
+  const text = readFileSync(SCALING, 'utf8');
+  const tests = [...text.matchAll(/`(test\/\S+\.ts)`/g)].map(([, path = '']) => path);
+  t.ok(tests.length > 10, `${tests.length} tests`);
+  for (const path of tests) t.ok(existsSync(path), path);
+  const [, cases = ''] = /const CASES[^{]*{(.*?)\n};/s.exec(readFileSync('bench/bench.ts', 'utf8')) ?? [];
+  const known = [...cases.matchAll(/^ {2}'?([\w-]+)/gm)].map(([, name]) => name);
+  const named = [...text.matchAll(/`npm run bench -- ([\w -]+)`/g)].flatMap(([, names = '']) =>
+    names.split(' '),
+  );
+  t.ok(named.length > 5, `${named.length} benchmarks`);
+  for (const name of named) t.ok(known.includes(name), name);
 });

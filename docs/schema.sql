@@ -50,6 +50,24 @@ CREATE TABLE admin_audit (
   CONSTRAINT admin_audit_pkey PRIMARY KEY (id)
 );
 
+CREATE TABLE archive_progress (
+  only_row boolean NOT NULL DEFAULT true,
+  closed_before uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000'::uuid,
+  carried_before uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000'::uuid,
+  CONSTRAINT archive_progress_pkey PRIMARY KEY (only_row),
+  CONSTRAINT archive_progress_only_row_check CHECK (only_row)
+);
+
+CREATE TABLE archived_standings (
+  leaderboard_id text COLLATE "C" NOT NULL,
+  season integer NOT NULL,
+  user_id uuid NOT NULL,
+  points numeric NOT NULL,
+  achieved_at timestamp(3) with time zone NOT NULL,
+  CONSTRAINT archived_standings_pkey PRIMARY KEY (leaderboard_id, season, user_id)
+);
+CREATE INDEX archived_standings_user_idx ON archived_standings USING btree (user_id);
+
 CREATE TABLE consumed_tokens (
   token_id uuid NOT NULL,
   event_id uuid NOT NULL,

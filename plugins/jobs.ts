@@ -27,7 +27,10 @@ export default fp<{ config: AppConfig }>(
     const purgeBoards = (client: Queryable, limit: number) => purgeScores(client, limit, removeBoards);
     const jobs = [
       purge([purgeTokens, purgeSessions, purgeBoards]),
-      partitions,
+      partitions({
+        retention: config.EVENTS_RETENTION,
+        onKept: (month, why) => app.log.warn({ data: { month, why } }, 'Old events are kept'),
+      }),
       eraseUser,
       massVoid({ leaderboards: app.leaderboards, writer: app.instance }),
     ];

@@ -25,6 +25,7 @@ export const PROBLEMS = {
   'action-in-use': { status: 409, title: 'The action is in use' },
   'board-frozen': { status: 409, title: 'The leaderboard takes no scores' },
   'action-token-replayed': { status: 409, title: 'The action token was used before' },
+  'event-archived': { status: 409, title: 'The event is archived' },
   'already-counted': { status: 409, title: 'The idempotency key was used before' },
   'payload-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The content type is not supported' },

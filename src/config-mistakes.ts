@@ -23,9 +23,21 @@ export function seconds(duration: string): number {
   return unit === undefined ? Number(duration) : Number(duration.slice(0, -1)) * unit;
 }
 
+/** Months, or any other duration. */
+export const RETENTION = new RegExp(`^([1-9][0-9]{0,3} ?months?)$|${DURATION.source}`);
+
+/** `'24 months'` → seconds, where a month has 31 days: rather too long than too short. */
+export const retention = (text: string): number =>
+  text.includes('month') ? Number.parseInt(text, 10) * 31 * DAY : seconds(text);
+
 /** Values that have the right form, and are surely not what was meant: each in words, without the value of a secret. */
 export function mistakes(variables: Variables): string[] {
-  return [...ofSecrets(variables), ...ofLifetimes(variables), ...ofUrls(variables)];
+  return [
+    ...ofSecrets(variables),
+    ...ofLifetimes(variables),
+    ...ofRetention(variables),
+    ...ofUrls(variables),
+  ];
 }
 
 function* ofSecrets(variables: Variables): Generator<string> {
@@ -49,6 +61,12 @@ function* ofLifetimes(variables: Variables): Generator<string> {
     const lifetime = seconds(value);
     if (lifetime < least || lifetime > most) yield `${name} must be ${range}`;
   }
+}
+
+/** How long a consumed token is remembered is said in src/ledger/purge-tokens.ts. */
+function* ofRetention({ EVENTS_RETENTION = '', ACTION_TOKEN_TTL = '300' }: Variables): Generator<string> {
+  if (RETENTION.test(EVENTS_RETENTION) && retention(EVENTS_RETENTION) < Number(ACTION_TOKEN_TTL) + DAY)
+    yield 'EVENTS_RETENTION must be a day longer than ACTION_TOKEN_TTL: a replayed token is told from its event';
 }
 
 function* ofUrls(variables: Variables): Generator<string> {

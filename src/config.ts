@@ -7,7 +7,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { envSchema } from 'env-schema';
 import ipaddr from 'ipaddr.js';
-import { DURATION, mistakes, seconds } from './config-mistakes.js';
+import { DURATION, mistakes, RETENTION, retention, seconds } from './config-mistakes.js';
 import { errorCode } from './error-code.js';
 import { StartError } from './start-error.js';
 
@@ -90,6 +90,9 @@ export const Environment = Type.Object({
     default: 300,
     description: 'it is in seconds: 30 days are 2592000',
   }),
+  EVENTS_RETENTION: Type.Optional(
+    Type.String({ pattern: RETENTION.source, description: 'like 24 months or 730d' }),
+  ),
   RATE_LIMIT_SCORE_UPDATE: Count(10),
   RATE_LIMIT_AUTH: Count(60),
   RATE_LIMIT_READ: Count(1200),
@@ -107,7 +110,13 @@ export const Environment = Type.Object({
 export interface Config
   extends Omit<
     Static<typeof Environment>,
-    'JWT_EXPIRY' | 'REFRESH_TOKEN_TTL' | 'TRUST_PROXY' | 'CORS_ORIGINS' | 'REDIS_MODE' | 'WORKERS'
+    | 'JWT_EXPIRY'
+    | 'REFRESH_TOKEN_TTL'
+    | 'EVENTS_RETENTION'
+    | 'TRUST_PROXY'
+    | 'CORS_ORIGINS'
+    | 'REDIS_MODE'
+    | 'WORKERS'
   > {
   readonly production: boolean;
   /** Processes that share the port. */
@@ -115,6 +124,8 @@ export interface Config
   readonly REDIS_MODE: 'single' | 'cluster' | 'off';
   readonly JWT_EXPIRY: number;
   readonly REFRESH_TOKEN_TTL: number;
+  /** Null is for ever. */
+  readonly EVENTS_RETENTION: number | null;
   /** Addresses and CIDR ranges whose `X-Forwarded-For` is believed. */
   readonly TRUST_PROXY: string[];
   /** Origins whose pages may call the service, `*` for all. */
@@ -155,6 +166,8 @@ export function loadConfig(variables: Variables, stateDirectory = STATE_DIRECTOR
     WORKERS: environment.WORKERS === 'auto' ? availableParallelism() : Number(environment.WORKERS),
     JWT_EXPIRY: seconds(environment.JWT_EXPIRY),
     REFRESH_TOKEN_TTL: seconds(environment.REFRESH_TOKEN_TTL),
+    EVENTS_RETENTION:
+      environment.EVENTS_RETENTION === undefined ? null : retention(environment.EVENTS_RETENTION),
     TRUST_PROXY: list(environment.TRUST_PROXY),
     CORS_ORIGINS: list(environment.CORS_ORIGINS ?? (production ? '' : '*')),
   };

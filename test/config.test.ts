@@ -230,6 +230,9 @@ t.test('what is surely a mistake is refused, with the reason in words', async (t
     [{ REDIS_SYNC_INTERVAL: '300' }, /^REDIS_SYNC_INTERVAL must be >= 1000 \(/],
     [{ RATE_LIMIT_WINDOW_MS: '1' }, /^RATE_LIMIT_WINDOW_MS must be >= 1000 \(/],
     [{ RATE_LIMIT_WINDOW_MS: '60000000000' }, /^RATE_LIMIT_WINDOW_MS must be <= 86400000 \(/],
+    [{ EVENTS_RETENTION: '2 years' }, /^EVENTS_RETENTION must match .* \(like 24 months or 730d\)$/],
+    [{ EVENTS_RETENTION: '24h' }, /^EVENTS_RETENTION must be a day longer than ACTION_TOKEN_TTL/],
+    [{ EVENTS_RETENTION: '30d', ACTION_TOKEN_TTL: '2592000' }, /^EVENTS_RETENTION must be a day longer/],
     [{ ACTION_TOKEN_TTL: '5' }, /^ACTION_TOKEN_TTL must be >= 10 \(it is in seconds/],
     [{ ACTION_TOKEN_TTL: '300000000' }, /^ACTION_TOKEN_TTL must be <= 2592000 \(it is in seconds/],
     [

@@ -16,6 +16,9 @@ export const ERASE_USER: JobKind<typeof Erasure> = {
 
 const FORGET_SESSIONS = `
 DELETE FROM sessions WHERE ctid = ANY (ARRAY(SELECT ctid FROM sessions WHERE user_id = $1 LIMIT ${ROWS}))`;
+/** Waits for what is being carried just now, which may not know yet that the user is erased. */
+const AFTER_CARRYING = 'SELECT FROM archive_progress FOR SHARE';
+const FORGET_ARCHIVED = 'DELETE FROM archived_standings WHERE user_id = $1';
 /** The events stay in the ledger, without what a client has sent with them. $1 a user. Where the bite has ended, if it is full. */
 const forgetMetadata = (before: string) => `
 WITH page AS MATERIALIZED (
@@ -31,6 +34,10 @@ const FORGET_OLDER = forgetMetadata(`AND ${olderThan('$2::uuid')}`);
 
 export const eraseUser: Job = job(ERASE_USER, async (client, { userId, before }) => {
   const user = toUuid('usr', userId);
+  if (before === null) {
+    await client.query(AFTER_CARRYING);
+    await client.query(FORGET_ARCHIVED, [user]);
+  }
   const { rowCount } = await client.query(FORGET_SESSIONS, [user]);
   const { rows } =
     before === null

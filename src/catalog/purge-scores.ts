@@ -3,9 +3,11 @@ import type { Queryable } from '../postgres/database.js';
 
 const UNPURGED = `
 SELECT id, purged_through AS purged, removed_through AS through FROM leaderboards WHERE purged_through < removed_through ORDER BY id LIMIT 1`;
-const DELETE = `
-DELETE FROM scores WHERE ctid = ANY (ARRAY(
-  SELECT ctid FROM scores WHERE leaderboard_id = $1 AND season <= $2 LIMIT $3))`;
+const deleteFrom = (table: string): string => `
+DELETE FROM ${table} WHERE ctid = ANY (ARRAY(
+  SELECT ctid FROM ${table} WHERE leaderboard_id = $1 AND season <= $2 LIMIT $3))`;
+const DELETE = deleteFrom('scores');
+const DELETE_ARCHIVED = deleteFrom('archived_standings');
 
 /**
  * Deletes scores of deleted seasons: at most `limit` of one leaderboard.
@@ -20,9 +22,11 @@ export async function purgeScores(
   const { rows } = await client.query<{ id: string; purged: number; through: number }>(UNPURGED);
   const [board] = rows;
   if (board === undefined) return false;
-  const { rowCount } = await client.query(DELETE, [board.id, board.through, limit]);
+  const deleted = [board.id, board.through, limit];
+  const scores = await client.query(DELETE, deleted);
+  const archived = await client.query(DELETE_ARCHIVED, deleted);
   // Fewer than the limit may be left of rows that another transaction has just deleted.
-  if (rowCount === 0) {
+  if (scores.rowCount === 0 && archived.rowCount === 0) {
     const { id, purged, through } = board;
     const seasons = Array.from({ length: through - purged }, (_, n) => boardKey(id, purged + 1 + n));
     if (!(await removeBoards(seasons))) return false;

@@ -18,11 +18,11 @@ export interface Correction {
   readonly entries: readonly BoardChange[];
 }
 
-/** $1 event ids, $2 the statuses that are changed, $3 to which. */
+/** $1 event ids, $2 the statuses that are changed, $3 to which. What is being archived has its status for good. */
 const SET_STATUS = `
 WITH known AS MATERIALIZED (
   SELECT e.id, e.status AS was FROM unnest($1::uuid[]) AS o (id) JOIN score_events e ON e.id = o.id
-  WHERE e.status = ANY ($2) FOR UPDATE OF e
+  WHERE e.status = ANY ($2) AND e.id >= (SELECT closed_before FROM archive_progress WHERE only_row) FOR UPDATE OF e
 )
 UPDATE score_events e SET status = $3 FROM known WHERE e.id = known.id RETURNING e.id, known.was`;
 /** The operator of a board without entries may have changed while an event was held. The fences must be passed. */

@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox';
 import { now } from '../clock.js';
 import { type Job, type JobKind, job } from '../jobs/job.js';
 import { makeNextPartition } from '../postgres/partitions.js';
+import { dropNextEvents } from './old-events.js';
 import { dropNextTokens } from './purge-tokens.js';
 
 const EVERY_MS = 600_000;
@@ -10,17 +11,36 @@ const AGAIN_MS = 60_000;
 
 const Nothing = Type.Object({});
 
-/** Makes the partitions of the times to come, and drops those of tokens that nobody can use any more: one at a time. */
+interface PartitionsOptions {
+  /** How long events are kept, in seconds; null is for ever. */
+  readonly retention: number | null;
+  /** A month that should be dropped must stay. */
+  readonly onKept: (month: string, why: string) => void;
+}
+
+/**
+ * Makes the partitions of the times to come, and drops those of tokens that nobody can use any more, and of events that are older than
+ * the retention: one step at a time.
+ */
 export const PARTITIONS: JobKind<typeof Nothing> = {
   name: 'partitions',
   payload: Nothing,
   keyOf: () => 'all',
 };
 
-export const partitions: Job = job(PARTITIONS, async (client) => {
-  const made = await makeNextPartition(client, now());
-  // The locks of what was made are held until the bite ends.
-  const result = made === 'more' ? made : await dropNextTokens(client);
-  const isLate = made === 'later' || result === 'later';
-  return { rest: {}, afterMs: isLate ? AGAIN_MS : result === 'more' ? 0 : EVERY_MS };
-});
+export const partitions = ({ retention, onKept }: PartitionsOptions): Job =>
+  job(PARTITIONS, async (client) => {
+    const steps = [
+      () => makeNextPartition(client, now()),
+      () => dropNextTokens(client),
+      ...(retention === null ? [] : [() => dropNextEvents(client, retention, onKept)]),
+    ];
+    let isLate = false;
+    for (const step of steps) {
+      const result = await step();
+      // The locks that it has are held until the bite ends.
+      if (result === 'more') return { rest: {}, afterMs: isLate ? AGAIN_MS : 0 };
+      if (result === 'later') isLate = true;
+    }
+    return { rest: {}, afterMs: isLate ? AGAIN_MS : EVERY_MS };
+  });

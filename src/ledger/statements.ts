@@ -3,6 +3,7 @@ import { milliseconds, timestampAt } from '../postgres/sql.js';
 import { toUuids } from '../stored-ids.js';
 import { boardsOf, countsFor, countsForSeasonOf } from './event-boards.js';
 import { passFences } from './fence.js';
+import { staysBest } from './old-events.js';
 
 /**
  * The tokens $1 that were consumed, of which $2 and $3 are the first and the last id: PostgreSQL leaves out the other partitions
@@ -83,10 +84,14 @@ const TARGETS = `
 /** Keeps the leaderboards that some events count for as they are until the transaction ends. $1 event ids. */
 export const PASS_FENCES = passFences(`(${TARGETS}) target`);
 
-/** What counts for the user and board of the row `t`, to be continued with AND or ORDER BY. */
+/**
+ * What counts for the user and board of the row `t`, to be continued with AND or ORDER BY. What archived events count for is in
+ * the row itself: `carried` points since `carried_at`, which come before all others.
+ */
 const COUNTED = `
 FROM score_events e
-WHERE e.user_id = t.user_id AND e.status = 'counted' AND ${countsFor('e', 't.leaderboard_id', 't.season')}`;
+WHERE e.user_id = t.user_id AND e.status = 'counted' AND e.id >= t.carried_before
+  AND ${countsFor('e', 't.leaderboard_id', 't.season')}`;
 
 /**
  * What the counted events of the row `t` make of it, by operator. Each subquery reads one row by an index that is in its
@@ -95,21 +100,28 @@ WHERE e.user_id = t.user_id AND e.status = 'counted' AND ${countsFor('e', 't.lea
 const STANDING = {
   // A sum is kept by what has been added or taken. What has no score is summed up.
   increment: `
-    SELECT CASE WHEN t.score IS NULL THEN (SELECT sum(e.points) ${COUNTED}) ELSE t.score + $2 * t.points END AS score,
+    SELECT CASE WHEN t.score IS NULL THEN coalesce((SELECT sum(e.points) ${COUNTED}), 0) + coalesce(t.carried, 0)
+                ELSE t.score + $2 * t.points END AS score,
            coalesce((SELECT e.accepted_at ${COUNTED} AND e.points <> 0 ORDER BY e.accepted_at DESC, e.id DESC LIMIT 1),
+                    t.carried_at,
                     (SELECT e.accepted_at ${COUNTED} ORDER BY e.accepted_at, e.id LIMIT 1)) AS achieved_at`,
   best: `
-    SELECT e.points, e.accepted_at ${COUNTED} AND e.best AND e.points =
-      CASE t.sort WHEN 'desc' THEN (SELECT e.points ${COUNTED} AND e.best ORDER BY e.points DESC LIMIT 1)
-                  ELSE (SELECT e.points ${COUNTED} AND e.best ORDER BY e.points LIMIT 1) END
-    ORDER BY e.accepted_at LIMIT 1`,
+    SELECT CASE WHEN k.stays THEN t.carried ELSE n.points END, CASE WHEN k.stays THEN t.carried_at ELSE n.accepted_at END
+    FROM (VALUES (1)) one LEFT JOIN LATERAL (
+      SELECT e.points, e.accepted_at ${COUNTED} AND e.best AND e.points =
+        CASE t.sort WHEN 'desc' THEN (SELECT e.points ${COUNTED} AND e.best ORDER BY e.points DESC LIMIT 1)
+                    ELSE (SELECT e.points ${COUNTED} AND e.best ORDER BY e.points LIMIT 1) END
+      ORDER BY e.accepted_at LIMIT 1
+    ) n ON true, LATERAL (SELECT ${staysBest('t.sort', 't.carried', 'n.points')} AS stays) k`,
   // Achieved by the first of those that have the same points as the last one, with no others in between.
   latest: `
-    SELECT l.points,
+    SELECT coalesce(l.points, t.carried),
+           CASE WHEN l.points IS NULL OR o.id IS NULL AND l.points = t.carried THEN t.carried_at ELSE
            (SELECT e.accepted_at ${COUNTED}
             AND (e.accepted_at, e.id) > (coalesce(o.accepted_at, '-infinity'), coalesce(o.id, '${NIL}'))
-            ORDER BY e.accepted_at, e.id LIMIT 1)
-    FROM (SELECT e.points ${COUNTED} ORDER BY e.accepted_at DESC, e.id DESC LIMIT 1) l
+            ORDER BY e.accepted_at, e.id LIMIT 1) END
+    FROM (VALUES (1)) one
+    LEFT JOIN LATERAL (SELECT e.points ${COUNTED} ORDER BY e.accepted_at DESC, e.id DESC LIMIT 1) l ON true
     LEFT JOIN LATERAL (
       SELECT e.accepted_at, e.id ${COUNTED} AND e.points <> l.points ORDER BY e.accepted_at DESC, e.id DESC LIMIT 1
     ) o ON true`,
@@ -127,10 +139,13 @@ export const IN_ORDER_OF_INDEXES = `SELECT set_config('enable_sort', 'off', true
  */
 export const RECOMPUTE = `
 WITH target AS MATERIALIZED (
-  SELECT t.*, coalesce(k.score, k.withheld_score) AS score, k.user_id IS NOT NULL AS exists, u.banned_at IS NOT NULL AS banned
-  FROM (${TARGETS}) t
+  SELECT t.*, coalesce(k.score, k.withheld_score) AS score, k.user_id IS NOT NULL AS exists, u.banned_at IS NOT NULL AS banned,
+         a.points AS carried, a.achieved_at AS carried_at, p.carried_before
+  FROM archive_progress p, (${TARGETS}) t
   JOIN users u ON u.id = t.user_id AND u.erased_at IS NULL
   LEFT JOIN scores k ON k.leaderboard_id = t.leaderboard_id AND k.season = t.season AND k.user_id = t.user_id
+  LEFT JOIN archived_standings a
+    ON a.leaderboard_id = t.leaderboard_id AND a.season = t.season AND a.user_id = t.user_id
 ), final AS MATERIALIZED (
   SELECT t.leaderboard_id, t.season, t.user_id, t.sort, t.banned, f.achieved_at,
          -- A sum may not even fit a bigint: the CHECK on scores is to refuse it.

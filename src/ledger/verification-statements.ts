@@ -10,8 +10,13 @@ export interface Scope {
 
 /** The statements of the verification. They read tables in their order, and sort: they are for a session with `enable_seqscan`. */
 
-/** Makes the snapshot that all statements read. */
-export const BEGIN = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
+/**
+ * Makes the snapshot that all statements read, after the lock: events that were dropped between the two would be missing in it,
+ * while it knows nothing yet of what is kept in their place.
+ */
+export const BEGIN = `
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+LOCK TABLE score_events IN ACCESS SHARE MODE`;
 
 /** How many events there are, as the planner reckons it from the size of the table. */
 export const ABOUT_HOW_MANY = 'EXPLAIN (FORMAT JSON) SELECT FROM score_events';
@@ -39,9 +44,25 @@ export interface EventRow {
 export const EVENTS = `
 SELECT e.user_id AS "userId", e.points, ${milliseconds('e.accepted_at')} AS at, e.boards::text AS boards
 FROM score_events e
-WHERE e.status = 'counted' AND ${ofSlice('e.user_id')} AND ($3::text IS NULL OR ${countsForSeasonOf('e', '$3::text')})
+WHERE e.status = 'counted' AND e.id >= (SELECT carried_before FROM archive_progress) AND ${ofSlice('e.user_id')} AND ($3::text IS NULL OR ${countsForSeasonOf('e', '$3::text')})
   AND NOT EXISTS (SELECT FROM users u WHERE u.id = e.user_id AND u.erased_at IS NOT NULL)
 ORDER BY e.user_id, e.accepted_at, e.id`;
+
+export interface ArchivedRow extends Rules {
+  readonly userId: string;
+  readonly leaderboard: string;
+  readonly season: number;
+  readonly points: string;
+  readonly at: number;
+}
+/** What archived events count for, by user. $1, $2 and $3 as above, $4 a season or null. */
+export const ARCHIVED = `
+SELECT a.user_id AS "userId", a.leaderboard_id AS leaderboard, a.season, l.sort, l.operator, a.points::text AS points,
+       ${milliseconds('a.achieved_at')} AS at
+FROM archived_standings a JOIN leaderboards l ON l.id = a.leaderboard_id AND a.season > l.removed_through
+WHERE ${ofSlice('a.user_id')} AND ($3::text IS NULL OR a.leaderboard_id = $3) AND ($4::int IS NULL OR a.season = $4)
+  AND NOT EXISTS (SELECT FROM users u WHERE u.id = a.user_id AND u.erased_at IS NOT NULL)
+ORDER BY a.user_id`;
 
 export interface EntryRow extends Rules {
   readonly userId: string;

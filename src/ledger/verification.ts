@@ -5,10 +5,12 @@ import type { Queryable } from '../postgres/database.js';
 import { fromUuid, toUuid } from '../stored-ids.js';
 import { CountedBoards } from './counted-boards.js';
 import { REMEMBER_TOKENS_FOR } from './purge-tokens.js';
-import { Recount } from './standing.js';
+import { Recount, type Rules } from './standing.js';
 import { claimOf, isWellFormed, ledgerText, storedText } from './stored-entry.js';
 import {
   ABOUT_HOW_MANY,
+  ARCHIVED,
+  type ArchivedRow,
   BEGIN,
   ENTRIES,
   type EntryRow,
@@ -126,9 +128,12 @@ async function verifyUsers(
   const counted = new CountedBoards(client, scope);
   const { leaderboard = null, season = null } = scope;
   const entries = new ByUser(pages<EntryRow>(client, 'entries', ENTRIES, [...slice, leaderboard, season]));
+  const archived = new ByUser(
+    pages<ArchivedRow>(client, 'archived', ARCHIVED, [...slice, leaderboard, season]),
+  );
   const events = new ByUser(counted.learn(pages(client, 'events', EVENTS, [...slice, leaderboard])));
   for (;;) {
-    const userId = first(await entries.nextUser(), await events.nextUser());
+    const userId = first(first(await entries.nextUser(), await archived.nextUser()), await events.nextUser());
     if (userId === undefined) break;
     const boards = new Map<string, { readonly row: EntryRow | null; readonly recount: Recount }>();
     await entries.takeAll(userId, (row) => {
@@ -136,14 +141,19 @@ async function verifyUsers(
       const board = boardKey(row.leaderboard, row.season).text;
       boards.set(board, { row, recount: new Recount(row, claimOf(row)) });
     });
+    const add = (board: string, rules: Rules, points: bigint, at: number) => {
+      const entry = boards.get(board) ?? { row: null, recount: new Recount(rules, null) };
+      boards.set(board, entry);
+      entry.recount.add(points, at);
+    };
+    // Whatever the operator, it is as if one event had brought what all archived ones have.
+    await archived.takeAll(userId, ({ leaderboard: id, season: of, points, at, ...rules }) =>
+      add(boardKey(id, of).text, rules, BigInt(points), at),
+    );
     await events.takeAll(userId, ({ boards: of, points, at }) => {
       const countsFor = counted.of(of);
       if (countsFor.length > 0) counts.events++;
-      for (const { board, rules } of countsFor) {
-        const entry = boards.get(board) ?? { row: null, recount: new Recount(rules, null) };
-        boards.set(board, entry);
-        entry.recount.add(BigInt(points), at);
-      }
+      for (const { board, rules } of countsFor) add(board, rules, BigInt(points), at);
     });
     for (const [board, { row, recount }] of boards) {
       const judgement = isWellFormed(row) ? recount.judge() : 'wrong';

@@ -10,6 +10,7 @@ import type { BoardChange } from '../leaderboard/entry.js';
 import { isOutOfRange } from '../ledger/batch-queue.js';
 import { announceEntries, type Correction, correct } from '../ledger/correction.js';
 import { boardsOf } from '../ledger/event-boards.js';
+import { archivedUntil, isArchived } from '../ledger/old-events.js';
 import { outOfRange } from '../ledger/refusals.js';
 import { setWithheld } from '../ledger/withhold.js';
 import { Backoff } from '../loop.js';
@@ -73,7 +74,7 @@ export class Moderation {
 
   /**
    * Lets a held event count. One that counts already stays as it is.
-   * @throws Problem `not-found` if there is none, or it is voided; `points-out-of-range`
+   * @throws Problem `not-found` if there is none, or it is voided; `event-archived`, `points-out-of-range`
    */
   release(eventId: string, act: AdminAct): Promise<AdminEvent> {
     return this.#judge(eventId, 'counted', 'release-event', act);
@@ -81,7 +82,7 @@ export class Moderation {
 
   /**
    * Makes an event count no more, for good. One that is voided already stays as it is.
-   * @throws Problem `not-found`, `points-out-of-range`
+   * @throws Problem `not-found`, `event-archived`, `points-out-of-range`
    */
   void(eventId: string, act: AdminAct): Promise<AdminEvent> {
     return this.#judge(eventId, 'voided', 'void-event', act);
@@ -101,6 +102,7 @@ export class Moderation {
       const correction = await correct(client, events, from, to, this.#options.writer);
       for (const { was } of correction.events) await audit(client, act, action, eventId, { from: was, to });
       const event = await findEvent(client, eventId);
+      if (event.status !== to && (await isArchived(client, toUuid('evt', eventId)))) throw archived(eventId);
       if (event.status !== to)
         throw new Problem('not-found', `The event "${eventId}" is ${event.status}: it cannot be released.`);
       return { correction, result: event };
@@ -112,12 +114,18 @@ export class Moderation {
    * Has all events of a user, an action or an issuer voided that were accepted in a time: by a job. If it fails, what it has
    * voided stays.
    * @returns the id of the act
-   * @throws Problem `validation-failed`
+   * @throws Problem `validation-failed`; `event-archived` if the time begins with months that are archived
    */
   async voidAll(filter: SpanFilter, act: AdminAct): Promise<string> {
     if (filter.userId === undefined && filter.action === undefined && filter.issuer === undefined)
       throw invalid('/', 'must name a userId, an action or an issuer');
     eventQuery(filter);
+    const until = await archivedUntil(this.#options.pool);
+    if (Date.parse(filter.from) < until)
+      throw new Problem(
+        'event-archived',
+        `Events before ${new Date(until).toISOString()} are archived, and count for good: the time must begin then or later.`,
+      );
     return await transact(this.#options.pool, (client) => beginMassVoid(client, filter, act));
   }
 
@@ -194,12 +202,16 @@ function adminEvent(row: AdminEvent): AdminEvent {
   return { ...row, ...event, ...(isOfPlayer && { issuedBy: 'player' }) };
 }
 
-/** @throws Problem `not-found` */
+const archived = (id: string) =>
+  new Problem('event-archived', `The event "${id}" is archived: it counts, or does not, for good.`);
+
+/** @throws Problem `not-found`, `event-archived` */
 async function findEvent(client: Queryable, id: string): Promise<AdminEvent> {
   const { rows } = await client.query<AdminEvent>(`${EVENTS} FROM score_events e WHERE e.id = $1`, [
     toUuid('evt', id),
   ]);
   const [event] = rows;
+  if (event === undefined && (await isArchived(client, toUuid('evt', id)))) throw archived(id);
   if (event === undefined) throw new Problem('not-found', `There is no event "${id}".`);
   return adminEvent(event);
 }

@@ -107,7 +107,8 @@ function* wanted({ table, period, ahead }: Partitioned, now: number): Generator<
   }
 }
 
-const firstKey = (prefix: IdPrefix, ms: number): string => toUuid(prefix, firstIdAt(prefix, ms)) ?? '';
+/** The first id of a time, as it is stored. @param ms since 1970 */
+export const firstKey = (prefix: IdPrefix, ms: number): string => toUuid(prefix, firstIdAt(prefix, ms)) ?? '';
 
 async function canAttach(
   client: Queryable,

@@ -8,13 +8,13 @@ interface Standing {
 }
 
 /** What the ledger says of every board, by doing one counted event after the other: by `<board>:<season> <user>`. */
-async function recomputed(pool: pg.Pool): Promise<Map<string, Standing>> {
+async function recomputed(pool: pg.Pool, table = 'score_events'): Promise<Map<string, Standing>> {
   const { rows: boards } = await pool.query<{ id: string; sort: string; operator: string; through: number }>(
     'SELECT id, sort, operator, removed_through AS through FROM leaderboards',
   );
   const { rows: events } = await pool.query<[user: string, points: number, at: number, seasons: string]>({
     text: `SELECT e.user_id, e.points, extract(epoch FROM e.accepted_at)::float8 * 1000, e.boards::text
-           FROM score_events e JOIN users u ON u.id = e.user_id AND u.erased_at IS NULL
+           FROM ${table} e JOIN users u ON u.id = e.user_id AND u.erased_at IS NULL
            WHERE e.status = 'counted' ORDER BY e.accepted_at, e.id`,
     rowMode: 'array',
   });
@@ -59,8 +59,8 @@ export async function recompute(pool: pg.Pool): Promise<void> {
   );
 }
 
-/** The scores of all boards are what a recomputation of everything says. */
-export async function equalsRecomputed(t: Test, pool: pg.Pool): Promise<void> {
+/** The scores of all boards are what a recomputation of everything says. @param table that has all events */
+export async function equalsRecomputed(t: Test, pool: pg.Pool, table?: string): Promise<void> {
   const { rows } = await pool.query<{ key: string; score: number; at: number; sorted: boolean }>(
     `SELECT leaderboard_id || ':' || s.season || ' ' || user_id AS key, score,
             round(extract(epoch FROM achieved_at) * 1000)::float8 AS at,
@@ -68,7 +68,7 @@ export async function equalsRecomputed(t: Test, pool: pg.Pool): Promise<void> {
      FROM scores s JOIN leaderboards l ON l.id = leaderboard_id WHERE score IS NOT NULL`,
   );
   const found = new Map(rows.map(({ key, score, at }) => [key, { score, achievedAt: at }]));
-  const wanted = await recomputed(pool);
+  const wanted = await recomputed(pool, table);
   const wrong = [...new Set([...found.keys(), ...wanted.keys()])]
     .map((key) => ({ key, found: found.get(key), wanted: wanted.get(key) }))
     .filter(

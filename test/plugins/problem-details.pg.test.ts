@@ -37,6 +37,7 @@ t.test('the catalogue is that of the contract', async (t) => {
     'action-in-use': 409,
     'board-frozen': 409,
     'action-token-replayed': 409,
+    'event-archived': 409,
     'already-counted': 409,
     'payload-too-large': 413,
     'unsupported-media-type': 415,

@@ -171,7 +171,8 @@ t.test('partitions are made and dropped while players score', async (t) => {
     for (const deadline = performance.now() + 30_000; !(await isDone()); await step())
       assert(performance.now() < deadline, what);
   };
-  const bite = () => transact(pool, (client) => partitions.bite(client, {}));
+  const job = partitions({ retention: null, onKept: () => {} });
+  const bite = () => transact(pool, (client) => job.bite(client, {}));
   const has = async (days: number) => (await names(CONSUMED_TOKENS)).includes(ofDay(days));
   await until('dropped', async () => !(await has(-6)) && !(await has(-4)) && !(await has(-2)), bite);
   t.ok(await has(-5), 'some of its tokens may still be told from new ones');

@@ -1,0 +1,2 @@
+DROP TABLE archive_progress;
+DROP TABLE archived_standings;

@@ -74,7 +74,7 @@ CREATE TABLE consumed_tokens (
   expires_at timestamp(3) with time zone NOT NULL,
   CONSTRAINT consumed_tokens_pkey PRIMARY KEY (token_id)
 ) PARTITION BY RANGE (token_id);
-CREATE INDEX consumed_tokens_expires_idx ON consumed_tokens USING brin (expires_at);
+CREATE INDEX consumed_tokens_expires_idx ON consumed_tokens USING brin (expires_at) WITH (autosummarize='on');
 
 CREATE TABLE leaderboards (
   id text COLLATE "C" NOT NULL,

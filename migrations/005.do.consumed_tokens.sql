@@ -14,4 +14,6 @@ CREATE TABLE consumed_tokens_default PARTITION OF consumed_tokens DEFAULT;
 CREATE TABLE consumed_tokens_keys PARTITION OF consumed_tokens
   FOR VALUES FROM ('ff000000-0000-0000-0000-000000000000') TO (MAXVALUE);
 
-CREATE INDEX consumed_tokens_expires_idx ON consumed_tokens USING brin (expires_at);
+CREATE INDEX consumed_tokens_expires_idx ON consumed_tokens USING brin (expires_at) WITH (autosummarize = on);
+-- Tokens of strangers whose ids are among those of keys, which do not expire: few, so they are not looked for among all.
+CREATE INDEX consumed_tokens_keys_expires_idx ON consumed_tokens_keys (expires_at) WHERE expires_at < 'infinity';

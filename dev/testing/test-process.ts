@@ -46,6 +46,7 @@ export class TestProcess {
       this.#kill('SIGKILL');
     };
     limit.addEventListener('abort', stop);
+    if (limit.aborted) void stop();
     // If it cannot be sent, the process has ended, and so does its output.
     this.#child.send({ source: path, built: compiled(path) }, () => {});
     const { value } = await this.#outcomes.next();

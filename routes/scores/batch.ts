@@ -3,7 +3,8 @@ import { answer } from '../../schemas/common.js';
 import { type BatchedScore, BatchedScores, ScoreBatch } from '../../schemas/score.js';
 import { requireRole } from '../../src/access/caller.js';
 import { BODY_FAULTS, isOurFault, problemResponses } from '../../src/errors.js';
-import { problemItem } from '../../src/http/problems.js';
+import { asProblem, problemItem, problemsIn } from '../../src/http/problems.js';
+import { rejectionOf } from '../../src/scoring/rejections.js';
 
 const MAX_BODY_BYTES = 2 ** 20;
 
@@ -31,14 +32,18 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     async (request): Promise<BatchedScores> => {
       const { user, body, log } = request;
       const outcomes = await app.scores.recordAll(user, body.submissions);
-      const failed = outcomes.find((outcome) => outcome.status === 'rejected' && isOurFault(outcome.reason));
-      if (failed?.status === 'rejected') app.faults.either(failed.reason, 'writing a batch of scores');
       const items = outcomes.map(
         (outcome): BatchedScore =>
           outcome.status === 'fulfilled'
             ? { status: 200, receipt: outcome.value }
-            : problemItem(outcome.reason, request),
+            : problemItem(asProblem(outcome.reason), request),
       );
+      for (const { first, count } of problemsIn(outcomes)) {
+        const data = { code: first.code, reason: first.message, count };
+        if (rejectionOf(first) !== undefined) log.warn({ userId: user.id, data }, 'Action token rejected');
+        if (isOurFault(first)) log.error({ userId: user.id, data }, 'Failed to update score');
+        app.reportFault(first, request);
+      }
       const accepted = items.filter(({ status }) => status === 200).length;
       const data = { submissions: items.length, accepted, rejected: items.length - accepted };
       log.info({ userId: user.id, data }, 'Scores updated');

@@ -3,7 +3,7 @@ import { answer } from '../../schemas/common.js';
 import { type BatchedUser, BatchedUsers, UserBatch } from '../../schemas/user.js';
 import { requireRole } from '../../src/access/caller.js';
 import { BODY_FAULTS, problemResponses } from '../../src/errors.js';
-import { problemItem } from '../../src/http/problems.js';
+import { asProblem, problemItem, problemsIn } from '../../src/http/problems.js';
 
 const MAX_BODY_BYTES = 2 ** 20;
 
@@ -30,10 +30,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     async (request): Promise<BatchedUsers> => {
       const outcomes = await app.users.provisionMany(request.body.users);
       const items = outcomes.map((outcome): BatchedUser => {
-        if (outcome.status === 'rejected') return problemItem(outcome.reason, request);
+        if (outcome.status === 'rejected') return problemItem(asProblem(outcome.reason), request);
         const { user, created } = outcome.value;
         return { status: created ? 201 : 200, user };
       });
+      for (const { first } of problemsIn(outcomes)) app.reportFault(first, request);
       return { items };
     },
   );

@@ -64,9 +64,25 @@ export function asProblem(error: FastifyError | Error): Problem {
 }
 
 /** What failed of many things that one request asks for. */
-export function problemItem(error: Error, { url, id }: FastifyRequest) {
-  const problem = asProblem(error);
-  return { status: problem.statusCode, problem: problemDocument(problem, pathOf(url), id) };
+export const problemItem = (problem: Problem, { url, id }: FastifyRequest) => ({
+  status: problem.statusCode,
+  problem: problemDocument(problem, pathOf(url), id),
+});
+
+/** The problems among the outcomes of what one request asks for, by their code: the first of each, and how many. */
+export function problemsIn(outcomes: readonly PromiseSettledResult<unknown>[]): {
+  readonly first: Problem;
+  readonly count: number;
+}[] {
+  const byCode = new Map<ProblemCode, { first: Problem; count: number }>();
+  for (const outcome of outcomes) {
+    if (outcome.status === 'fulfilled') continue;
+    const problem = asProblem(outcome.reason);
+    const known = byCode.get(problem.code);
+    if (known === undefined) byCode.set(problem.code, { first: problem, count: 1 });
+    else known.count++;
+  }
+  return [...byCode.values()];
 }
 
 /** Answers a request with a problem. */

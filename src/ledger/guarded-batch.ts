@@ -6,7 +6,7 @@ import { type Queryable, transact } from '../postgres/database.js';
 import { toUuid, toUuids, withIds } from '../stored-ids.js';
 import { type Attempt, actionSince, judge, type Past, pointsSince } from './limits.js';
 import { limitReached, noSuchUser } from './refusals.js';
-import { CONSUMED_IDS, LOCK_FREE_PLAYERS, PAST_DAYS, PAST_POINTS, tokenParameters } from './statements.js';
+import { CONSUMED_IDS, idParameters, LOCK_FREE_PLAYERS, PAST_DAYS, PAST_POINTS } from './statements.js';
 import { type BatchRow, type Entrant, type Pending, recordBatch } from './submission.js';
 
 interface Player {
@@ -54,7 +54,10 @@ export async function recordGuarded(
       ]);
       const players = new Map(withIds(rowsOfPlayers, { id: 'usr' }).map((player) => [player.id, player]));
 
-      const tokens = tokenParameters(unique(batch, ({ tokenId }) => tokenId));
+      const tokens = idParameters(
+        'tok',
+        unique(batch, ({ tokenId }) => tokenId),
+      );
       const rowsOfTokens = await ask<{ tokenId: string }>(CONSUMED_IDS, tokens, 'consumed-ids');
       const consumed = new Set(withIds(rowsOfTokens, { tokenId: 'tok' }).map(({ tokenId }) => tokenId));
       const refused = new Map<Pending, Problem>();

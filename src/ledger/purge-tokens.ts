@@ -4,7 +4,7 @@ import { briefly, CONSUMED_TOKENS, partitionsOf } from '../postgres/partitions.j
 
 /** How long after its expiry a token can still be told from one that was never used, in seconds. */
 export const REMEMBER_TOKENS_FOR = 86_400;
-const IS_FORGOTTEN = `expires_at < now() - ${REMEMBER_TOKENS_FOR} * interval '1 second'`;
+const IS_FORGOTTEN = `expires_at < now() - ${REMEMBER_TOKENS_FOR} * interval '1 second' AND expires_at < 'infinity'`;
 
 /** The partitions that are never dropped. */
 const LASTING = ['consumed_tokens_default', 'consumed_tokens_keys'];

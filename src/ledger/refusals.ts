@@ -40,12 +40,18 @@ export const limitReached = (actionId: string, retryAfter: number): Problem =>
     retryAfter,
   });
 
-/** The answer to a token that was counted before; to the user it was counted for it says as what. */
-export function replayed(userId: string, token: ConsumedToken | undefined): Problem {
+/**
+ * The answer to a token that was counted before. It says as what to the user for whom it was counted, and to the account whose
+ * idempotency key it stands for.
+ */
+export function replayed(
+  { userId, signingKey }: Pick<Submission, 'userId'> & Partial<Pick<Submission, 'signingKey'>>,
+  token: ConsumedToken | undefined,
+): Problem {
   return new Problem(
     'action-token-replayed',
     'This action token was used before; it counts once.',
-    token?.userId === userId
+    token !== undefined && (token.userId === userId || signingKey === null)
       ? { original: { eventId: token.eventId, acceptedAt: new Date(token.acceptedAt).toISOString() } }
       : {},
   );

@@ -3,12 +3,12 @@ import type { Problem } from '../errors.js';
 import { newId } from '../ids.js';
 import type { RankChange, ScoredChange } from '../leaderboard/entry.js';
 import { inTurn } from '../postgres/turns.js';
-import { toUuids, withIds } from '../stored-ids.js';
+import { withIds } from '../stored-ids.js';
 import { BatchQueue } from './batch-queue.js';
 import { recordGuarded } from './guarded-batch.js';
 import { type Recorded, recordedScore, scoredChanges } from './recorded.js';
 import { type ConsumedToken, REFUSALS, replayed } from './refusals.js';
-import { CONSUMED_TOKENS, RECORDED_EVENTS, tokenParameters } from './statements.js';
+import { CONSUMED_TOKENS, COUNTED_EVENTS, idParameters, RECORDED_EVENTS } from './statements.js';
 import {
   type BatchRow,
   type EntryRow,
@@ -96,17 +96,34 @@ export class ScoreLedger {
   async replay(tokenId: string, userId: string): Promise<Problem | null> {
     const tokens = await inTurn(this.#options.pool, userId, () => this.#consumed([tokenId]));
     const token = tokens.get(tokenId);
-    return token === undefined ? null : replayed(userId, token);
+    return token === undefined ? null : replayed({ userId }, token);
   }
 
   async #consumed(tokenIds: readonly string[]): Promise<Map<string, ConsumedToken>> {
-    const rows = await this.#ask<ConsumedToken>({
+    const rows = await this.#ask<{ tokenId: string; eventId: string }>({
       name: 'consumed-tokens',
       text: CONSUMED_TOKENS,
-      values: tokenParameters(tokenIds),
+      values: idParameters('tok', tokenIds),
     });
-    const tokens = withIds(rows, { tokenId: 'tok', eventId: 'evt', userId: 'usr' });
-    return new Map(tokens.map((token) => [token.tokenId, token]));
+    if (rows.length === 0) return new Map();
+    const tokens = withIds(rows, { tokenId: 'tok', eventId: 'evt' });
+    const counted = await this.#ask<{ eventId: string; userId: string; acceptedAt: number }>({
+      name: 'counted-events',
+      text: COUNTED_EVENTS,
+      values: idParameters(
+        'evt',
+        tokens.map(({ eventId }) => eventId),
+      ),
+    });
+    const events = new Map(
+      withIds(counted, { eventId: 'evt', userId: 'usr' }).map((event) => [event.eventId, event]),
+    );
+    return new Map(
+      tokens.flatMap(({ tokenId, eventId }) => {
+        const event = events.get(eventId);
+        return event === undefined ? [] : [[tokenId, { tokenId, ...event }]];
+      }),
+    );
   }
 
   /** Refuses new submissions, and resolves when those that wait are answered. */
@@ -152,7 +169,7 @@ export class ScoreLedger {
       } else {
         refused.set(
           pending,
-          reason === null ? replayed(pending.userId, undefined) : REFUSALS[reason](pending),
+          reason === null ? replayed(pending, undefined) : REFUSALS[reason](pending),
         );
       }
     }
@@ -179,13 +196,13 @@ export class ScoreLedger {
         recorded.set(pending, event);
         refused.delete(pending);
       } else {
-        refused.set(pending, replayed(pending.userId, token));
+        refused.set(pending, replayed(pending, token));
       }
     }
     if (own.size === 0) return;
     const rows = await this.#ask<EventRow>({
       text: RECORDED_EVENTS,
-      values: [toUuids('evt', [...own.keys()])],
+      values: idParameters('evt', [...own.keys()]),
     });
     for (const { eventId, held, skipped, ...entry } of withIds(rows, { eventId: 'evt' })) {
       const event = own.get(eventId);

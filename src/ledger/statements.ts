@@ -1,3 +1,4 @@
+import type { IdPrefix } from '../ids.js';
 import { ofAnyStatus } from '../postgres/events-of-user.js';
 import { milliseconds, timestampAt } from '../postgres/sql.js';
 import { toUuids } from '../stored-ids.js';
@@ -11,15 +12,19 @@ import { staysBest } from './old-events.js';
  */
 const CONSUMED = `
 FROM unnest($1::uuid[]) AS t (id) JOIN consumed_tokens c ON c.token_id = t.id AND c.token_id BETWEEN $2 AND $3`;
-export const tokenParameters = (tokenIds: readonly string[]): unknown[] => {
-  const uuids = toUuids('tok', tokenIds).sort();
+/** Ids, and the first and the last of them. */
+export const idParameters = (prefix: IdPrefix, ids: readonly string[]): unknown[] => {
+  const uuids = toUuids(prefix, ids).sort();
   return [uuids, uuids[0], uuids.at(-1)];
 };
 export const CONSUMED_IDS = `SELECT c.token_id AS "tokenId" ${CONSUMED}`;
 /** What they were counted as. */
-export const CONSUMED_TOKENS = `
-SELECT c.token_id AS "tokenId", c.event_id AS "eventId", e.user_id AS "userId", e.accepted_at AS "acceptedAt"
-${CONSUMED} JOIN score_events e ON e.id = c.event_id`;
+export const CONSUMED_TOKENS = `SELECT c.token_id AS "tokenId", c.event_id AS "eventId" ${CONSUMED}`;
+
+/** The events $1, of which $2 and $3 are the first and the last id: without these each month and its indexes would be locked. */
+const EVENTS = 'unnest($1::uuid[]) AS o (id) JOIN score_events e ON e.id = o.id AND e.id BETWEEN $2 AND $3';
+export const COUNTED_EVENTS = `
+SELECT e.id AS "eventId", e.user_id AS "userId", e.accepted_at AS "acceptedAt" FROM ${EVENTS}`;
 
 /** Takes the locks of users in the order of RECORD_BATCH. $1 user ids. */
 export const LOCK_PLAYERS = `
@@ -58,11 +63,11 @@ FROM ${WANTED('leaderboard_id')}, ${PAST} AND ${countsForSeasonOf('e', 'p.leader
 /**
  * The entries that events of ours have led to, as they are now: for a batch whose answer was lost after its commit. The
  * columns of the board are null where an event has led to none.
- * Scores that others have added since cannot be told apart any more, except that increments commute. $1 event ids.
+ * Scores that others have added since cannot be told apart any more, except that increments commute. $1, $2 and $3 as above.
  */
 export const RECORDED_EVENTS = `
 SELECT e.id AS "eventId", e.status = 'held' AS held, e.skipped, s.*
-FROM unnest($1::uuid[]) AS o (id) JOIN score_events e ON e.id = o.id
+FROM ${EVENTS}
 LEFT JOIN LATERAL (
   SELECT b.leaderboard_id AS leaderboard, b.season, s.score,
          CASE WHEN b.operator = 'increment' AND s.version > 1 THEN s.score - e.points END AS "previousScore",

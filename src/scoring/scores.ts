@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import type { Action } from '../../schemas/action.js';
 import type { MintedScore, Receipt, ScoreSubmission } from '../../schemas/score.js';
 import type { Caller } from '../access/caller.js';
@@ -9,6 +10,9 @@ import type { ActionTokens } from './action-tokens.js';
 import { tokenIdOfKey } from './idempotency-key.js';
 import { checkMetadata } from './metadata.js';
 import { rejectionOf, type TokenResult } from './rejections.js';
+
+/** Tokens of a batch that are looked at together. Whether an expired one was counted, PostgreSQL is asked. */
+const READY_AT_ONCE = 2;
 
 /** A token that its caller may redeem now, unless it was redeemed before. */
 export interface RedeemableToken {
@@ -75,13 +79,16 @@ export class Scores {
     scores: readonly (ScoreSubmission | MintedScore)[],
   ): Promise<PromiseSettledResult<Receipt>[]> {
     // All are ready before the first is written, or those that take longer would come after later ones.
+    const limit = pLimit(READY_AT_ONCE);
     const ready = await Promise.allSettled(
-      scores.map(async (score) => {
-        checkMetadata(score.metadata);
-        return 'actionToken' in score
-          ? this.#redeemed(await this.verify(account, score.actionToken), score, null)
-          : this.#minted(account, score);
-      }),
+      scores.map((score) =>
+        limit(async () => {
+          checkMetadata(score.metadata);
+          return 'actionToken' in score
+            ? this.#redeemed(await this.verify(account, score.actionToken), score, null)
+            : this.#minted(account, score);
+        }),
+      ),
     );
     return Promise.allSettled(
       ready.map(async (one) => {

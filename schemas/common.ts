@@ -88,6 +88,9 @@ export const Deletion = Type.Object({ reason: Type.Optional(Reason) });
 
 export const NextCursor = Type.Union([Type.String(), Type.Null()]);
 
+/** Of the body of a request for many things at once. */
+export const MAX_BATCH_BYTES = 2 ** 20;
+
 /** A list: `nextCursor` asks for what comes after, null says that this is the end. */
 export const List = <T extends TSchema>(item: T, options: ObjectOptions) =>
   Type.Object({ items: Type.Array(item), nextCursor: NextCursor }, options);

@@ -44,9 +44,6 @@ export function newId(prefix: IdPrefix): string {
  */
 export const CLOCK_SLACK_MS = 600_000;
 
-/** No id of an event is after it. */
-export const LAST_EVENT = 'evt_7zzzzzzzzzzzzzzzzzzzzzzzzz';
-
 /** Not after any id of this time (in milliseconds since 1970) or later, and after all of earlier ones. */
 export function firstIdAt(prefix: IdPrefix, ms: number): string {
   const time = Math.max(Math.floor(ms), 0);

@@ -1,19 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { answer } from '../../schemas/common.js';
+import { answer, MAX_BATCH_BYTES } from '../../schemas/common.js';
 import { type BatchedScore, BatchedScores, ScoreBatch } from '../../schemas/score.js';
 import { requireRole } from '../../src/access/caller.js';
-import { BODY_FAULTS, isOurFault, problemResponses } from '../../src/errors.js';
-import { asProblem, problemItem, problemsIn } from '../../src/http/problems.js';
+import { BODY_FAULTS, isOurFault, Problem, problemResponses } from '../../src/errors.js';
+import { problemItem, problemsIn, valueOrProblem } from '../../src/http/problems.js';
 import { rejectionOf } from '../../src/scoring/rejections.js';
-
-const MAX_BODY_BYTES = 2 ** 20;
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/v1/scores/batch',
     {
       onRequest: [app.authenticate, requireRole('server')],
-      bodyLimit: MAX_BODY_BYTES,
+      bodyLimit: MAX_BATCH_BYTES,
       config: { limit: 'scores' },
       schema: {
         operationId: 'submitScores',
@@ -31,14 +29,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async (request): Promise<BatchedScores> => {
       const { user, body, log } = request;
-      const outcomes = await app.scores.recordAll(user, body.submissions);
-      const items = outcomes.map(
-        (outcome): BatchedScore =>
-          outcome.status === 'fulfilled'
-            ? { status: 200, receipt: outcome.value }
-            : problemItem(asProblem(outcome.reason), request),
+      const results = (await app.scores.recordAll(user, body.submissions)).map(valueOrProblem);
+      const items = results.map(
+        (result): BatchedScore =>
+          result instanceof Problem ? problemItem(result, request) : { status: 200, receipt: result },
       );
-      for (const { first, count } of problemsIn(outcomes)) {
+      for (const { first, count } of problemsIn(results)) {
         const data = { code: first.code, reason: first.message, count };
         if (rejectionOf(first) !== undefined) log.warn({ userId: user.id, data }, 'Action token rejected');
         if (isOurFault(first)) log.error({ userId: user.id, data }, 'Failed to update score');

@@ -1,18 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { answer } from '../../schemas/common.js';
+import { answer, MAX_BATCH_BYTES } from '../../schemas/common.js';
 import { type BatchedUser, BatchedUsers, UserBatch } from '../../schemas/user.js';
 import { requireRole } from '../../src/access/caller.js';
-import { BODY_FAULTS, problemResponses } from '../../src/errors.js';
-import { asProblem, problemItem, problemsIn } from '../../src/http/problems.js';
-
-const MAX_BODY_BYTES = 2 ** 20;
+import { BODY_FAULTS, Problem, problemResponses } from '../../src/errors.js';
+import { problemItem, problemsIn, valueOrProblem } from '../../src/http/problems.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/v1/users/batch',
     {
       onRequest: [app.authenticate, requireRole('server', 'admin')],
-      bodyLimit: MAX_BODY_BYTES,
+      bodyLimit: MAX_BATCH_BYTES,
       schema: {
         operationId: 'createUsers',
         summary: 'Register many players of your own system',
@@ -28,13 +26,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request): Promise<BatchedUsers> => {
-      const outcomes = await app.users.provisionMany(request.body.users);
-      const items = outcomes.map((outcome): BatchedUser => {
-        if (outcome.status === 'rejected') return problemItem(asProblem(outcome.reason), request);
-        const { user, created } = outcome.value;
-        return { status: created ? 201 : 200, user };
-      });
-      for (const { first } of problemsIn(outcomes)) app.reportFault(first, request);
+      const results = (await app.users.provisionMany(request.body.users)).map(valueOrProblem);
+      const items = results.map(
+        (result): BatchedUser =>
+          result instanceof Problem
+            ? problemItem(result, request)
+            : { status: result.created ? 201 : 200, user: result.user },
+      );
+      for (const { first } of problemsIn(results)) app.reportFault(first, request);
       return { items };
     },
   );

@@ -69,15 +69,18 @@ export const problemItem = (problem: Problem, { url, id }: FastifyRequest) => ({
   problem: problemDocument(problem, pathOf(url), id),
 });
 
-/** The problems among the outcomes of what one request asks for, by their code: the first of each, and how many. */
-export function problemsIn(outcomes: readonly PromiseSettledResult<unknown>[]): {
+/** What has become of one of many things that a request asks for. */
+export const valueOrProblem = <T>(outcome: PromiseSettledResult<T>): T | Problem =>
+  outcome.status === 'fulfilled' ? outcome.value : asProblem(outcome.reason);
+
+/** The problems among the results of what one request asks for, by their code: the first of each, and how many. */
+export function problemsIn(results: readonly unknown[]): {
   readonly first: Problem;
   readonly count: number;
 }[] {
   const byCode = new Map<ProblemCode, { first: Problem; count: number }>();
-  for (const outcome of outcomes) {
-    if (outcome.status === 'fulfilled') continue;
-    const problem = asProblem(outcome.reason);
+  for (const problem of results) {
+    if (!(problem instanceof Problem)) continue;
     const known = byCode.get(problem.code);
     if (known === undefined) byCode.set(problem.code, { first: problem, count: 1 });
     else known.count++;

@@ -5,9 +5,9 @@ import { boardsOf } from './event-boards.js';
 import { REMEMBER_TOKENS_FOR } from './purge-tokens.js';
 
 /**
- * How a month of events leaves the ledger (ADR 37). It is closed: its events have their status for good. It is carried: page by page
- * its events come to count in `archived_standings`, and no more by themselves. Then it is dropped. Each step is a transaction, so
- * whoever comes after one that was cut off goes on with the next.
+ * How a month of events leaves the ledger (ADR 37). First it is closed: the status of its events is final. Then it is carried: page
+ * by page, its events count in `archived_standings` and no longer by themselves. Then it is dropped. Each step is a transaction: a
+ * run that was cut off is continued by the next one.
  */
 export interface Month {
   /** `2026-01` */
@@ -19,7 +19,7 @@ export interface Month {
   readonly partition: string | null;
 }
 
-/** Whoever takes months from the ledger holds this advisory lock: any constant, the same for all. */
+/** The advisory lock of the job and the command that take months from the ledger: any constant, the same for both. */
 export const ARCHIVE_LOCK = 7_228_506;
 
 /** The ids of a month or, more exactly, its first one and that of the next, as two parameters of a query. */
@@ -72,7 +72,7 @@ export async function close(
     };
   let held = 0;
   const isLocked = await briefly(client, async () => {
-    // Whoever is changing the status of an event ends first, and whoever comes later finds the month closed.
+    // A change of an event's status that is under way ends first. Later ones find the month closed.
     await client.query(`LOCK TABLE ${month.partition ?? 'score_events_default'} IN SHARE MODE`);
     const { rows } = await client.query<{ held: number }>(HELD, ids);
     held = rows[0]?.held ?? 0;

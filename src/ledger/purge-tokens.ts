@@ -29,7 +29,7 @@ export async function dropNextTokens(client: Queryable): Promise<'done' | 'more'
     if (end > now() - REMEMBER_TOKENS_FOR * 1000) break;
     if (!(await isForgotten(client, name))) continue;
     const isDropped = await briefly(client, async () => {
-      // From now on no token comes into it, and lookups go on. Whoever made an id of that day for a new token waits for a moment.
+      // Lookups continue, inserts wait: only a new token with an id of that old day would be inserted here.
       await client.query(`LOCK TABLE ${name} IN SHARE MODE`);
       // All scores wait for this one, until the bite ends.
       if (await isForgotten(client, name)) await client.query(`DROP TABLE ${name}`);

@@ -89,12 +89,28 @@ CREATE TABLE leaderboards (
   removed_at timestamp(3) with time zone,
   removed_through integer NOT NULL DEFAULT 0,
   purged_through integer NOT NULL DEFAULT 0,
+  schedule jsonb,
+  season_starts_at timestamp(3) with time zone NOT NULL DEFAULT '-infinity'::timestamp with time zone,
+  season_ends_at timestamp(3) with time zone NOT NULL DEFAULT 'infinity'::timestamp with time zone,
+  next_starts_at timestamp(3) with time zone NOT NULL DEFAULT 'infinity'::timestamp with time zone,
+  next_ends_at timestamp(3) with time zone NOT NULL DEFAULT 'infinity'::timestamp with time zone,
+  closed_through timestamp(3) with time zone NOT NULL DEFAULT '-infinity'::timestamp with time zone,
+  late_tokens text NOT NULL DEFAULT 'arrival'::text,
+  grace_ms integer NOT NULL DEFAULT 0,
+  keep_seasons integer,
+  unit jsonb,
+  revision bigint NOT NULL DEFAULT 1,
   CONSTRAINT leaderboards_pkey PRIMARY KEY (id),
+  CONSTRAINT leaderboards_grace_ms_check CHECK ((grace_ms >= 0)) NOT VALID,
+  CONSTRAINT leaderboards_keep_seasons_check CHECK ((keep_seasons > 0)) NOT VALID,
+  CONSTRAINT leaderboards_late_tokens_check CHECK ((late_tokens = ANY (ARRAY['arrival'::text, 'issued'::text, 'refuse'::text]))) NOT VALID,
   CONSTRAINT leaderboards_max_points_per_minute_check CHECK ((max_points_per_minute > 0)),
   CONSTRAINT leaderboards_operator_check CHECK ((operator = ANY (ARRAY['increment'::text, 'best'::text, 'latest'::text]))),
+  CONSTRAINT leaderboards_seasons_check CHECK (((season_starts_at < season_ends_at) AND (season_ends_at <= next_starts_at) AND ((next_starts_at < next_ends_at) OR (next_starts_at = 'infinity'::timestamp with time zone)))) NOT VALID,
   CONSTRAINT leaderboards_sort_check CHECK ((sort = ANY (ARRAY['desc'::text, 'asc'::text])))
 );
 CREATE INDEX leaderboards_listed_idx ON leaderboards USING btree (id) WHERE ((NOT hidden) AND (removed_at IS NULL));
+CREATE INDEX leaderboards_turning_idx ON leaderboards USING btree (next_starts_at) WHERE (next_starts_at < 'infinity'::timestamp with time zone);
 CREATE INDEX leaderboards_unpurged_idx ON leaderboards USING btree (id) WHERE (purged_through < removed_through);
 
 CREATE TABLE score_events (
@@ -140,6 +156,40 @@ CREATE TABLE scores (
 CREATE INDEX scores_ranking_idx ON scores USING btree (leaderboard_id, season, sort_key, achieved_at, user_id) INCLUDE (version) WHERE (score IS NOT NULL);
 CREATE INDEX scores_removed_idx ON scores USING btree (leaderboard_id, season, user_id) WHERE (score IS NULL);
 CREATE INDEX scores_user_idx ON scores USING btree (user_id) WHERE (version > 0);
+
+CREATE TABLE season_marks (
+  leaderboard_id text COLLATE "C" NOT NULL,
+  season integer NOT NULL,
+  rank bigint NOT NULL,
+  sort_key bigint NOT NULL,
+  achieved_at timestamp(3) with time zone NOT NULL,
+  user_id uuid NOT NULL,
+  CONSTRAINT season_marks_pkey PRIMARY KEY (leaderboard_id, season, rank)
+);
+CREATE INDEX season_marks_ranking_idx ON season_marks USING btree (leaderboard_id, season, sort_key, achieved_at, user_id);
+
+CREATE TABLE seasons (
+  leaderboard_id text COLLATE "C" NOT NULL,
+  season integer NOT NULL,
+  starts_at timestamp(3) with time zone NOT NULL,
+  ends_at timestamp(3) with time zone NOT NULL,
+  label text,
+  rules jsonb NOT NULL,
+  state text NOT NULL DEFAULT 'open'::text,
+  entries bigint,
+  closed_at timestamp(3) with time zone,
+  final_at timestamp(3) with time zone,
+  cursor jsonb,
+  digest text,
+  revision integer NOT NULL DEFAULT 1,
+  purged_at timestamp(3) with time zone,
+  CONSTRAINT seasons_pkey PRIMARY KEY (leaderboard_id, season),
+  CONSTRAINT seasons_check CHECK ((starts_at < ends_at)),
+  CONSTRAINT seasons_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closing'::text, 'final'::text]))),
+  CONSTRAINT seasons_leaderboard_id_fkey FOREIGN KEY (leaderboard_id) REFERENCES leaderboards(id)
+);
+CREATE INDEX seasons_closing_idx ON seasons USING btree (ends_at) WHERE (state = 'closing'::text);
+CREATE INDEX seasons_open_idx ON seasons USING btree (ends_at) WHERE ((state = 'open'::text) AND (ends_at < 'infinity'::timestamp with time zone));
 
 CREATE TABLE service_accounts (
   id uuid NOT NULL,

@@ -11,6 +11,7 @@ const LAYERS = [
   ['postgres', 'redis'],
   ['changes', 'observability'],
   ['jobs'],
+  ['webhooks'],
   ['access'],
   ['leaderboard'],
   ['ledger', 'live'],

@@ -219,6 +219,14 @@ CREATE INDEX sessions_expires_idx ON sessions USING btree (expires_at);
 CREATE INDEX sessions_revoked_idx ON sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
 CREATE INDEX sessions_user_idx ON sessions USING btree (user_id);
 
+CREATE TABLE told_leaders (
+  leaderboard_id text COLLATE "C" NOT NULL,
+  season integer NOT NULL,
+  user_id uuid,
+  told_at timestamp(3) with time zone NOT NULL,
+  CONSTRAINT told_leaders_pkey PRIMARY KEY (leaderboard_id)
+);
+
 CREATE TABLE users (
   id uuid NOT NULL,
   display_name text NOT NULL,
@@ -237,3 +245,41 @@ CREATE TABLE users (
 CREATE INDEX users_banned_idx ON users USING btree (id) WHERE (banned_at IS NOT NULL);
 CREATE INDEX users_erased_idx ON users USING btree (erased_at) WHERE (erased_at IS NOT NULL);
 CREATE UNIQUE INDEX users_username_key ON users USING btree (lower((username COLLATE "C")));
+
+CREATE TABLE webhook_deliveries (
+  webhook_id uuid NOT NULL,
+  id uuid NOT NULL,
+  type text NOT NULL,
+  data json NOT NULL,
+  at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  state text NOT NULL DEFAULT 'waiting'::text,
+  tries integer NOT NULL DEFAULT 0,
+  next_try_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  tried_at timestamp(3) with time zone,
+  status integer,
+  error text,
+  kept_until timestamp(3) with time zone,
+  CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (webhook_id, id),
+  CONSTRAINT webhook_deliveries_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'delivered'::text, 'dead'::text]))),
+  CONSTRAINT webhook_deliveries_webhook_id_fkey FOREIGN KEY (webhook_id) REFERENCES webhooks(id)
+);
+CREATE INDEX webhook_deliveries_dead_idx ON webhook_deliveries USING btree (webhook_id, id) WHERE (state = 'dead'::text);
+CREATE INDEX webhook_deliveries_kept_idx ON webhook_deliveries USING btree (kept_until) WHERE (kept_until IS NOT NULL);
+CREATE INDEX webhook_deliveries_waiting_idx ON webhook_deliveries USING btree (webhook_id, next_try_at) WHERE (state = 'waiting'::text);
+
+CREATE TABLE webhooks (
+  id uuid NOT NULL,
+  url text NOT NULL,
+  events text[] NOT NULL,
+  format text NOT NULL,
+  sealed bytea NOT NULL,
+  sealed_by text NOT NULL,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  disabled_at timestamp(3) with time zone,
+  disabled_because text,
+  removed_at timestamp(3) with time zone,
+  not_before timestamp with time zone NOT NULL DEFAULT '-infinity'::timestamp with time zone,
+  CONSTRAINT webhooks_pkey PRIMARY KEY (id),
+  CONSTRAINT webhooks_disabled_because_check CHECK ((disabled_because = ANY (ARRAY['administrator'::text, 'gone'::text]))),
+  CONSTRAINT webhooks_format_check CHECK ((format = ANY (ARRAY['standard'::text, 'discord'::text])))
+);

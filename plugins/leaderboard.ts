@@ -11,6 +11,7 @@ import { ReceivedChanges } from '../src/leaderboard/received-changes.js';
 import { Reconciler } from '../src/leaderboard/reconciler.js';
 import { RedisBoards } from '../src/leaderboard/redis-boards.js';
 import { BoardRedis, RedisProjection } from '../src/leaderboard/redis-projection.js';
+import { Seasons } from '../src/leaderboard/seasons.js';
 import { Tombstones } from '../src/leaderboard/tombstones.js';
 import { UserChanges } from '../src/leaderboard/user-changes.js';
 import { HealthCheck } from '../src/observability/health-check.js';
@@ -18,6 +19,7 @@ import { HealthCheck } from '../src/observability/health-check.js';
 declare module 'fastify' {
   interface FastifyInstance {
     leaderboards: Leaderboards;
+    seasons: Seasons;
     boards: OpenBoards;
     /** Whether Redis answers, and has every board that is in use. */
     redisCheck(): Promise<'ok' | 'error' | 'disabled'>;
@@ -122,6 +124,7 @@ export default fp<{ config: AppConfig }>(
         (error) => app.faults.redis(error, 'answering a health check'),
       );
     app.decorate('leaderboards', leaderboards);
+    app.decorate('seasons', new Seasons({ catalog, leaderboards, database }));
     app.decorate(
       'userChanges',
       new UserChanges({ users: app.users, revocations: app.revocations, leaderboards }),

@@ -19,6 +19,7 @@ import {
   RedeemedScore,
   SkippedBoard,
 } from './score.js';
+import { FinalPlace, FinalPlaces, Season, Seasons } from './season.js';
 import { Health, Liveness, Readiness } from './service.js';
 import { ServiceToken, Session } from './session.js';
 import { BatchedUser, BatchedUsers, PublicUser, ScoreEvent, ScoreEvents, User } from './user.js';
@@ -52,6 +53,10 @@ export const NAMED_SCHEMAS = [
   EntryDetails,
   FriendEntry,
   FriendEntries,
+  Season,
+  Seasons,
+  FinalPlace,
+  FinalPlaces,
   AdminEvent,
   AdminEvents,
   Act,

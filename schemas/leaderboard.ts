@@ -159,8 +159,19 @@ export const FriendEntries = Type.Object(
 );
 export type FriendEntries = Static<typeof FriendEntries>;
 
-export const EntriesQuery = Type.Object({ limit: Limit(10), cursor: Type.Optional(Cursor) });
+const Season = {
+  season: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 999_999_999,
+      description: 'A season of the leaderboard; by default the current one.',
+    }),
+  ),
+};
+export const EntriesQuery = Type.Object({ ...Season, limit: Limit(10), cursor: Type.Optional(Cursor) });
+export const EntryQuery = Type.Object(Season);
 export const AroundQuery = Type.Object({
+  ...Season,
   radius: defaulted(
     Type.Integer({
       minimum: 0,
@@ -172,6 +183,7 @@ export const AroundQuery = Type.Object({
 });
 const USER_ID = (UserId.pattern ?? '').slice(1, -1);
 export const FriendsQuery = Type.Object({
+  ...Season,
   userIds: Type.String({
     pattern: `^${USER_ID}(,${USER_ID}){0,99}$`,
     description: 'Up to 100 user ids, separated by commas.',

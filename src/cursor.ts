@@ -1,8 +1,8 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import type { BoardKey } from './board-key.js';
-import { invalid } from './errors.js';
+import { type BoardKey, parseBoardKey } from './board-key.js';
+import { invalid, Problem, SEASON_GONE } from './errors.js';
 
 const MAC_BYTES = 12;
 
@@ -43,11 +43,18 @@ export class Cursors {
     return Buffer.concat([mac(json, this.#key), json]).toString('base64url');
   }
 
-  /** @throws Problem `validation-failed` if the cursor is not one of ours, or of another list */
-  entryCursor(cursor: string, board: BoardKey): EntryCursor {
+  /**
+   * @param isCurrent whether the season of the board was not asked for, but is the current one
+   * @throws Problem `validation-failed` if the cursor is not one of ours, or of another list; `season-changed` if the season of its
+   * list is no longer the current one
+   */
+  entryCursor(cursor: string, board: BoardKey, isCurrent = true): EntryCursor {
     const content = this.#decode(EntryCursor, cursor);
-    if (content?.board !== board.text) throw forged();
-    return content;
+    if (content?.board === board.text) return content;
+    const of = parseBoardKey(content?.board ?? '');
+    if (!isCurrent || of?.leaderboard !== board.leaderboard) throw forged();
+    const detail = `The cursor is of season ${of.season}, and the current one is ${board.season}. Begin again, or ask for "?season=${of.season}".`;
+    throw new Problem(SEASON_GONE.code, detail, SEASON_GONE);
   }
 
   /**

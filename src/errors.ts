@@ -21,6 +21,8 @@ export interface ProblemExtras {
   allow?: string;
   /** Seconds after which it makes sense to try again. */
   retryAfter?: number;
+  /** The status, where it is not the one that the code has elsewhere. */
+  status?: number;
   cause?: unknown;
 }
 
@@ -32,6 +34,7 @@ export class Problem extends Error {
   readonly original: ProblemExtras['original'];
   readonly allow: string | undefined;
   readonly retryAfter: number | undefined;
+  readonly statusCode: number;
 
   constructor(code: ProblemCode, detail: string, extras: ProblemExtras = {}) {
     super(detail, { cause: extras.cause });
@@ -40,10 +43,7 @@ export class Problem extends Error {
     this.original = extras.original;
     this.allow = extras.allow;
     this.retryAfter = extras.retryAfter ?? (code === 'service-unavailable' ? 1 : undefined);
-  }
-
-  get statusCode(): number {
-    return PROBLEMS[this.code].status;
+    this.statusCode = extras.status ?? PROBLEMS[code].status;
   }
 }
 
@@ -62,8 +62,8 @@ export const userBanned = (): Problem =>
 
 /** What a problem looks like on the wire. `instance` is the path without the query, which may hold anything. */
 export function problemDocument(problem: Problem, instance: string, requestId: string): ProblemDocument {
-  const { code, errors, original } = problem;
-  const { status, title } = PROBLEMS[code];
+  const { code, errors, original, statusCode: status } = problem;
+  const { title } = PROBLEMS[code];
   return {
     type: `urn:scoreboard:problem:${code}`,
     title,
@@ -77,17 +77,24 @@ export function problemDocument(problem: Problem, instance: string, requestId: s
   };
 }
 
+/** A cursor of a season that is no longer the current one: of it there is no next page. */
+export const SEASON_GONE = { code: 'season-changed', status: 410 } as const;
+
+/** A code, or one with another status than elsewhere. */
+type Failure = ProblemCode | { readonly code: ProblemCode; readonly status: number };
+
 /** The responses of an operation that fails with these codes, for its schema: one a status. */
-export const problemResponses = (...codes: ProblemCode[]) => responses(codes, ProblemDocument);
+export const problemResponses = (...failures: Failure[]) => responses(failures, ProblemDocument);
 
 /** The same where OAuth 2.0 says what an error response has. */
 export const oauthProblemResponses = (...codes: ProblemCode[]) =>
   responses(codes, OAuthProblem, { error: 'invalid_request', error_description: '…' });
 
-function responses(codes: ProblemCode[], schema: typeof ProblemDocument | typeof OAuthProblem, more = {}) {
+function responses(failures: Failure[], schema: typeof ProblemDocument | typeof OAuthProblem, more = {}) {
   const statuses = new Map<number, ProblemCode[]>();
-  for (const code of [...codes, 'rate-limited', 'internal-error', 'service-unavailable'] as const) {
-    const { status } = PROBLEMS[code];
+  for (const failure of [...failures, 'rate-limited', 'internal-error', 'service-unavailable'] as const) {
+    const { code, status } =
+      typeof failure === 'string' ? { code: failure, status: PROBLEMS[failure].status } : failure;
     statuses.set(status, [...(statuses.get(status) ?? []), code]);
   }
   return Object.fromEntries(
@@ -99,7 +106,7 @@ function responses(codes: ProblemCode[], schema: typeof ProblemDocument | typeof
           'application/problem+json': {
             schema: ref(schema),
             example: {
-              ...problemDocument(new Problem(first, PROBLEMS[first].title), '/v1/…', REQUEST_ID),
+              ...problemDocument(new Problem(first, PROBLEMS[first].title, { status }), '/v1/…', REQUEST_ID),
               ...more,
             },
           },

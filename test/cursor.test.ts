@@ -78,7 +78,11 @@ t.test('a cursor that was changed anywhere is forged', async (t) => {
 t.test('a cursor is of one list only', async (t) => {
   const cursor = cursors.encode(POSITION);
   t.throws(() => cursors.entryCursor(cursor, boardKey('other', 1)), forged);
-  t.throws(() => cursors.entryCursor(cursor, boardKey('global', 2)), forged);
+  t.throws(() => cursors.entryCursor(cursor, boardKey('global', 2), false), forged);
+  t.throws(() => cursors.entryCursor(cursor, boardKey('global', 2)), {
+    code: 'season-changed',
+    statusCode: 410,
+  });
   const read = async () => ['evt_x', 'evt_y'];
   const page = (list: string, query: { limit: number; cursor?: string }) =>
     cursors.page(list, query, read, (id) => id);

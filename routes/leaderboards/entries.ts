@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyPluginAsyncTypebox, Static } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { answer } from '../../schemas/common.js';
 import {
@@ -8,14 +8,19 @@ import {
   EntriesQuery,
   EntryDetails,
   EntryParams,
+  EntryQuery,
   FriendEntries,
   FriendsQuery,
   LeaderboardParams,
 } from '../../schemas/leaderboard.js';
-import { Problem, problemResponses } from '../../src/errors.js';
+import { Problem, problemResponses, SEASON_GONE } from '../../src/errors.js';
 import type { BoardState } from '../../src/leaderboard/board-state.js';
 
 const common = { tags: ['Leaderboards'], security: [] };
+const NOT_FOUND = ['validation-failed', 'not-found', 'season-not-found', 'season-purged'] as const;
+
+/** A final season changes no more: whoever has a page of it need not ask again. */
+const FOR_EVER = 'public, max-age=31536000, immutable';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   /** Answers with states that are asked for again and again as they are. */
@@ -34,20 +39,22 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     const bytes = Buffer.from(
       String(reply.serializeInput({ ...bodyOf(state), nextCursor }, '200', 'application/json')),
     );
-    const page = { bytes, validators: { etag: etagOf(state), 'cache-control': 'no-cache' } };
+    const isFinal = 'final' in state.board && state.board.final !== null;
+    const validators = { etag: etagOf(state), 'cache-control': isFinal ? FOR_EVER : 'no-cache' };
+    const page = { bytes, validators };
     pages.set(state, page);
     return page;
   };
 
   const readPage = async (
     id: string,
-    limit: number,
-    cursor: string | undefined,
+    { season, limit, cursor }: Static<typeof EntriesQuery>,
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<FastifyReply> => {
-    const board = await app.leaderboards.board(id);
-    const after = cursor === undefined ? undefined : app.cursors.entryCursor(cursor, board);
+    const board = await app.seasons.board(id, season);
+    const isCurrent = season === undefined;
+    const after = cursor === undefined ? undefined : app.cursors.entryCursor(cursor, board, isCurrent);
     const state = await app.leaderboards.page(board, limit, after);
     return sendPage(pages.get(state) ?? pageOf(state, reply), request, reply);
   };
@@ -61,23 +68,25 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...common,
         operationId: 'listEntries',
         summary: 'The entries, page by page',
-        description: 'Returns 304 without a body if `If-None-Match` has the current `ETag`.',
+        description:
+          'Returns 304 without a body if `If-None-Match` has the current `ETag`. Pages of a final season do not change. A cursor belongs to the season of its page: send both if the season is not the current one.',
         params: LeaderboardParams,
         querystring: EntriesQuery,
         response: {
           200: answer(Entries),
           304: { type: 'null', description: 'Nothing has changed.' },
-          ...problemResponses('validation-failed', 'not-found'),
+          ...problemResponses(...NOT_FOUND, SEASON_GONE),
         },
       },
     },
     // Without a promise while nothing changes: then the answer is there already.
     (request, reply) => {
       const { id } = request.params;
-      const { limit, cursor } = request.query;
-      const state = cursor === undefined ? app.leaderboards.unchangedPage(id, limit) : undefined;
+      const { season, limit, cursor } = request.query;
+      const isFirst = season === undefined && cursor === undefined;
+      const state = isFirst ? app.leaderboards.unchangedPage(id, limit) : undefined;
       const page = state && pages.get(state);
-      if (page === undefined) return readPage(id, limit, cursor, request, reply);
+      if (page === undefined) return readPage(id, request.query, request, reply);
       sendPage(page, request, reply);
       return;
     },
@@ -94,12 +103,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           'The entries of these users, each with its global rank and its position in this list. Users without an entry are omitted.',
         params: LeaderboardParams,
         querystring: FriendsQuery,
-        response: { 200: answer(FriendEntries), ...problemResponses('validation-failed', 'not-found') },
+        response: { 200: answer(FriendEntries), ...problemResponses(...NOT_FOUND) },
       },
     },
     async (request) => {
       const userIds = request.query.userIds.split(',');
-      const board = await app.leaderboards.board(request.params.id);
+      const board = await app.seasons.board(request.params.id, request.query.season);
       const state = await app.leaderboards.many(board, userIds);
       return {
         ...bodyOf(state),
@@ -117,12 +126,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'getEntry',
         summary: 'The entry of one user',
         params: EntryParams,
-        response: { 200: answer(EntryDetails), ...problemResponses('validation-failed', 'not-found') },
+        querystring: EntryQuery,
+        response: { 200: answer(EntryDetails), ...problemResponses(...NOT_FOUND) },
       },
     },
     async (request): Promise<EntryDetails> => {
       const { id, userId } = request.params;
-      const found = await app.leaderboards.entry(await app.leaderboards.board(id), userId);
+      const board = await app.seasons.board(id, request.query.season);
+      const found = await app.leaderboards.entry(board, userId);
       if (found === null) throw noEntry(id);
       const { entry, total, scoreAbove } = found;
       return {
@@ -143,13 +154,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         summary: 'The neighbours of one user',
         params: EntryParams,
         querystring: AroundQuery,
-        response: { 200: answer(Entries), ...problemResponses('validation-failed', 'not-found') },
+        response: { 200: answer(Entries), ...problemResponses(...NOT_FOUND) },
       },
     },
     async (request) => {
       const { id, userId } = request.params;
-      const board = await app.leaderboards.board(id);
-      const state = await app.leaderboards.around(board, userId, request.query.radius);
+      const { season, radius } = request.query;
+      const board = await app.seasons.board(id, season);
+      const state = await app.leaderboards.around(board, userId, radius);
       if (state === null) throw noEntry(id);
       return { ...bodyOf(state), nextCursor: null };
     },

@@ -1,9 +1,9 @@
 import type { Entry } from '../../schemas/leaderboard.js';
-import type { BoardKey } from '../board-key.js';
+import type { ReadableBoard } from './seasons.js';
 
 /** Part of a board as its readers see it. `version` only grows within an `epoch`. */
 export interface BoardState {
-  readonly board: BoardKey;
+  readonly board: ReadableBoard;
   readonly epoch: string;
   readonly version: number;
   /** Entries on the whole board, not only in `items`. */

@@ -18,8 +18,9 @@ import {
   type Sort,
 } from './entry.js';
 import type { OpenBoard, OpenBoards } from './open-boards.js';
-import { countEntries, countRanks } from './postgres-boards.js';
+import { countEntries, countRanks, PostgresBoard } from './postgres-boards.js';
 import { type BoardReader, NotReady, type Page, type Projection } from './projection.js';
+import type { ReadableBoard } from './seasons.js';
 import type { Tombstones } from './tombstones.js';
 
 /** Boards of one change that are written to at a time. */
@@ -165,7 +166,7 @@ export class Leaderboards {
     return page && this.#states.get(page);
   }
 
-  async page(board: BoardKey, limit: number, after?: Entry): Promise<BoardState> {
+  async page(board: ReadableBoard, limit: number, after?: Entry): Promise<BoardState> {
     return this.#state(board, await this.#read(board, (reader) => reader.page(limit, after)));
   }
 
@@ -186,24 +187,29 @@ export class Leaderboards {
   }
 
   /** One user's entry, or null if it has none. */
-  async entry(board: BoardKey, userId: string): Promise<EntryState | null> {
+  async entry(board: ReadableBoard, userId: string): Promise<EntryState | null> {
     const placement = await this.#read(board, (reader) => reader.placement(userId));
     if (placement === null) return null;
     const { total, entry: found, above } = placement;
-    const [entry] = await this.#withNames([found]);
+    const [entry] = await this.withNames([found]);
     return entry === undefined ? null : { entry, total, scoreAbove: above?.score ?? null };
   }
 
-  async around(board: BoardKey, userId: string, radius: number): Promise<BoardState | null> {
+  async around(board: ReadableBoard, userId: string, radius: number): Promise<BoardState | null> {
     const page = await this.#read(board, (reader) => reader.around(userId, radius));
     return page && this.#state(board, page);
   }
 
-  async many(board: BoardKey, userIds: readonly string[]): Promise<BoardState> {
+  async many(board: ReadableBoard, userIds: readonly string[]): Promise<BoardState> {
     return this.#state(board, await this.#read(board, (reader) => reader.many(userIds)));
   }
 
-  async #read<T>(board: BoardKey, read: (reader: BoardReader) => Promise<T>): Promise<T> {
+  async #read<T>(board: ReadableBoard, read: (reader: BoardReader) => Promise<T>): Promise<T> {
+    if ('final' in board && board.final !== null) {
+      const { digest, revision } = board.final;
+      const final = { epoch: digest, version: revision };
+      return await read(new PostgresBoard({ key: board, sort: board.sort }, this.#options.database, final));
+    }
     const open = await this.#use(board);
     const found = await this.#readProjection(open, read);
     return found === undefined ? await read(open.truth) : found.answer;
@@ -241,8 +247,8 @@ export class Leaderboards {
     return true;
   }
 
-  async #use(board: BoardKey): Promise<OpenBoard> {
-    const { sort } = await this.#options.catalog.leaderboard(board.leaderboard);
+  async #use(board: ReadableBoard): Promise<OpenBoard> {
+    const { sort } = 'sort' in board ? board : await this.#options.catalog.leaderboard(board.leaderboard);
     return this.#options.boards.use({ key: board, sort });
   }
 
@@ -264,12 +270,13 @@ export class Leaderboards {
     const known = this.#states.get(page);
     if (known !== undefined) return known;
     const { epoch, version, total, entries } = page;
-    const state = { board, epoch, version, total, items: await this.#withNames(entries) };
+    const state = { board, epoch, version, total, items: await this.withNames(entries) };
     this.#states.set(page, state);
     return state;
   }
 
-  async #withNames(entries: readonly RankedEntry[]): Promise<EntryBody[]> {
+  /** Entries as the API shows them. */
+  async withNames(entries: readonly RankedEntry[]): Promise<EntryBody[]> {
     const names = await this.#options.names.of(entries.map(({ userId }) => userId));
     return entries.map(({ rank, userId, score, achievedAt }) => ({
       rank,

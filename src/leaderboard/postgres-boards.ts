@@ -21,7 +21,29 @@ const DESCENDING = 's.sort_key DESC, s.achieved_at DESC, s.user_id DESC';
 const ROWS = 'scores s WHERE s.leaderboard_id = $1 AND s.season = $2';
 /** The condition is that of the index. */
 const BOARD = `${ROWS} AND s.score IS NOT NULL`;
-const RANK = `(SELECT count(*) FROM ${BOARD} AND ${ORDER} <= (f.sort_key, f.achieved_at, f.user_id))`;
+const FIRST_UUID = '00000000-0000-0000-0000-000000000000';
+
+/**
+ * The rank of the entry `of`, counted from the last mark before it: every thousandth entry of a season that is final has one.
+ * There is no other way to know it but to count.
+ */
+export const rankOf = (of: string, leaderboard: string, season: string): string => `(
+  SELECT coalesce(m.rank, 0) + (
+    SELECT count(*) FROM scores s
+    WHERE s.leaderboard_id = ${leaderboard} AND s.season = ${season} AND s.score IS NOT NULL
+      AND ${ORDER} > (coalesce(m.sort_key, -9223372036854775808), coalesce(m.achieved_at, '-infinity'), coalesce(m.user_id, '${FIRST_UUID}'))
+      AND ${ORDER} <= (${of}.sort_key, ${of}.achieved_at, ${of}.user_id))
+  FROM (VALUES (1)) one LEFT JOIN LATERAL (
+    SELECT * FROM season_marks k
+    WHERE k.leaderboard_id = ${leaderboard} AND k.season = ${season}
+      AND (k.sort_key, k.achieved_at, k.user_id) <= (${of}.sort_key, ${of}.achieved_at, ${of}.user_id)
+    ORDER BY k.sort_key DESC, k.achieved_at DESC, k.user_id DESC LIMIT 1
+  ) m ON true)`;
+const RANK = rankOf('f', '$1', '$2');
+/** A season that is final knows how many entries it has. */
+const TOTAL = `(
+  SELECT coalesce((SELECT entries FROM seasons WHERE leaderboard_id = $1 AND season = $2 AND state = 'final'),
+                  (SELECT count(*) FROM ${BOARD})) AS total)`;
 
 const TOP = `SELECT * FROM ${BOARD} ORDER BY ${ASCENDING} LIMIT $3`;
 const AFTER = `
@@ -41,7 +63,7 @@ const consecutive = (part: string): string => `
 WITH part AS (${part}), first AS (SELECT * FROM part s ORDER BY ${ASCENDING} LIMIT 1)
 SELECT board.total, s.user_id AS "userId", s.score, s.achieved_at AS "achievedAt",
        (SELECT ${RANK} FROM first f) - 1 + row_number() OVER (ORDER BY ${ASCENDING}) AS rank
-FROM (SELECT count(*) AS total FROM ${BOARD}) board LEFT JOIN part s ON true
+FROM ${TOTAL} board LEFT JOIN part s ON true
 ORDER BY ${ASCENDING}`;
 
 const PAGE = consecutive(TOP);
@@ -49,7 +71,7 @@ const NEXT_PAGE = consecutive(AFTER);
 const AROUND = consecutive(WINDOW);
 const MANY = `
 SELECT board.total, f.user_id AS "userId", f.score, f.achieved_at AS "achievedAt", ${RANK} AS rank
-FROM (SELECT count(*) AS total FROM ${BOARD}) board
+FROM ${TOTAL} board
 LEFT JOIN (SELECT * FROM ${ROWS} AND s.user_id = ANY ($3::uuid[])) f ON true
 ORDER BY rank`;
 
@@ -79,19 +101,22 @@ ORDER BY ordinal`;
 type Row = { total: number } & (RankedEntry | { userId: null } | { userId: string; score: null });
 
 /**
- * A board read straight from PostgreSQL: always right, each read in one snapshot, but a rank costs a count of the entries
- * above it. Used while the projection is not ready.
+ * A board read straight from PostgreSQL: always right, each read in one snapshot, but unless its season is final a rank costs a
+ * count of the entries above it. Used for such seasons, and while a projection is not ready.
  */
 export class PostgresBoard implements BoardReader {
   readonly #board: Board;
   readonly #database: Queryable;
+  readonly #final: Pick<Page, 'epoch' | 'version'> | null;
   readonly #epoch = newEpoch();
   /** Each read counts as newer, since nobody knows whether the board has changed in between. */
   #version = 0;
 
-  constructor(board: Board, database: Queryable) {
+  /** @param final what to call the state of a board that does not change any more */
+  constructor(board: Board, database: Queryable, final: Pick<Page, 'epoch' | 'version'> | null = null) {
     this.#board = board;
     this.#database = database;
+    this.#final = final;
   }
 
   page(limit: number, after?: Entry): Promise<Page> {
@@ -130,7 +155,8 @@ export class PostgresBoard implements BoardReader {
             },
           ],
     );
-    return { epoch: this.#epoch, version: ++this.#version, total: rows[0]?.total ?? 0, entries };
+    const position = this.#final ?? { epoch: this.#epoch, version: ++this.#version };
+    return { ...position, total: rows[0]?.total ?? 0, entries };
   }
 }
 

@@ -77,6 +77,25 @@ export class BoardRows {
     client.release(true);
   }
 
+  /** Marks every so many entries, as of a season that is final. */
+  async makeFinal({ key, sort }: Board, every: number): Promise<void> {
+    const board = [key.leaderboard, key.season];
+    await this.pool.query(
+      `INSERT INTO season_marks
+       SELECT leaderboard_id, season, rank, sort_key, achieved_at, user_id
+       FROM (SELECT *, row_number() OVER (ORDER BY sort_key, achieved_at, user_id) AS rank
+             FROM scores WHERE leaderboard_id = $1 AND season = $2 AND score IS NOT NULL) ranked
+       WHERE rank % $3 = 0`,
+      [...board, every],
+    );
+    await this.pool.query(
+      `INSERT INTO seasons (leaderboard_id, season, starts_at, ends_at, rules, state, entries, digest)
+       VALUES ($1, $2, '-infinity', now(), jsonb_build_object('sort', $3::text), 'final',
+               (SELECT count(*) FROM scores WHERE leaderboard_id = $1 AND season = $2 AND score IS NOT NULL), '')`,
+      [...board, sort],
+    );
+  }
+
   /** The n-th user of `fill`. */
   static userOf(n: number): string {
     const digest = createHash('md5').update(String(n)).digest('hex');

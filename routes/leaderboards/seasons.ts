@@ -1,0 +1,33 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { answer } from '../../schemas/common.js';
+import { LeaderboardParams } from '../../schemas/leaderboard.js';
+import { Seasons, SeasonsQuery } from '../../schemas/season.js';
+import { problemResponses } from '../../src/errors.js';
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get(
+    '/v1/leaderboards/:id/seasons',
+    {
+      schema: {
+        operationId: 'listSeasons',
+        summary: 'The seasons, newest first',
+        description:
+          'The current season, and those that are over. `?season=` of the reads of entries shows the entries of one.',
+        tags: ['Leaderboards'],
+        security: [],
+        params: LeaderboardParams,
+        querystring: SeasonsQuery,
+        response: { 200: answer(Seasons), ...problemResponses('validation-failed', 'not-found') },
+      },
+    },
+    async ({ params: { id }, query }) =>
+      app.cursors.page(
+        `seasons ${id}`,
+        query,
+        (limit, before) => app.seasons.page(id, limit, before),
+        ({ season }) => String(season),
+      ),
+  );
+};
+
+export default routes;

@@ -1,0 +1,34 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { answer } from '../../schemas/common.js';
+import { FinalPlaces, FinalPlacesQuery } from '../../schemas/season.js';
+import { UserParams } from '../../schemas/user.js';
+import { problemResponses } from '../../src/errors.js';
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get(
+    '/v1/users/:id/seasons',
+    {
+      schema: {
+        operationId: 'listFinalPlaces',
+        summary: "A user's final places",
+        description: 'Places in seasons that are final, those of the season that ended last first.',
+        tags: ['Users'],
+        security: [],
+        params: UserParams,
+        querystring: FinalPlacesQuery,
+        response: { 200: answer(FinalPlaces), ...problemResponses('validation-failed', 'not-found') },
+      },
+    },
+    async ({ params, query }) => {
+      const { id } = await app.users.get(params.id);
+      return app.cursors.page(
+        `final places ${id}`,
+        query,
+        (limit, after) => app.seasons.placesOf(id, limit, after),
+        ({ endsAt, leaderboard, season }) => `${endsAt} ${leaderboard} ${season}`,
+      );
+    },
+  );
+};
+
+export default routes;

@@ -1,0 +1,132 @@
+import type { Entry as EntryBody, Leaderboard } from '../../schemas/leaderboard.js';
+import type { FinalPlace, Season } from '../../schemas/season.js';
+import { type BoardKey, boardKey } from '../board-key.js';
+import { Problem } from '../errors.js';
+import type { Queryable } from '../postgres/database.js';
+import { milliseconds, rfc3339 } from '../postgres/sql.js';
+import { toUuid, withIds } from '../stored-ids.js';
+import type { RankedEntry, Sort } from './entry.js';
+import { rankOf } from './postgres-boards.js';
+
+/** A season that is over: how it sorts, and what is known of its final standings, or null until they are final. */
+export interface PastSeason extends BoardKey {
+  readonly sort: Sort;
+  readonly final: { readonly digest: string; readonly revision: number } | null;
+}
+
+/** A board to be read: of the current season, or of one that is over. */
+export type ReadableBoard = BoardKey | PastSeason;
+
+const WINNERS = 3;
+
+/** What a season says of its span: null where it is open. */
+const span = (season: string): string => `
+${season}.label, CASE WHEN isfinite(${season}.starts_at) THEN ${rfc3339(`${season}.starts_at`)} END AS "startsAt",
+CASE WHEN isfinite(${season}.ends_at) THEN ${rfc3339(`${season}.ends_at`)} END AS "endsAt"`;
+/** Only of a final season is it certain that the entries do not change. */
+const IS_FINAL = `s.state = 'final'`;
+
+const ONE = `
+SELECT $2::int <= l.removed_through AS "isPurged", coalesce(s.rules->>'sort', l.sort) AS sort,
+       CASE WHEN ${IS_FINAL} THEN json_build_object('digest', s.digest, 'revision', s.revision) END AS final
+FROM leaderboards l LEFT JOIN seasons s ON s.leaderboard_id = l.id AND s.season = $2
+WHERE l.id = $1`;
+
+/** $1 a leaderboard, $2 its current season, $3 before which one, $4 how many. */
+const PAGE = `
+SELECT s.season, ${span('s')}, CASE WHEN s.season = $2 THEN 'open' WHEN ${IS_FINAL} THEN 'final' ELSE 'closing' END AS state,
+       CASE WHEN ${IS_FINAL} THEN s.entries END AS entries, s.revision, CASE WHEN ${IS_FINAL} THEN s.digest END AS digest,
+       (SELECT coalesce(json_agg(json_build_object('userId', e.user_id, 'score', e.score, 'achievedAt', ${milliseconds('e.achieved_at')})
+                                 ORDER BY e.sort_key, e.achieved_at, e.user_id), '[]')
+        FROM (SELECT * FROM scores WHERE leaderboard_id = s.leaderboard_id AND season = s.season AND score IS NOT NULL
+              ORDER BY sort_key, achieved_at, user_id LIMIT ${WINNERS}) e) AS top
+FROM seasons s JOIN leaderboards l ON l.id = s.leaderboard_id
+WHERE s.leaderboard_id = $1 AND s.season <= $2 AND s.season < $3 AND s.season > l.removed_through
+ORDER BY s.season DESC LIMIT $4`;
+
+/** Final seasons in which a user has an entry; the condition on the version is that of the index. $1 a user, $2 to $4 behind which season, $5 how many. */
+const OF_USER = `
+WITH place AS MATERIALIZED (
+  SELECT s.leaderboard_id, s.season, s.label, s.starts_at, s.ends_at, s.entries, f.user_id, f.score, f.sort_key, f.achieved_at
+  FROM scores f
+  JOIN seasons s ON s.leaderboard_id = f.leaderboard_id AND s.season = f.season AND ${IS_FINAL}
+  JOIN leaderboards l ON l.id = s.leaderboard_id AND s.season > l.removed_through
+  WHERE f.user_id = $1 AND f.version > 0 AND f.score IS NOT NULL
+    AND (s.ends_at, s.leaderboard_id, s.season) < ($2::timestamptz, $3::text, $4::int)
+  ORDER BY s.ends_at DESC, s.leaderboard_id DESC, s.season DESC LIMIT $5
+)
+SELECT p.leaderboard_id AS leaderboard, p.season, ${span('p')}, p.entries, p.score, ${rfc3339('p.achieved_at')} AS "achievedAt",
+       ${rankOf('p', 'p.leaderboard_id', 'p.season')} AS rank
+FROM place p ORDER BY p.ends_at DESC, p.leaderboard_id DESC, p.season DESC`;
+
+interface SeasonsOptions {
+  readonly catalog: {
+    /** @throws Problem `not-found` */
+    leaderboard(id: string): Promise<Pick<Leaderboard, 'id' | 'season'>>;
+  };
+  readonly leaderboards: {
+    totals(boards: readonly BoardKey[]): Promise<number[]>;
+    withNames(entries: readonly RankedEntry[]): Promise<EntryBody[]>;
+  };
+  readonly database: Queryable;
+}
+
+/** The seasons of leaderboards, those that are over above all. */
+export class Seasons {
+  readonly #options: SeasonsOptions;
+
+  constructor(options: SeasonsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The board of a season, by default of the current one.
+   * @throws Problem `not-found` if there is no such leaderboard, `season-not-found`, `season-purged`
+   */
+  async board(leaderboard: string, season?: number): Promise<ReadableBoard> {
+    const { id, season: current } = await this.#options.catalog.leaderboard(leaderboard);
+    const key = boardKey(id, season ?? current);
+    if (key.season === current) return key;
+    const { rows } = await this.#options.database.query<
+      { isPurged: boolean } & Pick<PastSeason, 'sort' | 'final'>
+    >(ONE, [id, key.season]);
+    const [found] = rows;
+    if (key.season > current || found === undefined)
+      throw new Problem('season-not-found', `The leaderboard "${id}" has no season ${key.season} yet.`);
+    const { isPurged, sort, final } = found;
+    if (isPurged)
+      throw new Problem('season-purged', `The entries of season ${key.season} of "${id}" are deleted.`);
+    return { ...key, sort, final };
+  }
+
+  /** The seasons of a leaderboard that have begun, newest first, before the given one. @throws Problem `not-found` */
+  async page(leaderboard: string, limit: number, before: string | null): Promise<Season[]> {
+    const { catalog, leaderboards, database } = this.#options;
+    const { id, season: current } = await catalog.leaderboard(leaderboard);
+    type Row = Omit<Season, 'entries' | 'top'> & {
+      entries: number | null;
+      top: Omit<RankedEntry, 'rank'>[];
+    };
+    const values = [id, current, before ?? current + 1, limit];
+    const { rows } = await database.query<Row>(PAGE, values);
+    const changing = rows.filter(({ entries }) => entries === null);
+    const totals = await leaderboards.totals(changing.map(({ season }) => boardKey(id, season)));
+    const totalOf = new Map(changing.map(({ season }, i) => [season, totals[i] ?? 0]));
+    const winners = rows.flatMap(({ top }) =>
+      withIds(top, { userId: 'usr' }).map((entry, i) => ({ ...entry, rank: i + 1 })),
+    );
+    const shown = (await leaderboards.withNames(winners)).values();
+    return rows.map((row) => ({
+      ...row,
+      entries: row.entries ?? totalOf.get(row.season) ?? 0,
+      top: row.top.flatMap(() => shown.next().value ?? []),
+    }));
+  }
+
+  /** The final places of a user, newest first. @param after the end of a season, its leaderboard and its number */
+  async placesOf(userId: string, limit: number, after: string | null): Promise<FinalPlace[]> {
+    const [endedAt = 'infinity', leaderboard = '', season = '0'] = after?.split(' ') ?? [];
+    const values = [toUuid('usr', userId), endedAt, leaderboard, season, limit];
+    return (await this.#options.database.query<FinalPlace>(OF_USER, values)).rows;
+  }
+}

@@ -80,7 +80,7 @@ export async function startFanSite(t: Test) {
       const id = `board-${++boards}`;
       const rules = { title, sort: 'desc', operator: 'increment' };
       (await admin.put(`/v1/admin/leaderboards/${id}`, rules)).is(200, Leaderboard);
-      const points = { min: 0, max: 1_000_000 };
+      const points = { min: -Number.MAX_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER };
       const action = { title, points, leaderboards: [id], issuer: 'server', minDurationMs: 0 };
       (await admin.put(`/v1/admin/actions/play-${id}`, action)).is(200, Action);
       return new Board(id, server);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import t from 'tap';
-import { eventually, newPlayer } from '../api.js';
+import { eventually, newPlayer, startApi } from '../api.js';
 import { startService } from '../faults/service.js';
 import { buildTestDatabase } from '../helper.js';
 import { GameServer, newToken } from '../ledger/game-server.js';
-import { keepScreenshot } from './browser.js';
+import { keepScreenshot, serveSite } from './browser.js';
 import {
   CEILING,
   element,
@@ -101,11 +101,16 @@ t.test("the user's row is highlighted, also below the top, with its rank", async
     assert.equal(await own.locator('.rank').innerText(), '5');
     assert.equal(await own.locator('.score').innerText(), '97');
   });
+  const total = page.locator('live-leaderboard .total');
+  t.equal(await total.innerText(), '6 players');
+  const heightOf = () => page.locator('live-leaderboard').evaluate((host) => host.offsetHeight);
+  const height = await heightOf();
   await board.score(me, 3);
   await shows(page, ['Rival 0', 'Grace', 'Rival 1']);
   t.equal(await rows(page).nth(1).getAttribute('aria-current'), 'true');
   t.equal(await own.count(), 0, 'it is shown once');
-  t.equal(await page.locator('live-leaderboard .total').innerText(), '6 players');
+  t.equal(await total.innerText(), '6 players');
+  t.equal(await heightOf(), height, 'the height stays');
 });
 
 t.test("the user's row stays visible when the element scrolls", async (t) => {
@@ -236,6 +241,107 @@ t.test('it supports right-to-left layout and the digits of its language', async 
   await keepScreenshot(page, 'right-to-left');
   await page.locator('live-leaderboard').evaluate((host) => host.setAttribute('lang', 'de'));
   await eventually(async () => assert.deepEqual(await scores(page), ['98.210', '4.321']));
+});
+
+t.test('a text keeps to the side of the page, in its own direction', async (t) => {
+  const board = await newBoard('Grand Prix');
+  await board.join('Ada', -250);
+  const page = await visit(t, element(board, 'lang="en"'), { attributes: 'lang="ar" dir="rtl"' });
+  await shows(page, ['Ada']);
+  const rightOf = (part: string) =>
+    page
+      .locator(`live-leaderboard ${part}`)
+      .first()
+      .evaluate((text) => {
+        const range = text.ownerDocument.createRange();
+        range.selectNodeContents(text);
+        return text.getBoundingClientRect().right - range.getBoundingClientRect().right;
+      });
+  for (const part of ['.title', '.name span', '.total td']) t.equal(await rightOf(part), 0, part);
+  const isLeftToRight = (part: string) =>
+    page
+      .locator(`live-leaderboard ${part}`)
+      .first()
+      .evaluate((text) => text.ownerDocument.defaultView.getComputedStyle(text).direction === 'ltr');
+  for (const part of ['.score bdi', '.total td', '.state span']) t.ok(await isLeftToRight(part), part);
+});
+
+t.test('its texts are in the language of the page, or its own', async (t) => {
+  const board = await newBoard('Tour');
+  await board.join('Ada', 5);
+  const page = await visit(t, element(board), { attributes: 'lang="fr-CA"' });
+  await shows(page, ['Ada']);
+  const host = page.locator('live-leaderboard');
+  const set = (name: string, value: string) =>
+    host.evaluate((host, [name, value]) => host.setAttribute(name, value), [name, value]);
+  const texts = () => host.locator('thead th, .total td').allInnerTexts();
+  t.same(await texts(), ['Rang', 'Joueur', 'Score', '1 joueur']);
+  for (const name of ['Bo', 'Cy', 'Di', 'Em']) await board.join(name, 1);
+  await set('lang', 'pl');
+  await host.getByText('5 graczy').waitFor(CEILING);
+  for (const [lang, player] of [
+    ['en', 'Player'],
+    ['de', 'Name'],
+    ['es', 'Jugador'],
+    ['pt-BR', 'Jogador'],
+    ['it', 'Giocatore'],
+    ['ar', 'اللاعب'],
+    ['ja', 'プレイヤー'],
+    ['zh-Hans', '玩家'],
+    ['sw', 'Player'],
+  ] as const) {
+    await set('lang', lang);
+    await host.getByRole('columnheader', { name: player, exact: true }).waitFor(CEILING);
+  }
+  await set(
+    'texts',
+    '{"player": "Racer", "total": {"one": "One racer", "other": "{count} racers"}, "rank": 7}',
+  );
+  await host.getByText('5 racers').waitFor(CEILING);
+  t.same((await texts()).slice(0, 2), ['Rank', 'Racer']);
+  await set('texts', 'not JSON');
+  await host.getByText('5 players').waitFor(CEILING);
+});
+
+t.test('a service that does not answer, or not to this page, is told of after eight seconds', async (t) => {
+  const board = await newBoard('Late');
+  const other = await startApi(t, { CORS_ORIGINS: ['https://elsewhere.example'] });
+  const page = await visit(t, '<p></p>');
+  await page.clock.install();
+  const silent = await serveSite(t, { '/': { html: '' } });
+  await page.evaluate(
+    `document.querySelector('main').innerHTML = ${JSON.stringify(
+      `<live-leaderboard src="http://127.0.0.1:1"></live-leaderboard>
+       <live-leaderboard src="${other.url}"></live-leaderboard>
+       <live-leaderboard src="${silent}"></live-leaderboard>`,
+    )}`,
+  );
+  const tell = page.locator('live-leaderboard').getByText('The leaderboard does not answer');
+  await page.locator('live-leaderboard .bone').first().waitFor(CEILING);
+  await page.clock.fastForward(7_000);
+  t.equal(await tell.count(), 0);
+  await page.clock.fastForward(1_000);
+  await eventually(async () => assert.equal(await tell.count(), 3), CEILING.timeout);
+  await page
+    .locator('live-leaderboard')
+    .first()
+    .evaluate((host, src) => host.setAttribute('src', src), url);
+  await page
+    .locator('live-leaderboard')
+    .first()
+    .evaluate((host, id) => host.setAttribute('board', id), board.id);
+  await page.locator('live-leaderboard').first().getByText('No scores yet').waitFor(CEILING);
+});
+
+t.test('a score of 16 digits leaves room for the name', async (t) => {
+  const board = await newBoard('Long numbers');
+  await board.join('Maximiliana von Hohenzollern', 9_007_199_254_740_991);
+  const page = await visit(t, `<div style="width: 360px">${element(board)}</div>`);
+  await shows(page, ['Maximiliana von Hohenzollern']);
+  await eventually(async () => assert.deepEqual(await scores(page), ['9007T']));
+  t.equal(await rows(page).locator('.score').getAttribute('title'), '9,007,199,254,740,991');
+  await page.locator('main > div').evaluate((box) => box.setAttribute('style', 'width: 900px'));
+  await eventually(async () => assert.deepEqual(await scores(page), ['9,007,199,254,740,991']));
 });
 
 t.test('attributes can change, and a removed element closes its stream', async (t) => {

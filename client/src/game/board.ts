@@ -22,3 +22,19 @@ export function boardElement({ id, limit }: BoardOptions): HTMLElement {
   board.setAttribute('limit', String(limit));
   return board;
 }
+
+/** Languages that are written from right to left. */
+const RIGHT_TO_LEFT = /^(ar|dv|fa|he|ku|ps|sd|ug|ur|yi)(-|$)/i;
+
+/** What an overlay may set: `&theme=light&lang=de&heading=Finals&user=usr_…`. Invalid values are ignored. */
+export function dressOverlay(board: HTMLElement, query: URLSearchParams): void {
+  board.setAttribute('theme', query.get('theme') === 'light' ? 'light' : 'dark');
+  for (const name of ['heading', 'user']) {
+    const value = query.get(name);
+    if (value) board.setAttribute(name, value);
+  }
+  const language = query.get('lang') ?? '';
+  if (!/^[a-z]{2,3}(-[a-z\d]{2,8})*$/i.test(language)) return;
+  document.documentElement.lang = language;
+  document.documentElement.dir = RIGHT_TO_LEFT.test(language) ? 'rtl' : 'ltr';
+}

@@ -1,4 +1,4 @@
-import { boardElement, boardIn } from './board.js';
+import { boardElement, boardIn, dressOverlay } from './board.js';
 import { element } from './elements.js';
 import { startGame } from './game.js';
 import { Requests } from './requests.js';
@@ -11,7 +11,7 @@ if (query.has('obs')) {
   document.documentElement.classList.add('overlay-view');
   const overlay = element('overlay');
   overlay.hidden = false;
-  board.setAttribute('theme', 'dark');
+  dressOverlay(board, query);
   overlay.append(board);
 } else {
   const requests = new Requests(element('request-list'), element('request-count'));

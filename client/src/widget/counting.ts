@@ -3,7 +3,7 @@ import { prefersReducedMotion } from './motion.js';
 const DURATION_MS = 700;
 const FLASH = { duration: 900, easing: 'ease-out', pseudoElement: '::before' } as const;
 
-/** A score and its cell. */
+/** A score and the element that shows it. */
 export interface Counted {
   /** Identifies the entry when it moves to another row. */
   readonly key: string;
@@ -18,14 +18,14 @@ interface Count extends Counted {
   readonly flash: Animation | undefined;
 }
 
-/** Animates scores up or down to their new values. Nothing else writes into their cells. */
+/** Animates scores up or down to their new values. Nothing else writes into their elements. */
 export class Counting {
   #counts = new Map<string, Count>();
-  #format = new Intl.NumberFormat();
+  #format: (score: number) => string = String;
   #frame = 0;
 
   /** Shows all scores. A new one is shown at once; a changed one also highlights its row briefly. */
-  show(all: readonly Counted[], format: Intl.NumberFormat): void {
+  show(all: readonly Counted[], format: (score: number) => string): void {
     this.#format = format;
     const now = performance.now();
     const before = this.#counts;
@@ -39,7 +39,7 @@ export class Counting {
     const now = performance.now();
     let counting = false;
     for (const count of this.#counts.values()) {
-      write(count.cell, this.#format.format(valueAt(count, now)));
+      write(count.cell, this.#format(valueAt(count, now)));
       counting ||= isCounting(count, now);
     }
     if (counting) this.#frame = requestAnimationFrame(this.#turn);

@@ -1,19 +1,24 @@
-import { html, LitElement, type PropertyValues, unsafeCSS } from 'lit';
+import { html, LitElement, nothing, type PropertyValues, unsafeCSS } from 'lit';
 import { keyed } from 'lit/directives/keyed.js';
 import type { LiveView } from '../live/subscription.js';
 import { Announcer } from './announcer.js';
 import { Counting } from './counting.js';
 import { type Watched, watch } from './feed.js';
 import { Glide } from './glide.js';
+import { type Formats, formatsIn, languageOf } from './language.js';
 import sheet from './live-leaderboard.css';
 import { nameOf, titleOf } from './names.js';
 import { line, placeholders, type Row, rowOf } from './rows.js';
-import { ENGLISH, type Texts } from './texts.js';
+import { fill, type Template, type Texts, textsIn, textsOf } from './texts.js';
 
 /** By default the service is the origin of this script. */
 const script = document.currentScript;
 const ORIGIN = new URL(script instanceof HTMLScriptElement && script.src ? script.src : location.href).origin;
 const DEFAULT_LIMIT = 10;
+/** After this long without an answer the element says so, in milliseconds. */
+const PATIENCE_MS = 8_000;
+/** An element is narrow below this width, in the size of its letters. */
+const NARROW_EM = 32;
 const NOTHING_YET: LiveView = { state: 'connecting', board: null, standing: null, error: null };
 
 /**
@@ -33,8 +38,10 @@ export class LiveLeaderboard extends LitElement {
     heading: {},
     /** The standard attribute, declared so that a new language is shown at once. */
     lang: { reflect: true, useDefault: true },
-    texts: { attribute: false },
+    texts: { converter: textsOf },
     view: { state: true },
+    isOverdue: { state: true },
+    isNarrow: { state: true },
     boardTitle: { state: true },
     ownName: { state: true },
   };
@@ -46,13 +53,22 @@ export class LiveLeaderboard extends LitElement {
   declare heading: string;
   declare texts: Partial<Texts>;
   declare private view: LiveView;
+  declare private isOverdue: boolean;
+  declare private isNarrow: boolean;
   declare private boardTitle: string;
   declare private ownName: string;
 
   #watched: Watched | null = null;
   #unwatch = () => {};
   #nameAskedFor = '';
-  #numbers = new Intl.NumberFormat();
+  #patience: ReturnType<typeof setTimeout> | undefined;
+  #formats: Formats = formatsIn('en', false);
+  readonly #width = new ResizeObserver(([change]) => {
+    const surface = this.renderRoot.querySelector('.board');
+    if (!change || !surface) return;
+    this.isNarrow =
+      change.contentRect.width < NARROW_EM * Number.parseFloat(getComputedStyle(surface).fontSize);
+  });
   readonly #glide = new Glide();
   readonly #counting = new Counting();
   readonly #announcer = new Announcer((text) => {
@@ -69,12 +85,15 @@ export class LiveLeaderboard extends LitElement {
     this.lang = '';
     this.texts = {};
     this.view = NOTHING_YET;
+    this.isOverdue = false;
+    this.isNarrow = false;
     this.boardTitle = '';
     this.ownName = '';
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
+    this.#width.observe(this);
     this.requestUpdate();
   }
 
@@ -85,12 +104,14 @@ export class LiveLeaderboard extends LitElement {
       if (this.isConnected) return;
       this.#unwatch();
       this.#announcer.reset();
+      this.#width.disconnect();
+      this.#beOnTime();
       this.#watched = null;
     });
   }
 
   protected override willUpdate(): void {
-    this.#numbers = numbersFor(this);
+    this.#formats = formatsIn(languageOf(this), this.isNarrow);
     if (this.isConnected) this.#watch();
   }
 
@@ -106,6 +127,7 @@ export class LiveLeaderboard extends LitElement {
       this.boardTitle = '';
       this.#glide.reset();
       this.#announcer.reset();
+      this.#beOnTime();
       void this.#fetchTitle(wanted);
     }
     if (before?.user !== wanted.user) this.ownName = '';
@@ -123,12 +145,21 @@ export class LiveLeaderboard extends LitElement {
     const { board, standing } = this.view;
     const kept = standing?.userId === user ? standing : null;
     this.view = { ...view, board: view.board ?? board, standing: view.standing ?? kept };
+    if (this.view.board || view.error || view.state === 'paused') this.#beOnTime();
+    else this.#patience ??= setTimeout(() => (this.isOverdue = true), PATIENCE_MS);
     const own = view.board?.items.find(({ userId }) => userId === user);
     this.ownName = own?.displayName ?? this.ownName;
     const asked = `${src} ${id} ${user}`;
     if (this.ownName !== '' || this.#ownRow() === null || this.#nameAskedFor === asked) return;
     this.#nameAskedFor = asked;
     void this.#fetchName(wanted);
+  }
+
+  /** Nothing is waited for any more, or is waited for anew. */
+  #beOnTime(): void {
+    clearTimeout(this.#patience);
+    this.#patience = undefined;
+    this.isOverdue = false;
   }
 
   /** Names are requested once; if that fails the element works without them. */
@@ -157,21 +188,33 @@ export class LiveLeaderboard extends LitElement {
   }
 
   get #texts(): Texts {
-    return { ...ENGLISH, ...this.texts };
+    return textsIn(this.#formats.language, this.texts);
+  }
+
+  #fill(template: Template, values: Readonly<Record<string, string>>, count?: number): string {
+    return fill(template, values, this.#formats.language, count);
+  }
+
+  #totalText(count: number): string {
+    const { total } = this.#texts;
+    const formatted = this.#formats.number(count);
+    return typeof total === 'function'
+      ? total(count, formatted)
+      : this.#fill(total, { count: formatted }, count);
   }
 
   protected override render() {
     const { board, error } = this.view;
     const { limit, user, board: id } = this.#wanted();
     const texts = this.#texts;
-    const look = { numbers: this.#numbers, user, you: texts.you };
+    const look = { formats: this.#formats, user, you: texts.you };
     const own = error ? null : this.#ownRow();
     const state = error ? 'closed' : board && this.view.state === 'connecting' ? 'open' : this.view.state;
     return html`<div class="board" part="board">
       <table role="table" aria-labelledby="title" aria-busy=${!board && !error}>
         <caption part="header">
           <span id="title" class="title" part="title" dir="auto">${this.heading || this.boardTitle || id}</span>
-          ${keyed(state, html`<span class="state" part="state" data-state=${state}>${texts[STATE_TEXT[state]]}</span>`)}
+          ${keyed(state, html`<span class="state" part="state" data-state=${state}><span dir="auto">${texts[STATE_TEXT[state]]}</span></span>`)}
         </caption>
         <thead role="rowgroup" part="head">
           <tr role="row">
@@ -185,21 +228,17 @@ export class LiveLeaderboard extends LitElement {
             error
               ? line('message', error.code === 'not-found' ? texts.unknownBoard : texts.failed)
               : !board
-                ? placeholders(limit)
+                ? this.isOverdue
+                  ? line('message', texts.unreachable)
+                  : placeholders(limit)
                 : board.total === 0
                   ? line('message', texts.empty)
                   : this.#top().map((row) => rowOf(row, look))
           }
         </tbody>
-        <tfoot role="rowgroup" class=${own ? 'sticky' : ''}>
-          ${
-            own
-              ? rowOf(own, look)
-              : line(
-                  'total',
-                  board?.total && !error ? texts.total(board.total, this.#numbers.format(board.total)) : '',
-                )
-          }
+        <tfoot role="rowgroup" class="${own ? 'sticky' : ''} ${user && !own ? 'roomy' : ''}">
+          ${own ? rowOf(own, look) : nothing}
+          ${line('total', board?.total && !error ? this.#totalText(board.total) : '')}
         </tfoot>
       </table>
       <p class="said" role="status" aria-live="polite"></p>
@@ -213,13 +252,13 @@ export class LiveLeaderboard extends LitElement {
     const own = this.#ownRow();
     const rows = [...this.renderRoot.querySelectorAll<HTMLElement>('.entry')];
     const counted = rows.flatMap((row, place) => {
-      const cell = row.querySelector<HTMLElement>('.score');
+      const cell = row.querySelector<HTMLElement>('.score bdi');
       const entry = top[place] ?? own;
       // The row at the foot is not the row at the top: its score is not animated from there.
       const key = top[place]?.userId ?? 'own';
       return cell && entry ? [{ key, score: entry.score, row, cell }] : [];
     });
-    this.#counting.show(counted, this.#numbers);
+    this.#counting.show(counted, this.#formats.score);
     this.#glide.arrange(
       rows.slice(0, top.length),
       top.map(({ userId }) => userId),
@@ -235,15 +274,17 @@ export class LiveLeaderboard extends LitElement {
     if (state !== before.state) dispatch('leaderboard-state', { state, error });
     if (board !== before.board || standing !== before.standing)
       dispatch('leaderboard-change', { board, standing });
-    const texts = this.#texts;
+    const { leads, ownRank } = this.#texts;
     const [first] = board?.items ?? [];
     const { rank = null, total = 0 } = standing ?? {};
-    const format = (number: number) => this.#numbers.format(number);
+    const leader = (name: string) =>
+      typeof leads === 'function' ? leads(name) : this.#fill(leads, { name });
+    const place = (rank: string, total: string) =>
+      typeof ownRank === 'function' ? ownRank(rank, total) : this.#fill(ownRank, { rank, total });
+    const { number } = this.#formats;
     this.#announcer.note([
-      ...(first ? [{ about: 'leader', key: first.userId, text: texts.leads(first.displayName) }] : []),
-      ...(rank === null
-        ? []
-        : [{ about: 'own rank', key: rank, text: texts.ownRank(format(rank), format(total)) }]),
+      ...(first ? [{ about: 'leader', key: first.userId, text: leader(first.displayName) }] : []),
+      ...(rank === null ? [] : [{ about: 'own rank', key: rank, text: place(number(rank), number(total)) }]),
     ]);
   }
 }
@@ -255,16 +296,6 @@ const STATE_TEXT = {
   paused: 'connecting',
   closed: 'closed',
 } as const;
-
-/** Formats numbers in the language of the surrounding text. */
-function numbersFor(element: Element): Intl.NumberFormat {
-  const language = element.closest<HTMLElement>('[lang]')?.lang || undefined;
-  try {
-    return new Intl.NumberFormat(language);
-  } catch {
-    return new Intl.NumberFormat();
-  }
-}
 
 if (!customElements.get('live-leaderboard')) customElements.define('live-leaderboard', LiveLeaderboard);
 

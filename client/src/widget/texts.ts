@@ -1,4 +1,11 @@
-/** All texts that the element shows or announces. Numbers are already formatted for its language. */
+import { LANGUAGES } from './languages.js';
+
+/** A text with {placeholders}; or one for each plural category of its language, see Intl.PluralRules. */
+export type Template =
+  | string
+  | ({ readonly other: string } & { readonly [C in Intl.LDMLPluralRule]?: string });
+
+/** All texts that the element shows or announces. Values are already formatted for its language. */
 export interface Texts {
   readonly rank: string;
   readonly player: string;
@@ -12,25 +19,50 @@ export interface Texts {
   readonly empty: string;
   readonly unknownBoard: string;
   readonly failed: string;
-  /** The number of entries. */
-  total(count: number, formatted: string): string;
-  leads(name: string): string;
-  ownRank(rank: string, total: string): string;
+  /** Shown when there was no answer for a while; the element keeps trying. */
+  readonly unreachable: string;
+  /** The number of entries: {count}. */
+  readonly total: Template | ((count: number, formatted: string) => string);
+  /** Announced: {name}. */
+  readonly leads: Template | ((name: string) => string);
+  /** Announced: {rank} and {total}. */
+  readonly ownRank: Template | ((rank: string, total: string) => string);
 }
 
-export const ENGLISH: Texts = {
-  rank: 'Rank',
-  player: 'Player',
-  score: 'Score',
-  you: 'You',
-  live: 'Live',
-  connecting: 'Connecting…',
-  reconnecting: 'Reconnecting…',
-  closed: 'Unavailable',
-  empty: 'No scores yet. The first place is free.',
-  unknownBoard: 'There is no such leaderboard.',
-  failed: 'This leaderboard cannot be shown.',
-  total: (count, formatted) => (count === 1 ? '1 player' : `${formatted} players`),
-  leads: (name) => `${name} leads.`,
-  ownRank: (rank, total) => `Your rank is ${rank} of ${total}.`,
-};
+/** The texts in a language, in English if there are none, with the page's own in their place. */
+export function textsIn(language: string, own: Partial<Texts>): Texts {
+  return { ...LANGUAGES.en, ...LANGUAGES[primaryOf(language)], ...own };
+}
+
+/** `pt` of `pt-BR`. */
+const primaryOf = (language: string): string => language.toLowerCase().split('-', 1)[0] ?? '';
+
+/** The text with its placeholders filled; `count` selects its plural category. */
+export function fill(
+  template: Template,
+  values: Readonly<Record<string, string>>,
+  language: string,
+  count = 0,
+): string {
+  const text =
+    typeof template === 'string'
+      ? template
+      : (template[new Intl.PluralRules(language).select(count)] ?? template.other);
+  return text.replace(/\{(\w+)\}/g, (placeholder, name) => values[name] ?? placeholder);
+}
+
+/** The attribute `texts`: a JSON object. Anything else, and what is not text in it, counts as no text at all. */
+export function textsOf(attribute: string | null): Partial<Texts> {
+  try {
+    const given: unknown = JSON.parse(attribute ?? '{}');
+    return typeof given === 'object' && given !== null && !Array.isArray(given)
+      ? Object.fromEntries(Object.entries(given).filter(([, text]) => isTemplate(text)))
+      : {};
+  } catch {
+    return {};
+  }
+}
+
+const isTemplate = (text: unknown): text is Template =>
+  typeof text === 'string' ||
+  (typeof text === 'object' && text !== null && 'other' in text && typeof text.other === 'string');

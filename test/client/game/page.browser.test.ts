@@ -59,6 +59,31 @@ t.test('?obs shows only the board, on a transparent page', async (t) => {
   t.equal(alpha, 0, 'transparent');
 });
 
+t.test('?obs takes a theme, a language, a heading and a user', async (t) => {
+  const query = '?obs&theme=light&lang=ar&heading=Finale&user=usr_01kcx7f0w3e5tt9m6d7kq2x1zb';
+  const game = await GamePage.open(t, browser, url, {
+    query,
+    colorScheme: 'dark',
+    viewport: { width: 1_200, height: 700 },
+  });
+  await game.board('open');
+  const { page } = game;
+  t.same(await page.evaluate('[document.documentElement.lang, document.documentElement.dir]'), ['ar', 'rtl']);
+  const board = page.locator('live-leaderboard');
+  t.equal(await board.locator('.title').innerText(), 'Finale');
+  t.equal(await board.getByRole('columnheader').nth(1).innerText(), 'اللاعب');
+  t.equal(await game.userId(), 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb');
+  const { width = 0 } = (await board.boundingBox()) ?? {};
+  t.ok(width > 300 && width < 800, `${width} pixels wide`);
+  const surfaces = await board.evaluate((host) => {
+    const view = host.ownerDocument.defaultView;
+    const backgroundOf = (part: string) =>
+      view.getComputedStyle(host.shadowRoot.querySelector(part)).backgroundColor;
+    return [backgroundOf('.board'), backgroundOf('.message, .entry')];
+  });
+  t.same(surfaces, ['rgba(255, 255, 255, 0.88)', 'rgba(0, 0, 0, 0)'], 'one surface, of the light theme');
+});
+
 t.test('a copied request runs in bash; on the screen its tokens are shortened', async (t) => {
   const game = await GamePage.open(t, browser, url, { permissions: ['clipboard-read', 'clipboard-write'] });
   await game.round();

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import t from 'tap';
+import { eventually } from '../api.js';
+import { CEILING, startFanSite } from './fan-site.js';
+import { matchesPicture } from './pictures.js';
+
+const { newBoard, visit } = await startFanSite(t);
+
+const WIDTHS = [360, 820, 1440, 1920] as const;
+const LOOKS = {
+  light: { colorScheme: 'light', attributes: 'lang="en"' },
+  dark: { colorScheme: 'dark', attributes: 'lang="de"' },
+  rtl: { colorScheme: 'light', attributes: 'lang="ar" dir="rtl"' },
+} as const;
+
+const cup = await newBoard('The Very Long Midnight Grand Prix of the Northern Islands');
+const players = [
+  ['Maximiliana von Hohenzollern-Sig', 9_007_199_254_740_991],
+  ['Ada Lovelace', 48_210],
+  ['ليلى', 48_210],
+  ['Łukasz Żółć', 31_000],
+  ['WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW', 7],
+  ['Zoë', 0],
+  ['Grace', -250],
+  ['Kōji', -250],
+  ['Linus', -9_007_199_254_740_991],
+] as const;
+for (const [name, points] of players) await cup.join(name, points);
+const amelie = await cup.join('Amélie', -9_007_199_254_740_991);
+const many = await newBoard('Hundred');
+const crowd = await Promise.all(
+  Array.from({ length: 100 }, (_, i) => many.join(`Player ${i + 1}`, 100_000 - i * i)),
+);
+const empty = await newBoard('Autumn cup');
+
+/** All states on one page, so that few pictures show them. */
+const gallery = `
+  <style>
+    :root { color-scheme: light dark }
+    body { margin: 0 } main { padding: 12px } h1 { display: none }
+    section { display: grid; gap: 12px; margin-block-start: 12px; align-items: start;
+      grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)) }
+    .scrolls { block-size: 400px; overflow: auto }
+    .night { --leaderboard-background: #241a3a; --leaderboard-accent: #ff7ad9 }
+    .paper { --leaderboard-background: #f4e8c8; --leaderboard-color: #4a2b12; --leaderboard-accent: #7a1f1f }
+    .glass { --leaderboard-background: rgb(9 12 21 / 70%) }
+    .over { padding: 12px; background: linear-gradient(45deg, teal, orange) }
+  </style>
+  <live-leaderboard board="${cup.id}"></live-leaderboard>
+  <section>
+    <live-leaderboard board="${cup.id}" limit="6" user="${amelie}"></live-leaderboard>
+    <live-leaderboard board="${many.id}" limit="100" user="${crowd[40]}" class="scrolls"></live-leaderboard>
+    <live-leaderboard board="${cup.id}" limit="6" user="${amelie}" class="night"></live-leaderboard>
+    <live-leaderboard board="${many.id}" limit="3" user="${crowd[1]}" class="paper"></live-leaderboard>
+    <div class="over"><live-leaderboard board="${many.id}" limit="3" user="${crowd[1]}" class="glass"></live-leaderboard></div>
+    <live-leaderboard board="${empty.id}" limit="3"></live-leaderboard>
+    <live-leaderboard board="no-such-board" limit="3"></live-leaderboard>
+    <live-leaderboard src="http://127.0.0.1:1" limit="3" heading="Down"></live-leaderboard>
+  </section>`;
+
+for (const [name, look] of Object.entries(LOOKS)) {
+  t.test(`the element looks as its kept pictures, ${name}`, async (t) => {
+    const page = await visit(t, gallery, { ...look, reducedMotion: 'reduce' });
+    const boards = page.locator('live-leaderboard');
+    await eventually(
+      async () => assert.equal(await boards.locator('.entry').count(), 10 + 7 + 100 + 7 + 3 + 3),
+      CEILING.timeout,
+    );
+    for (const index of [6, 7, 8]) await boards.nth(index).locator('.message').waitFor(CEILING);
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: 900 });
+      const height = await page.locator('html').evaluate((root) => root.scrollHeight);
+      // What is sticky stays at its place.
+      await page.setViewportSize({ width, height });
+      const overflow = await page.locator('html').evaluate((root) => root.scrollWidth - root.clientWidth);
+      t.equal(overflow, 0, `no horizontal overflow at ${width} pixels`);
+      await matchesPicture(t, page, `board-${name}-${width}`);
+    }
+  });
+}

@@ -12,6 +12,7 @@ const LAYERS = [
   ['changes', 'observability'],
   ['jobs'],
   ['webhooks'],
+  ['seasons'],
   ['access'],
   ['leaderboard'],
   ['ledger', 'live'],

@@ -30,9 +30,11 @@ export const PROBLEMS = {
   'already-counted': { status: 409, title: 'The idempotency key was used before' },
   'season-changed': { status: 409, title: 'The season is another' },
   'season-purged': { status: 410, title: 'The season is no longer kept' },
+  'revision-changed': { status: 412, title: 'Somebody else has changed it meanwhile' },
   'payload-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The content type is not supported' },
   'points-out-of-range': { status: 422, title: 'The points are not allowed' },
+  'schedule-invalid': { status: 422, title: 'The schedule makes no sense' },
   'rate-limited': { status: 429, title: 'Too many requests' },
   'action-limit-reached': { status: 429, title: 'The limit of this action is reached' },
   'internal-error': { status: 500, title: 'Something went wrong on our side' },
@@ -55,7 +57,7 @@ const PROBLEM_MEMBERS = {
   requestId: Type.String(),
   errors: Type.Optional(
     Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
-      description: 'Only with `validation-failed`: the errors and their paths.',
+      description: 'Only with `validation-failed` and `schedule-invalid`: the errors and their paths.',
     }),
   ),
   original: Type.Optional(

@@ -13,7 +13,7 @@ export const UNREAD_BODY_FAULTS = [
 export const BODY_FAULTS = ['validation-failed', ...UNREAD_BODY_FAULTS] as const satisfies ProblemCode[];
 
 export interface ProblemExtras {
-  /** What exactly is wrong with the request, for `validation-failed`. */
+  /** What exactly is wrong with the request, for `validation-failed` and `schedule-invalid`. */
   errors?: { path: string; message: string }[];
   /** The event that a replayed token counted as, for its own user. */
   original?: { eventId: string; acceptedAt: string };

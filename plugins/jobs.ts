@@ -6,6 +6,7 @@ import type { AppConfig } from '../src/config.js';
 import { addStandingJob } from '../src/jobs/job.js';
 import { PURGE, purge } from '../src/jobs/purge.js';
 import { JOB_CONNECTIONS, JOB_STATES, JobRunner } from '../src/jobs/runner.js';
+import { CLOSE_SEASONS, closeSeason, closeSeasons, forgetSeason } from '../src/ledger/closing.js';
 import { PARTITIONS, partitions } from '../src/ledger/partitions-job.js';
 import { purgeTokens } from '../src/ledger/purge-tokens.js';
 import { massVoid } from '../src/moderation/mass-void.js';
@@ -31,6 +32,9 @@ export default fp<{ config: AppConfig }>(
         retention: config.EVENTS_RETENTION,
         onKept: (month, why) => app.log.warn({ data: { month, why } }, 'Old events are kept'),
       }),
+      closeSeasons(),
+      closeSeason(app.instance),
+      forgetSeason(removeBoards),
       eraseUser,
       massVoid({ leaderboards: app.leaderboards, writer: app.instance }),
     ];
@@ -40,6 +44,7 @@ export default fp<{ config: AppConfig }>(
       addStanding: async () => {
         await addStandingJob(pool, PURGE, {});
         await addStandingJob(pool, PARTITIONS, {});
+        await addStandingJob(pool, CLOSE_SEASONS, {});
       },
       onError: (error, doing) => {
         if (isDatabaseError(error)) app.faults.database(error, doing);

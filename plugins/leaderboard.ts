@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin';
 import { DisplayNames } from '../src/access/display-names.js';
-import type { BoardKey } from '../src/board-key.js';
+import { type BoardKey, boardKey } from '../src/board-key.js';
 import { UnappliedChanges } from '../src/changes/unapplied-changes.js';
 import type { AppConfig } from '../src/config.js';
 import { BoardNames } from '../src/leaderboard/board-names.js';
@@ -106,7 +106,10 @@ export default fp<{ config: AppConfig }>(
       onError: (error) => app.faults.either(error, 'applying a change'),
     });
     app.changes.listen({
-      onChange: (change) => received.receive(change),
+      onChange: (change) => {
+        received.receive(change);
+        if (change.type === 'season-final') boards.closeBoard(boardKey(change.leaderboard, change.season));
+      },
       onResync: () => received.resync(),
     });
     catalog.onRemoved((leaderboard) => boards.closeLeaderboard(leaderboard));

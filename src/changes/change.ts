@@ -61,6 +61,13 @@ const Change = Type.Union([
     leaderboard: Type.String(),
     removed: Type.Boolean(),
   }),
+  /** The standings of a season are final, or final again after a correction. */
+  Type.Object({
+    type: Type.Literal('season-final'),
+    ...Header,
+    leaderboard: Type.String(),
+    season: Type.Integer(),
+  }),
   /** An action was made, changed or deleted. */
   Type.Object({ type: Type.Literal('action'), ...Header, action: Type.String() }),
 ]);

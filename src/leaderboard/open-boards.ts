@@ -133,6 +133,11 @@ export class OpenBoards {
     for (const { projection } of this.#boards.values()) this.reload(projection.board.key);
   }
 
+  /** Closes a board that is no longer read from a projection. */
+  closeBoard(board: BoardKey): void {
+    this.#forget(board.text);
+  }
+
   /** Closes the boards of a deleted leaderboard. */
   closeLeaderboard(leaderboard: string): void {
     for (const [text, { projection }] of this.#boards)

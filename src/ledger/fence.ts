@@ -2,6 +2,7 @@ import { errorCode } from '../error-code.js';
 import { Problem } from '../errors.js';
 import type { Queryable } from '../postgres/database.js';
 import { SQLSTATE } from '../postgres/errors.js';
+import { briefly } from '../postgres/partitions.js';
 
 /**
  * Writers of scores pass the fence of a leaderboard, any number at a time. A change of the leaderboard closes the fence for a
@@ -21,15 +22,16 @@ export const passFences = (from: string): string => `
 SELECT pg_advisory_xact_lock_shared(${FENCE}, fence)
 FROM (SELECT DISTINCT ${fenceOf('leaderboard_id')} AS fence FROM ${from} ORDER BY fence) fences`;
 
+const CLOSE = `SELECT pg_advisory_xact_lock(${FENCE}, ${fenceOf('$1::text')})`;
+const LIMIT_IDLE = "SELECT set_config('idle_in_transaction_session_timeout', $1, true)";
+
 /** Closes the fence of a leaderboard until the transaction of `client` ends. Must be the first lock that it takes. */
 export async function closeFence(client: Queryable, leaderboard: string): Promise<void> {
   // Scores wait as long as the fence is closed: a change that hangs must not hold it.
-  await client.query(
-    "SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true)",
-    [String(CLOSING_MS)],
-  );
+  await client.query(LIMIT_IDLE, [String(CLOSING_MS)]);
+  await client.query("SELECT set_config('lock_timeout', $1, true)", [String(CLOSING_MS)]);
   try {
-    await client.query(`SELECT pg_advisory_xact_lock(${FENCE}, ${fenceOf('$1::text')})`, [leaderboard]);
+    await client.query(CLOSE, [leaderboard]);
   } catch (error) {
     if (errorCode(error) !== SQLSTATE.lockNotAvailable) throw error;
     throw new Problem(
@@ -37,4 +39,21 @@ export async function closeFence(client: Queryable, leaderboard: string): Promis
       'Scores of this leaderboard are still being written. Try again.',
     );
   }
+}
+
+/**
+ * Does the same for a change that is in no hurry: if the scores under way take longer than a moment, nothing is done, and others do
+ * not wait for them.
+ * @returns whether it was done
+ */
+export async function closeFenceBriefly(
+  client: Queryable,
+  leaderboard: string,
+  change: () => Promise<unknown>,
+): Promise<boolean> {
+  await client.query(LIMIT_IDLE, [String(CLOSING_MS)]);
+  return await briefly(client, async () => {
+    await client.query(CLOSE, [leaderboard]);
+    await change();
+  });
 }

@@ -1,0 +1,114 @@
+import { Type } from '@sinclair/typebox';
+import { type BoardKey, boardKey } from '../board-key.js';
+import { addJob, addStandingJob, type Job, type JobKind, job } from '../jobs/job.js';
+import type { Queryable } from '../postgres/database.js';
+import { JOBS_SCHEMA } from '../postgres/jobs-schema.js';
+import { CLOSE_SEASON, type SeasonOf } from '../seasons/corrections.js';
+import { closeFenceBriefly } from './fence.js';
+import {
+  BITE_SIZES,
+  type BiteSizes,
+  CLOSING_SEASON,
+  type ClosingSeason,
+  nextBite,
+} from './final-standings.js';
+
+/**
+ * How long after its end a season is closed, in milliseconds: longer than a submission is tried again, whose time is that of its
+ * arrival. Tokens that count in the season in which they were issued have their grace besides.
+ */
+const SETTLE_MS = 10_000;
+/** How often it is looked for seasons that are due. */
+const LOOK_EVERY_MS = 2_000;
+/** How soon a closing that could not go on is tried again. */
+const AGAIN_MS = 500;
+/** By then every instance has heard that the season is final, and reads it from PostgreSQL. */
+const FORGET_AFTER_MS = 10_000;
+
+const Nothing = Type.Object({});
+/** Looks for seasons to close, again and again. */
+export const CLOSE_SEASONS: JobKind<typeof Nothing> = {
+  name: 'close-seasons',
+  payload: Nothing,
+  keyOf: () => 'all',
+};
+
+/** Removes what is kept of a final season for fast reads. */
+const FORGET_SEASON: JobKind<typeof SeasonOf> = { ...CLOSE_SEASON, name: 'forget-season' };
+
+/** Seasons that are due, of each leaderboard the first one, and whose closing was not asked for yet. $1 settling, in milliseconds. */
+const DUE = `
+SELECT s.leaderboard_id AS leaderboard, min(s.season) AS season
+FROM seasons s JOIN leaderboards l ON l.id = s.leaderboard_id
+WHERE s.state = 'closing' AND s.purged_at IS NULL AND s.season > l.removed_through AND s.season < l.season
+  AND s.ends_at + ($1 + CASE l.late_tokens WHEN 'issued' THEN l.grace_ms ELSE 0 END) * interval '1 millisecond' <= clock_timestamp()
+GROUP BY s.leaderboard_id
+HAVING NOT EXISTS (
+  SELECT FROM ${JOBS_SCHEMA}.jobs j WHERE j.key = '${CLOSE_SEASON.name}:' || s.leaderboard_id || ':' || min(s.season))
+LIMIT 1000`;
+
+/** A season that nobody else closes or corrects meanwhile. */
+const LOCKED_SEASON = `${CLOSING_SEASON} FOR NO KEY UPDATE OF s`;
+
+const CLOSE = `
+UPDATE leaderboards l SET closed_through = greatest(l.closed_through, s.ends_at)
+FROM seasons s WHERE l.id = $1 AND s.leaderboard_id = $1 AND s.season = $2`;
+const CLOSED = 'UPDATE seasons SET closed_at = now() WHERE leaderboard_id = $1 AND season = $2';
+
+/** Asks for the closing of all seasons that are due. */
+export const closeSeasons = (settleMs = SETTLE_MS): Job =>
+  job(CLOSE_SEASONS, async (client) => {
+    const { rows } = await client.query<SeasonOf>(DUE, [settleMs]);
+    for (const season of rows) await addStandingJob(client, CLOSE_SEASON, season);
+    return { rest: {}, afterMs: LOOK_EVERY_MS };
+  });
+
+/**
+ * Makes the standings of a season final, in bites: first the board takes nothing more of the season, then its entries are gone
+ * through in their order, for the marks and the digest, and the last bite makes it final and tells so. Each bite knows from the row
+ * of the season where the one before has ended, and goes on there. After a correction it begins anew; see `openForCorrection`.
+ * @param writer names this instance in what it announces to the others
+ */
+export const closeSeason = (writer: string, sizes: BiteSizes = BITE_SIZES): Job =>
+  job(CLOSE_SEASON, async (client, payload) => {
+    const of = [payload.leaderboard, payload.season] as const;
+    const [found] = (await client.query<ClosingSeason>(CLOSING_SEASON, [...of])).rows;
+    if (found === undefined) return {};
+    if (!found.isClosed) {
+      const isClosed = await takeNoMore(client, of);
+      return { rest: payload, afterMs: isClosed ? 0 : AGAIN_MS };
+    }
+    const [season] = (await client.query<ClosingSeason>(LOCKED_SEASON, [...of])).rows;
+    if (season === undefined) return {};
+    if (!(await nextBite(client, payload, season, writer, sizes))) return { rest: payload };
+    await addJob(client, FORGET_SEASON, payload, FORGET_AFTER_MS);
+    return {};
+  });
+
+/**
+ * Lets the board take nothing of the season any more. The closed fence waits for the batches that are being written. Those that come
+ * later read the row of the leaderboard as it is then, also if their snapshot is older, because it is locked FOR UPDATE here.
+ * @returns false if a batch takes too long: it must be over first, and other scores do not wait for that
+ */
+const takeNoMore = (
+  client: Queryable,
+  of: readonly [leaderboard: string, season: number],
+): Promise<boolean> =>
+  closeFenceBriefly(client, of[0], async () => {
+    await client.query('SELECT FROM leaderboards WHERE id = $1 FOR UPDATE', [of[0]]);
+    // Corrections share it.
+    await client.query('SELECT FROM seasons WHERE leaderboard_id = $1 AND season = $2 FOR UPDATE', [...of]);
+    await client.query(CLOSE, [...of]);
+    await client.query(CLOSED, [...of]);
+  });
+
+/**
+ * Removes a final season from Redis, where nobody reads it any more.
+ * @param removeBoards false if that must be tried again later
+ */
+export const forgetSeason = (removeBoards: (boards: readonly BoardKey[]) => Promise<boolean>): Job =>
+  job(FORGET_SEASON, async (_client, payload) =>
+    (await removeBoards([boardKey(payload.leaderboard, payload.season)]))
+      ? {}
+      : { rest: payload, afterMs: FORGET_AFTER_MS },
+  );

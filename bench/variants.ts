@@ -18,7 +18,9 @@ export const isVariant = (name: string): name is Variant => name in VARIANTS;
 
 /** The same route, checks and answer, but nothing is recorded. */
 function constantReceipt(app: FastifyInstance): void {
-  const leaderboards = [{ id: 'global', season: 1, score: 30, previousScore: 20, rank: 4, previousRank: 6 }];
+  const leaderboards = [
+    { id: 'global', season: 1, seasonEndsAt: null, score: 30, previousScore: 20, rank: 4, previousRank: 6 },
+  ];
   const recorded = {
     eventId: 'evt_01kcx7g2c4f9f8r8w5w3v0y6hd',
     acceptedAt: Date.now(),
@@ -90,6 +92,7 @@ function transactionARequest(app: FastifyInstance): void {
       const board = {
         id: 'global',
         season: 1,
+        seasonEndsAt: null,
         score,
         previousScore: score - points,
         rank: null,

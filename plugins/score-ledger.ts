@@ -1,5 +1,6 @@
 import fp from 'fastify-plugin';
 import { MAX_WAITING, ScoreLedger } from '../src/ledger/score-ledger.js';
+import { turnPages } from '../src/seasons/turning.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -13,6 +14,7 @@ export default fp(
     const ledger = new ScoreLedger({
       pool: app.pg.pool,
       leaderboards: app.leaderboards,
+      turnPages: () => turnPages(app.pg.pool, app.instance),
       writer: app.instance,
       onError: (error) => app.faults.either(error, 'writing scores'),
       onFlush: (size, seconds) => {

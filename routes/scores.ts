@@ -19,7 +19,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'submitScore',
         summary: 'Score',
         description:
-          'Counts a finished action exactly once. A 200 means that the points are on disk. If the response is lost, send the same token again: it counts now, or a 409 returns the event that it counted as. A token that is rejected by a limit of its action (429), or because all its leaderboards are frozen (409), is not consumed.',
+          'Counts a finished action exactly once. A 200 means that the points are on disk. If the response is lost, send the same token again: it counts now, or a 409 returns the event that it counted as. A token that is rejected by a limit of its action (429), or because all its leaderboards are frozen or closed, or their season is not the expected one (409), is not consumed.',
         tags: ['Scores'],
         security: [{ bearer: [] }],
         body: ScoreSubmission,
@@ -36,6 +36,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
             'not-found',
             'action-token-replayed',
             'board-frozen',
+            'season-ended',
+            'season-changed',
             'points-out-of-range',
             'action-limit-reached',
           ),

@@ -60,6 +60,16 @@ export const Time = Type.String({
   examples: ['2026-06-11T19:09:00.000Z'],
 });
 
+export const SeasonNumber = Type.Integer({ minimum: 1, maximum: 2_147_483_647 });
+export const SeasonEndsAt = Type.Unsafe<string | null>({
+  anyOf: [Time, Type.Null()],
+  description: 'Before this time the season takes scores. Null if its end is open.',
+});
+export const Now = Type.Unsafe<string>({
+  ...Time,
+  description: 'The time of the service, so that a countdown needs no right clock.',
+});
+
 export const Cursor = Type.String({
   pattern: '^[A-Za-z0-9_-]{1,512}$',
   description: 'The `nextCursor` of the previous page.',

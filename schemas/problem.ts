@@ -25,6 +25,7 @@ export const PROBLEMS = {
   'leaderboard-in-use': { status: 409, title: 'The leaderboard is in use' },
   'action-in-use': { status: 409, title: 'The action is in use' },
   'board-frozen': { status: 409, title: 'The leaderboard takes no scores' },
+  'season-ended': { status: 409, title: 'No season takes the score' },
   'action-token-replayed': { status: 409, title: 'The action token was used before' },
   'event-archived': { status: 409, title: 'The event is archived' },
   'already-counted': { status: 409, title: 'The idempotency key was used before' },

@@ -1,5 +1,16 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { ActionId, EventId, LeaderboardId, Points, ref, Time, UserId } from './common.js';
+import {
+  ActionId,
+  EventId,
+  LeaderboardId,
+  Now,
+  Points,
+  ref,
+  SeasonEndsAt,
+  SeasonNumber,
+  Time,
+  UserId,
+} from './common.js';
 import { ProblemDocument } from './problem.js';
 
 /** In bytes of its JSON text; checked by the route, a schema cannot. */
@@ -15,6 +26,13 @@ export const ScoreSubmission = Type.Object(
     metadata: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), {
         description: 'A JSON object of up to 2 KiB, stored with the event.',
+      }),
+    ),
+    season: Type.Optional(
+      Type.Record(LeaderboardId, SeasonNumber, {
+        description:
+          'The season in which the score is to count, by leaderboard. If one of them would be another, it counts nowhere (409 `season-changed`) and the token is not consumed.',
+        maxProperties: 100,
       }),
     ),
   },
@@ -55,6 +73,7 @@ export const MintedScore = Type.Object(
       examples: ['match-42-player-7'],
     }),
     metadata: ScoreSubmission.properties.metadata,
+    season: ScoreSubmission.properties.season,
   },
   {
     $id: 'MintedScore',
@@ -78,7 +97,14 @@ export const ScoreBatch = Type.Object(
 export const BoardResult = Type.Object(
   {
     id: LeaderboardId,
-    season: Type.Integer(),
+    season: SeasonNumber,
+    seasonEndsAt: SeasonEndsAt,
+    late: Type.Optional(
+      Type.Literal(true, {
+        description:
+          'By its time, or that of its token, the score belongs to an earlier season, which is closed. It counts in this one.',
+      }),
+    ),
     score: Points,
     previousScore: Type.Union([Points, Type.Null()], {
       description: 'Null if this score created the entry.',
@@ -92,10 +118,16 @@ export const BoardResult = Type.Object(
   { $id: 'BoardResult', description: 'A leaderboard on which the score has counted.' },
 );
 export const SkippedBoard = Type.Object(
-  { id: LeaderboardId, skipped: Type.Literal('frozen') },
+  {
+    id: LeaderboardId,
+    skipped: Type.Union([Type.Literal('frozen'), Type.Literal('closed')], {
+      description:
+        'Frozen by an administrator, or closed: no season takes the score, or `lateTokens` refuses its token.',
+    }),
+  },
   {
     $id: 'SkippedBoard',
-    description: 'A leaderboard that takes no scores. The score has counted on the others.',
+    description: 'A leaderboard that has not taken the score. It has counted on the others.',
   },
 );
 
@@ -105,8 +137,11 @@ const RECEIPT = {
   action: 'collect-coin',
   points: 10,
   acceptedAt: '2026-06-11T19:09:00.000Z',
+  now: '2026-06-11T19:09:00.012Z',
   status: 'counted',
-  leaderboards: [{ id: 'global', season: 1, score: 30, previousScore: 20, rank: 4, previousRank: 6 }],
+  leaderboards: [
+    { id: 'global', season: 1, seasonEndsAt: null, score: 30, previousScore: 20, rank: 4, previousRank: 6 },
+  ],
 };
 
 export const Receipt = Type.Object(
@@ -116,6 +151,7 @@ export const Receipt = Type.Object(
     action: ActionId,
     points: Points,
     acceptedAt: Time,
+    now: Now,
     status: Type.Union([Type.Literal('counted'), Type.Literal('held')], {
       description:
         "Held: above a board's limit of points in a minute. The event is stored, but on no board until it is released.",

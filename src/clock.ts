@@ -11,3 +11,7 @@ export const now = (): number => Math.floor(performance.now() + offset);
 export function setClock(databaseMs: number, at = performance.now()): void {
   offset = databaseMs - at;
 }
+
+/** A time in milliseconds since 1970 as the API writes it; null stays null. */
+export const instantOrNull = (ms: number | null): string | null =>
+  ms === null ? null : new Date(ms).toISOString();

@@ -9,9 +9,11 @@ import type { Session } from './session.js';
 type Schemas = components['schemas'];
 
 /** The result of an action that has counted. */
-export interface Receipt extends Omit<Schemas['Receipt'], 'status'> {
+export interface Receipt extends Omit<Schemas['Receipt'], 'status' | 'now'> {
   /** A held event is on no board until an administrator has released it. Undefined if the response was lost. */
   readonly status: Schemas['Receipt']['status'] | undefined;
+  /** The time of the service when it answered. Undefined if the response was lost. */
+  readonly now: string | undefined;
   /** Whether the response was lost and a retry found that the action had counted: `leaderboards` is then empty. */
   readonly replayed: boolean;
 }
@@ -184,6 +186,7 @@ export function actionsOf(
           action,
           points: worth,
           status: undefined,
+          now: undefined,
           leaderboards: [],
           replayed: true,
         };

@@ -1,12 +1,16 @@
 import { CHANGES_CHANNEL, ITEMS_PER_NOTIFICATION } from '../changes/change.js';
 import { milliseconds } from '../postgres/sql.js';
-import { type SeasonAt, seasonAt, skippedBy } from './event-boards.js';
+import { IS_OF_ROW, PLACE } from './event-boards.js';
 import { passFences } from './fence.js';
+
+/** The boards that an accepted event counts for. */
+const TARGETS = `unnest(a.targets) b (
+  leaderboard_id text COLLATE "C", season integer, sort text, operator text, ends_at timestamptz, late boolean)`;
 
 /** What the events of a batch make of the entries, step by step: `step`, and `final`, the last one of each entry. */
 const STEPS = `counted AS (
   SELECT a.ordinal, a.user_id, a.points, a.accepted_at, b.*, row_number() OVER so_far AS nth
-  FROM accepted a, unnest(a.targets) b (leaderboard_id text COLLATE "C", season integer, sort text, operator text)
+  FROM accepted a, ${TARGETS}
   WHERE NOT a.held
   WINDOW so_far AS (PARTITION BY b.leaderboard_id, b.season, a.user_id ORDER BY a.ordinal)
 ), entry AS (
@@ -60,7 +64,7 @@ const STEPS = `counted AS (
 /** The same where no user comes twice, as in most batches: each entry takes one step, which needs no windows. */
 const ONE_STEP_EACH = `counted AS (
   SELECT a.ordinal, a.user_id, a.points, a.accepted_at, b.*
-  FROM accepted a, unnest(a.targets) b (leaderboard_id text COLLATE "C", season integer, sort text, operator text)
+  FROM accepted a, ${TARGETS}
   WHERE NOT a.held
 ), entry AS (
   SELECT c.*, e.version IS NOT NULL AS exists, coalesce(e.version, 0) + 1 AS version, e.score AS previous_score,
@@ -88,7 +92,8 @@ const ONE_STEP_EACH = `counted AS (
  * $1 event ids, $2 token ids, $3 user ids, $4 action ids, $5 points, $6 metadata as JSON text or null,
  * $7 age of each submission in milliseconds when the transaction began, $8 expiry of each token in seconds since the epoch,
  * $9 this instance, $10 whether it is held, $11 who has issued the token or null (see score_events), $12 the key that has signed it,
- * $13 the id of the change.
+ * $13 the id of the change, $14 when the token was issued, in seconds since the epoch, or null, $15 the seasons that the sender
+ * expects, as JSON text, or null.
  *
  * Order of locks, the same for every batch on every instance: users by id, fences of the leaderboards by number, leaderboards
  * by id, tokens by id. The holder of a user's row owns all of that user's scores, so no two batches can deadlock over them,
@@ -98,7 +103,8 @@ const ONE_STEP_EACH = `counted AS (
  *
  * A statement sees the database as it was when it began, which may be before it got its locks:
  * - `board` reads the newest version of a row, because the change that a batch waited for at the fence has locked the row
- *   FOR UPDATE. A change that has not (the next season by the clock) does not wait for batches, and batches may miss it.
+ *   FOR UPDATE. A change that has not (a page that is turned) does not wait for batches, and batches may miss it: what they make
+ *   of the old row is the same.
  * - `consumed` looks at the tokens that are there now (ON CONFLICT).
  * - `entry` reads the newest version of a row (FOR UPDATE), but a row that another batch has just created is invisible. Then
  *   `created` breaks the primary key of scores, and the whole batch is sent again.
@@ -106,15 +112,16 @@ const ONE_STEP_EACH = `counted AS (
  * A submission that is refused consumes no token.
  * @param steps what follows from the accepted events, as the CTEs `step` and `final`
  */
-export const recordBatchSql = (seasonOf: SeasonAt, steps = STEPS): string => `
+const recordBatchSql = (steps: string): string => `
 WITH submission AS MATERIALIZED (
   SELECT ordinal, event_id, token_id, user_id, action_id, points, metadata,
-         (now() - age_ms * interval '1 millisecond')::timestamptz(3) AS accepted_at, to_timestamp(expires_at) AS expires_at,
-         held, issued_by, signing_key
+         accepted_at, least(to_timestamp(issued_at), accepted_at) AS issued_at, to_timestamp(expires_at) AS expires_at,
+         held, issued_by, signing_key, expected::jsonb AS expected
   FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[], $7::float8[], $8::float8[],
-              $10::bool[], $11::uuid[], $12::text[])
+              $10::bool[], $11::uuid[], $12::text[], $14::float8[], $15::text[])
     WITH ORDINALITY AS s (event_id, token_id, user_id, action_id, points, metadata, age_ms, expires_at, held, issued_by,
-                          signing_key, ordinal)
+                          signing_key, issued_at, expected, ordinal),
+  LATERAL (SELECT (now() - age_ms * interval '1 millisecond')::timestamptz(3) AS accepted_at) arrival
 ), player AS MATERIALIZED (
   SELECT id, banned_at IS NOT NULL AS banned
   FROM users
@@ -128,19 +135,21 @@ WITH submission AS MATERIALIZED (
 ), fence AS MATERIALIZED (
   ${passFences('feed')}
 ), board AS MATERIALIZED (
-  SELECT *, ${skippedBy('leaderboards')} AS skipped FROM leaderboards
+  SELECT * FROM leaderboards
   WHERE id = ANY (ARRAY(SELECT leaderboard_id FROM feed)) AND removed_at IS NULL AND (SELECT count(*) FROM fence) >= 0
   ORDER BY id
   FOR KEY SHARE
 ), fed AS (
-  SELECT s.ordinal,
-         array_agg((b.id, ${seasonOf('b', 's.accepted_at')}, b.sort, b.operator) ORDER BY b.id)
-           FILTER (WHERE b.skipped IS NULL) AS targets,
-         jsonb_object_agg(b.id, ${seasonOf('b', 's.accepted_at')}) FILTER (WHERE b.skipped IS NULL) AS boards,
-         jsonb_object_agg(b.id, b.skipped) FILTER (WHERE b.skipped IS NOT NULL) AS skipped,
-         bool_or(b.skipped IS NULL AND b.operator = 'best') AS best
-  FROM submission s JOIN feed f ON f.action_id = s.action_id JOIN board b ON b.id = f.leaderboard_id
-  GROUP BY s.ordinal
+  SELECT e.ordinal,
+         array_agg((b.id, p.season, p.sort, p.operator, p.ends_at, p.late) ORDER BY b.id) FILTER (WHERE p.skipped IS NULL) AS targets,
+         jsonb_object_agg(b.id, p.season) FILTER (WHERE p.skipped IS NULL) AS boards,
+         jsonb_object_agg(b.id, p.skipped) FILTER (WHERE p.skipped IS NOT NULL) AS skipped,
+         -- The weightiest: unturned, frozen, closed.
+         max(p.skipped) AS obstacle,
+         bool_or(p.skipped IS NULL AND p.operator = 'best') AS best
+  FROM submission e JOIN feed f ON f.action_id = e.action_id JOIN board b ON b.id = f.leaderboard_id,
+  LATERAL (SELECT ${IS_OF_ROW} AS is_of_row) is_of_row, LATERAL (${PLACE}) p
+  GROUP BY e.ordinal
 ), judged AS MATERIALIZED (
   SELECT s.*, f.targets, f.boards, f.skipped, f.best,
          -- Somebody may have locked it. A subquery of one value is never answered by reading all users.
@@ -148,7 +157,8 @@ WITH submission AS MATERIALIZED (
               THEN coalesce((SELECT 'locked' FROM users u WHERE u.id = s.user_id AND u.erased_at IS NULL), 'no-user')
               WHEN p.banned THEN 'banned'
               WHEN f.ordinal IS NULL THEN 'no-action'
-              WHEN f.boards IS NULL THEN 'frozen' END AS refused
+              WHEN f.obstacle = 'unturned' OR f.boards IS NULL THEN f.obstacle
+              WHEN NOT f.boards @> s.expected THEN 'season-changed' END AS refused
   FROM submission s LEFT JOIN player p ON p.id = s.user_id LEFT JOIN fed f ON f.ordinal = s.ordinal
 ), consumed AS (
   INSERT INTO consumed_tokens (token_id, event_id, expires_at)
@@ -185,13 +195,14 @@ WITH submission AS MATERIALIZED (
 SELECT j.ordinal::int - 1 AS index, j.refused, ${milliseconds('a.accepted_at')} AS "acceptedAt", j.held, a.skipped,
        t.leaderboard_id AS leaderboard, t.season, t.score, t.previous_score AS "previousScore",
        ${milliseconds('t.achieved_at')} AS "achievedAt",
-       ${milliseconds('t.previous_achieved_at')} AS "previousAchievedAt", t.version
+       ${milliseconds('t.previous_achieved_at')} AS "previousAchievedAt", t.version, t.late,
+       ${milliseconds(`nullif(t.ends_at, 'infinity')`)} AS "endsAt"
 FROM judged j
 LEFT JOIN accepted a ON a.ordinal = j.ordinal
 LEFT JOIN step t ON t.ordinal = j.ordinal
 WHERE (SELECT count(*) FROM announced) >= 0
 ORDER BY j.ordinal, t.leaderboard_id`;
 
-export const RECORD_BATCH = recordBatchSql(seasonAt);
+export const RECORD_BATCH = recordBatchSql(STEPS);
 /** For batches in which no user comes twice. */
-export const RECORD_USERS = recordBatchSql(seasonAt, ONE_STEP_EACH);
+export const RECORD_USERS = recordBatchSql(ONE_STEP_EACH);

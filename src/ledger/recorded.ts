@@ -1,4 +1,5 @@
 import { boardKey } from '../board-key.js';
+import { instantOrNull } from '../clock.js';
 import type { RankChange, ScoredChange } from '../leaderboard/entry.js';
 import type { BoardResult, EntryRow, RecordedScore, Skipped, SkippedBoard } from './submission.js';
 
@@ -25,9 +26,12 @@ export function recordedScore(
   { acceptedAt, held, skipped, entries }: Recorded,
   ranks: Iterator<RankChange>,
 ): RecordedScore {
-  const counted = entries.map(({ leaderboard: id, season, score, previousScore }): BoardResult => {
+  const counted = entries.map((entry): BoardResult => {
+    const { leaderboard: id, season, endsAt, late, score, previousScore } = entry;
     const { rank = null, previousRank = null } = ranks.next().value ?? {};
-    return { id, season, score, previousScore, rank, previousRank };
+    const seasonEndsAt = instantOrNull(endsAt);
+    const result = { id, season, seasonEndsAt, score, previousScore, rank, previousRank };
+    return late ? { ...result, late } : result;
   });
   const isPartial = skipped !== null && !held;
   return {

@@ -21,18 +21,32 @@ const frozen = (actionId: string): Problem =>
     `Every leaderboard that "${actionId}" feeds is frozen. The token is not consumed.`,
   );
 
+const closed = (actionId: string): Problem =>
+  new Problem(
+    'season-ended',
+    `No season of a leaderboard that "${actionId}" feeds takes this score. The token is not consumed.`,
+  );
+
+const seasonChanged = (): Problem =>
+  new Problem(
+    'season-changed',
+    'The score would count in another season than you expect. The token is not consumed.',
+  );
+
 /**
  * The answers to what the statement that records a batch refuses, but for what is to be sent again. No token of these is used
  * up.
  */
 export const REFUSALS: Record<
-  Exclude<NonNullable<BatchRow['refused']>, 'locked'>,
+  Exclude<NonNullable<BatchRow['refused']>, 'locked' | 'unturned'>,
   (submission: Submission) => Problem
 > = {
   'no-user': ({ userId }) => noSuchUser(userId),
   banned: userBanned,
   'no-action': ({ actionId }) => noSuchAction(actionId),
   frozen: ({ actionId }) => frozen(actionId),
+  closed: ({ actionId }) => closed(actionId),
+  'season-changed': seasonChanged,
 };
 
 export const limitReached = (actionId: string, retryAfter: number): Problem =>

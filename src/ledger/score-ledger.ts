@@ -33,6 +33,8 @@ interface LedgerOptions {
   readonly leaderboards: {
     applyAndRank(changeId: string, changes: readonly ScoredChange[]): Promise<RankChange[]>;
   };
+  /** Makes the seasons that have begun those of their boards. */
+  readonly turnPages: () => Promise<unknown>;
   /** Names this instance in what it announces to the others. */
   readonly writer: string;
   readonly onError: (error: unknown) => void;
@@ -76,7 +78,7 @@ export class ScoreLedger {
   /**
    * Writes a submission. Resolves once it is committed.
    * @throws Problem `action-token-replayed`, `action-token-invalid` (no such action), `user-banned`, `not-found` (no such
-   * user), `board-frozen` (every board of the action), `action-limit-reached`, `points-out-of-range` (a score would leave
+   * user), `board-frozen` or `season-ended` (every board of the action), `season-changed`, `action-limit-reached`, `points-out-of-range` (a score would leave
    * ±(2^53 − 1)), or `service-unavailable`: then it may or may not have counted, and trying again is safe
    */
   record(submission: Submission): Promise<RecordedScore> {
@@ -148,7 +150,7 @@ export class ScoreLedger {
 
   /**
    * Answers every submission, or throws and has answered none. The rows are of the entrants.
-   * @returns those that are not answered, because their users are locked
+   * @returns those that are to be sent again: their users are locked, or the page of a board had to be turned
    */
   async #answer(
     changeId: string,
@@ -157,15 +159,17 @@ export class ScoreLedger {
     refused: Map<Pending, Problem>,
   ): Promise<Pending[]> {
     const recorded = new Map<Pending, Recorded>();
-    const locked: Pending[] = [];
+    const again: Pending[] = [];
+    let isUnturned = false;
     for (const { index, refused: reason, acceptedAt, held, skipped, ...entry } of rows) {
       const pending = entrants[index];
       if (pending === undefined) throw new Error(`The batch has no submission ${index}`);
       if (acceptedAt !== null) {
         const event = getOrMake(recorded, pending, () => ({ acceptedAt, held, skipped, entries: [] }));
         if (entry.leaderboard !== null) event.entries.push(entry);
-      } else if (reason === 'locked') {
-        locked.push(pending);
+      } else if (reason === 'locked' || reason === 'unturned') {
+        again.push(pending);
+        isUnturned ||= reason === 'unturned';
       } else {
         refused.set(pending, reason === null ? replayed(pending, undefined) : REFUSALS[reason](pending));
       }
@@ -174,7 +178,9 @@ export class ScoreLedger {
     const results = await this.#project(changeId, recorded);
     for (const [pending, problem] of refused) pending.reject(problem);
     for (const [pending, result] of results) pending.resolve(result);
-    return locked;
+    // What is committed is answered first. If it fails, what comes again is found unturned again.
+    if (isUnturned) await this.#options.turnPages().catch(this.#options.onError);
+    return again;
   }
 
   /**
@@ -197,9 +203,12 @@ export class ScoreLedger {
       }
     }
     if (own.size === 0) return;
+    // In the order of the ids.
+    const pending = [...recorded.keys()].filter(({ eventId }) => own.has(eventId)).sort(byEventId);
+    const ids = pending.map(({ eventId }) => eventId);
     const rows = await this.#ask<EventRow>({
       text: RECORDED_EVENTS,
-      values: idParameters('evt', [...own.keys()]),
+      values: [...idParameters('evt', ids), pending.map(({ tokenIssuedAt }) => tokenIssuedAt)],
     });
     for (const { eventId, held, skipped, ...entry } of withIds(rows, { eventId: 'evt' })) {
       const event = own.get(eventId);
@@ -237,6 +246,9 @@ export class ScoreLedger {
     );
   }
 }
+
+/** Ids sort as they are stored. */
+const byEventId = (a: Pending, b: Pending): number => (a.eventId < b.eventId ? -1 : 1);
 
 function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const known = map.get(key);

@@ -2,7 +2,7 @@ import type { IdPrefix } from '../ids.js';
 import { ofAnyStatus } from '../postgres/events-of-user.js';
 import { milliseconds, timestampAt } from '../postgres/sql.js';
 import { toUuids } from '../stored-ids.js';
-import { boardsOf, countsFor, countsForSeasonOf } from './event-boards.js';
+import { boardsOf, countsFor, countsForSeasonOf, isLate } from './event-boards.js';
 import { passFences } from './fence.js';
 import { staysBest } from './old-events.js';
 
@@ -22,9 +22,9 @@ export const CONSUMED_IDS = `SELECT c.token_id AS "tokenId" ${CONSUMED}`;
 export const CONSUMED_TOKENS = `SELECT c.token_id AS "tokenId", c.event_id AS "eventId" ${CONSUMED}`;
 
 /** The events $1, of which $2 and $3 are the first and the last id: without these each month and its indexes would be locked. */
-const EVENTS = 'unnest($1::uuid[]) AS o (id) JOIN score_events e ON e.id = o.id AND e.id BETWEEN $2 AND $3';
+const EVENTS = 'JOIN score_events e ON e.id = o.id AND e.id BETWEEN $2 AND $3';
 export const COUNTED_EVENTS = `
-SELECT e.id AS "eventId", e.user_id AS "userId", e.accepted_at AS "acceptedAt" FROM ${EVENTS}`;
+SELECT e.id AS "eventId", e.user_id AS "userId", e.accepted_at AS "acceptedAt" FROM unnest($1::uuid[]) AS o (id) ${EVENTS}`;
 
 /** Takes the locks of users in the order of RECORD_BATCH. $1 user ids. */
 export const LOCK_PLAYERS = `
@@ -63,16 +63,20 @@ FROM ${WANTED('leaderboard_id')}, ${PAST} AND ${countsForSeasonOf('e', 'p.leader
 /**
  * The entries that events of ours have led to, as they are now: for a batch whose answer was lost after its commit. The
  * columns of the board are null where an event has led to none.
- * Scores that others have added since cannot be told apart any more, except that increments commute. $1, $2 and $3 as above.
+ * Scores that others have added since cannot be told apart any more, except that increments commute. $1, $2 and $3 as above, $4
+ * when the tokens were issued, in seconds since the epoch, or null.
  */
 export const RECORDED_EVENTS = `
 SELECT e.id AS "eventId", e.status = 'held' AS held, e.skipped, s.*
-FROM ${EVENTS}
+FROM unnest($1::uuid[], $4::float8[]) AS o (id, issued_at) ${EVENTS}
 LEFT JOIN LATERAL (
   SELECT b.leaderboard_id AS leaderboard, b.season, s.score,
          CASE WHEN b.operator = 'increment' AND s.version > 1 THEN s.score - e.points END AS "previousScore",
-         ${milliseconds('s.achieved_at')} AS "achievedAt", NULL AS "previousAchievedAt", s.version
-  FROM (${boardsOf('e')}) b
+         ${milliseconds('s.achieved_at')} AS "achievedAt", NULL AS "previousAchievedAt", s.version,
+         ${isLate('l', 'b.season', 'e.accepted_at', 'least(to_timestamp(o.issued_at), e.accepted_at)')} AS late,
+         (SELECT ${milliseconds(`nullif(n.ends_at, 'infinity')`)} FROM seasons n
+          WHERE n.leaderboard_id = b.leaderboard_id AND n.season = b.season) AS "endsAt"
+  FROM (${boardsOf('e')}) b JOIN leaderboards l ON l.id = b.leaderboard_id
   JOIN scores s ON s.leaderboard_id = b.leaderboard_id AND s.season = b.season AND s.user_id = e.user_id
                AND s.score IS NOT NULL
 ) s ON e.status = 'counted'

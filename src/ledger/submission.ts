@@ -12,6 +12,10 @@ export interface Submission {
   readonly metadata: object | null;
   /** Seconds since the epoch; infinite for what is never forgotten. */
   readonly tokenExpiresAt: number;
+  /** When the token was issued, in seconds since the epoch; null if there is none. */
+  readonly tokenIssuedAt: number | null;
+  /** The season in which it counts on each of these leaderboards, or not at all. */
+  readonly expectedSeasons: Readonly<Record<string, number>> | null;
   /** The account that requested the token, or `player`; null if it was minted elsewhere. */
   readonly issuedBy: string | null;
   /** The key that has signed the token; null if a game server counts it without one. */
@@ -40,6 +44,10 @@ export interface Pending extends Submission {
 export interface BoardResult {
   readonly id: string;
   readonly season: number;
+  /** Null if the end is open. */
+  readonly seasonEndsAt: string | null;
+  /** By its time it belongs to an earlier season, which takes nothing more. */
+  readonly late?: true;
   readonly score: number;
   readonly previousScore: number | null;
   readonly rank: number | null;
@@ -49,7 +57,7 @@ export interface BoardResult {
 /** A board that has taken nothing, and why. */
 export interface SkippedBoard {
   readonly id: string;
-  readonly skipped: 'frozen';
+  readonly skipped: 'frozen' | 'closed';
 }
 
 /** Proof that a submission is on disk. */
@@ -72,6 +80,9 @@ export interface EntryRow {
   /** Null if there was no entry before, or if the time is not known any more. */
   readonly previousAchievedAt: number | null;
   readonly version: number;
+  /** Of the season; null if it is open. */
+  readonly endsAt: number | null;
+  readonly late: boolean;
 }
 
 /** Why boards have taken nothing, by leaderboard; null if all have. */
@@ -80,7 +91,16 @@ export type Skipped = Readonly<Record<string, SkippedBoard['skipped']>> | null;
 /** One row a submission and board; the columns of the board are null if the submission has changed none. */
 export type BatchRow = {
   readonly index: number;
-  readonly refused: 'locked' | 'no-user' | 'banned' | 'no-action' | 'frozen' | null;
+  readonly refused:
+    | 'locked'
+    | 'unturned'
+    | 'no-user'
+    | 'banned'
+    | 'no-action'
+    | 'frozen'
+    | 'closed'
+    | 'season-changed'
+    | null;
   /** Null if it was refused, or its token was consumed before. */
   readonly acceptedAt: number | null;
   readonly held: boolean;
@@ -120,6 +140,8 @@ export function recordBatch(batch: readonly Entrant[], writer: string, changeId:
       batch.map(({ pending }) => storedIssuer(pending)),
       batch.map(({ pending }) => pending.signingKey),
       changeId,
+      batch.map(({ pending }) => pending.tokenIssuedAt),
+      batch.map(({ pending: { expectedSeasons } }) => expectedSeasons && JSON.stringify(expectedSeasons)),
     ],
   };
 }

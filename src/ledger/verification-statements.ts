@@ -1,5 +1,5 @@
 import { milliseconds, timestampAt } from '../postgres/sql.js';
-import { boardsOf, countsForSeasonOf } from './event-boards.js';
+import { boardsOf, countsForSeasonOf, ruleIn } from './event-boards.js';
 import type { Rules } from './standing.js';
 
 /** What is verified: everything if nothing is given. */
@@ -57,7 +57,8 @@ export interface ArchivedRow extends Rules {
 }
 /** What archived events count for, by user. $1, $2 and $3 as above, $4 a season or null. */
 export const ARCHIVED = `
-SELECT a.user_id AS "userId", a.leaderboard_id AS leaderboard, a.season, l.sort, l.operator, a.points::text AS points,
+SELECT a.user_id AS "userId", a.leaderboard_id AS leaderboard, a.season, ${ruleIn('sort', 'l', 'a.season')} AS sort,
+       ${ruleIn('operator', 'l', 'a.season')} AS operator, a.points::text AS points,
        ${milliseconds('a.achieved_at')} AS at
 FROM archived_standings a JOIN leaderboards l ON l.id = a.leaderboard_id AND a.season > l.removed_through
 WHERE ${ofSlice('a.user_id')} AND ($3::text IS NULL OR a.leaderboard_id = $3) AND ($4::int IS NULL OR a.season = $4)
@@ -77,7 +78,8 @@ export interface EntryRow extends Rules {
 }
 /** What is stored, by user. $1, $2 and $3 as above, $4 a season or null. */
 export const ENTRIES = `
-SELECT s.user_id AS "userId", s.leaderboard_id AS leaderboard, s.season, l.sort, l.operator, s.score, s.sort_key AS "sortKey",
+SELECT s.user_id AS "userId", s.leaderboard_id AS leaderboard, s.season, ${ruleIn('sort', 'l', 's.season')} AS sort,
+       ${ruleIn('operator', 'l', 's.season')} AS operator, s.score, s.sort_key AS "sortKey",
        ${milliseconds('s.achieved_at')} AS since,
        s.withheld_score AS "withheldScore", ${milliseconds('s.withheld_at')} AS "withheldSince",
        s.user_id IN (SELECT id FROM users WHERE banned_at IS NOT NULL) AS "isBanned"

@@ -3,6 +3,7 @@ import type { BoardChange } from '../leaderboard/entry.js';
 import type { Queryable } from '../postgres/database.js';
 import { milliseconds } from '../postgres/sql.js';
 import { fromUuid, toUuid } from '../stored-ids.js';
+import { ruleIn } from './event-boards.js';
 
 const CHANGED = `
 RETURNING s.leaderboard_id AS leaderboard, s.season, s.user_id AS "userId", s.score,
@@ -16,7 +17,7 @@ SET score = NULL, sort_key = NULL, achieved_at = now(), withheld_score = s.score
 WHERE s.user_id = $1 AND s.version > 0 AND s.score IS NOT NULL ${CHANGED}`;
 const GIVE_BACK = `
 UPDATE scores s
-SET score = s.withheld_score, sort_key = CASE l.sort WHEN 'desc' THEN -s.withheld_score ELSE s.withheld_score END,
+SET score = s.withheld_score, sort_key = CASE ${ruleIn('sort', 'l', 's.season')} WHEN 'desc' THEN -s.withheld_score ELSE s.withheld_score END,
     achieved_at = s.withheld_at, withheld_score = NULL, withheld_at = NULL, version = s.version + 1
 FROM leaderboards l
 WHERE s.user_id = $1 AND s.version > 0 AND s.withheld_score IS NOT NULL AND s.score IS NULL

@@ -3,6 +3,7 @@ import type { Action } from '../../schemas/action.js';
 import type { MintedScore, Receipt, ScoreSubmission } from '../../schemas/score.js';
 import type { Caller } from '../access/caller.js';
 import type { Catalog } from '../catalog/catalog.js';
+import { now } from '../clock.js';
 import { invalid, isOurFault, Problem } from '../errors.js';
 import type { ScoreLedger, Submission } from '../ledger/score-ledger.js';
 import { type ActionTokenClaims, issuedBy } from './action-token.js';
@@ -62,7 +63,7 @@ export class Scores {
    */
   async redeem(
     token: RedeemableToken,
-    given: Pick<ScoreSubmission, 'points' | 'metadata'>,
+    given: Pick<ScoreSubmission, 'points' | 'metadata' | 'season'>,
     trace: NonNullable<Submission['trace']> | null = null,
   ): Promise<Receipt> {
     return this.#record(await this.#redeemed(token, given, trace));
@@ -100,7 +101,7 @@ export class Scores {
 
   async #redeemed(
     { claims, key }: RedeemableToken,
-    { points, metadata }: Pick<ScoreSubmission, 'points' | 'metadata'>,
+    { points, metadata, season }: Pick<ScoreSubmission, 'points' | 'metadata' | 'season'>,
     trace: NonNullable<Submission['trace']> | null,
   ): Promise<Submission> {
     try {
@@ -111,6 +112,8 @@ export class Scores {
         points: pointsOf(claims, points),
         metadata: metadata ?? null,
         tokenExpiresAt: claims.exp,
+        tokenIssuedAt: claims.iat,
+        expectedSeasons: season ?? null,
         issuedBy: issuedBy(claims),
         signingKey: key,
         limits: await this.#options.catalog.limits(claims.act),
@@ -123,7 +126,7 @@ export class Scores {
 
   async #minted(
     account: Caller,
-    { userId, action: actionId, points, idempotencyKey, metadata }: MintedScore,
+    { userId, action: actionId, points, idempotencyKey, metadata, season }: MintedScore,
   ): Promise<Submission> {
     const { catalog } = this.#options;
     try {
@@ -139,6 +142,8 @@ export class Scores {
         points,
         metadata: metadata ?? null,
         tokenExpiresAt: Number.POSITIVE_INFINITY,
+        tokenIssuedAt: null,
+        expectedSeasons: season ?? null,
         issuedBy: account.id,
         signingKey: null,
         limits: await catalog.limits(actionId),
@@ -156,7 +161,14 @@ export class Scores {
       const { acceptedAt, ...recorded } = await ledger.record(submission);
       if (hasToken) onToken('valid');
       onScore(recorded.status === 'held' ? 'held' : 'accepted');
-      return { ...recorded, userId, action, points, acceptedAt: new Date(acceptedAt).toISOString() };
+      return {
+        ...recorded,
+        userId,
+        action,
+        points,
+        acceptedAt: new Date(acceptedAt).toISOString(),
+        now: new Date(now()).toISOString(),
+      };
     } catch (error) {
       throw hasToken
         ? this.#failed(error, rejectionOf(error) ?? 'valid')

@@ -37,6 +37,8 @@ t.test('PostgreSQL is blocked, and more scores arrive than the batch queue holds
       points: 1,
       metadata: null,
       tokenExpiresAt: Date.now() / 1000 + 300,
+      tokenIssuedAt: null,
+      expectedSeasons: null,
       issuedBy: null,
       signingKey: 'key_00000000',
       limits: null,

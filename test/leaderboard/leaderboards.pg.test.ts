@@ -55,7 +55,7 @@ async function openBoards(t: Test) {
   });
   const changes = new EventEmitter();
   boards.onChange(({ text }) => changes.emit('change', text));
-  const ledger = new ScoreLedger({ pool, leaderboards, writer: WRITER, onError });
+  const ledger = new ScoreLedger({ pool, leaderboards, turnPages: async () => {}, writer: WRITER, onError });
   const users = new Users(pool, WRITER);
   const players = [
     await users.createGuest('Ada'),
@@ -71,6 +71,8 @@ async function openBoards(t: Test) {
       points,
       metadata: null,
       tokenExpiresAt: Date.now() / 1000 + 60,
+      tokenIssuedAt: null,
+      expectedSeasons: null,
       issuedBy: null,
       signingKey: 'key_00000000',
       limits: null,

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { Problem } from '../../src/errors.js';
 import { type RecordedScore, ScoreLedger, type Submission } from '../../src/ledger/score-ledger.js';
+import { turnPages } from '../../src/seasons/turning.js';
 import { typeId } from '../mint.js';
 import { ACTION } from './game-server.js';
 
@@ -10,6 +11,7 @@ export function newLedger(pool: pg.Pool) {
   let flushed = 0;
   const ledger = new ScoreLedger({
     pool,
+    turnPages: () => turnPages(pool, 'writer'),
     writer: typeId('svc'),
     onError: (error) => errors.push(error),
     onFlush: () => flushed++,
@@ -27,6 +29,8 @@ export const submission = (userId: string, points: number, more: Partial<Submiss
   points,
   metadata: null,
   tokenExpiresAt: Date.now() / 1000 + 300,
+  tokenIssuedAt: null,
+  expectedSeasons: null,
   issuedBy: null,
   signingKey: 'key_00000000',
   limits: null,

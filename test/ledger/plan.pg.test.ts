@@ -39,10 +39,10 @@ for (const [statistics, sql] of [
     // As on every connection of the service.
     await pool.query('SET enable_seqscan = off');
     await pool.query(
-      `PREPARE batch (uuid[], uuid[], uuid[], text[], bigint[], text[], float8[], float8[], text, bool[], uuid[], text[], text) AS ${sql}`,
+      `PREPARE batch (uuid[], uuid[], uuid[], text[], bigint[], text[], float8[], float8[], text, bool[], uuid[], text[], text, float8[], text[]) AS ${sql}`,
     );
     const { rows } = await pool.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
-      `EXPLAIN (FORMAT JSON) EXECUTE batch ('{${ID}}', '{${ID}}', '{${ID}}', '{${ACTION}}', '{1}', '{NULL}', '{0}', '{0}', 'i', '{f}', '{NULL}', '{key}', 'e')`,
+      `EXPLAIN (FORMAT JSON) EXECUTE batch ('{${ID}}', '{${ID}}', '{${ID}}', '{${ACTION}}', '{1}', '{NULL}', '{0}', '{0}', 'i', '{f}', '{NULL}', '{key}', 'e', '{NULL}', '{NULL}')`,
     );
     const scans = rows
       .flatMap(({ 'QUERY PLAN': [{ Plan }] }) => nodes(Plan))

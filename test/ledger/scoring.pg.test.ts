@@ -78,6 +78,7 @@ t.test('scoring', async (t) => {
   const told: ScoredChange[] = [];
   const ledger = new ScoreLedger({
     pool,
+    turnPages: async () => {},
     writer: 'test',
     onError: (error) => t.fail(String(error)),
     leaderboards: {
@@ -96,6 +97,8 @@ t.test('scoring', async (t) => {
         points: shot.points,
         metadata: null,
         tokenExpiresAt: Date.now() / 1000 + 300,
+        tokenIssuedAt: null,
+        expectedSeasons: null,
         issuedBy: null,
         signingKey: 'key_00000000',
         limits: null,

@@ -40,6 +40,7 @@ t.test('the catalogue is that of the contract', async (t) => {
     'event-archived': 409,
     'already-counted': 409,
     'season-not-found': 404,
+    'season-ended': 409,
     'season-changed': 409,
     'season-purged': 410,
     'revision-changed': 412,

@@ -1,0 +1,218 @@
+import type pg from 'pg';
+import t, { type Test } from 'tap';
+import { newId } from '../../src/ids.js';
+import { type BatchRow, recordBatch } from '../../src/ledger/submission.js';
+import { turnPages } from '../../src/seasons/turning.js';
+import { buildTestDatabase } from '../helper.js';
+import { openPool, prepare } from './game-server.js';
+import { newLedger, outcome, submission } from './ledgers.js';
+
+/** Seasons in seconds from now. Between the first two, and before the fourth, the board is closed. */
+const SEASONS = [
+  [Number.NEGATIVE_INFINITY, -3_000],
+  [-2_000, -1_500],
+  [-1_500, -1_000],
+  [-500, 500],
+  [600, 1_200],
+] as const;
+const SECOND = 1_000;
+
+type Score = [acceptedAt: number, issuedAt?: number | undefined, expected?: number];
+
+/** All boards have these seasons, and the second is that of their rows: nobody has turned the pages for long. */
+async function open(t: Test) {
+  const databaseUrl = await buildTestDatabase(t);
+  const [user = ''] = await prepare(databaseUrl, 1);
+  const pool = openPool(t, databaseUrl);
+  const now = Date.now();
+  const at = (seconds: number) => new Date(now + seconds * SECOND).toISOString();
+  await pool.query('UPDATE leaderboards SET season_ends_at = $1, next_starts_at = $2, next_ends_at = $3', [
+    at(SEASONS[0][1]),
+    at(SEASONS[1][0]),
+    at(SEASONS[1][1]),
+  ]);
+  await pool.query(
+    'UPDATE leaderboards SET season = 2, schedule = $1, season_starts_at = $2, season_ends_at = $3, next_starts_at = $4, next_ends_at = $5',
+    [
+      { seasons: SEASONS.slice(1).map(([start, end]) => ({ startsAt: at(start), endsAt: at(end) })) },
+      ...[...SEASONS[1], ...SEASONS[2]].map(at),
+    ],
+  );
+
+  /** What the ledger makes of a score that was accepted, and whose token was issued, at these times. Nothing of it stays. */
+  const placed = async (...[acceptedAt, issuedAt, expected]: Score) => {
+    const pending = {
+      ...submission(user, 1, {
+        tokenIssuedAt: issuedAt === undefined ? null : now / SECOND + issuedAt,
+        expectedSeasons: expected === undefined ? null : { global: expected },
+      }),
+      eventId: newId('evt'),
+      arrivedAt: 0,
+      resolve: () => {},
+      reject: () => {},
+    };
+    const client = await pool.connect();
+    try {
+      await client.query('BEGIN');
+      const { rows: begun } = await client.query<{ ms: number }>(
+        'SELECT (extract(epoch FROM now()) * 1000)::float8 AS ms',
+      );
+      const age = (begun[0]?.ms ?? 0) - now - acceptedAt * SECOND;
+      const { rows } = await client.query<BatchRow>(recordBatch([{ pending, age, held: false }], 'i', 'c'));
+      await client.query('ROLLBACK');
+      return resultOf(rows);
+    } finally {
+      client.release();
+    }
+  };
+  /** The user is locked by one at a time. */
+  const allPlaced = async (...scores: readonly Score[]) => {
+    const found = [];
+    for (const score of scores) found.push(await placed(...score));
+    return found;
+  };
+  return { pool, user, placed, allPlaced };
+}
+
+function resultOf(rows: readonly BatchRow[]) {
+  const row = rows.find(({ leaderboard }) => leaderboard === 'global') ?? rows[0];
+  if (row === undefined || row.leaderboard === null) return row?.refused;
+  return row.late ? `${row.season} late` : row.season;
+}
+
+const set = (pool: pg.Pool, what: string) => pool.query(`UPDATE leaderboards SET ${what}`);
+
+/** Times, in seconds from now, and the season of a score that is accepted then. */
+const TIMES: [time: number, season: number | 'closed'][] = [
+  [-4_000, 1],
+  [-3_000, 'closed'],
+  [-2_001, 'closed'],
+  [-2_000, 2],
+  [-1_501, 2],
+  [-1_500, 3],
+  [-1_001, 3],
+  [-1_000, 'closed'],
+  [-501, 'closed'],
+  [-500, 4],
+  [-1, 4],
+];
+
+t.test('a score is in the season of its time, before and after the page is turned', async (t) => {
+  const { pool, allPlaced } = await open(t);
+  const placedAt = () => allPlaced(...TIMES.map(([time]): Score => [time]));
+  const isKnown = ([time]: (typeof TIMES)[number]) => time < SEASONS[2][1];
+  t.same(
+    await placedAt(),
+    TIMES.map((time) => (isKnown(time) ? time[1] : 'unturned')),
+    'the row knows two seasons ahead, and does not guess',
+  );
+  const next = await turnPages(pool, 'here');
+  t.ok(next !== null && next > 0 && next <= 500 * SECOND, `something is due again in ${next} ms`);
+  t.same(
+    await placedAt(),
+    TIMES.map(([, season]) => season),
+  );
+});
+
+t.test('what comes too late for its season counts in the present one, and says so', async (t) => {
+  const { pool, allPlaced } = await open(t);
+  await turnPages(pool, 'here');
+  await pool.query(
+    'UPDATE leaderboards l SET closed_through = s.ends_at FROM seasons s WHERE s.leaderboard_id = l.id AND s.season = 2',
+  );
+  t.same(await allPlaced([-1_600], [-2_500], [-1_400], [-1]), ['4 late', 'closed', 3, 4]);
+});
+
+t.test('a token counts in the season of its issue, or not at all, if the board says so', async (t) => {
+  const { pool, placed, allPlaced } = await open(t);
+  await turnPages(pool, 'here');
+  const of = () => allPlaced([-400, -1_100], [-400, -1_600], [-400, -700], [-400, -450], [-10]);
+  t.same(await of(), [4, 4, 4, 4, 4], 'by default in that of its arrival');
+
+  await set(pool, "late_tokens = 'issued', grace_ms = 700000");
+  t.same(await of(), [3, '4 late', 4, 4, 4], 'within the time of grace');
+  t.equal(await placed(-700, -1_100), 3, 'also while the board is closed');
+  await set(pool, 'grace_ms = 500000');
+  t.same(await of(), ['4 late', '4 late', 4, 4, 4], 'the grace is over');
+  await set(pool, `grace_ms = 700000, closed_through = now() - interval '900 seconds'`);
+  t.equal(await placed(-400, -1_100), '4 late', 'the season is closed for good');
+
+  await set(pool, `late_tokens = 'refuse', closed_through = '-infinity'`);
+  t.same(await of(), ['closed', 'closed', 4, 4, 4], 'no season has ended since the token of a closed time');
+});
+
+t.test('what expects another season is refused, and its token is not used up', async (t) => {
+  const { pool, user, allPlaced } = await open(t);
+  await turnPages(pool, 'here');
+  t.same(await allPlaced([-1, undefined, 4], [-1, undefined, 3], [-700, undefined, 3]), [
+    4,
+    'season-changed',
+    'closed',
+  ]);
+  const { ledger } = newLedger(pool);
+  const score = submission(user, 5, { expectedSeasons: { global: 5 } });
+  t.equal(await outcome(ledger, score), 'season-changed');
+  t.equal((await pool.query('SELECT FROM consumed_tokens')).rowCount, 0);
+  t.same(await outcome(ledger, { ...score, expectedSeasons: { global: 4, 'best-race': 4 } }), [null, 5]);
+  t.equal(
+    await outcome(ledger, { ...score, expectedSeasons: { global: 5 } }),
+    'action-token-replayed',
+    'what has counted is told first',
+  );
+});
+
+t.test('pages are turned when a score comes that they do not know, and it is sent again', async (t) => {
+  const { pool, user } = await open(t);
+  const { ledger, errors } = newLedger(pool);
+  const { leaderboards } = await ledger.record(submission(user, 5));
+  t.match(leaderboards, [{ season: 4 }, { season: 4 }, { season: 4 }]);
+  t.same(errors, []);
+});
+
+t.test('a board that is closed is skipped; if all are, the score is refused', async (t) => {
+  const { pool, user } = await open(t);
+  await turnPages(pool, 'here');
+  await pool.query(
+    "UPDATE leaderboards SET season_ends_at = clock_timestamp() - interval '1 second' WHERE id <> 'best-race'",
+  );
+  const { ledger } = newLedger(pool);
+  const score = () => submission(user, 5);
+  t.match((await ledger.record(score())).leaderboards, [
+    { id: 'best-race', season: 4, seasonEndsAt: /Z$/ },
+    { id: 'global', skipped: 'closed' },
+    { id: 'latest-race', skipped: 'closed' },
+  ]);
+  const { rows } = await pool.query('SELECT boards, skipped FROM score_events');
+  t.same(rows, [{ boards: { 'best-race': 4 }, skipped: { global: 'closed', 'latest-race': 'closed' } }]);
+  await set(pool, `season_ends_at = clock_timestamp() - interval '1 second'`);
+  const refused = score();
+  t.equal(await outcome(ledger, refused), 'season-ended');
+  await set(pool, "frozen_at = CASE WHEN id = 'global' THEN now() END");
+  t.equal(await outcome(ledger, refused), 'board-frozen');
+  await set(pool, "frozen_at = NULL, season_ends_at = now() + interval '1 minute'");
+  t.same(await outcome(ledger, refused), [null, 5], 'its token was not used up');
+});
+
+t.test('each season has its own rules', async (t) => {
+  const { pool, user, placed } = await open(t);
+  const { ledger } = newLedger(pool);
+  await pool.query(
+    `UPDATE seasons SET rules = '{"sort": "asc", "operator": "best"}' WHERE leaderboard_id = 'global' AND season = 3`,
+  );
+  // The page of the third season is not turned yet.
+  await pool.query('UPDATE leaderboards SET next_ends_at = $1', [new Date(Date.now() + 60_000)]);
+  for (const points of [5, 3, 9]) await ledger.record(submission(user, points));
+  const { rows } = await pool.query(
+    "SELECT season, score, sort_key FROM scores WHERE leaderboard_id = 'global'",
+  );
+  t.same(rows, [{ season: 3, score: 3, sort_key: 3 }]);
+  t.equal(await placed(-1_600), 2);
+  await turnPages(pool, 'here');
+  const { rows: turned } = await pool.query(
+    "SELECT season, sort, operator FROM leaderboards WHERE id = 'global'",
+  );
+  t.same(turned, [{ season: 3, sort: 'asc', operator: 'best' }]);
+  await ledger.record(submission(user, 2));
+  const { rows: then } = await pool.query("SELECT score FROM scores WHERE leaderboard_id = 'global'");
+  t.same(then, [{ score: 2 }]);
+});

@@ -7,9 +7,12 @@ import {
   FriendEntry,
   Leaderboard,
   Leaderboards,
+  PlannedLeaderboard,
+  PlannedSeason,
 } from './leaderboard.js';
 import { Act, AdminEvent, AdminEvents, AuditEntry, AuditTrail, ModeratedUser } from './moderation.js';
 import { OAuthProblem, ProblemDocument } from './problem.js';
+import { Schedule } from './schedule.js';
 import {
   BatchedScore,
   BatchedScores,
@@ -46,8 +49,11 @@ export const NAMED_SCHEMAS = [
   MintedScore,
   BatchedScore,
   BatchedScores,
+  Schedule,
   Leaderboard,
   Leaderboards,
+  PlannedSeason,
+  PlannedLeaderboard,
   Entry,
   Entries,
   EntryDetails,

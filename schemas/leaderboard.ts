@@ -6,13 +6,16 @@ import {
   Limit,
   List,
   NextCursor,
+  Now,
   Points,
   Reason,
   ref,
+  SeasonEndsAt,
   Time,
   Title,
   UserId,
 } from './common.js';
+import { Schedule } from './schedule.js';
 
 const Rules = {
   title: Title,
@@ -36,25 +39,61 @@ const Rules = {
       description: 'Whether it is omitted from the list of leaderboards. Absent from responses if false.',
     }),
   ),
+  schedule: Type.Optional(ref(Schedule)),
+  lateTokens: Type.Optional(
+    Type.Union([Type.Literal('arrival'), Type.Literal('issued'), Type.Literal('refuse')], {
+      description:
+        'Where a score counts whose action token was issued in a season that is over: in the season in which it arrives (`arrival`), in that of the token if it arrives within `graceMs` after its end (`issued`), or nowhere (`refuse`). Absent from responses if it is `arrival`.',
+    }),
+  ),
+  graceMs: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 2_147_483_647,
+      description:
+        'With `lateTokens: issued`: how long a season still takes tokens after its end, at most as long as a token is good for. Absent from responses if it is 0.',
+    }),
+  ),
+  keepSeasons: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 2_147_483_647,
+      description: 'How many seasons are kept when they are over; all of them if absent.',
+    }),
+  ),
 };
 const RULES = { title: 'Global', sort: 'desc', operator: 'increment' };
 
-const LEADERBOARD = { id: 'global', ...RULES, season: 1, entries: 2048 };
-export const Leaderboard = Type.Object(
-  {
-    id: LeaderboardId,
-    ...Rules,
-    season: Type.Integer(),
-    frozenAt: Type.Optional(
-      Type.Unsafe<string>({
-        ...Time,
-        description: 'When it was frozen. Absent if it is not frozen.',
-      }),
-    ),
-    entries: Type.Integer({ description: 'The number of entries.' }),
-  },
-  { $id: 'Leaderboard', description: 'A leaderboard.', examples: [LEADERBOARD] },
-);
+const LEADERBOARD = {
+  id: 'global',
+  ...RULES,
+  revision: 3,
+  season: 1,
+  seasonEndsAt: '2026-06-14T22:00:00.000Z',
+  schedule: Schedule.examples[0],
+  entries: 2048,
+  now: '2026-06-11T19:09:00.000Z',
+};
+const LeaderboardFields = {
+  id: LeaderboardId,
+  ...Rules,
+  revision: Type.Integer({ description: 'Counts its changes: for `If-Match`.' }),
+  season: Type.Integer(),
+  seasonEndsAt: SeasonEndsAt,
+  frozenAt: Type.Optional(
+    Type.Unsafe<string>({
+      ...Time,
+      description: 'When it was frozen. Absent if it is not frozen.',
+    }),
+  ),
+  entries: Type.Integer({ description: 'The number of entries.' }),
+  now: Now,
+};
+export const Leaderboard = Type.Object(LeaderboardFields, {
+  $id: 'Leaderboard',
+  description: 'A leaderboard.',
+  examples: [LEADERBOARD],
+});
 export type Leaderboard = Static<typeof Leaderboard>;
 export const Leaderboards = List(ref(Leaderboard), {
   $id: 'Leaderboards',
@@ -62,12 +101,72 @@ export const Leaderboards = List(ref(Leaderboard), {
   examples: [{ items: [LEADERBOARD], nextCursor: null }],
 });
 export const LeaderboardRules = Type.Object(
-  { ...Rules, reason: Type.Optional(Reason) },
+  {
+    ...Rules,
+    schedule: Type.Optional(
+      Type.Unsafe<Schedule | null>({
+        anyOf: [ref(Schedule), Type.Null()],
+        description: 'When seasons begin and end. Absent or null: they are ended by hand.',
+      }),
+    ),
+    reason: Type.Optional(Reason),
+  },
   {
     additionalProperties: false,
-    examples: [{ ...RULES, maxPointsPerMinute: 500, reason: 'Nobody is that quick.' }],
+    examples: [
+      {
+        ...RULES,
+        maxPointsPerMinute: 500,
+        schedule: Schedule.examples[0],
+        reason: 'A new week, a new game.',
+      },
+    ],
   },
 );
+export const DryRun = Type.Object({
+  dryRun: defaulted(Type.Boolean({ default: false, description: 'Only say what the change would bring.' })),
+});
+export const IfMatch = Type.Object({
+  'if-match': Type.Optional(
+    Type.String({
+      description:
+        'The `ETag` of the leaderboard as you know it, its `revision` in quotes. If it has changed since, so does nothing (412 `revision-changed`).',
+      examples: ['"3"'],
+    }),
+  ),
+});
+const PLANNED = {
+  season: 2,
+  startsAt: '2026-06-14T22:00:00.000Z',
+  endsAt: '2026-06-21T22:00:00.000Z',
+  label: null,
+  sort: 'desc',
+  operator: 'increment',
+} as const;
+export const PlannedSeason = Type.Object(
+  {
+    season: Type.Integer({ minimum: 1 }),
+    startsAt: Time,
+    endsAt: SeasonEndsAt,
+    label: Type.Union([Type.String(), Type.Null()]),
+    sort: Rules.sort,
+    operator: Rules.operator,
+  },
+  { $id: 'PlannedSeason', description: 'A season that is to come, and its rules.', examples: [PLANNED] },
+);
+export type PlannedSeason = Static<typeof PlannedSeason>;
+export const PlannedLeaderboard = Type.Object(
+  {
+    ...LeaderboardFields,
+    preview: Type.Array(ref(PlannedSeason), { description: 'The next five seasons.' }),
+  },
+  {
+    $id: 'PlannedLeaderboard',
+    description: 'A leaderboard, and its seasons to come.',
+    examples: [{ ...LEADERBOARD, preview: [PLANNED] }],
+  },
+);
+export type PlannedLeaderboard = Static<typeof PlannedLeaderboard>;
 export const LeaderboardsQuery = Type.Object({ limit: Limit(100), cursor: Type.Optional(Cursor) });
 export const LeaderboardParams = Type.Object({ id: LeaderboardId });
 export const EntryParams = Type.Object({ id: LeaderboardId, userId: UserId });

@@ -16,7 +16,8 @@ export interface HttpOptions {
 interface RequestOptions {
   readonly params?: {
     readonly path?: Readonly<Record<string, string>>;
-    readonly query?: Readonly<Record<string, string | number | undefined>>;
+    readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
+    readonly header?: Readonly<Record<string, string | undefined>>;
   };
   readonly body?: unknown;
   readonly signal?: AbortSignal | null;
@@ -32,7 +33,7 @@ export function httpOf(baseUrl: string, options: HttpOptions = {}): Http {
     (method: string) =>
     async (template: string, { params = {}, body, signal }: RequestOptions = {}) => {
       const { accessToken, fetch = globalThis.fetch } = options;
-      const { path = {}, query = {} } = params;
+      const { path = {}, query = {}, header = {} } = params;
       const filled = template.replace(/{(\w+)}/g, (_, name) => encodeURIComponent(path[name] ?? ''));
       const given = Object.entries(query).flatMap(([name, value]) =>
         value === undefined ? [] : `${name}=${encodeURIComponent(value)}`,
@@ -43,6 +44,7 @@ export function httpOf(baseUrl: string, options: HttpOptions = {}): Http {
         headers: {
           ...(body !== undefined && { 'content-type': 'application/json' }),
           ...(accessToken && { authorization: `Bearer ${accessToken}` }),
+          ...Object.fromEntries(Object.entries(header).filter(([, value]) => value !== undefined)),
         },
         body: JSON.stringify(body),
         signal: signal ?? null,

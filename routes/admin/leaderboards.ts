@@ -1,6 +1,13 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox';
 import { answer, Deletion } from '../../schemas/common.js';
-import { Leaderboard, LeaderboardParams, LeaderboardRules } from '../../schemas/leaderboard.js';
+import {
+  DryRun,
+  IfMatch,
+  Leaderboard,
+  LeaderboardParams,
+  LeaderboardRules,
+  PlannedLeaderboard,
+} from '../../schemas/leaderboard.js';
 import { Judgement } from '../../schemas/moderation.js';
 import { actOf } from '../../src/audit.js';
 import { withTotal } from '../../src/catalog/with-entries.js';
@@ -17,19 +24,31 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'putLeaderboard',
         summary: 'Create or replace a leaderboard',
         description:
-          '`sort` and `operator` of a leaderboard with entries cannot be changed. Other instances apply the change within a second. A leaderboard with the id of a deleted one starts with the next season.',
+          'The season in force ends as it would have anyway: another schedule takes effect with the next season, and so do `sort` and `operator` of a leaderboard with entries. They cannot be changed while no season is to come. Other instances apply the change within a second. A leaderboard with the id of a deleted one starts with the next season.',
         params: LeaderboardParams,
+        querystring: DryRun,
+        headers: IfMatch,
         body: LeaderboardRules,
         response: {
-          200: answer(Leaderboard),
-          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'leaderboard-in-use'),
+          200: answer(PlannedLeaderboard),
+          ...problemResponses(
+            ...BODY_FAULTS,
+            'unauthenticated',
+            'forbidden',
+            'leaderboard-in-use',
+            'revision-changed',
+            'schedule-invalid',
+          ),
         },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { reason: _, ...rules } = request.body;
       const { id } = request.params;
-      return withTotal(app.leaderboards, await app.catalog.putLeaderboard({ id, ...rules }, actOf(request)));
+      const options = { ...request.query, ifMatch: request.headers['if-match'] };
+      const put = await app.catalog.putLeaderboard({ id, ...rules }, actOf(request), options);
+      reply.header('etag', `"${put.revision}"`);
+      return withTotal(app.leaderboards, put);
     },
   );
 

@@ -15,14 +15,19 @@ import { type DefinitionCache, definitionCache } from './definition-cache.js';
 import {
   findRemoved,
   type LeaderboardDefinition,
-  type LeaderboardRules,
   noSuchLeaderboard,
-  putLeaderboard,
   readLeaderboard,
   readLeaderboards,
   removeLeaderboard,
   setFrozen,
 } from './leaderboard-rows.js';
+import {
+  checkGrace,
+  type LeaderboardRules,
+  type PutLeaderboard,
+  type PutOptions,
+  putLeaderboard,
+} from './put-leaderboard.js';
 
 export type { LeaderboardDefinition } from './leaderboard-rows.js';
 
@@ -167,18 +172,26 @@ export class Catalog {
   }
 
   /**
-   * Makes a leaderboard, or gives it other rules. Idempotent.
-   * @throws Problem `leaderboard-in-use` if it has entries and would sort or count otherwise; `service-unavailable` if its
-   * scores do not pause in time: to be tried again
+   * Makes a leaderboard, or gives it other rules, some of them with its next season.
+   * @throws Problem `validation-failed`, `schedule-invalid`, `revision-changed`; `leaderboard-in-use` if it has entries and would
+   * sort or count otherwise, and no season is to come; `service-unavailable` if its scores do not pause in time: to be tried again
    */
-  async putLeaderboard(rules: LeaderboardRules, act: AdminAct): Promise<LeaderboardDefinition> {
+  async putLeaderboard(
+    rules: LeaderboardRules,
+    act: AdminAct,
+    options: PutOptions = {},
+  ): Promise<PutLeaderboard> {
+    checkGrace(rules, this.#tokenLifetime);
     const { id } = rules;
-    await this.#change(leaderboardChange(id, false), async (client) => {
-      await putLeaderboard(client, rules);
-      await audit(client, act, 'put-leaderboard', id, rules);
-      return true;
-    });
-    return await this.leaderboard(id);
+    return await this.#change(
+      leaderboardChange(id, false),
+      async (client) => {
+        const put = await putLeaderboard(client, rules, options);
+        if (options.dryRun !== true) await audit(client, act, 'put-leaderboard', id, rules);
+        return put;
+      },
+      () => options.dryRun !== true,
+    );
   }
 
   /**
@@ -186,11 +199,15 @@ export class Catalog {
    * @throws Problem `not-found`, `service-unavailable`
    */
   async setFrozen(id: string, frozen: boolean, act: AdminAct): Promise<LeaderboardDefinition> {
-    await this.#change(leaderboardChange(id, false), async (client) => {
-      const isChange = await setFrozen(client, id, frozen);
-      if (isChange) await audit(client, act, frozen ? 'freeze-leaderboard' : 'unfreeze-leaderboard', id);
-      return isChange;
-    });
+    await this.#change(
+      leaderboardChange(id, false),
+      async (client) => {
+        const isChange = await setFrozen(client, id, frozen);
+        if (isChange) await audit(client, act, frozen ? 'freeze-leaderboard' : 'unfreeze-leaderboard', id);
+        return isChange;
+      },
+      (isChange) => isChange,
+    );
     return await this.leaderboard(id);
   }
 
@@ -204,7 +221,6 @@ export class Catalog {
       await removeLeaderboard(client, id);
       await audit(client, act, 'delete-leaderboard', id);
       await addJob(client, PURGE, {});
-      return true;
     });
   }
 
@@ -217,7 +233,6 @@ export class Catalog {
     await this.#change({ type: 'action', action: action.id }, async (client) => {
       await putAction(client, action);
       await audit(client, act, 'put-action', action.id, action);
-      return true;
     });
   }
 
@@ -226,23 +241,26 @@ export class Catalog {
     await this.#change({ type: 'action', action: id }, async (client) => {
       await removeAction(client, id);
       await audit(client, act, 'delete-action', id);
-      return true;
     });
   }
 
-  /** Runs a change in a transaction, and announces it if `work` says that it is one. */
-  async #change(
+  /** Runs a change in a transaction, and announces it if what `work` returns says that it is one. */
+  async #change<T>(
     change: DistributiveOmit<CatalogChange, 'id' | 'writer'>,
-    work: (client: Queryable) => Promise<boolean>,
-  ): Promise<void> {
+    work: (client: Queryable) => Promise<T>,
+    isChange: (result: T) => boolean = () => true,
+  ): Promise<T> {
     const announced: Change = { ...change, id: newId('chg'), writer: this.#writer };
     const key = change.type === 'action' ? `action ${change.action}` : `leaderboard ${change.leaderboard}`;
-    await inTurn(this.#pool, key, () =>
+    const result = await inTurn(this.#pool, key, () =>
       transact(this.#pool, async (client) => {
-        if (await work(client)) await announce(client, announced);
+        const result = await work(client);
+        if (isChange(result)) await announce(client, announced);
+        return result;
       }),
     );
     this.follow(announced);
+    return result;
   }
 }
 

@@ -5,13 +5,13 @@ import type { Queryable } from '../postgres/database.js';
 import { rfc3339 } from '../postgres/sql.js';
 
 /** A leaderboard as it is defined; its entries are for the projection to count. */
-export type LeaderboardDefinition = Omit<Leaderboard, 'entries'>;
-/** What an administrator decides of a leaderboard. */
-export type LeaderboardRules = Omit<LeaderboardDefinition, 'season' | 'frozenAt'>;
+export type LeaderboardDefinition = Omit<Leaderboard, 'entries' | 'now'>;
 
 /** Properties that do not apply are absent, also from answers. */
-const DEFINITION = `json_strip_nulls(json_build_object('id', id, 'title', title, 'sort', sort, 'operator', operator, 'season', season,
-  'maxPointsPerMinute', max_points_per_minute, 'hidden', CASE WHEN hidden THEN true END, 'frozenAt', ${rfc3339('frozen_at')}))
+const DEFINITION = `jsonb_strip_nulls(jsonb_build_object('id', id, 'title', title, 'sort', sort, 'operator', operator, 'season', season,
+  'maxPointsPerMinute', max_points_per_minute, 'hidden', CASE WHEN hidden THEN true END, 'frozenAt', ${rfc3339('frozen_at')},
+  'revision', revision, 'schedule', schedule, 'lateTokens', nullif(late_tokens, 'arrival'), 'graceMs', nullif(grace_ms, 0),
+  'keepSeasons', keep_seasons)) || jsonb_build_object('seasonEndsAt', ${rfc3339("nullif(season_ends_at, 'infinity')")})
   AS definition`;
 const ONE = `SELECT ${DEFINITION} FROM leaderboards WHERE id = $1 AND removed_at IS NULL`;
 const PAGE = `
@@ -23,17 +23,12 @@ FROM leaderboards WHERE id = $1 AND removed_at IS NULL FOR UPDATE`;
 const HAS_ENTRIES =
   'SELECT FROM scores WHERE leaderboard_id = $1 AND season > $2 AND coalesce(score, withheld_score) IS NOT NULL LIMIT 1';
 
-/** A leaderboard with the id of a deleted one goes on with the next season: nothing of the old one counts for it. */
-const PUT = `
-INSERT INTO leaderboards AS l (id, title, sort, operator, max_points_per_minute, hidden) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (id) DO UPDATE SET title = excluded.title, sort = excluded.sort, operator = excluded.operator,
-  max_points_per_minute = excluded.max_points_per_minute, hidden = excluded.hidden,
-  season = l.season + (l.removed_at IS NOT NULL)::int, removed_at = NULL,
-  frozen_at = CASE WHEN l.removed_at IS NULL THEN l.frozen_at END,
-  created_at = CASE WHEN l.removed_at IS NULL THEN l.created_at ELSE now() END`;
 const FREEZE = 'UPDATE leaderboards SET frozen_at = now() WHERE id = $1 AND frozen_at IS NULL';
 const UNFREEZE = 'UPDATE leaderboards SET frozen_at = NULL WHERE id = $1 AND frozen_at IS NOT NULL';
-const REMOVE = 'UPDATE leaderboards SET removed_at = now(), removed_through = season WHERE id = $1';
+/** No further season of it begins. */
+const REMOVE = `
+UPDATE leaderboards SET removed_at = now(), removed_through = season, schedule = NULL, season_ends_at = 'infinity',
+  next_starts_at = 'infinity', next_ends_at = 'infinity' WHERE id = $1`;
 
 /** A leaderboard, or null if there is none. */
 export async function readLeaderboard(
@@ -91,23 +86,6 @@ async function lockExisting(client: Queryable, id: string): Promise<Locked> {
 
 const hasEntries = async (client: Queryable, id: string, { removedThrough }: Locked): Promise<boolean> =>
   (await client.query(HAS_ENTRIES, [id, removedThrough])).rowCount !== 0;
-
-/**
- * Makes a leaderboard, or gives it other rules.
- * @throws Problem `leaderboard-in-use` if it has entries and would sort or count otherwise
- */
-export async function putLeaderboard(client: Queryable, rules: LeaderboardRules): Promise<void> {
-  const { id, title, sort, operator, maxPointsPerMinute = null, hidden = false } = rules;
-  const known = await lock(client, id);
-  const isOther = known !== null && (known.sort !== sort || known.operator !== operator);
-  if (isOther && (await hasEntries(client, id, known))) {
-    throw new Problem(
-      'leaderboard-in-use',
-      `The leaderboard "${id}" has entries: sort and operator cannot be changed from ${known.sort} and ${known.operator}.`,
-    );
-  }
-  await client.query(PUT, [id, title, sort, operator, maxPointsPerMinute, hidden]);
-}
 
 /**
  * Makes a leaderboard take no scores, or take them again.

@@ -1,5 +1,6 @@
 import type { Leaderboard } from '../../schemas/leaderboard.js';
 import { type BoardKey, boardKey } from '../board-key.js';
+import { now } from '../clock.js';
 import type { LeaderboardDefinition } from './catalog.js';
 
 interface Totals {
@@ -7,21 +8,22 @@ interface Totals {
   totals(keys: readonly BoardKey[]): Promise<number[]>;
 }
 
-/** Leaderboards as the API shows them: each with the number of its entries. */
+/** Leaderboards as the API shows them: each with the number of its entries, and the time. */
 export async function withEntries(
   leaderboards: Totals,
   definitions: readonly LeaderboardDefinition[],
 ): Promise<Leaderboard[]> {
   const totals = await leaderboards.totals(definitions.map(keyOf));
-  return definitions.map((definition, i) => ({ ...definition, entries: totals[i] ?? 0 }));
+  const time = new Date(now()).toISOString();
+  return definitions.map((definition, i) => ({ ...definition, entries: totals[i] ?? 0, now: time }));
 }
 
-export async function withTotal(
+export async function withTotal<D extends LeaderboardDefinition>(
   leaderboards: Totals,
-  definition: LeaderboardDefinition,
-): Promise<Leaderboard> {
+  definition: D,
+): Promise<D & Pick<Leaderboard, 'entries' | 'now'>> {
   const [entries = 0] = await leaderboards.totals([keyOf(definition)]);
-  return { ...definition, entries };
+  return { ...definition, entries, now: new Date(now()).toISOString() };
 }
 
 const keyOf = ({ id, season }: LeaderboardDefinition): BoardKey => boardKey(id, season);

@@ -31,6 +31,23 @@ export async function seasonsAfter(
   }
 }
 
+/** A season that follows another one. Its end is open if `endsAt` is null. */
+export type NextSeason = Omit<SeasonTimes, 'endsAt'> & { readonly endsAt: number | null };
+
+/**
+ * The season that follows one that ends at `endsAt`: as the schedule says, or without a schedule one that is ended by hand.
+ * Null if the schedule has no further season.
+ */
+export async function seasonFrom(
+  database: Queryable,
+  schedule: Schedule | null,
+  endsAt: number,
+): Promise<NextSeason | null> {
+  if (schedule === null) return { startsAt: endsAt, endsAt: null };
+  const [next = null] = await seasonsAfter(database, schedule, endsAt, 1);
+  return next;
+}
+
 function clipped(times: readonly SeasonTimes[], after: number): SeasonTimes[] {
   const ahead = times
     .filter(({ endsAt }) => endsAt > after)

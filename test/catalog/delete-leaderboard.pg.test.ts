@@ -103,7 +103,7 @@ t.test('a leaderboard with the id of a deleted one begins with the next season, 
   await feed('best-race');
   await catalog.setFrozen('global', true, act);
   await catalog.deleteLeaderboard('global', act);
-  t.same(await catalog.putLeaderboard({ id: 'global', ...RULES, operator: 'best' }, act), {
+  t.hasStrict(await catalog.putLeaderboard({ id: 'global', ...RULES, operator: 'best' }, act), {
     id: 'global',
     ...RULES,
     operator: 'best',

@@ -92,7 +92,8 @@ t.test('tools call any operation of the API, with their own token and their own 
   const { url } = await startApi(t);
   const sent: string[] = [];
   const listed: typeof fetch = (input, init) => {
-    sent.push(`${init?.method} ${input}`);
+    const ifMatch = new Headers(init?.headers).get('if-match') ?? '';
+    sent.push(`${init?.method} ${input} ${ifMatch}`.trim());
     return fetch(input, init);
   };
   const { accessToken } = await ask((signal) => httpOf(url).POST('/v1/auth/guest', { body: {}, signal }));
@@ -100,11 +101,12 @@ t.test('tools call any operation of the API, with their own token and their own 
   t.match(await ask(() => http.GET('/v1/users/me')), { role: 'player' });
   t.equal(await ask(() => http.DELETE('/v1/users/me')), null, 'an answer without a body');
   t.same(sent, [`GET ${url}/v1/users/me`, `DELETE ${url}/v1/users/me`]);
-  const params = { path: { id: 'any' } };
+  const params = { path: { id: 'any' }, query: { dryRun: true }, header: { 'if-match': '"3"' } };
   const body = { title: 'Any', sort: 'desc', operator: 'best' } as const;
   await t.rejects(
     ask(() => http.PUT('/v1/admin/leaderboards/{id}', { params, body })),
     { code: 'unauthenticated', status: 401 },
     'the user has been erased',
   );
+  t.equal(sent.at(-1), `PUT ${url}/v1/admin/leaderboards/any?dryRun=true "3"`);
 });

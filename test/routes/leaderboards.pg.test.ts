@@ -71,11 +71,16 @@ t.test('a fresh database has one leaderboard', async (t) => {
     title: 'Global',
     sort: 'desc',
     operator: 'increment',
+    revision: 1,
     season: 1,
+    seasonEndsAt: null,
     entries: 0,
   };
-  t.same((await api.get('/v1/leaderboards')).is(200, Leaderboards), { items: [global], nextCursor: null });
-  t.same((await api.get('/v1/leaderboards/global')).is(200, Leaderboard), global);
+  const { items, nextCursor } = (await api.get('/v1/leaderboards')).is(200, Leaderboards);
+  t.equal(items.length, 1);
+  t.hasStrict(items[0], global);
+  t.equal(nextCursor, null);
+  t.hasStrict((await api.get('/v1/leaderboards/global')).is(200, Leaderboard), global);
   t.match(await entries('global'), {
     leaderboard: 'global',
     season: 1,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import t from 'tap';
 import { Action, Actions } from '../../../schemas/action.js';
-import { Entries, Leaderboard } from '../../../schemas/leaderboard.js';
+import { Entries, Leaderboard, Leaderboards, PlannedLeaderboard } from '../../../schemas/leaderboard.js';
 import { Receipt } from '../../../schemas/score.js';
 import { eventually, newPlayer, serviceApi, startApi } from '../../api.js';
 import { mint } from '../../mint.js';
@@ -24,14 +24,19 @@ const score = async (userId: string, act: string, points: number, at = service.u
   server.at(at).post('/v1/scores', { actionToken: mint(userId, { act, pts: [points, points] }) });
 
 t.test('a leaderboard is created, replaced and read', async (t) => {
-  const made = (await putBoard('season-1', RULES)).is(200, Leaderboard);
-  t.same(made, { id: 'season-1', ...RULES, season: 1, entries: 0 });
-  t.same((await api.get('/v1/leaderboards/season-1')).is(200, Leaderboard), made);
+  const put = async (rules: object) => (await putBoard('season-1', rules)).is(200, PlannedLeaderboard);
+  const { now, ...made } = await put(RULES);
+  t.ok(Math.abs(Date.parse(now) - Date.now()) < 60_000, now);
+  const first = { id: 'season-1', ...RULES, revision: 1, season: 1, seasonEndsAt: null, entries: 0 };
+  t.same(made, { ...first, preview: [] });
+  t.hasStrict((await api.get('/v1/leaderboards/season-1')).is(200, Leaderboard), first);
   const other = { title: 'Golf ⛳', sort: 'asc', operator: 'latest' };
-  t.same((await putBoard('season-1', other)).is(200, Leaderboard), { ...made, ...other });
-  t.same((await api.get('/v1/leaderboards/season-1')).is(200, Leaderboard), { ...made, ...other });
-  // The same again changes nothing.
-  t.same((await putBoard('season-1', other)).is(200, Leaderboard), { ...made, ...other });
+  t.hasStrict(await put(other), { ...first, ...other, revision: 2 });
+  t.hasStrict((await api.get('/v1/leaderboards/season-1')).is(200, Leaderboard), {
+    ...first,
+    ...other,
+    revision: 2,
+  });
 });
 
 t.test('how a leaderboard with entries sorts and counts stays as it is', async (t) => {
@@ -41,9 +46,12 @@ t.test('how a leaderboard with entries sorts and counts stays as it is', async (
   (await score(id, 'use', 5)).is(200, Receipt);
   (await putBoard('in-use', { ...RULES, sort: 'asc' })).fails('leaderboard-in-use');
   (await putBoard('in-use', { ...RULES, operator: 'increment' })).fails('leaderboard-in-use');
-  const renamed = (await putBoard('in-use', { ...RULES, title: 'Renamed' })).is(200, Leaderboard);
-  t.same(renamed, { id: 'in-use', ...RULES, title: 'Renamed', season: 1, entries: 1 });
-  t.same((await api.get('/v1/leaderboards/in-use')).is(200, Leaderboard), renamed);
+  const renamed = { id: 'in-use', ...RULES, title: 'Renamed', season: 1, entries: 1 };
+  t.hasStrict(
+    (await putBoard('in-use', { ...RULES, title: 'Renamed' })).is(200, PlannedLeaderboard),
+    renamed,
+  );
+  t.hasStrict((await api.get('/v1/leaderboards/in-use')).is(200, Leaderboard), renamed);
 });
 
 t.test('an action is created and replaced, and issues tokens as it now is', async (t) => {
@@ -103,7 +111,11 @@ t.test('all instances follow within a second', async () => {
 });
 
 t.test('what is not as the schema says is refused and changes nothing', async (t) => {
-  const before = [(await api.get('/v1/leaderboards')).body, (await api.get('/v1/actions')).body];
+  const defined = async () => {
+    const { items } = (await api.get('/v1/leaderboards')).is(200, Leaderboards);
+    return [items.map(({ now: _, ...board }) => board), (await api.get('/v1/actions')).body];
+  };
+  const before = await defined();
   const boards: [path: string, body: object][] = [
     ['/title', { ...RULES, title: '' }],
     ['/title', { ...RULES, title: 'x'.repeat(101) }],
@@ -151,7 +163,7 @@ t.test('what is not as the schema says is refused and changes nothing', async (t
     (await putBoard(id, RULES)).fails('validation-failed');
     (await putAction(id, ACTION)).fails('validation-failed');
   }
-  t.same([(await api.get('/v1/leaderboards')).body, (await api.get('/v1/actions')).body], before);
+  t.same(await defined(), before);
 });
 
 t.test('nobody but an administrator changes anything', async () => {

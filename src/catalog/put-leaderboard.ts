@@ -1,0 +1,207 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Leaderboard, PlannedSeason } from '../../schemas/leaderboard.js';
+import type { Schedule } from '../../schemas/schedule.js';
+import { instantOrNull, now } from '../clock.js';
+import { invalid, Problem } from '../errors.js';
+import { closeFence } from '../ledger/fence.js';
+import type { Queryable } from '../postgres/database.js';
+import { milliseconds, timestampAt } from '../postgres/sql.js';
+import { checkSchedule, PREVIEWED } from '../seasons/check-schedule.js';
+import { type NextSeason, seasonFrom, seasonsAfter } from '../seasons/schedule.js';
+import { type LeaderboardDefinition, noSuchLeaderboard, readLeaderboard } from './leaderboard-rows.js';
+
+/** What an administrator decides of a leaderboard. Without a schedule, or if it is null, seasons are ended by hand. */
+export type LeaderboardRules = Pick<
+  Leaderboard,
+  | 'id'
+  | 'title'
+  | 'sort'
+  | 'operator'
+  | 'maxPointsPerMinute'
+  | 'hidden'
+  | 'lateTokens'
+  | 'graceMs'
+  | 'keepSeasons'
+> & { readonly schedule?: Schedule | null };
+
+export interface PutOptions {
+  /** The revisions of which one is to be replaced, as entity tags; any if it is absent. */
+  readonly ifMatch?: string | undefined;
+  /** What it brings is only told. */
+  readonly dryRun?: boolean;
+}
+
+export type PutLeaderboard = LeaderboardDefinition & { readonly preview: PlannedSeason[] };
+
+const END = (column: string): string => milliseconds(`nullif(${column}, 'infinity')`);
+const LOCK = `
+SELECT sort, operator, revision, season, schedule, ${END('season_ends_at')} AS "endsAt",
+       ${END('next_starts_at')} AS "nextStartsAt", ${END('next_ends_at')} AS "nextEndsAt",
+       (SELECT label FROM seasons n WHERE n.leaderboard_id = l.id AND n.season = l.season + 1) AS "nextLabel",
+       EXISTS (SELECT FROM scores e WHERE e.leaderboard_id = l.id AND e.season = l.season
+                 AND coalesce(e.score, e.withheld_score) IS NOT NULL) AS "hasEntries"
+FROM leaderboards l WHERE id = $1 AND removed_at IS NULL FOR NO KEY UPDATE`;
+
+const TIME = (parameter: number, open: string): string =>
+  `coalesce(${timestampAt(`$${parameter}::float8`)}, '${open}')`;
+/** A leaderboard with the id of a deleted one goes on with the next season: nothing of the old one counts for it. */
+const PUT = `
+INSERT INTO leaderboards AS l (id, title, sort, operator, max_points_per_minute, hidden, schedule, late_tokens, grace_ms, keep_seasons,
+  season_starts_at, season_ends_at, next_starts_at, next_ends_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+  ${TIME(11, '-infinity')}, ${TIME(12, 'infinity')}, ${TIME(13, 'infinity')}, ${TIME(14, 'infinity')})
+ON CONFLICT (id) DO UPDATE SET title = excluded.title, sort = excluded.sort, operator = excluded.operator,
+  max_points_per_minute = excluded.max_points_per_minute, hidden = excluded.hidden, schedule = excluded.schedule,
+  late_tokens = excluded.late_tokens, grace_ms = excluded.grace_ms, keep_seasons = excluded.keep_seasons,
+  season_starts_at = CASE WHEN l.removed_at IS NULL THEN l.season_starts_at ELSE excluded.season_starts_at END,
+  season_ends_at = excluded.season_ends_at, next_starts_at = excluded.next_starts_at, next_ends_at = excluded.next_ends_at,
+  season = l.season + (l.removed_at IS NOT NULL)::int, removed_at = NULL, revision = l.revision + 1,
+  frozen_at = CASE WHEN l.removed_at IS NULL THEN l.frozen_at END,
+  created_at = CASE WHEN l.removed_at IS NULL THEN l.created_at ELSE now() END
+RETURNING season`;
+const LABEL = 'UPDATE seasons SET label = $3 WHERE leaderboard_id = $1 AND season = $2 AND label IS NULL';
+const SET_NEXT = `
+UPDATE seasons SET label = $3, rules = rules || jsonb_build_object('sort', $4::text, 'operator', $5::text)
+WHERE leaderboard_id = $1 AND season = $2`;
+
+interface Known extends Pick<Leaderboard, 'sort' | 'operator' | 'revision' | 'season'> {
+  readonly schedule: Schedule | null;
+  readonly endsAt: number | null;
+  readonly nextStartsAt: number | null;
+  readonly nextEndsAt: number | null;
+  readonly nextLabel: string | null;
+  readonly hasEntries: boolean;
+}
+
+/**
+ * Checks what the schema of the rules cannot express.
+ * @param tokenLifetime of action tokens, in seconds
+ * @throws Problem `validation-failed`
+ */
+export function checkGrace({ lateTokens, graceMs = 0 }: LeaderboardRules, tokenLifetime: number): void {
+  if (graceMs > 0 && lateTokens !== 'issued') throw invalid('/graceMs', 'goes only with lateTokens: issued');
+  if (graceMs > tokenLifetime * 1000)
+    throw invalid('/graceMs', `must not be more than the ${tokenLifetime} s that a token is good for`);
+}
+
+/** The season in force, and the one behind it. Times are milliseconds since 1970. */
+interface Plan {
+  /** Of a leaderboard that is made: null if it begins at once, and it may be ahead. */
+  readonly startsAt: number | null;
+  readonly endsAt: number | null;
+  readonly label?: string;
+  readonly next: NextSeason | null;
+}
+
+/**
+ * Makes a leaderboard, or gives it other rules. The season in force ends as it would have anyway: another schedule, and another
+ * way to sort or count the scores that there are, begin with the next one.
+ * @returns the leaderboard as it is then, with the seasons to come
+ * @throws Problem `schedule-invalid`, `revision-changed`; `leaderboard-in-use` if it has entries and would sort or count
+ * otherwise, and no season is to come; `service-unavailable` if scores do not pause in time, or a season is just beginning
+ */
+export async function putLeaderboard(
+  client: Queryable,
+  rules: LeaderboardRules,
+  { ifMatch, dryRun = false }: PutOptions = {},
+): Promise<PutLeaderboard> {
+  const { id, sort, operator, schedule = null } = rules;
+  if (schedule !== null) await checkSchedule(client, schedule, now());
+  // What is only tried does not make scores wait: it takes no lock of theirs.
+  if (dryRun) await client.query('SAVEPOINT before');
+  else await closeFence(client, id);
+  const known = (await client.query<Known>(LOCK, [id])).rows[0] ?? null;
+  if (ifMatch !== undefined) checkRevision(id, known, ifMatch);
+  const plan = known === null ? await madeWith(client, schedule) : await changedTo(client, schedule, known);
+  const season = await write(client, rulesInForce(rules, known, plan), plan);
+  if (plan.next !== null)
+    await client.query(SET_NEXT, [id, season + 1, plan.next.label ?? null, sort, operator]);
+  const definition = await readLeaderboard(client, id);
+  if (definition === null) throw noSuchLeaderboard(id);
+  const preview = await seasonsToCome(client, schedule, season, plan);
+  if (dryRun) await client.query('ROLLBACK TO before');
+  return { ...definition, preview: preview.map((ahead) => ({ ...ahead, sort, operator })) };
+}
+
+function checkRevision(id: string, known: Known | null, ifMatch: string): void {
+  const current = known === null ? null : `"${known.revision}"`;
+  const tags = ifMatch.split(',').map((tag) => tag.trim());
+  if (current !== null && (tags.includes('*') || tags.includes(current))) return;
+  const found = current === null ? 'there is none' : `it has the revision ${current}`;
+  throw new Problem('revision-changed', `The leaderboard "${id}" is not the one of If-Match: ${found}.`);
+}
+
+async function madeWith(client: Queryable, schedule: Schedule | null): Promise<Plan> {
+  if (schedule === null) return { startsAt: null, endsAt: null, next: null };
+  const [first, next = null] = await seasonsAfter(client, schedule, now(), 2);
+  return { startsAt: null, endsAt: null, ...first, next };
+}
+
+async function changedTo(client: Queryable, schedule: Schedule | null, known: Known): Promise<Plan> {
+  const { endsAt, nextStartsAt, nextEndsAt, nextLabel } = known;
+  const time = now();
+  if (nextStartsAt !== null && nextStartsAt <= time)
+    throw new Problem('service-unavailable', 'A season of this leaderboard is just beginning. Try again.');
+  if (isDeepStrictEqual(schedule, known.schedule)) {
+    const label = nextLabel === null ? {} : { label: nextLabel };
+    const next = nextStartsAt === null ? null : { startsAt: nextStartsAt, endsAt: nextEndsAt, ...label };
+    return { startsAt: null, endsAt, next };
+  }
+  if (endsAt !== null)
+    return { startsAt: null, endsAt, next: await seasonFrom(client, schedule, Math.max(endsAt, time)) };
+  if (schedule === null) return { startsAt: null, endsAt, next: null };
+  // The season in force has no end yet: it ends with the one that is under way by the schedule, or before the first.
+  const [first, second = null] = await seasonsAfter(client, schedule, time, 2);
+  if (first === undefined || first.startsAt > time)
+    return { startsAt: null, endsAt: first?.startsAt ?? null, next: first ?? null };
+  return { ...first, startsAt: null, next: second };
+}
+
+/** With the ways to sort and to count that the season in force has, if it must keep them. */
+function rulesInForce(rules: LeaderboardRules, known: Known | null, { next }: Plan): LeaderboardRules {
+  if (known === null || !known.hasEntries) return rules;
+  const { sort, operator } = known;
+  const isOther = sort !== rules.sort || operator !== rules.operator;
+  if (isOther && next === null)
+    throw new Problem(
+      'leaderboard-in-use',
+      `The leaderboard "${rules.id}" has entries: sort and operator cannot be changed from ${sort} and ${operator} before its next season, and none is planned.`,
+    );
+  return { ...rules, sort, operator };
+}
+
+/** @returns the number of the season in force */
+async function write(client: Queryable, rules: LeaderboardRules, plan: Plan): Promise<number> {
+  const { id, title, sort, operator, maxPointsPerMinute = null, hidden = false } = rules;
+  const { schedule = null, lateTokens = 'arrival', graceMs = 0, keepSeasons = null } = rules;
+  const { rows } = await client.query<{ season: number }>(PUT, [
+    ...[id, title, sort, operator, maxPointsPerMinute, hidden],
+    ...[schedule === null ? null : JSON.stringify(schedule), lateTokens, graceMs, keepSeasons],
+    ...[plan.startsAt, plan.endsAt, plan.next?.startsAt ?? null, plan.next?.endsAt ?? null],
+  ]);
+  const season = rows[0]?.season ?? 1;
+  if (plan.label !== undefined) await client.query(LABEL, [id, season, plan.label]);
+  return season;
+}
+
+async function seasonsToCome(
+  client: Queryable,
+  schedule: Schedule | null,
+  season: number,
+  { startsAt, endsAt, label, next }: Plan,
+): Promise<Omit<PlannedSeason, 'sort' | 'operator'>[]> {
+  const ahead: NextSeason[] = next === null ? [] : [next];
+  if (schedule !== null && next !== null && next.endsAt !== null)
+    ahead.push(...(await seasonsAfter(client, schedule, next.endsAt, PREVIEWED - 1)));
+  const shown = ahead.map((times, i) => planned(season + 1 + i, times));
+  if (startsAt !== null && startsAt > now())
+    shown.unshift(planned(season, { startsAt, endsAt, ...(label !== undefined && { label }) }));
+  return shown.slice(0, PREVIEWED);
+}
+
+const planned = (season: number, { startsAt, endsAt, label }: NextSeason) => ({
+  season,
+  startsAt: new Date(startsAt).toISOString(),
+  endsAt: instantOrNull(endsAt),
+  label: label ?? null,
+});

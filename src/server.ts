@@ -6,6 +6,7 @@ import { buildApp, buildMigratingApp } from './app.js';
 import { seedDemoActions } from './catalog/demo-actions.js';
 import { type Config, loadConfig, STATE_DIRECTORY } from './config.js';
 import { openDatabase } from './development-database.js';
+import { ENDING_SIGNALS } from './ending-signals.js';
 import { createLogger, terminalStream } from './observability/logging.js';
 import { assertFit } from './postgres/fitness.js';
 import { migrate } from './postgres/migrate.js';
@@ -18,7 +19,6 @@ import { connectToSupervisor, type Worker } from './workers/worker.js';
 
 /** Orchestrators kill a process 30 s after SIGTERM. */
 const CLOSE_WITHIN_MS = 28_000;
-const ENDING_SIGNALS: ('SIGTERM' | 'SIGINT' | 'SIGHUP')[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
 /** The least that an instance needs: see plugins/db.ts. */
 const LEAST_CONNECTIONS = 4;
 
@@ -87,7 +87,7 @@ async function start(config: Config, worker: Worker | null): Promise<void> {
     await starting.catch(() => {});
     await close();
   });
-  worker?.onStop(grace.close);
+  worker?.stopped.then(grace.close);
   try {
     await starting;
   } catch (error) {

@@ -2,6 +2,7 @@ import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { ENDING_SIGNALS } from '../ending-signals.js';
 import { Backoff } from '../loop.js';
 import { type Answers, Calls } from './calls.js';
 import { addEnded, isMetricsReport, type MetricsReport } from './metrics-of-all.js';
@@ -56,8 +57,7 @@ export class Supervisor {
   async run(): Promise<number> {
     const first = this.#fork();
     const isReady = once(first, READY).then(() => true);
-    if (!(await Promise.race([isReady, once(first, 'exit').then(() => false)])))
-      return first.process.exitCode ?? 1;
+    if (!(await Promise.race([isReady, once(first, 'exit').then(() => false)]))) return this.#exitCode(first);
     // It closes, and there is nothing to add to it.
     if (this.#isStopping) return this.#keepOne(first);
     const others = Array.from({ length: this.#options.workers - 1 }, () => this.#keepOne(undefined));
@@ -69,10 +69,15 @@ export class Supervisor {
   stop(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
-    for (const [worker, { calls }] of this.#workers) {
-      calls.call('stop').catch(() => {}); // It may end before it answers.
+    for (const worker of this.#workers.keys()) {
+      this.#close(worker);
       setTimeout(() => worker.process.kill('SIGKILL'), this.#options.closeWithinMs).unref();
     }
+  }
+
+  #close(worker: Worker): void {
+    const calls = this.#workers.get(worker)?.calls;
+    calls?.call('stop').catch(() => {}); // It may end before it answers.
   }
 
   /** Replaces a worker whenever it ends. @returns the exit code of the last */
@@ -82,14 +87,22 @@ export class Supervisor {
     for (;;) {
       worker ??= this.#fork();
       const since = performance.now();
-      const [code, signal] = worker.isDead() ? [worker.process.exitCode, null] : await once(worker, 'exit');
-      if (this.#isStopping) return code ?? 1;
-      this.#options.log.error({ data: { pid: worker.process.pid, code, signal } }, 'Worker ended: replaced');
+      if (!worker.isDead()) await once(worker, 'exit');
+      if (this.#isStopping) return this.#exitCode(worker);
+      const { pid, exitCode: code, signalCode: signal } = worker.process;
+      this.#options.log.error({ data: { pid, code, signal } }, 'Worker ended: replaced');
       if (performance.now() - since > STEADY_MS) backoff.reset();
       worker = undefined;
       await delay(backoff.next());
       if (this.#isStopping) return 0;
     }
+  }
+
+  /** Of a worker that has ended. */
+  #exitCode({ process: { exitCode, signalCode } }: Worker): number {
+    // A worker that is still loading does not catch the signal that a terminal has sent to it as well.
+    const isAsked = this.#isStopping && ENDING_SIGNALS.some((signal) => signal === signalCode);
+    return isAsked ? 0 : (exitCode ?? 1);
   }
 
   #fork(): Worker {
@@ -132,6 +145,10 @@ export class Supervisor {
         if (left > 0) held.set(String(address), left);
         else held.delete(String(address));
         if (left >= 0) slots.release(String(address));
+      },
+      // What was sent to it before is lost.
+      loaded: () => {
+        if (this.#isStopping) this.#close(worker);
       },
       reports: ([kind]) => this.#reports(kind),
       ready: ([port]) => {

@@ -8,28 +8,33 @@ export interface Worker {
   readonly state: SharedState;
   /** This worker accepts requests at a port. */
   ready(port: number): void;
-  /** Called when the supervisor asks it to close. Signals are for the supervisor: a terminal sends them to all processes. */
-  onStop(stop: () => void): void;
+  /**
+   * Resolves when the supervisor asks it to close, which may be before this process has begun to start. Signals are for the
+   * supervisor: a terminal sends them to all processes.
+   */
+  readonly stopped: Promise<void>;
 }
 
 /** Null in a process that is all of its instance. */
 export function connectToSupervisor(): Worker | null {
   if (!cluster.isWorker) return null;
   const reporters = new Map<ReportKind, Reporter>();
-  const stops: (() => void)[] = [];
+  let stop = () => {};
+  const stopped = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
   const calls = new Calls((message) => process.send?.(message), {
     report: async ([kind]) => (kind === 'health' || kind === 'metrics' ? reporters.get(kind)?.() : null),
-    stop: () => {
-      for (const stop of stops) stop();
-    },
+    stop,
   });
   process.on('message', (message) => calls.receive(message));
   process.once('disconnect', () => calls.close());
+  calls.call('loaded').catch(() => {}); // A supervisor that is gone ends this process as well.
   return {
     state: remoteState(calls, reporters),
     ready: (port) => {
-      calls.call('ready', port).catch(() => {}); // A supervisor that is gone ends this process as well.
+      calls.call('ready', port).catch(() => {});
     },
-    onStop: (stop) => stops.push(stop),
+    stopped,
   };
 }

@@ -27,6 +27,17 @@ async function ask(
 const workersOf = ({ process: { pid } }: Service): number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
 
+/**
+ * A worker that was not among those `before`, as soon as it runs its own program: its supervisor waits until then, and could do
+ * nothing else if the worker were held up before.
+ */
+const replacementOf = (service: Service, before: readonly number[]): Promise<number> =>
+  eventually(async () => {
+    const [pid] = workersOf(service).filter((pid) => !before.includes(pid));
+    assert(pid !== undefined && readFileSync(`/proc/${pid}/environ`, 'utf8').includes('NODE_UNIQUE_ID='));
+    return pid;
+  });
+
 /** The sum of a counter, over all of its series. */
 async function counted(url: string, name: string): Promise<number> {
   const { status, text } = await ask(`${url}/metrics`);
@@ -138,11 +149,7 @@ t.test(
     const requests = await counted(service.url, 'http_requests_total');
     const [victim = 0] = before;
     process.kill(victim, 'SIGKILL');
-    const replacement = await eventually(async () => {
-      const [pid] = workersOf(service).filter((pid) => !before.includes(pid));
-      assert(pid !== undefined);
-      return pid;
-    });
+    const replacement = await replacementOf(service, before);
     process.kill(replacement, 'SIGSTOP');
     await eventually(async () => assert.equal((await ask(`${service.url}/health`)).status, 200));
     t.pass('whoever accepts no requests yet is not asked how it is');
@@ -166,6 +173,29 @@ t.test(
     await endsInOrder(t, { databaseUrl, service, users }, terminate, answers);
   },
 );
+
+t.test('a worker that is only being started when the service is ended ends as well', async (t) => {
+  const databaseUrl = await buildTestDatabase(t);
+  const withStarting = async () => {
+    const service = await startService(t, databaseUrl, variables);
+    const [killed = 0, other = 0] = workersOf(service);
+    process.kill(killed, 'SIGKILL');
+    return { service, other, starting: await replacementOf(service, [killed, other]) };
+  };
+
+  const terminated = await withStarting();
+  // It is asked to close before it has loaded the code that hears it.
+  process.kill(terminated.starting, 'SIGSTOP');
+  terminated.service.process.kill('SIGTERM');
+  await eventually(async () => assert.throws(() => process.kill(terminated.other, 0), { code: 'ESRCH' }));
+  process.kill(terminated.starting, 'SIGCONT');
+  t.equal(await terminated.service.ended, 0, 'SIGTERM');
+
+  const interrupted = await withStarting();
+  interrupted.service.process.kill('SIGINT');
+  process.kill(interrupted.starting, 'SIGINT');
+  t.equal(await interrupted.service.ended, 0, 'Ctrl-C');
+});
 
 t.test('Ctrl-C, which a terminal sends to every process, ends a service like SIGTERM', async (t) => {
   const databaseUrl = await buildTestDatabase(t);

@@ -8,6 +8,7 @@ import { Environment, loadConfig } from '../src/config.js';
 import { StartError } from '../src/start-error.js';
 import { freshCheckout } from './checkout.js';
 import { NpmScript } from './npm-script.js';
+import { asShown, fencesOf } from './shown.js';
 
 /** A ceiling after which an event is missing. */
 const HANG_UP_MS = 15_000;
@@ -18,10 +19,7 @@ const SCRIPTS: Record<string, string> = JSON.parse(readFileSync('package.json', 
  * The code blocks: `bash` is run here, the first one in its own shell, where it watches; `json` is the output of the `bash`
  * block before it, `text` an event that the watcher receives, `js` a file to save. Of `sh`, only `npm start` is run.
  */
-const FENCES = [...README.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = '', text = '']) => ({
-  language,
-  text,
-}));
+const FENCES = fencesOf(README);
 const fenced = (language: string) =>
   FENCES.filter((fence) => fence.language === language).map(({ text }) => text);
 
@@ -84,6 +82,7 @@ t.test('every script, file and link in the documents exists', async (t) => {
     '.github/PULL_REQUEST_TEMPLATE.md',
     'docs/deploying.md',
     'docs/packages.md',
+    'docs/seasons.md',
     'docs/security.md',
     ...decisions,
   ]) {
@@ -123,25 +122,6 @@ async function comes(shown: string, events: ReturnType<typeof eventsIn>): Promis
     const data = asShown(JSON.parse(value.data), JSON.parse(expected.data));
     if (value.event === expected.event && isDeepStrictEqual(...data)) return true;
   }
-}
-
-/** Both responses; `…` in the shown one stands for values that differ at each run. */
-function asShown(real: unknown, shown: unknown): [unknown, unknown] {
-  return [masked(real, shown), shown];
-}
-
-function masked(real: unknown, shown: unknown): unknown {
-  if (typeof shown === 'string' && typeof real === 'string') {
-    const [prefix = '', suffix] = shown.split('…');
-    return suffix !== undefined && real.startsWith(prefix) ? shown : real;
-  }
-  if (Array.isArray(real) && Array.isArray(shown)) return real.map((item, i) => masked(item, shown[i]));
-  if (!isObject(real) || !isObject(shown)) return real;
-  return Object.fromEntries(Object.entries(real).map(([key, value]) => [key, masked(value, shown[key])]));
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function missingInProduction(): string[] {

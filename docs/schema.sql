@@ -32,7 +32,8 @@ CREATE TABLE admin_acts (
   state text NOT NULL DEFAULT 'running'::text,
   voided bigint NOT NULL DEFAULT 0,
   total bigint,
-  before uuid,
+  behind_at timestamp(3) with time zone,
+  behind uuid,
   problem text,
   CONSTRAINT admin_acts_pkey PRIMARY KEY (id),
   CONSTRAINT admin_acts_state_check CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'failed'::text]))),
@@ -132,7 +133,12 @@ CREATE TABLE score_events (
 ) PARTITION BY RANGE (id);
 CREATE INDEX score_events_best_idx ON score_events USING btree (user_id, points, accepted_at) WHERE ((status = 'counted'::text) AND best);
 CREATE INDEX score_events_counted_idx ON score_events USING btree (user_id, accepted_at, id) WHERE (status = 'counted'::text);
-CREATE INDEX score_events_held_idx ON score_events USING btree (id) WHERE (status = 'held'::text);
+CREATE INDEX score_events_search_idx ON score_events USING brin (id, action_id text_bloom_ops (n_distinct_per_range='128'), signing_key text_bloom_ops (n_distinct_per_range='16'), (
+CASE
+    WHEN (issued_by = user_id) THEN '00000000-0000-0000-0000-000000000000'::uuid
+    ELSE issued_by
+END) uuid_bloom_ops (n_distinct_per_range='32')) WITH (autosummarize='on');
+CREATE INDEX score_events_status_idx ON score_events USING btree (status, id) WHERE (status <> 'counted'::text);
 CREATE INDEX score_events_uncounted_idx ON score_events USING btree (user_id, accepted_at, id) WHERE (status <> 'counted'::text);
 
 CREATE TABLE scores (

@@ -31,6 +31,17 @@ CREATE TABLE score_events_default PARTITION OF score_events DEFAULT;
 -- many are voided must be found without reading the voided ones; see OF_ANY_STATUS in src/ledger/statements.ts.
 CREATE INDEX score_events_counted_idx ON score_events (user_id, accepted_at, id) WHERE status = 'counted';
 CREATE INDEX score_events_uncounted_idx ON score_events (user_id, accepted_at, id) WHERE status <> 'counted';
-CREATE INDEX score_events_held_idx ON score_events (id) WHERE status = 'held';
+-- What is held or voided, for administrators. A score that counts costs nothing here.
+CREATE INDEX score_events_status_idx ON score_events (status, id) WHERE status <> 'counted';
 -- Finds the best event that is left.
 CREATE INDEX score_events_best_idx ON score_events (user_id, points, accepted_at) WHERE status = 'counted' AND best;
+-- Where in the table events of an action, a key or an issuer can be, for administrators' searches (src/moderation/event-search.ts). It
+-- has a line for each megabyte of the table, so a score costs next to nothing. That of a player's own token is the nil uuid: each
+-- player would else be an issuer.
+CREATE INDEX score_events_search_idx ON score_events USING brin (
+  id,
+  action_id text_bloom_ops (n_distinct_per_range = 128),
+  signing_key text_bloom_ops (n_distinct_per_range = 16),
+  (CASE WHEN issued_by = user_id THEN '00000000-0000-0000-0000-000000000000'::uuid ELSE issued_by END)
+    uuid_bloom_ops (n_distinct_per_range = 32)
+) WITH (autosummarize = on);

@@ -18,7 +18,8 @@ CREATE TABLE admin_acts (
   voided bigint NOT NULL DEFAULT 0,
   -- Null until they are counted.
   total bigint,
-  -- The events from this one on have been seen; null until some are.
-  before uuid,
+  -- The events down to this one, by time and id, have been seen; null until some are.
+  behind_at timestamptz(3),
+  behind uuid,
   problem text
 );

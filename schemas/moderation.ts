@@ -1,4 +1,4 @@
-import { type Static, Type } from '@sinclair/typebox';
+import { type ObjectOptions, type Static, type TSchema, Type } from '@sinclair/typebox';
 import {
   ActionId,
   AuditId,
@@ -7,7 +7,7 @@ import {
   EventStatus,
   LeaderboardId,
   Limit,
-  List,
+  NextCursor,
   Points,
   Reason,
   ref,
@@ -32,6 +32,23 @@ const Issuer = Type.String({
 const Moment = Type.String({ format: 'date-time', examples: ['2026-06-11T19:00:00.000Z'] });
 const From = Type.Unsafe<string>({ ...Moment, description: 'Events accepted at this time or later.' });
 const To = Type.Unsafe<string>({ ...Moment, description: 'Events accepted before this time.' });
+
+/** How far a search looks back if it does not say. */
+export const SEARCH_DAYS = 30;
+const Bound = (description: string) =>
+  Type.Unsafe<string | null>({ anyOf: [Time, Type.Null()], description });
+const SEARCHED = { from: '2026-05-12T19:10:00.000Z', to: null };
+/** A page of a search, with the span of time that it is of. */
+const Found = <T extends TSchema>(item: T, options: ObjectOptions) =>
+  Type.Object(
+    {
+      items: Type.Array(item),
+      nextCursor: NextCursor,
+      from: Bound('What is found is of this time or later. Null if it looks back without end.'),
+      to: Bound('What is found is of before this time. Null if that is not limited.'),
+    },
+    options,
+  );
 
 const ADMIN_EVENT = {
   eventId: 'evt_01kcx7g2c4f9f8r8w5w3v0y6hd',
@@ -72,10 +89,10 @@ export const AdminEvent = Type.Object(
   },
 );
 export type AdminEvent = Static<typeof AdminEvent>;
-export const AdminEvents = List(ref(AdminEvent), {
+export const AdminEvents = Found(ref(AdminEvent), {
   $id: 'AdminEvents',
   description: 'A page of the ledger.',
-  examples: [{ items: [ADMIN_EVENT], nextCursor: null }],
+  examples: [{ items: [ADMIN_EVENT], nextCursor: null, ...SEARCHED }],
 });
 export type AdminEvents = Static<typeof AdminEvents>;
 
@@ -203,10 +220,15 @@ export const AuditEntry = Type.Object(
   { $id: 'AuditEntry', description: 'An act of an administrator.', examples: [AUDIT_ENTRY] },
 );
 export type AuditEntry = Static<typeof AuditEntry>;
-export const AuditTrail = List(ref(AuditEntry), {
+export const AuditTrail = Found(ref(AuditEntry), {
   $id: 'AuditTrail',
   description: 'A page of the audit.',
-  examples: [{ items: [AUDIT_ENTRY], nextCursor: null }],
+  examples: [{ items: [AUDIT_ENTRY], nextCursor: null, ...SEARCHED }],
 });
 export type AuditTrail = Static<typeof AuditTrail>;
-export const AuditQuery = Type.Object({ limit: Limit(20), cursor: Type.Optional(Cursor) });
+export const AuditQuery = Type.Object({
+  from: Type.Optional(Type.Unsafe<string>({ ...Moment, description: 'Acts at this time or later.' })),
+  to: Type.Optional(Type.Unsafe<string>({ ...Moment, description: 'Acts before this time.' })),
+  limit: Limit(20),
+  cursor: Type.Optional(Cursor),
+});

@@ -1,7 +1,9 @@
 import type { AuditEntry } from '../schemas/moderation.js';
-import { newId } from './ids.js';
+import { type Found, firstOf, type Position } from './cursor.js';
+import { CLOCK_SLACK_MS, newId } from './ids.js';
 import type { Queryable } from './postgres/database.js';
-import { rfc3339 } from './postgres/sql.js';
+import { firstKey } from './postgres/partitions.js';
+import type { Span } from './span.js';
 import { toUuid, withIds } from './stored-ids.js';
 
 /** Who does something as an administrator, and why. */
@@ -36,6 +38,14 @@ export async function audit(
   return id;
 }
 
+/** $1 from, the id $2 on; $3 until; $4 behind which id; $5 how many. */
+const ENTRIES = `
+SELECT id, at, actor, action, target, reason,
+       CASE WHEN voided IS NULL THEN details ELSE (details::jsonb || jsonb_build_object('voided', voided))::json END AS details
+FROM admin_audit LEFT JOIN admin_acts USING (id)
+WHERE ($1::timestamptz IS NULL OR at >= $1) AND id >= $2 AND ($3::timestamptz IS NULL OR at < $3) AND ($4::uuid IS NULL OR id < $4)
+ORDER BY id DESC LIMIT $5`;
+
 /** The recorded acts of administrators. */
 export class AuditLog {
   readonly #database: Queryable;
@@ -44,15 +54,17 @@ export class AuditLog {
     this.#database = database;
   }
 
-  /** Newest first, before the given entry. */
-  async entries(limit: number, before: string | null): Promise<AuditEntry[]> {
-    const { rows } = await this.#database.query<AuditEntry>(
-      `SELECT id, ${rfc3339('at')} AS at, actor, action, target, reason,
-              CASE WHEN voided IS NULL THEN details ELSE (details::jsonb || jsonb_build_object('voided', voided))::json END AS details
-       FROM admin_audit LEFT JOIN admin_acts USING (id)
-       WHERE $1::uuid IS NULL OR id < $1 ORDER BY id DESC LIMIT $2`,
-      [before === null ? null : toUuid('aud', before), limit],
-    );
-    return withIds(rows, { id: 'aud' });
+  /** Those of a span of time behind a position, the newest first. */
+  async entries({ from, to }: Span, limit: number, behind: Position | null): Promise<Found<AuditEntry>> {
+    const { rows } = await this.#database.query<Omit<AuditEntry, 'at'> & Position>(ENTRIES, [
+      from === null ? null : new Date(from),
+      firstKey('aud', from === null ? 0 : from - CLOCK_SLACK_MS),
+      to === null ? null : new Date(to),
+      behind?.id,
+      limit + 1,
+    ]);
+    const { items, rest } = firstOf({ items: rows, rest: null }, limit);
+    const named = withIds(items, { id: 'aud' });
+    return { items: named.map((entry) => ({ ...entry, at: new Date(entry.at).toISOString() })), rest };
   }
 }

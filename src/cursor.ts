@@ -3,6 +3,7 @@ import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { type BoardKey, parseBoardKey } from './board-key.js';
 import { invalid, Problem, SEASON_GONE } from './errors.js';
+import { type Span, spanOf } from './span.js';
 
 const MAC_BYTES = 12;
 
@@ -24,6 +25,33 @@ interface ListPage<T> {
   readonly nextCursor: string | null;
 }
 
+/** Where a search stands: behind what has this time, in milliseconds since 1970, and this id, as it is stored. */
+const Position = Type.Object({ at: Type.Integer(), id: Type.String() });
+export type Position = Static<typeof Position>;
+
+/** Behind which position a page of a search ended, of which search, and since when it looks. */
+const SearchCursor = Type.Object({
+  search: Type.String(),
+  from: Type.Union([Type.Integer(), Type.Null()]),
+  behind: Position,
+});
+type SearchCursor = Static<typeof SearchCursor>;
+
+/** What a search has found, and where it goes on, which it may have to before it has found enough. Null if there is nothing more. */
+export interface Found<T> {
+  readonly items: T[];
+  readonly rest: Position | null;
+}
+
+/** The first of what was found: one more than these was asked for, so as to know whether there are more. */
+export function firstOf<T extends Position>({ items, rest }: Found<T>, limit: number): Found<T> {
+  const first = items.slice(0, limit);
+  const last = first.at(-1);
+  return items.length > limit && last
+    ? { items: first, rest: { at: last.at, id: last.id } }
+    : { items, rest };
+}
+
 /**
  * Cursors are opaque to callers: what they hold is signed, so a forged one is recognised rather than obeyed, and it works
  * on every instance that has the same secret.
@@ -38,7 +66,7 @@ export class Cursors {
     this.#previousKey = previousSecret === undefined ? undefined : keyOf(previousSecret);
   }
 
-  encode(content: EntryCursor | ListCursor): string {
+  encode(content: EntryCursor | ListCursor | SearchCursor): string {
     const json = Buffer.from(JSON.stringify(content));
     return Buffer.concat([mac(json, this.#key), json]).toString('base64url');
   }
@@ -75,6 +103,29 @@ export class Cursors {
     return { items, nextCursor: last === undefined ? null : this.encode({ list, after: idOf(last) }) };
   }
 
+  /**
+   * A page of a search in a span of time, and the span. `read` looks behind a position, or from the newest on.
+   * @param what which search it is, with all that it was asked for but the span
+   * @param days how far it reaches back if the query does not say; null is without end. All pages begin then.
+   * @throws Problem `validation-failed` if the times make no span, or the cursor is not one of ours, or of another search
+   */
+  async search<T>(
+    what: string,
+    query: { readonly from?: string; readonly to?: string; readonly cursor?: string },
+    days: number | null,
+    read: (span: Span, behind: Position | null) => Promise<Found<T>>,
+  ): Promise<ListPage<T> & { readonly from: string | null; readonly to: string | null }> {
+    const asked = spanOf(query, days);
+    // One value for one moment, however it is written.
+    const search = [what, query.from && asked.from, asked.to].join(' ');
+    const begun = query.cursor === undefined ? null : this.#decode(SearchCursor, query.cursor);
+    if (begun === undefined || (begun !== null && begun.search !== search)) throw forged();
+    const span = begun === null ? asked : { from: begun.from, to: asked.to };
+    const { items, rest } = await read(span, begun?.behind ?? null);
+    const nextCursor = rest && this.encode({ search, from: span.from, behind: rest });
+    return { items, nextCursor, from: timestamp(span.from), to: timestamp(span.to) };
+  }
+
   #after(cursor: string, list: string): string {
     const content = this.#decode(ListCursor, cursor);
     if (content?.list !== list) throw forged();
@@ -97,4 +148,5 @@ const keyOf = (secret: string) => Buffer.from(hkdfSync('sha256', secret, '', 'sc
 const mac = (json: Buffer, key: Buffer) =>
   createHmac('sha256', key).update(json).digest().subarray(0, MAC_BYTES);
 
+const timestamp = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
 const forged = () => invalid('/cursor', 'is not a cursor of this list');

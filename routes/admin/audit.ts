@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { answer } from '../../schemas/common.js';
-import { AuditQuery, AuditTrail } from '../../schemas/moderation.js';
+import { AuditQuery, AuditTrail, SEARCH_DAYS } from '../../schemas/moderation.js';
 import { problemResponses } from '../../src/errors.js';
 
 const common = { tags: ['Admin'], security: [{ bearer: [] }] };
@@ -13,7 +13,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...common,
         operationId: 'listAudit',
         summary: 'The acts of administrators, newest first',
-        description: 'Who, when and why: one entry for each change, written in the same transaction.',
+        description: `Who, when and why: one entry for each change, written in the same transaction. Without \`from\` it looks back for ${SEARCH_DAYS} days; the answer says of which time it is.`,
         querystring: AuditQuery,
         response: {
           200: answer(AuditTrail),
@@ -22,11 +22,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async ({ query }) =>
-      app.cursors.page(
-        'audit',
-        query,
-        (limit, before) => app.auditLog.entries(limit, before),
-        ({ id }) => id,
+      app.cursors.search('audit', query, SEARCH_DAYS, (span, behind) =>
+        app.auditLog.entries(span, query.limit, behind),
       ),
   );
 };

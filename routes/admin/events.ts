@@ -9,6 +9,7 @@ import {
   EventsQuery,
   Judgement,
   MassVoid,
+  SEARCH_DAYS,
 } from '../../schemas/moderation.js';
 import { actOf } from '../../src/audit.js';
 import { BODY_FAULTS, problemResponses } from '../../src/errors.js';
@@ -26,8 +27,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...common,
         operationId: 'listEvents',
         summary: 'The ledger, newest first',
-        description:
-          '`?status=held` lists held events. Other queries are fast if they name a user or a time span.',
+        description: `Without \`from\` it looks back for ${SEARCH_DAYS} days, or for held events without end. The answer says of which time it is. Events that are too rare to be found at once come in several pages, which may have fewer items than \`limit\`, or none: the list ends where \`nextCursor\` is null.`,
         querystring: EventsQuery,
         response: {
           200: answer(AdminEvents),
@@ -36,12 +36,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async ({ query }) => {
-      const { status, userId, action, issuer, from, to } = query;
-      return app.cursors.page(
-        ['events', status, userId, action, issuer, normal(from), normal(to)].join(' '),
+      const { status, userId, action, issuer } = query;
+      return app.cursors.search(
+        ['events', status, userId, action, issuer].join(' '),
         query,
-        (limit, before) => app.moderation.events(query, limit, before),
-        ({ eventId }) => eventId,
+        // They wait for an administrator, however old they are.
+        status === 'held' ? null : SEARCH_DAYS,
+        (span, behind) => app.moderation.events(query, span, query.limit, behind),
       );
     },
   );
@@ -150,8 +151,5 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     (request) => app.moderation.progress(request.params.id),
   );
 };
-
-/** One value for one moment, however it is written: a cursor continues the list that it comes from. */
-const normal = (time: string | undefined) => time && Date.parse(time);
 
 export default routes;

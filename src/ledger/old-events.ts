@@ -1,6 +1,6 @@
 import { now } from '../clock.js';
 import type { Queryable } from '../postgres/database.js';
-import { briefly, firstKey, partitionsOf, SCORE_EVENTS } from '../postgres/partitions.js';
+import { briefly, firstKey, partitionsOf, SCORE_EVENTS, timeOfKey } from '../postgres/partitions.js';
 import { boardsOf } from './event-boards.js';
 import { REMEMBER_TOKENS_FOR } from './purge-tokens.js';
 
@@ -33,7 +33,7 @@ export async function oldestMonth(client: Queryable): Promise<Month | null> {
   const { rows } = await client.query<{ id: string }>(
     'SELECT id FROM score_events_default ORDER BY id LIMIT 1',
   );
-  const starts = rows.map(({ id }) => SCORE_EVENTS.period.startOf(timeOf(id)));
+  const starts = rows.map(({ id }) => SCORE_EVENTS.period.startOf(timeOfKey(id)));
   const [oldest] = await partitionsOf(client, SCORE_EVENTS);
   const start = Math.min(oldest?.start ?? Number.POSITIVE_INFINITY, ...starts);
   if (!Number.isFinite(start)) return null;
@@ -91,11 +91,8 @@ export const isArchived = async (client: Queryable, event: string | null): Promi
 /** Before which time all events are archived, in milliseconds since 1970: 0 if none are. */
 export async function archivedUntil(client: Queryable): Promise<number> {
   const { rows } = await client.query<{ id: string }>('SELECT closed_before AS id FROM archive_progress');
-  return timeOf(rows[0]?.id ?? '');
+  return timeOfKey(rows[0]?.id ?? '');
 }
-
-/** The time in an id as it is stored, in milliseconds since 1970. */
-const timeOf = (uuid: string): number => Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16) || 0;
 
 /** SQL: whether points that are carried stay the best beside others, of which there may be none. They were there first. */
 export const staysBest = (sort: string, carried: string, points: string): string =>

@@ -1,20 +1,24 @@
 import { Type } from '@sinclair/typebox';
 import type { Act } from '../../schemas/moderation.js';
 import { type AdminAct, audit } from '../audit.js';
+import type { Position } from '../cursor.js';
 import { errorCode } from '../error-code.js';
 import { Problem } from '../errors.js';
 import { addJob, type Job, type JobKind, job } from '../jobs/job.js';
 import type { BoardChange } from '../leaderboard/entry.js';
 import { isOutOfRange } from '../ledger/batch-queue.js';
 import { correct } from '../ledger/correction.js';
-import { IN_ORDER_OF_INDEXES } from '../ledger/statements.js';
 import type { Queryable } from '../postgres/database.js';
 import { SQLSTATE } from '../postgres/errors.js';
-import { fromUuid, toUuid, withIds } from '../stored-ids.js';
-import { type EventFilter, eventQuery } from './event-filter.js';
+import { milliseconds, timestampAt } from '../postgres/sql.js';
+import { spanOf } from '../span.js';
+import { toUuid, withIds } from '../stored-ids.js';
+import { countOf, type EventFilter, type EventQuery, eventQuery, search } from './event-search.js';
 
 /** How many events one bite voids: it holds the rows of their users meanwhile. */
 const EVENTS_A_BITE = 1_000;
+/** How long a bite looks for them, in milliseconds. */
+const SEARCH_MS = 2_000;
 /** How long the events may be counted, in milliseconds. Without their number the void goes on all the same. */
 const COUNTING_MS = 4_000;
 
@@ -28,11 +32,17 @@ const MASS_VOID: JobKind<typeof MassVoid> = {
 export type SpanFilter = EventFilter & { readonly from: string; readonly to: string };
 
 const PROGRESS = 'id, state, voided, total, problem';
+const ACT = `
+SELECT ${PROGRESS}, filter, CASE WHEN behind IS NOT NULL THEN json_build_object('at', ${milliseconds('behind_at')}, 'id', behind) END AS behind
+FROM admin_acts WHERE id = $1 FOR UPDATE`;
+const SET_PROGRESS = `
+UPDATE admin_acts SET state = $2, voided = $3, total = $4, problem = $5, behind = $6, behind_at = ${timestampAt('$7::float8')}
+WHERE id = $1`;
 
 interface Row extends Act {
   readonly filter: SpanFilter;
-  /** The events from this one on have been seen. */
-  readonly before: string | null;
+  /** Where it has come to; null at the beginning. */
+  readonly behind: Position | null;
 }
 
 /** Asks for a void, in a transaction with its line in the audit. @returns the id of the act */
@@ -69,36 +79,29 @@ interface MassVoidOptions {
  */
 export const massVoid = ({ leaderboards, writer }: MassVoidOptions): Job =>
   job(MASS_VOID, async (client, payload) => {
-    const { rows: acts } = await client.query<Row>(
-      `SELECT ${PROGRESS}, filter, before FROM admin_acts WHERE id = $1 FOR UPDATE`,
-      [toUuid('aud', payload.act)],
-    );
+    const { rows: acts } = await client.query<Row>(ACT, [toUuid('aud', payload.act)]);
     const [act] = acts;
     if (act?.state !== 'running') return {};
-    const before = act.before === null ? null : fromUuid('evt', act.before);
-    const { newest, all, order, values } = eventQuery(act.filter, before, "e.status <> 'voided'");
-    // A user may have hundreds of thousands of events: they are read along an index, not sorted.
-    await client.query(IN_ORDER_OF_INDEXES);
-    const total = act.total ?? (before === null ? await count(client, all, values) : null);
-    const { rows } = await client.query<{ id: string; userId: string }>(
-      `SELECT e.id, e.user_id AS "userId" FROM ${newest(EVENTS_A_BITE)} e ORDER BY ${order} LIMIT ${EVENTS_A_BITE}`,
-      values,
-    );
-    const last = rows.at(-1)?.id ?? act.before;
+    const query = eventQuery(act.filter, spanOf(act.filter, null), "e.status <> 'voided'");
+    const total = act.total ?? (act.behind === null ? await count(client, query) : null);
+    const { items, rest } = await search<{ userId: string }>(client, query, {
+      columns: 'e.user_id AS "userId"',
+      behind: act.behind,
+      limit: EVENTS_A_BITE,
+      ms: SEARCH_MS,
+    });
+    const { at, id } = rest ?? {};
     await client.query("SELECT set_config('enable_sort', 'on', true)");
     const set = (state: Act['state'], voided: number, problem: string | null = null) =>
-      client.query(
-        'UPDATE admin_acts SET state = $2, voided = $3, total = $4, before = $5, problem = $6 WHERE id = $1',
-        [act.id, state, voided, total, last, problem],
-      );
+      client.query(SET_PROGRESS, [act.id, state, voided, total, problem, id, at]);
     const correction = await tried(client, () =>
-      correct(client, withIds(rows, { id: 'evt', userId: 'usr' }), ['counted', 'held'], 'voided', writer),
+      correct(client, withIds(items, { id: 'evt', userId: 'usr' }), ['counted', 'held'], 'voided', writer),
     );
     if (correction === 'failed') {
       await set('failed', act.voided, 'points-out-of-range');
       return {};
     }
-    const isDone = rows.length < EVENTS_A_BITE;
+    const isDone = rest === null;
     await set(isDone ? 'done' : 'running', act.voided + correction.events.length);
     return {
       ...(!isDone && { rest: payload }),
@@ -118,14 +121,11 @@ async function tried<T>(client: Queryable, work: () => Promise<T>): Promise<T | 
   }
 }
 
-async function count(client: Queryable, events: string, values: unknown[]): Promise<number | null> {
+async function count(client: Queryable, query: EventQuery): Promise<number | null> {
   await client.query('SAVEPOINT counting');
   try {
     await client.query(`SET LOCAL statement_timeout = ${COUNTING_MS}`);
-    const { rows } = await client.query<{ total: number }>(
-      `SELECT count(*) AS total FROM ${events} e`,
-      values,
-    );
+    const { rows } = await client.query<{ total: number }>(countOf(query));
     return rows[0]?.total ?? null;
   } catch (error) {
     if (errorCode(error) !== SQLSTATE.queryCanceled) throw error;

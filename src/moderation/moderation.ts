@@ -4,6 +4,7 @@ import type { Act, AdminEvent, AuditEntry, ModeratedUser } from '../../schemas/m
 import type { Bans } from '../access/bans.js';
 import { type AdminAct, audit } from '../audit.js';
 import { announce } from '../changes/change.js';
+import { type Found, firstOf, type Position } from '../cursor.js';
 import { invalid, Problem } from '../errors.js';
 import { newId } from '../ids.js';
 import type { BoardChange } from '../leaderboard/entry.js';
@@ -17,16 +18,20 @@ import { Backoff } from '../loop.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { rfc3339 } from '../postgres/sql.js';
 import { inTurn } from '../postgres/turns.js';
+import { type Span, spanOf } from '../span.js';
 import { toUuid, withIds } from '../stored-ids.js';
-import { type EventFilter, eventQuery } from './event-filter.js';
+import { type EventFilter, eventQuery, search } from './event-search.js';
 import { beginMassVoid, progressOf, type SpanFilter } from './mass-void.js';
 
 /** How often it is looked whether an act is over, in milliseconds. */
 const FIRST_LOOK_MS = 20;
 const LAST_LOOK_MS = 200;
 
-const EVENTS = `
-SELECT e.id AS "eventId", e.user_id AS "userId", e.action_id AS action, e.points, e.metadata,
+/** How long an administrator's search looks for events before it shows those that it has, in milliseconds. */
+const SEARCH_MS = 150;
+
+const COLUMNS = `
+  e.id AS "eventId", e.user_id AS "userId", e.action_id AS action, e.points, e.metadata,
        ${rfc3339('e.accepted_at')} AS "acceptedAt", e.status,
        (SELECT coalesce(json_agg(json_build_object('id', leaderboard_id, 'season', season) ORDER BY leaderboard_id), '[]')
         FROM (${boardsOf('e')}) b) AS leaderboards,
@@ -62,14 +67,19 @@ export class Moderation {
     this.#options = options;
   }
 
-  /** Events, newest first, before the given one. */
-  async events(filter: EventFilter, limit: number, before: string | null): Promise<AdminEvent[]> {
-    const { newest, order, values } = eventQuery(filter, before);
-    const { rows } = await this.#options.pool.query<AdminEvent>(
-      `${EVENTS} FROM ${newest(limit)} e ORDER BY ${order} LIMIT ${limit}`,
-      values,
+  /** Events of a span of time behind a position, the newest first. */
+  async events(
+    filter: EventFilter,
+    span: Span,
+    limit: number,
+    behind: Position | null,
+  ): Promise<Found<AdminEvent>> {
+    const query = eventQuery(filter, span);
+    const found = await transact(this.#options.pool, (client) =>
+      search<AdminEvent>(client, query, { columns: COLUMNS, behind, limit: limit + 1, ms: SEARCH_MS }),
     );
-    return rows.map(adminEvent);
+    const { items, rest } = firstOf(found, limit);
+    return { items: items.map(adminEvent), rest };
   }
 
   /**
@@ -119,7 +129,7 @@ export class Moderation {
   async voidAll(filter: SpanFilter, act: AdminAct): Promise<string> {
     if (filter.userId === undefined && filter.action === undefined && filter.issuer === undefined)
       throw invalid('/', 'must name a userId, an action or an issuer');
-    eventQuery(filter);
+    spanOf(filter, null);
     const until = await archivedUntil(this.#options.pool);
     if (Date.parse(filter.from) < until)
       throw new Problem(
@@ -207,7 +217,7 @@ const archived = (id: string) =>
 
 /** @throws Problem `not-found`, `event-archived` */
 async function findEvent(client: Queryable, id: string): Promise<AdminEvent> {
-  const { rows } = await client.query<AdminEvent>(`${EVENTS} FROM score_events e WHERE e.id = $1`, [
+  const { rows } = await client.query<AdminEvent>(`SELECT ${COLUMNS} FROM score_events e WHERE e.id = $1`, [
     toUuid('evt', id),
   ]);
   const [event] = rows;

@@ -109,6 +109,9 @@ function* wanted({ table, period, ahead }: Partitioned, now: number): Generator<
 
 /** The first id of a time, as it is stored. @param ms since 1970 */
 export const firstKey = (prefix: IdPrefix, ms: number): string => toUuid(prefix, firstIdAt(prefix, ms)) ?? '';
+/** The time in an id as it is stored, in milliseconds since 1970. */
+export const timeOfKey = (uuid: string): number =>
+  Number.parseInt(uuid.slice(0, 8) + uuid.slice(9, 13), 16) || 0;
 
 async function canAttach(
   client: Queryable,

@@ -119,7 +119,7 @@ t.test('a leaderboard with the id of a deleted one begins with the next season, 
     "SELECT typeid('usr', user_id) AS user, score FROM scores WHERE leaderboard_id = 'global' AND season = 2",
   );
   t.same(rows, [{ user: ada, score: 3 }]);
-  const events = await moderation.events({ userId: ada }, 10, null);
+  const { items: events } = await moderation.events({ userId: ada }, { from: null, to: null }, 10, null);
   t.same(
     events.find(({ eventId }) => eventId === counted)?.leaderboards.map(({ id }) => id),
     ['best-race', 'latest-race'],

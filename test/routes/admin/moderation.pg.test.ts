@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { Action, Actions } from '../../../schemas/action.js';
 import { Entries, EntryDetails, Leaderboard } from '../../../schemas/leaderboard.js';
@@ -6,6 +7,8 @@ import { Act, AdminEvent, AdminEvents, AuditTrail, ModeratedUser } from '../../.
 import { Receipt } from '../../../schemas/score.js';
 import { Session } from '../../../schemas/session.js';
 import { ScoreEvents, User } from '../../../schemas/user.js';
+import { firstKey } from '../../../src/postgres/partitions.js';
+import { fromUuid, toUuid } from '../../../src/stored-ids.js';
 import { type Api, eventually, newPlayer, serviceApi, startApi } from '../../api.js';
 import { BoardStream } from '../../faults/board-stream.js';
 import { ACTION_TOKEN_SECRET } from '../../helper.js';
@@ -461,6 +464,55 @@ t.test('administrators page through the ledger and the audit, and cursors are of
   t.match(trail.items, [{ actor: /^svc_/ }]);
   const next = (await admin.get(`/v1/admin/audit?limit=1&cursor=${trail.nextCursor}`)).is(200, AuditTrail);
   t.ok((next.items[0]?.id ?? '') < (trail.items[0]?.id ?? ''));
+});
+
+t.test('a search looks back for 30 days, or as far as it is told, and says so', async (t) => {
+  const { id } = await newPlayer(api);
+  const { eventId } = await score(id, 'walk', 1);
+  const hoursOld = [1, 800, 900].map((hours) => new Date(Date.now() - hours * 3_600_000));
+  const old = hoursOld.map((at) => ({
+    at,
+    id: fromUuid('evt', `${firstKey('evt', at.getTime()).slice(0, 13)}${randomUUID().slice(13)}`),
+  }));
+  await app.pg.pool.query(
+    `INSERT INTO score_events (id, user_id, token_id, points, accepted_at, status, action_id, boards)
+     SELECT id, $2, gen_random_uuid(), 1, at, CASE n WHEN 2 THEN 'counted' ELSE 'held' END, 'walk', '{"global": 1}'
+     FROM unnest($1::uuid[], $3::timestamptz[]) WITH ORDINALITY e (id, at, n)`,
+    [old.map(({ id }) => toUuid('evt', id)), toUuid('usr', id), hoursOld],
+  );
+  const [recent, older, oldest] = old.map(({ id }) => id);
+  const ids = ({ items }: AdminEvents) => items.map(({ eventId }) => eventId);
+  const usual = await list(`userId=${id}`);
+  t.same(ids(usual), [eventId, recent]);
+  t.equal(usual.to, null);
+  const days = (Date.now() - Date.parse(usual.from ?? '')) / 86_400_000;
+  t.ok(days >= 30 && days < 30.1, 'it says since when');
+  const from = '2020-01-01T00:00:00.000Z';
+  const all = await list(`userId=${id}&from=2020-01-01T01:00:00%2B01:00`);
+  t.match(all, { from, to: null });
+  t.same(ids(all), [eventId, recent, older, oldest]);
+  const held = await list('status=held&limit=100');
+  t.equal(held.from, null, 'what is held waits, however old it is');
+  t.same(
+    ids(held).filter((id) => id === recent || id === oldest),
+    [recent, oldest],
+  );
+  const to = hoursOld[2]?.toISOString();
+  t.same(
+    ids(await list(`userId=${id}&to=${hoursOld[1]?.toISOString()}`)),
+    [oldest],
+    'it looks back from the end',
+  );
+  t.match(await list(`userId=${id}&to=${to}`), { items: [], to });
+
+  const first = await list(`userId=${id}&limit=1`);
+  const next = await list(`userId=${id}&limit=1&cursor=${first.nextCursor}`);
+  t.equal(next.from, first.from, 'all pages are of the same time');
+  t.same([next.nextCursor, ...ids(next)], [null, recent]);
+  const { items, from: since } = (await admin.get('/v1/admin/audit?limit=1')).is(200, AuditTrail);
+  t.equal(items.length, 1);
+  t.ok(Date.parse(since ?? '') < Date.now() - 29 * 86_400_000);
+  t.same((await admin.get(`/v1/admin/audit?to=${from}`)).is(200, AuditTrail).items, []);
 });
 
 t.test('changes of the catalog are audited too, with a reason if there is one', async (t) => {

@@ -1,0 +1,58 @@
+import { query } from '../dev/databases.js';
+import { firstKey, SCORE_EVENTS } from '../src/postgres/partitions.js';
+
+/** How far back the events go. */
+const DAYS = 365;
+const DAY_MS = 86_400_000;
+
+/** A user of whom one event in a hundred is, and one of whom there are three in all. */
+export const BOT = '01900000-0000-7000-0000-000000000001';
+export const VISITOR = '01900000-0000-7000-0000-000000000002';
+export const ACCOUNT = '01900000-0000-7000-0000-0000000000a1';
+export const RARE_ACCOUNT = '01900000-0000-7000-0000-0000000000a2';
+
+/** Both numbers are parts of an id: the time and the version, and what makes it unique. */
+const id = (high: string, low: string) =>
+  `encode(int8send((${high})::bigint) || int8send((${low})::bigint), 'hex')::uuid`;
+const USER_TIME = 0x01900000_00007000n;
+const someone = (n: string) => id(String(USER_TIME), `1000 + ${n} * 7919 % 999983`);
+
+/**
+ * Fills the ledger with events of a year, as lean as they can be: every month is inserted, and gets its indexes when it is attached.
+ * Nothing of it goes to the write-ahead log where `wal_level` is minimal.
+ * @param count how many; they are spread evenly
+ * @param now when the last one was accepted, in milliseconds since 1970
+ */
+export async function fillYear(url: string, count: number, now: number): Promise<void> {
+  const stepMs = (DAYS * DAY_MS) / count;
+  const first = now - DAYS * DAY_MS;
+  const { table, period } = SCORE_EVENTS;
+  for (let start = period.startOf(first); start <= now; start = period.next(start)) {
+    const end = period.next(start);
+    const numberAt = (ms: number) => Math.min(Math.max(Math.ceil((ms - first) / stepMs), 1), count + 1);
+    const name = `${table}_${new Date(start).toISOString().slice(0, 7).replace('-', '')}`;
+    await query(
+      url,
+      `BEGIN;
+       SET LOCAL statement_timeout = 0;
+       DROP TABLE IF EXISTS ${name};
+       CREATE TABLE ${name} (LIKE ${table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+       INSERT INTO ${name} (id, user_id, token_id, issued_by, points, accepted_at, status, action_id, signing_key, boards)
+       SELECT e.id, user_id, e.id, CASE WHEN n % 1000003 = 11 THEN '${RARE_ACCOUNT}' WHEN n % 10 < 7 THEN user_id ELSE '${ACCOUNT}' END,
+              10, to_timestamp(ms / 1000.0),
+              CASE WHEN n % 997 = 1 THEN 'voided' WHEN n % 99991 = 2 THEN 'held' ELSE 'counted' END,
+              CASE WHEN n = ${Math.ceil(count / 20)} THEN 'forgotten' WHEN n % 1000003 = 5 THEN 'rare' WHEN n % 9973 = 3 THEN 'seldom'
+                   WHEN n % 2003 = 4 THEN 'uncommon' WHEN n % 10 = 0 THEN 'finish-level' ELSE 'collect-coin' END,
+              CASE WHEN n % 1000003 = 8 THEN 'key_0bad0bad' WHEN n < ${count} * 0.6 THEN 'key_00000000' ELSE 'key_11111111' END,
+              '{"global": 1}'
+       FROM generate_series(${numberAt(start)}::bigint, ${numberAt(end) - 1}) n,
+            LATERAL (SELECT (${first} + n * ${stepMs})::bigint AS ms) t,
+            LATERAL (SELECT ${id('(ms << 16) | 28672', 'n')} AS id,
+                            CASE WHEN n % 100 = 7 THEN '${BOT}' WHEN n IN (${count / 100}, ${count / 2}, ${count - 1}) THEN '${VISITOR}'
+                                 ELSE ${someone('n')} END AS user_id) e;
+       ALTER TABLE ${table} ATTACH PARTITION ${name}
+         FOR VALUES FROM ('${firstKey('evt', start)}') TO ('${firstKey('evt', end)}');
+       COMMIT`,
+    );
+  }
+}

@@ -177,7 +177,7 @@ export class ChangeFeed implements Feed {
     }
     this.#provenAt = sentAt;
     // A process that was held up reads first what has come meanwhile.
-    this.#expiry ??= setTimeout(() => setImmediate(() => this.#reportLoss()), PROOF_LASTS_MS).unref();
+    this.#expiry ??= setTimeout(() => setImmediate(() => this.#expire()), PROOF_LASTS_MS).unref();
     this.#expiry.refresh();
     for (const resolve of this.#onProof.splice(0)) resolve();
     if (!this.#isReported || !this.isCurrent) return;
@@ -237,6 +237,11 @@ export class ChangeFeed implements Feed {
     this.#reason = reason;
     client.end().catch(() => {});
     this.#beats.request();
+  }
+
+  #expire(): void {
+    // While it is being made anew, the failure of that says more than what has ended the last one.
+    if (this.#client !== undefined) this.#reportLoss();
   }
 
   /** Only what lasts is reported: a connection that is replaced at once is not, and a late heartbeat may still prove itself. */

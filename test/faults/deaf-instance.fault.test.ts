@@ -120,6 +120,7 @@ async function deaf(t: Test, settings: Partial<AppConfig>): Promise<void> {
   (await a.api.get('/health')).is(200, Health);
   await eventually(async () => assert.equal(stream.board?.items[0]?.score, 1_000));
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  await eventually(async () => assert.notEqual(lines.of(LOST).length, 0));
   t.match(lines.of(LOST), [{ level: 'error', data: { error: { message: /too many clients|slots/ } } }]);
   t.equal(lines.of(LOST).length, 1, `one line in ${seconds} s`);
 

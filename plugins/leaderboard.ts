@@ -100,8 +100,7 @@ export default fp<{ config: AppConfig }>(
       confirm:
         redis &&
         (async (key, changeId, work) => {
-          const { sort } = await catalog.leaderboard(key.leaderboard);
-          await redis.confirm({ key, sort }, changeId, work);
+          await redis.confirm({ key, sort: await catalog.sortOf(key) }, changeId, work);
         }),
       onError: (error) => app.faults.either(error, 'applying a change'),
     });

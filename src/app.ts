@@ -22,6 +22,7 @@ import redis from '../plugins/redis.js';
 import requestId from '../plugins/request-id.js';
 import scoreLedger from '../plugins/score-ledger.js';
 import scoring from '../plugins/scoring.js';
+import seasonTurning from '../plugins/season-turning.js';
 import sharedState from '../plugins/shared-state.js';
 import site from '../plugins/site.js';
 import sseBroadcaster from '../plugins/sse-broadcaster.js';
@@ -120,6 +121,7 @@ async function register(
   await app.register(auth, { config });
   await app.register(catalog, { config });
   await app.register(leaderboard, { config });
+  await app.register(seasonTurning);
   await app.register(scoreLedger);
   await app.register(scoring, { config });
   await app.register(moderation);

@@ -1,11 +1,13 @@
 import type pg from 'pg';
 import type { Action } from '../../schemas/action.js';
 import { type AdminAct, audit } from '../audit.js';
+import { type BoardKey, parseBoardKey } from '../board-key.js';
 import { announce, type Change } from '../changes/change.js';
 import type { FeedState } from '../changes/change-feed.js';
 import { newId } from '../ids.js';
 import { addJob } from '../jobs/job.js';
 import { PURGE } from '../jobs/purge.js';
+import type { Sort } from '../leaderboard/entry.js';
 import type { Limits } from '../ledger/limits.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { inTurn } from '../postgres/turns.js';
@@ -18,6 +20,7 @@ import {
   noSuchLeaderboard,
   readLeaderboard,
   readLeaderboards,
+  readSort,
   removeLeaderboard,
   setFrozen,
 } from './leaderboard-rows.js';
@@ -42,6 +45,8 @@ export class Catalog {
   readonly #tokenLifetime: number;
   readonly #leaderboards: DefinitionCache<LeaderboardDefinition>;
   readonly #actions: DefinitionCache<Action>;
+  /** By the text of a board key. */
+  readonly #pastSorts: DefinitionCache<Sort>;
   #allActions: Promise<Action[]> | null = null;
   readonly #removalListeners: ((leaderboardId: string) => void)[] = [];
   /** Leaderboards that were known, and may have been deleted while changes were missed; with their seasons. */
@@ -69,6 +74,10 @@ export class Catalog {
       },
     );
     this.#actions = definitionCache((id) => readAction(pool, id));
+    this.#pastSorts = definitionCache(async (text) => {
+      const board = parseBoardKey(text);
+      return board && readSort(pool, board);
+    });
   }
 
   /** @throws Problem `not-found` */
@@ -81,6 +90,18 @@ export class Catalog {
   /** The same, if it is known without a query. */
   knownLeaderboard(id: string): LeaderboardDefinition | undefined {
     return this.#feed.isCurrent ? (this.#leaderboards.get(id)?.definition ?? undefined) : undefined;
+  }
+
+  /**
+   * How a season of a leaderboard sorts.
+   * @throws Problem `not-found`
+   */
+  async sortOf(board: BoardKey): Promise<Sort> {
+    const { season, sort } = await this.leaderboard(board.leaderboard);
+    if (board.season === season) return sort;
+    // The rules of the next season can still be changed, but not those of one that is over.
+    if (board.season > season) return (await readSort(this.#pool, board)) ?? sort;
+    return (await this.#pastSorts.fetch(board.text))?.definition ?? sort;
   }
 
   /** Leaderboards that are not hidden, by id, behind the given one. */

@@ -1,4 +1,5 @@
 import type { Leaderboard } from '../../schemas/leaderboard.js';
+import type { BoardKey } from '../board-key.js';
 import { Problem } from '../errors.js';
 import { closeFence } from '../ledger/fence.js';
 import type { Queryable } from '../postgres/database.js';
@@ -47,6 +48,17 @@ export async function readLeaderboards(
 ): Promise<LeaderboardDefinition[]> {
   const { rows } = await database.query<{ definition: LeaderboardDefinition }>(PAGE, [after ?? '', limit]);
   return rows.map(({ definition }) => definition);
+}
+
+const SORT = `SELECT rules->>'sort' AS sort FROM seasons WHERE leaderboard_id = $1 AND season = $2`;
+
+/** How a season sorts, or null if there is no such season. */
+export async function readSort(
+  database: Queryable,
+  { leaderboard, season }: BoardKey,
+): Promise<Leaderboard['sort'] | null> {
+  const { rows } = await database.query<Pick<Leaderboard, 'sort'>>(SORT, [leaderboard, season]);
+  return rows[0]?.sort ?? null;
 }
 
 const REMOVED = `

@@ -40,7 +40,7 @@ SELECT sort, operator, revision, season, schedule, ${END('season_ends_at')} AS "
        (SELECT label FROM seasons n WHERE n.leaderboard_id = l.id AND n.season = l.season + 1) AS "nextLabel",
        EXISTS (SELECT FROM scores e WHERE e.leaderboard_id = l.id AND e.season = l.season
                  AND coalesce(e.score, e.withheld_score) IS NOT NULL) AS "hasEntries"
-FROM leaderboards l WHERE id = $1 AND removed_at IS NULL FOR NO KEY UPDATE`;
+FROM leaderboards l WHERE id = $1 AND removed_at IS NULL FOR`;
 
 const TIME = (parameter: number, open: string): string =>
   `coalesce(${timestampAt(`$${parameter}::float8`)}, '${open}')`;
@@ -110,7 +110,9 @@ export async function putLeaderboard(
   // What is only tried does not make scores wait: it takes no lock of theirs.
   if (dryRun) await client.query('SAVEPOINT before');
   else await closeFence(client, id);
-  const known = (await client.query<Known>(LOCK, [id])).rows[0] ?? null;
+  // Batches that waited at the fence read the row as it is then only if it was locked FOR UPDATE.
+  const lock = `${LOCK} ${dryRun ? 'NO KEY UPDATE' : 'UPDATE'}`;
+  const known = (await client.query<Known>(lock, [id])).rows[0] ?? null;
   if (ifMatch !== undefined) checkRevision(id, known, ifMatch);
   const plan = known === null ? await madeWith(client, schedule) : await changedTo(client, schedule, known);
   const season = await write(client, rulesInForce(rules, known, plan), plan);

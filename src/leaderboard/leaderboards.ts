@@ -34,7 +34,9 @@ const UNKNOWN_RANKS: RankChange = { previousRank: null, rank: null };
 interface Definitions {
   /** @throws Problem `not-found` */
   leaderboard(id: string): Promise<Pick<Leaderboard, 'id' | 'season' | 'sort'>>;
-  /** The same, if it is known without a query. */
+  /** How one of its seasons sorts. @throws Problem `not-found` */
+  sortOf(board: BoardKey): Promise<Sort>;
+  /** The leaderboard, if it is known without a query. */
   knownLeaderboard(id: string): Pick<Leaderboard, 'id' | 'season' | 'sort'> | undefined;
 }
 
@@ -66,8 +68,7 @@ export class Leaderboards {
   readonly #toWrite: ProjectionOf = async (key) => {
     const { boards, catalog } = this.#options;
     if (!boards.isWritten(key)) return undefined;
-    const { sort } = await catalog.leaderboard(key.leaderboard);
-    return boards.toWrite({ key, sort });
+    return boards.toWrite({ key, sort: await catalog.sortOf(key) });
   };
 
   constructor(options: LeaderboardsOptions) {
@@ -248,7 +249,7 @@ export class Leaderboards {
   }
 
   async #use(board: ReadableBoard): Promise<OpenBoard> {
-    const { sort } = 'sort' in board ? board : await this.#options.catalog.leaderboard(board.leaderboard);
+    const sort = 'sort' in board ? board.sort : await this.#options.catalog.sortOf(board);
     return this.#options.boards.use({ key: board, sort });
   }
 

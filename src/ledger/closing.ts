@@ -40,7 +40,7 @@ const FORGET_SEASON: JobKind<typeof SeasonOf> = { ...CLOSE_SEASON, name: 'forget
 const DUE = `
 SELECT s.leaderboard_id AS leaderboard, min(s.season) AS season
 FROM seasons s JOIN leaderboards l ON l.id = s.leaderboard_id
-WHERE s.state = 'closing' AND s.purged_at IS NULL AND s.season > l.removed_through AND s.season < l.season
+WHERE s.state = 'closing' AND s.purged_at IS NULL AND s.season > l.removed_through
   AND s.ends_at + ($1 + CASE l.late_tokens WHEN 'issued' THEN l.grace_ms ELSE 0 END) * interval '1 millisecond' <= clock_timestamp()
 GROUP BY s.leaderboard_id
 HAVING NOT EXISTS (

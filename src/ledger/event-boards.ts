@@ -14,7 +14,8 @@ CASE WHEN ${season} = ${board}.season THEN ${board}.${rule}
 
 /** The last season of the leaderboard whose row is `board` that has begun by the time `at`. It may be over. */
 const begunBy = (board: string, at: string): string => `
-SELECT s.season, s.ends_at FROM seasons s WHERE s.leaderboard_id = ${board}.id AND s.starts_at <= ${at}
+SELECT s.season, s.ends_at FROM seasons s
+WHERE s.leaderboard_id = ${board}.id AND s.season > ${board}.removed_through AND s.starts_at <= ${at}
 ORDER BY s.season DESC LIMIT 1`;
 
 /** When the season before another one has ended, or null. */

@@ -44,7 +44,7 @@ export const CLOSING_SEASON = `
 SELECT s.closed_at IS NOT NULL AS "isClosed", s.cursor, coalesce(s.rules->>'sort', l.sort) AS sort, s.revision, s.label,
        CASE WHEN isfinite(s.starts_at) THEN ${rfc3339('s.starts_at')} END AS "startsAt", ${rfc3339('s.ends_at')} AS "endsAt"
 FROM seasons s JOIN leaderboards l ON l.id = s.leaderboard_id
-WHERE s.leaderboard_id = $1 AND s.season = $2 AND s.state = 'closing' AND s.season < l.season AND s.season > l.removed_through`;
+WHERE s.leaderboard_id = $1 AND s.season = $2 AND s.state = 'closing' AND s.season > l.removed_through`;
 const ORDER = 'sort_key, achieved_at, user_id';
 /** $3 to $5 behind which entry, $6 its rank, $7 how many, $8 which are marked. A line an entry, because parsing rows costs the client more than everything else. */
 const NEXT_BITE = `

@@ -95,6 +95,25 @@ export async function turnPages(pool: pg.Pool, writer: string): Promise<number |
   return next.rows[0]?.ms ?? null;
 }
 
+const COMING = `
+SELECT l.id AS leaderboard, l.season, n.rules->>'sort' AS sort
+FROM leaderboards l JOIN seasons n ON n.leaderboard_id = l.id AND n.season = l.season + 1
+WHERE l.next_starts_at < clock_timestamp() + $1 * interval '1 millisecond' AND l.next_starts_at < 'infinity'`;
+
+/** A leaderboard whose next season begins soon. */
+interface Coming {
+  readonly leaderboard: string;
+  /** The one before it. */
+  readonly season: number;
+  /** How the next one sorts. */
+  readonly sort: 'desc' | 'asc';
+}
+
+/** The leaderboards whose next season begins within so many milliseconds. */
+export async function comingSeasons(database: Queryable, withinMs: number): Promise<Coming[]> {
+  return (await database.query<Coming>(COMING, [withinMs])).rows;
+}
+
 /** @returns whether the season that it has come to is over as well */
 async function turnPage(client: Queryable, id: string, writer: string): Promise<boolean> {
   const { rows } = await client.query<Row>(LOCK, [id]);

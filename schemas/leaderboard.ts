@@ -11,6 +11,7 @@ import {
   Reason,
   ref,
   SeasonEndsAt,
+  SLUG,
   Time,
   Title,
   UserId,
@@ -287,6 +288,16 @@ export const FriendsQuery = Type.Object({
     pattern: `^${USER_ID}(,${USER_ID}){0,99}$`,
     description: 'Up to 100 user ids, separated by commas.',
     examples: ['usr_01kcx7f0w3e5tt9m6d7kq2x1zb,usr_01kcx7f9fye7n8e6c2p3rj4t5v'],
+  }),
+});
+const WATCHED = `${SLUG}(:([1-9][0-9]?|100)(:${USER_ID})?)?`;
+/** Of a stream of several. */
+const MAX_WATCHED = 32;
+export const StreamsQuery = Type.Object({
+  boards: Type.String({
+    pattern: `^${WATCHED}(,${WATCHED}){0,${MAX_WATCHED - 1}}$`,
+    description: `Up to ${MAX_WATCHED} leaderboards, separated by commas: \`id\`, \`id:limit\` or \`id:limit:user\`.`,
+    examples: ['global:10,fastest-lap:5:usr_01kcx7f0w3e5tt9m6d7kq2x1zb'],
   }),
 });
 export const StreamQuery = Type.Object({

@@ -14,6 +14,20 @@ export interface PastSeason extends BoardKey {
   readonly final: { readonly digest: string; readonly revision: number } | null;
 }
 
+/** The season of a leaderboard that is in force. Times are as the API writes them; null is an open start or end. */
+export interface LiveSeason {
+  readonly season: number;
+  readonly startsAt: string | null;
+  readonly endsAt: string | null;
+  readonly label: string | null;
+}
+
+/** The first places of a season that is final. */
+export interface FinalStandings {
+  readonly digest: string;
+  readonly items: readonly EntryBody[];
+}
+
 /** A board to be read: of the current season, or of one that is over. */
 export type ReadableBoard = BoardKey | PastSeason;
 
@@ -59,6 +73,13 @@ SELECT p.leaderboard_id AS leaderboard, p.season, ${span('p')}, p.entries, p.sco
        ${rankOf('p', 'p.leaderboard_id', 'p.season')} AS rank
 FROM place p ORDER BY p.ends_at DESC, p.leaderboard_id DESC, p.season DESC`;
 
+/** The season that is in force by the clock, whether or not the leaderboard's page is turned. $1 a leaderboard. */
+const LIVE = `
+SELECT l.season, ${span('s')}
+FROM (SELECT id, season + (next_starts_at <= clock_timestamp())::int AS season FROM leaderboards
+      WHERE id = $1 AND removed_at IS NULL) l
+LEFT JOIN seasons s ON s.leaderboard_id = l.id AND s.season = l.season`;
+
 interface SeasonsOptions {
   readonly catalog: {
     /** @throws Problem `not-found` */
@@ -66,6 +87,7 @@ interface SeasonsOptions {
   };
   readonly leaderboards: {
     totals(boards: readonly BoardKey[]): Promise<number[]>;
+    page(board: ReadableBoard, limit: number): Promise<{ readonly items: EntryBody[] }>;
     withNames(entries: readonly RankedEntry[]): Promise<EntryBody[]>;
   };
   readonly database: Queryable;
@@ -98,6 +120,23 @@ export class Seasons {
       throw new Problem('season-purged', `The entries of season ${key.season} of "${id}" are deleted.`);
     return { ...key, sort, final };
   }
+
+  /** What streams read of seasons: see BoardSource. */
+  readonly live = {
+    season: async (leaderboard: string): Promise<LiveSeason> => {
+      const { rows } = await this.#options.database.query<LiveSeason>(LIVE, [leaderboard]);
+      const [season] = rows;
+      if (season === undefined) throw new Problem('not-found', `There is no leaderboard "${leaderboard}".`);
+      return season;
+    },
+    final: async ({ leaderboard, season }: BoardKey, limit: number): Promise<FinalStandings | null> => {
+      const board = await this.board(leaderboard, season);
+      if (!('final' in board) || board.final === null) return null;
+      const { digest } = board.final;
+      const { items } = await this.#options.leaderboards.page(board, limit);
+      return { digest, items };
+    },
+  };
 
   /** The seasons of a leaderboard that have begun, newest first, before the given one. @throws Problem `not-found` */
   async page(leaderboard: string, limit: number, before: string | null): Promise<Season[]> {

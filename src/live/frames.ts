@@ -1,5 +1,9 @@
 import type { Entry } from '../../schemas/leaderboard.js';
+import type { BoardKey } from '../board-key.js';
+import { now } from '../clock.js';
+import type { Problem } from '../errors.js';
 import type { BoardState, UserRank } from '../leaderboard/board-state.js';
+import type { FinalStandings, LiveSeason } from '../leaderboard/seasons.js';
 
 /*
  * The wire format of the live stream. Data is JSON on one line: JSON escapes \r and \n, the only line ends of the format,
@@ -19,52 +23,81 @@ function frameOf(event: string): Frame {
   return { event: chunk.subarray(head.length, -2), chunk };
 }
 
-/** The state of one topic at one moment, as two events with the same data. */
+/** The state of one topic at one moment. */
 export interface Frames {
-  /** For a stream that was sent nothing of the topic yet. */
-  readonly first: Frame;
+  /** For a stream that was sent nothing of the topic yet; null if it needs nothing. */
+  readonly first: Frame | null;
   /** For a stream that was sent an older state. */
-  readonly next: Frame;
+  readonly next: Frame | null;
+  /** In place of both for a stream of several boards, if the others do not say of which board they are. */
+  readonly named?: Frame;
+}
+
+/** Frames tell the time, so they are made anew after this long, in milliseconds. */
+const FRESH_MS = 1_000;
+
+/** A frame that tells the time as it is when the frame is written, and that is made once for all streams of a second. */
+class TimedFrame {
+  #frame: Frame | undefined;
+  #madeAt = Number.NEGATIVE_INFINITY;
+
+  constructor(private readonly make: (now: string) => string) {}
+
+  get frame(): Frame {
+    const time = now();
+    if (this.#frame === undefined || Math.abs(time - this.#madeAt) > FRESH_MS) {
+      this.#frame = frameOf(this.make(new Date(time).toISOString()));
+      this.#madeAt = time;
+    }
+    return this.#frame;
+  }
 }
 
 export class BoardFrames implements Frames {
-  #snapshot: Frame | undefined;
-  #leaderboard: Frame | undefined;
+  readonly #snapshot = new TimedFrame((now) => this.#event('snapshot', now));
+  readonly #leaderboard = new TimedFrame((now) => this.#event('leaderboard', now));
 
   /** @param items the entries to show, as JSON joined by commas */
   constructor(
     private readonly state: BoardState,
+    private readonly season: Pick<LiveSeason, 'endsAt'>,
     private readonly items: string,
   ) {}
 
   get first(): Frame {
-    this.#snapshot ??= this.#event('snapshot');
-    return this.#snapshot;
+    return this.#snapshot.frame;
   }
 
   get next(): Frame {
-    this.#leaderboard ??= this.#event('leaderboard');
-    return this.#leaderboard;
+    return this.#leaderboard.frame;
   }
 
   /** A new version alone is no change: most changes of a board are below the entries that a client shows. */
-  equals(other: BoardFrames): boolean {
-    return this.state.total === other.state.total && this.items === other.items;
+  equals({ state, season, items }: BoardFrames): boolean {
+    return (
+      this.state.board.season === state.board.season &&
+      this.state.total === state.total &&
+      this.season.endsAt === season.endsAt &&
+      this.items === items
+    );
   }
 
-  #event(name: string): Frame {
+  #event(name: string, now: string): string {
     const { epoch, board, version, total } = this.state;
     const { leaderboard, season } = board;
-    const head = JSON.stringify({ leaderboard, season, version, total }).slice(0, -1);
-    return frameOf(`id: ${epoch}-${version}\nevent: ${name}\ndata: ${head},"items":[${this.items}]}\n\n`);
+    const { endsAt: seasonEndsAt } = this.season;
+    const head = JSON.stringify({ leaderboard, season, seasonEndsAt, version, total, now }).slice(0, -1);
+    return `id: ${epoch}-${version}\nevent: ${name}\ndata: ${head},"items":[${this.items}]}\n\n`;
   }
 }
 
 /** Has no id, because ids are versions of the board. */
 export class RankFrames implements Frames {
   #rank: Frame | undefined;
+  #named: Frame | undefined;
 
   constructor(
+    private readonly leaderboard: string,
     private readonly userId: string,
     private readonly userRank: UserRank,
   ) {}
@@ -74,16 +107,68 @@ export class RankFrames implements Frames {
   }
 
   get next(): Frame {
-    const { rank, score, total } = this.userRank;
-    const data = { userId: this.userId, rank, score, total };
-    this.#rank ??= frameOf(`event: rank\ndata: ${json(data)}\n\n`);
+    this.#rank ??= this.#event({});
     return this.#rank;
+  }
+
+  get named(): Frame {
+    this.#named ??= this.#event({ leaderboard: this.leaderboard });
+    return this.#named;
   }
 
   /** A new total alone is no change: the board's own event has it, and it would cost a frame for each user. */
   equals(other: RankFrames): boolean {
     return this.userRank.rank === other.userRank.rank && this.userRank.score === other.userRank.score;
   }
+
+  #event(name: { leaderboard?: string }): Frame {
+    const { rank, score, total } = this.userRank;
+    return frameOf(`event: rank\ndata: ${json({ ...name, userId: this.userId, rank, score, total })}\n\n`);
+  }
+}
+
+/** What happened last. A stream that begins afterwards is not told. */
+export class NewsFrames implements Frames {
+  readonly first = null;
+
+  private constructor(
+    private readonly about: string,
+    private readonly news: TimedFrame | null,
+  ) {}
+
+  /** Nothing has happened yet. */
+  static readonly none = new NewsFrames('', null);
+
+  /** A season has begun. */
+  static season(leaderboard: string, previous: number, { season, startsAt, endsAt, label }: LiveSeason) {
+    const data = { leaderboard, season, previous, startsAt, endsAt, label };
+    return new NewsFrames(
+      String(season),
+      new TimedFrame((now) => `event: season\ndata: ${json({ ...data, now })}\n\n`),
+    );
+  }
+
+  /** The standings of a season are final, or final again. */
+  static final({ leaderboard, season }: BoardKey, { digest, items }: FinalStandings) {
+    const data = json({ leaderboard, season, digest, items });
+    return new NewsFrames(digest, new TimedFrame(() => `event: final\ndata: ${data}\n\n`));
+  }
+
+  get next(): Frame | null {
+    return this.news?.frame ?? null;
+  }
+
+  equals({ about }: NewsFrames): boolean {
+    return this.about === about;
+  }
+}
+
+/** What keeps a stream of several boards from showing one of them. */
+export function problemFrame(
+  leaderboard: string,
+  { statusCode: status, code, message: detail }: Problem,
+): Frame {
+  return frameOf(`event: problem\ndata: ${json({ leaderboard, status, code, detail })}\n\n`);
 }
 
 export const pingFrame = frameOf(': ping\n\n');

@@ -4,6 +4,7 @@ import type { BoardKey } from '../board-key.js';
 import type { FeedState } from '../changes/change-feed.js';
 import { Loop } from '../loop.js';
 import type { BoardSource } from './board-source.js';
+import type { Frame } from './frames.js';
 import { LiveBoard, type View } from './live-board.js';
 import { eachStream, Stream, type StreamEnd } from './stream.js';
 
@@ -47,7 +48,7 @@ export interface ConnectionSlot {
  */
 export class Hub {
   readonly #options: HubOptions;
-  /** By the text of the board key. */
+  /** By the id of the leaderboard. */
   readonly #boards = new Map<string, LiveBoard>();
   readonly #streams = new Set<Stream>();
   /** Of all boards: while PostgreSQL answers, each is a query. */
@@ -92,29 +93,69 @@ export class Hub {
   /**
    * Streams to a response whose headers are out, until either side ends it. Takes over the slot. Never throws: while
    * the source fails the stream stays open and silent, but for its pings.
+   * @param problems what is to be said of boards that cannot be shown; null for a stream of one board
    */
-  subscribe(slot: ConnectionSlot, { board: key, ...view }: Subscription, response: ServerResponse): void {
-    const board = this.#boards.get(key.text) ?? this.#watch(key);
-    const stream = new Stream(response, this.#options.stallTimeoutMs, (reason) => {
+  subscribe(
+    slot: ConnectionSlot,
+    subscriptions: readonly Subscription[],
+    response: ServerResponse,
+    problems: readonly Frame[] | null = null,
+  ): void {
+    const views = subscriptions.map(({ board: key, ...view }) => ({
+      board: this.#boards.get(key.leaderboard) ?? this.#watch(key),
+      key,
+      view,
+    }));
+    const onEnd = (reason: StreamEnd) => {
       this.#streams.delete(stream);
-      board.leave(stream, view);
-      if (board.isDeserted) this.#boards.delete(key.text);
+      for (const { board, view } of views) {
+        board.leave(stream, view);
+        if (board.isDeserted && this.#boards.get(board.leaderboard) === board)
+          this.#boards.delete(board.leaderboard);
+      }
       slot.release();
       this.#options.onStreamEnd?.(reason);
-    });
+    };
+    const stream = new Stream(response, this.#options.stallTimeoutMs, onEnd, problems !== null);
     this.#streams.add(stream);
-    board.join(stream, view);
+    const topics = views.map(({ board, key, view }) => {
+      // A definition that is newer than the streams of the board shows that they have missed the change.
+      if (key.season > board.season) board.seasonChanged();
+      return board.join(stream, view);
+    });
+    stream.open(topics, problems ?? []);
     if (this.#closed) stream.close();
   }
 
   /** Something on this board has changed. Costs next to nothing; a board without streams is not read. */
-  boardChanged(board: BoardKey): void {
-    this.#boards.get(board.text)?.changed();
+  boardChanged({ leaderboard, season }: BoardKey): void {
+    const board = this.#boards.get(leaderboard);
+    if (board === undefined || season < board.season) return;
+    if (season === board.season) board.changed();
+    else board.seasonChanged();
+  }
+
+  /** A leaderboard is defined differently, or its next season has begun. */
+  leaderboardChanged(leaderboard: string): void {
+    this.#boards.get(leaderboard)?.seasonChanged();
+  }
+
+  /** Changes may have been missed. */
+  resync(): void {
+    for (const board of this.#boards.values()) board.seasonChanged();
+  }
+
+  /** The standings of a season are final, or final again. */
+  seasonFinal(leaderboard: string, season: number): void {
+    this.#boards
+      .get(leaderboard)
+      ?.showFinal(season)
+      .catch((error: unknown) => this.#options.onError(error));
   }
 
   /** Ends the streams of a deleted leaderboard, each with its own time to reconnect: their clients then get a 404. */
   leaderboardRemoved(leaderboard: string): void {
-    for (const board of this.#boards.values()) if (board.key.leaderboard === leaderboard) board.close();
+    this.#boards.get(leaderboard)?.close();
   }
 
   /**
@@ -122,7 +163,7 @@ export class Hub {
    * @throws Error if too many callers wait for that already
    */
   async shown(boards: readonly BoardKey[]): Promise<void> {
-    await Promise.all(boards.map((board) => this.#boards.get(board.text)?.shown()));
+    await Promise.all(boards.map(({ leaderboard }) => this.#boards.get(leaderboard)?.shown()));
   }
 
   /** Ends every stream, each with its own time to reconnect. Nobody is admitted afterwards. */
@@ -136,14 +177,17 @@ export class Hub {
   /** The next boards are read when these are shown, so that however many there are, PostgreSQL has few to read at a time. */
   async #poll(): Promise<void> {
     if (this.#options.feed.isCurrent) return;
-    await pLimit(POLLED_AT_ONCE).map([...this.#boards.values()], (board) => board.shown());
+    await pLimit(POLLED_AT_ONCE).map([...this.#boards.values()], (board) => {
+      board.seasonChanged();
+      return board.shown();
+    });
   }
 
   #watch(key: BoardKey): LiveBoard {
     const { source, flushIntervalMs } = this.#options;
     const onError = (error: unknown) => this.#options.onError(error);
     const board = new LiveBoard(key, source, flushIntervalMs, this.#rankReads, onError);
-    this.#boards.set(key.text, board);
+    this.#boards.set(key.leaderboard, board);
     return board;
   }
 }

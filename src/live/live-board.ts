@@ -1,11 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LimitFunction } from 'p-limit';
-import type { BoardKey } from '../board-key.js';
+import { type BoardKey, boardKey } from '../board-key.js';
 import { isNotFound } from '../errors.js';
 import type { BoardState } from '../leaderboard/board-state.js';
+import type { LiveSeason } from '../leaderboard/seasons.js';
 import { Loop } from '../loop.js';
 import type { BoardSource } from './board-source.js';
-import { BoardFrames, entryJson, RankFrames } from './frames.js';
+import { BoardFrames, entryJson, NewsFrames, RankFrames } from './frames.js';
 import { eachStream, type Shown, type Stream } from './stream.js';
 import { type Comparable, Topic } from './topic.js';
 
@@ -15,28 +16,36 @@ export interface View {
   readonly userId?: string | undefined;
 }
 
-/** The last answer of the source: the state, its entries as JSON, and the largest limit that it can serve. */
+/** The last answer of the source: the state, its season, its entries as JSON, and the largest limit that it can serve. */
 interface Top {
   readonly state: BoardState;
+  readonly season: LiveSeason;
   readonly entries: readonly string[];
   readonly reach: number;
 }
 
 const RANKS_A_TURN = 32;
+/** Entries of a `final` event. */
+const WINNERS = 10;
 /** Upper bound on callers waiting in `shown()`. Reached only while the source fails. */
 const MAX_WAITING = 8_192;
 const BACKOFF = { firstBackoffMs: 50, maxBackoffMs: 1_000 };
 
 /**
- * A board that streams watch, from its first stream to its last.
+ * A leaderboard that streams watch, from its first stream to its last, and from season to season.
  *
  * Each flush reads the *top* once, at the largest limit in use, cuts it for the smaller ones, and makes the *ranks* of all
  * users followed here due. Those are read a few at a time, so that neither the event loop nor a database is swamped.
  * Neither job asks the same question twice at a time, so no answer overtakes another. Changes that come faster than the flush
- * interval, which is counted from flush to flush, are coalesced.
+ * interval, which is counted from flush to flush, are coalesced. A flush first reads the season, if that may have changed.
  */
 export class LiveBoard {
-  readonly key: BoardKey;
+  /** Of the season that the streams show. */
+  #key: BoardKey;
+  /** Null when it may have changed. */
+  #season: LiveSeason | null = null;
+  readonly #seasons = new Topic(NewsFrames.none);
+  readonly #finals = new Topic(NewsFrames.none);
   readonly #source: BoardSource;
   readonly #tops = new Map<number, Topic<BoardFrames>>();
   readonly #ranks = new Map<string, Topic<RankFrames>>();
@@ -54,12 +63,20 @@ export class LiveBoard {
     rankReads: LimitFunction,
     onError: (error: unknown) => void,
   ) {
-    this.key = key;
+    this.#key = key;
     this.#rankReads = rankReads;
     this.#source = source;
     this.#topFlushes = new Loop(() => this.#flushTop(), { ...BACKOFF, restMs: flushIntervalMs, onError });
     // Flushes of the top make ranks due; users of new streams need not wait for one.
     this.#rankFlushes = new Loop(() => this.#flushRanks(), { ...BACKOFF, onError });
+  }
+
+  get leaderboard(): string {
+    return this.#key.leaderboard;
+  }
+
+  get season(): number {
+    return this.#key.season;
   }
 
   get isDeserted(): boolean {
@@ -68,6 +85,21 @@ export class LiveBoard {
 
   changed(): void {
     this.#topFlushes.request();
+  }
+
+  /** The season may be another one, or end at another time. */
+  seasonChanged(): void {
+    this.#season = null;
+    this.changed();
+  }
+
+  /** The standings of a season are final. Only those of the season before the current one are shown. */
+  async showFinal(season: number): Promise<void> {
+    if (season !== this.#key.season - 1) return;
+    const key = boardKey(this.leaderboard, season);
+    const standings = await this.#source.final(key, WINNERS);
+    if (standings === null || !this.#finals.show(NewsFrames.final(key, standings))) return;
+    await eachStream(this.#finals.streams, catchUp);
   }
 
   /**
@@ -80,21 +112,25 @@ export class LiveBoard {
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Opens the stream. Asks the source only for what no other stream shows already. */
-  join(stream: Stream, { limit, userId }: View): void {
+  /** Asks the source only for what no other stream shows already. @returns what the stream is to show, in this order */
+  join(stream: Stream, { limit, userId }: View): Shown[] {
     const top = joinTopic(this.#tops, limit, stream);
     if (isNew(top) && !this.#cut(limit, top)) this.changed();
-    const topics: Shown[] = [top];
+    this.#seasons.streams.add(stream);
+    this.#finals.streams.add(stream);
+    const topics: Shown[] = [this.#seasons, this.#finals, top];
     if (userId !== undefined) {
       const rank = joinTopic(this.#ranks, userId, stream);
       if (isNew(rank)) this.#makeDue([userId]);
       topics.push(rank);
     }
-    stream.open(topics);
+    return topics;
   }
 
   leave(stream: Stream, { limit, userId }: View): void {
     leaveTopic(this.#tops, limit, stream);
+    this.#seasons.streams.delete(stream);
+    this.#finals.streams.delete(stream);
     if (userId !== undefined) leaveTopic(this.#ranks, userId, stream);
     if (this.isDeserted) this.#resolve(this.#waiting.length);
   }
@@ -108,8 +144,9 @@ export class LiveBoard {
     if (this.isDeserted) return;
     const waiting = this.#waiting.length;
     const limit = Math.max(...this.#tops.keys());
-    const state = await this.#read(limit);
-    if (state === null) return;
+    const read = await this.#read(limit);
+    if (read === null) return;
+    const { state, season } = read;
     if (this.#top !== null && isOlder(state, this.#top.state)) {
       // It lacks a change that is shown already.
       this.changed();
@@ -117,7 +154,7 @@ export class LiveBoard {
     }
     const reach = state.items.length < limit ? Number.POSITIVE_INFINITY : state.items.length;
     const isChange = this.#top !== null && !isSame(state, this.#top.state);
-    this.#top = { state, entries: state.items.map(entryJson), reach };
+    this.#top = { state, season, entries: state.items.map(entryJson), reach };
     const changed = [...this.#tops].filter(([limit, topic]) => this.#cut(limit, topic));
     // Snapshots are no events, and a read that nothing came of is none either: the next change need not wait for them.
     if (!isChange && changed.every(([, { revision }]) => revision === 1)) this.#topFlushes.skipRest();
@@ -127,13 +164,36 @@ export class LiveBoard {
   }
 
   /** Null if the leaderboard was deleted: then its streams end, and their clients get a 404 when they reconnect. */
-  async #read(limit: number): Promise<BoardState | null> {
+  async #read(limit: number): Promise<Pick<Top, 'state' | 'season'> | null> {
     try {
-      return await this.#source.page(this.key, limit);
+      const season = this.#season ?? (await this.#readSeason());
+      return { season, state: await this.#source.page(this.#key, limit) };
     } catch (error) {
       if (!isNotFound(error)) throw error;
       this.close();
       return null;
+    }
+  }
+
+  /** A new season is told at once, before its entries are read. */
+  async #readSeason(): Promise<LiveSeason> {
+    const { leaderboard, season: previous } = this.#key;
+    // Told meanwhile that it may have changed again, the next flush reads it again.
+    const unread: LiveSeason = { season: previous, startsAt: null, endsAt: null, label: null };
+    this.#season = unread;
+    try {
+      const season = await this.#source.season(leaderboard);
+      if (this.#season === unread) this.#season = season;
+      if (season.season > previous) {
+        this.#key = boardKey(leaderboard, season.season);
+        this.#top = null;
+        this.#seasons.show(NewsFrames.season(leaderboard, previous, season));
+        await eachStream(this.#seasons.streams, catchUp);
+      }
+      return season;
+    } catch (error) {
+      this.#season = null;
+      throw error;
     }
   }
 
@@ -144,8 +204,8 @@ export class LiveBoard {
   /** Shows the last answer to a topic. Returns whether its streams must be written to. */
   #cut(limit: number, topic: Topic<BoardFrames>): boolean {
     if (this.#top === null || limit > this.#top.reach) return false;
-    const { state, entries } = this.#top;
-    return topic.show(new BoardFrames(state, entries.slice(0, limit).join(',')));
+    const { state, season, entries } = this.#top;
+    return topic.show(new BoardFrames(state, season, entries.slice(0, limit).join(',')));
   }
 
   #makeDue(userIds: Iterable<string>): void {
@@ -167,10 +227,14 @@ export class LiveBoard {
 
   async #readRank(userId: string): Promise<void> {
     const topic = this.#ranks.get(userId);
+    const key = this.#key;
     if (topic === undefined) return;
     try {
-      const rank = await this.#source.userRank(this.key, userId);
-      if (topic.show(new RankFrames(userId, rank))) await eachStream(topic.streams, catchUp);
+      const rank = await this.#source.userRank(key, userId);
+      // The flush of the new season makes it due again.
+      if (key !== this.#key) return;
+      if (topic.show(new RankFrames(this.leaderboard, userId, rank)))
+        await eachStream(topic.streams, catchUp);
     } catch (error) {
       this.#dueUsers.add(userId);
       throw error;

@@ -16,8 +16,8 @@ const MAX_BUFFERED_BYTES = 64 * 1024;
  * One client's connection. It keeps no queue, only which revision of each topic it has shown; whenever it may write,
  * it writes the newest frame of each topic whose revision has changed.
  *
- * - *opening*: the headers are out and `retry:` is written; the source has not answered yet for its board.
- * - *live*: the snapshot has been written. Each flush of the board calls `catchUp()`.
+ * - *opening*: the headers are out and `retry:` is written; the source has not answered yet for its boards.
+ * - *live*: a snapshot has been written. Each flush of a board calls `catchUp()`.
  * - *stalled*: more than 64 KiB were waiting in the process when it was about to write. Nothing more is written, so
  *   the client costs at most that and one frame. When the socket has drained, *live* again and caught up, which may
  *   be sooner than a flush interval after the last event. When it does not drain in time, the socket is destroyed.
@@ -25,8 +25,7 @@ const MAX_BUFFERED_BYTES = 64 * 1024;
  *   `onEnd` is called exactly once, and nothing is written afterwards.
  */
 export class Stream {
-  #topics: readonly Shown[] = [];
-  readonly #shownRevisions: number[] = [];
+  #boards: readonly (readonly { readonly topic: Shown; revision: number }[])[] = [];
   #stall: NodeJS.Timeout | undefined;
   #ended = false;
 
@@ -34,11 +33,16 @@ export class Stream {
     private readonly response: ServerResponse,
     private readonly stallTimeoutMs: number,
     private readonly onEnd: (reason: StreamEnd) => void,
+    /** Whether each event has to say of which board it is. */
+    private readonly isOfSeveral = false,
   ) {}
 
-  /** @param topics in the order in which they are to be shown */
-  open(topics: readonly Shown[]): void {
-    this.#topics = topics;
+  /**
+   * @param boards the topics of each board, in the order in which they are to be shown
+   * @param problems what is to be said of boards that cannot be shown
+   */
+  open(boards: readonly (readonly Shown[])[], problems: readonly Frame[] = []): void {
+    this.#boards = boards.map((topics) => topics.map((topic) => ({ topic, revision: 0 })));
     const { response } = this;
     response.on('close', () => this.#end('client'));
     // Stays after the end: an 'error' without a listener would end the process.
@@ -48,18 +52,23 @@ export class Stream {
       return;
     }
     this.#write(retryFrame());
+    for (const problem of problems) this.#write(problem);
     this.catchUp();
   }
 
   /** Writes the frames that are newer than those that the client was sent; nothing if the socket is full. */
   catchUp(): void {
-    for (const [i, { revision, frames }] of this.#topics.entries()) {
-      // Nothing goes out before the snapshot.
-      if (frames === null) return;
-      const shown = this.#shownRevisions[i] ?? 0;
-      if (shown === revision) continue;
-      if (!this.#write(shown === 0 ? frames.first : frames.next)) return;
-      this.#shownRevisions[i] = revision;
+    for (const topics of this.#boards) {
+      for (const shown of topics) {
+        const { revision, frames } = shown.topic;
+        // Of a board, nothing goes out before its snapshot.
+        if (frames === null) break;
+        if (shown.revision === revision) continue;
+        const named = this.isOfSeveral ? frames.named : undefined;
+        const frame = named ?? (shown.revision === 0 ? frames.first : frames.next);
+        if (frame !== null && !this.#write(frame)) return;
+        shown.revision = revision;
+      }
     }
   }
 

@@ -7,7 +7,7 @@ export interface Comparable<F> extends Frames {
 }
 
 /**
- * One thing that streams show (the top of a board at one limit, or one user's rank) and the streams that show it.
+ * One thing that streams show (the top of a board at one limit, one user's rank, or what happened last) and the streams that show it.
  * They share its frames: one Buffer for all sockets.
  *
  * `revision` moves only when its streams must be written to; the frames are always the newest, so that a stream that
@@ -15,8 +15,13 @@ export interface Comparable<F> extends Frames {
  */
 export class Topic<F extends Comparable<F>> {
   readonly streams = new Set<Stream>();
-  #frames: F | null = null;
-  #revision = 0;
+  #frames: F | null;
+  #revision: number;
+
+  constructor(frames: F | null = null) {
+    this.#frames = frames;
+    this.#revision = frames === null ? 0 : 1;
+  }
 
   /** Null until the source has answered for the first time. */
   get frames(): F | null {

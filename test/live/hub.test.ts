@@ -31,7 +31,7 @@ t.test('a stream begins with a retry of its own and a snapshot of what was asked
   t.match(text, /^retry: \d+\n\nid: e1-5\nevent: snapshot\ndata: \{.*\}\n\n$/);
 
   const data = JSON.parse(/^data: (.*)$/m.exec(text)?.[1] ?? '');
-  t.same(Object.keys(data), ['leaderboard', 'season', 'version', 'total', 'items']);
+  t.same(Object.keys(data), ['leaderboard', 'season', 'seasonEndsAt', 'version', 'total', 'now', 'items']);
   t.match(data, { leaderboard: 'global', season: 1, version: 5, total: 5 });
   t.same(Object.keys(data.items[0]), ['rank', 'userId', 'score', 'displayName', 'achievedAt']);
   t.equal(data.items.length, 2);
@@ -198,6 +198,8 @@ t.test(
     let calls = 0;
     const past = [await reality.page(GLOBAL, 10)];
     const source: BoardSource = {
+      season: () => reality.season(),
+      final: () => reality.final(),
       userRank: (board, userId) => reality.userRank(board, userId),
       async page(board, limit) {
         calls++;
@@ -264,6 +266,8 @@ t.test('a new epoch may count its versions from the start', async (t) => {
   const reality = sourceWith(3);
   let epoch = 'e1';
   const source: BoardSource = {
+    season: () => reality.season(),
+    final: () => reality.final(),
     userRank: (board, userId) => reality.userRank(board, userId),
     page: async (board, limit) => ({ ...(await reality.page(board, limit)), epoch }),
   };
@@ -505,4 +509,104 @@ t.test('only so many wait for a frame', async (t) => {
   hub.close();
   const refused = (await Promise.all(outcomes)).filter((outcome) => outcome === 'refused').length;
   t.equal(refused, 10_000 - 8_192);
+});
+
+t.test(
+  'at a boundary each stream is told of the season, then of its empty board and of no rank',
+  async (t) => {
+    const source = sourceWith(3);
+    const { hub, url } = await startLiveServer(t, { source, flushIntervalMs: 1 });
+    const watchers = [`${url}/global?limit=2`, `${url}/global?user=usr_2`].map((url) => new Watcher(t, url));
+    for (const watcher of watchers)
+      t.match(await watcher.next(), { type: 'snapshot', data: { seasonEndsAt: null } });
+    t.match(await watchers[1]?.next(), { type: 'rank', data: { rank: 2 } });
+    source.turn();
+    hub.leaderboardChanged('global');
+    for (const watcher of watchers) {
+      const { season: _, ...told } = source.current;
+      const { type, data } = await watcher.next();
+      t.equal(type, 'season');
+      t.same(data, { leaderboard: 'global', season: 2, previous: 1, ...told, now: data.now });
+      t.match(await watcher.next(), {
+        type: 'leaderboard',
+        data: { season: 2, seasonEndsAt: told.endsAt, total: 0, items: [] },
+      });
+    }
+    t.match(await watchers[1]?.next(), { type: 'rank', data: { rank: null, score: null } });
+
+    const late = new Watcher(t, `${url}/global`);
+    t.match(await late.next(), { type: 'snapshot', data: { season: 2 } });
+    source.score('usr_9', 5);
+    hub.boardChanged(GLOBAL);
+    hub.boardChanged(boardKey('global', 2));
+    t.match(
+      await late.next(),
+      { type: 'leaderboard', data: { total: 1 } },
+      'who comes later is told nothing of it',
+    );
+    source.standings = { digest: 'abc', items: [] };
+    hub.seasonFinal('global', 1);
+    for (const watcher of [...watchers, late])
+      t.same((await watcher.until(({ type }) => type === 'final')).data, {
+        leaderboard: 'global',
+        season: 1,
+        digest: 'abc',
+        items: [],
+      });
+  },
+);
+
+t.test('another end of the season is told', async (t) => {
+  const source = sourceWith(1);
+  const { hub, url } = await startLiveServer(t, { source, flushIntervalMs: 1 });
+  const watcher = new Watcher(t, `${url}/global`);
+  await watcher.next();
+  const endsAt = '2026-06-13T00:00:00.000Z';
+  source.current = { ...source.current, endsAt };
+  hub.leaderboardChanged('global');
+  t.match(await watcher.next(), { type: 'leaderboard', data: { season: 1, seasonEndsAt: endsAt } });
+});
+
+t.test('a rank that was read before a boundary is not shown after it', async (t) => {
+  const source = sourceWith(3);
+  const { hub, url } = await startLiveServer(t, { source, flushIntervalMs: 1 });
+  const watcher = new Watcher(t, `${url}/global?user=usr_2`);
+  await watcher.until(({ type }) => type === 'rank');
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const read = source.userRank.bind(source);
+  source.userRank = async (board, userId) => {
+    const rank = await read(board, userId);
+    if (board.season === 1) await held;
+    return rank;
+  };
+  source.score('usr_2', 5_000);
+  hub.boardChanged(GLOBAL);
+  await eventually(() => source.ranksAsked === 2);
+  source.turn();
+  hub.leaderboardChanged('global');
+  await watcher.until(({ type }) => type === 'season');
+  release();
+  const ranks = await watcher.until(({ type }) => type === 'rank');
+  t.equal(ranks.data.rank, null);
+});
+
+t.test('one stream shows several boards, each from its snapshot on', async (t) => {
+  const source = sourceWith(3);
+  const { hub, url } = await startLiveServer(t, { source, flushIntervalMs: 1 });
+  const watcher = new Watcher(t, `${url}/global,cup?user=usr_1`);
+  const seen = new Map<string, string[]>();
+  for (let n = 0; n < 4; n++) {
+    const { type, data } = await watcher.next();
+    seen.set(data.leaderboard, [...(seen.get(data.leaderboard) ?? []), type]);
+  }
+  t.same(Object.fromEntries(seen), { global: ['snapshot', 'rank'], cup: ['snapshot', 'rank'] });
+  t.equal(hub.active, 1);
+  source.score('usr_3', 5_000);
+  hub.boardChanged(boardKey('cup', 1));
+  t.match(await watcher.next(), { type: 'leaderboard', data: { leaderboard: 'cup' } });
+  hub.leaderboardRemoved('cup');
+  await eventually(() => hub.active === 0);
 });

@@ -15,6 +15,7 @@ import { EventSource } from 'eventsource';
 import type { Test } from 'tap';
 import { type BoardKey, boardKey } from '../../src/board-key.js';
 import type { BoardState, UserRank } from '../../src/leaderboard/board-state.js';
+import type { FinalStandings, LiveSeason } from '../../src/leaderboard/seasons.js';
 import type { BoardSource } from '../../src/live/board-source.js';
 import { ConnectionSlots } from '../../src/live/connection-slots.js';
 import { Hub, type HubOptions } from '../../src/live/hub.js';
@@ -43,6 +44,26 @@ export class ScriptedSource implements BoardSource {
     const { version } = this;
     const items = this.#ranking().slice(0, limit);
     return { epoch: 'e1', board, version, total: this.#players.size, items };
+  }
+
+  current: LiveSeason = { season: 1, startsAt: null, endsAt: null, label: null };
+  standings: FinalStandings | null = null;
+
+  /** The next season begins: nobody has scored in it. */
+  turn(): void {
+    const { season } = this.current;
+    const startsAt = '2026-06-12T00:00:00.000Z';
+    this.current = { season: season + 1, startsAt, endsAt: '2026-06-13T00:00:00.000Z', label: 'Day 2' };
+    this.#players.clear();
+    this.version = 0;
+  }
+
+  async season(): Promise<LiveSeason> {
+    return this.current;
+  }
+
+  async final(): Promise<FinalStandings | null> {
+    return this.standings;
   }
 
   async userRank(_board: BoardKey, userId: string): Promise<UserRank> {
@@ -103,7 +124,7 @@ type Options = Partial<HubOptions> & {
   beforeSubscribe?(request: IncomingMessage, response: ServerResponse): Promise<void>;
 };
 
-/** A bare HTTP server before a hub: `GET /<board>?limit=&user=`; the address is what `x-address` says. */
+/** A bare HTTP server before a hub: `GET /<board>,<board>?limit=&user=`; the address is what `x-address` says. */
 export async function startLiveServer(
   t: Test,
   { beforeSubscribe, ...options }: Options,
@@ -137,7 +158,13 @@ export async function startLiveServer(
     await beforeSubscribe?.(request, response);
     const limit = Number(searchParams.get('limit') ?? 10);
     const userId = searchParams.get('user') ?? undefined;
-    hub.subscribe(slot, { board: boardKey(pathname.slice(1), 1), limit, userId }, response);
+    const boards = pathname.slice(1).split(',');
+    hub.subscribe(
+      slot,
+      boards.map((board) => ({ board: boardKey(board, 1), limit, userId })),
+      response,
+      boards.length > 1 ? [] : null,
+    );
     responses.push(response);
   });
   server.listen(0, '127.0.0.1');
@@ -166,8 +193,11 @@ export async function startLiveServer(
   return { hub, url: `http://127.0.0.1:${port}`, responses, ends, errors, ended, close };
 }
 
-/** The fields of `snapshot`, `leaderboard` and `rank` events. */
+/** Fields of the events. */
 export interface LiveData {
+  readonly leaderboard: string;
+  readonly seasonEndsAt: string | null;
+  readonly now: string;
   readonly version: number;
   readonly season: number;
   readonly total: number;
@@ -196,7 +226,7 @@ export class Watcher {
 
   constructor(t: Test, url: string) {
     this.#source = new EventSource(url);
-    for (const type of ['snapshot', 'leaderboard', 'rank']) {
+    for (const type of ['snapshot', 'leaderboard', 'rank', 'season', 'final', 'problem']) {
       this.#source.addEventListener(type, ({ data, lastEventId }: MessageEvent) => {
         this.received.push({ type, id: lastEventId, data: JSON.parse(data) });
         this.#wake();

@@ -8,7 +8,7 @@ import { MANY, type Server, type Testbed } from '../testbed.js';
 
 const USERS = 20_000;
 const SECONDS = 1.5;
-const EVENTS = 10_000_000;
+const EVENTS = 20_000_000;
 
 /**
  * Mints the tokens of scores for a server. @returns a function that posts as many as the server accepts
@@ -45,12 +45,16 @@ async function costs(
 }
 
 /** What PostgreSQL writes for a score. Scores were posted before, so pages are not copied to the log as after a checkpoint. */
-async function sizes(testbed: Testbed, server: Server, url: string): Promise<Result[]> {
-  const post = await scores(testbed, server);
+async function sizes(
+  testbed: Testbed,
+  server: Server,
+  { url, name, step }: { readonly url: string; readonly name: string; readonly step?: number },
+): Promise<Result[]> {
+  const post = await scores(testbed, server, step);
   const before = await written(url);
   const { right } = await post();
   const after = await written(url);
-  const line = (what: string, figure: number) => ({ what: `write: ${what}`, against: '', figure });
+  const line = (what: string, figure: number) => ({ what: `${name}: ${what}`, against: '', figure });
   return [
     line('bytes of the write-ahead log for a score', (after.log - before.log) / right),
     line(
@@ -86,7 +90,7 @@ export const write: Case = async (testbed) => {
       target: { atLeast: 0.7 },
     },
     ...(await costs(testbed, service, 'write')),
-    ...(await sizes(testbed, service, url)),
+    ...(await sizes(testbed, service, { url, name: 'write' })),
     ...(await costs(testbed, ceiling, 'write, constant receipt')),
   ];
 };
@@ -127,14 +131,18 @@ export const growth: Case = async (testbed) => {
   const grown = await testbed.million();
   await testbed.events(grown, EVENTS, MANY);
   const big = await testbed.server('service', grown);
-  const small = await testbed.server('service', await testbed.database('empty', USERS));
+  const empty = await testbed.database('empty', USERS);
+  const small = await testbed.server('service', empty);
   await untilProjected(big, ['global']);
+  const step = MANY / USERS;
   return [
     {
-      what: 'growth: scores accepted a second, with 10,000,000 events and 1,000,000 users on the board',
+      what: 'growth: scores accepted a second, with 20,000,000 events and 1,000,000 users on the board',
       against: 'with empty tables',
-      figure: await pairs(acceptedPerSecond(testbed, big, MANY / USERS), acceptedPerSecond(testbed, small)),
+      figure: await pairs(acceptedPerSecond(testbed, big, step), acceptedPerSecond(testbed, small)),
       target: { atLeast: 0.85 },
     },
+    ...(await sizes(testbed, big, { url: grown, name: 'growth, 20,000,000 events', step })),
+    ...(await sizes(testbed, small, { url: empty, name: 'growth, empty tables' })),
   ];
 };

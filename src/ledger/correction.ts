@@ -4,7 +4,14 @@ import { type BoardChange, byBoard } from '../leaderboard/entry.js';
 import type { Queryable } from '../postgres/database.js';
 import { toUuids, withIds } from '../stored-ids.js';
 import { boardsOf } from './event-boards.js';
-import { IN_ORDER_OF_INDEXES, LOCK_PLAYERS, PASS_FENCES, RECOMPUTE } from './statements.js';
+import {
+  IN_ORDER_OF_INDEXES,
+  idParameters,
+  LOCK_PLAYERS,
+  PASS_FENCES,
+  RECOMPUTE,
+  THESE_EVENTS,
+} from './statements.js';
 import { boardChange, type EntryRow } from './withhold.js';
 
 type Status = 'counted' | 'held' | 'voided';
@@ -18,17 +25,21 @@ export interface Correction {
   readonly entries: readonly BoardChange[];
 }
 
-/** $1 event ids, $2 the statuses that are changed, $3 to which. What is being archived has its status for good. */
-const SET_STATUS = `
+/**
+ * $1, $2 and $3 event ids, and the first and the last of them; $4 the statuses that are changed, $5 to which. What is being archived
+ * has its status for good.
+ */
+export const SET_STATUS = `
 WITH known AS MATERIALIZED (
-  SELECT e.id, e.status AS was FROM unnest($1::uuid[]) AS o (id) JOIN score_events e ON e.id = o.id
-  WHERE e.status = ANY ($2) AND e.id >= (SELECT closed_before FROM archive_progress WHERE only_row) FOR UPDATE OF e
+  SELECT e.id, e.status AS was FROM ${THESE_EVENTS}
+  WHERE e.status = ANY ($4) AND e.id >= (SELECT closed_before FROM archive_progress WHERE only_row) FOR UPDATE OF e
 )
-UPDATE score_events e SET status = $3 FROM known WHERE e.id = known.id RETURNING e.id, known.was`;
+UPDATE score_events e SET status = $5 FROM known WHERE e.id = known.id AND e.id BETWEEN $2 AND $3 RETURNING e.id, known.was`;
 /** The operator of a board without entries may have changed while an event was held. The fences must be passed. */
-const SET_BEST = `
+export const SET_BEST = `
 UPDATE score_events e SET best = NOT e.best FROM unnest($1::uuid[]) AS o (id)
-WHERE e.id = o.id AND e.best <> EXISTS (SELECT FROM (${boardsOf('e')}) b WHERE b.operator = 'best')`;
+WHERE e.id = o.id AND e.id BETWEEN $2 AND $3
+  AND e.best <> EXISTS (SELECT FROM (${boardsOf('e')}) b WHERE b.operator = 'best')`;
 
 /**
  * Gives events another status, and makes the scores what the ledger then says, also of frozen boards. To be called in a
@@ -48,18 +59,18 @@ export async function correct(
   await client.query(LOCK_PLAYERS, [toUuids('usr', [...new Set(events.map(({ userId }) => userId))])]);
   const ids = events.map(({ id }) => id);
   const { rows } = await client.query<{ id: string; was: Status }>(SET_STATUS, [
-    toUuids('evt', ids),
+    ...idParameters('evt', ids),
     from,
     to,
   ]);
   const changed = withIds(rows, { id: 'evt' });
   const scoring = changed.filter(({ was }) => was === 'counted' || to === 'counted').map(({ id }) => id);
   if (scoring.length === 0) return { changeId, events: changed, entries: [] };
-  const uuids = toUuids('evt', scoring);
-  await client.query(PASS_FENCES, [uuids]);
-  if (to === 'counted') await client.query(SET_BEST, [uuids]);
+  const those = idParameters('evt', scoring);
+  await client.query(PASS_FENCES, those);
+  if (to === 'counted') await client.query(SET_BEST, those);
   await client.query(IN_ORDER_OF_INDEXES);
-  const found = await client.query<EntryRow>(RECOMPUTE, [uuids, to === 'counted' ? 1 : -1]);
+  const found = await client.query<EntryRow>(RECOMPUTE, [...those, to === 'counted' ? 1 : -1]);
   const entries = found.rows.map(boardChange);
   await announceEntries(client, changeId, writer, entries);
   return { changeId, events: changed, entries };

@@ -23,8 +23,9 @@ export const CONSUMED_TOKENS = `SELECT c.token_id AS "tokenId", c.event_id AS "e
 
 /** The events $1, of which $2 and $3 are the first and the last id: without these each month and its indexes would be locked. */
 const EVENTS = 'JOIN score_events e ON e.id = o.id AND e.id BETWEEN $2 AND $3';
+export const THESE_EVENTS = `unnest($1::uuid[]) AS o (id) ${EVENTS}`;
 export const COUNTED_EVENTS = `
-SELECT e.id AS "eventId", e.user_id AS "userId", e.accepted_at AS "acceptedAt" FROM unnest($1::uuid[]) AS o (id) ${EVENTS}`;
+SELECT e.id AS "eventId", e.user_id AS "userId", e.accepted_at AS "acceptedAt" FROM ${THESE_EVENTS}`;
 
 /** Takes the locks of users in the order of RECORD_BATCH. $1 user ids. */
 export const LOCK_PLAYERS = `
@@ -84,13 +85,13 @@ ORDER BY e.id, s.leaderboard`;
 
 const NIL = '00000000-0000-0000-0000-000000000000';
 
-/** Boards and users that some events count for, and the sum of their points there. $1 event ids. */
+/** Boards and users that some events count for, and the sum of their points there. $1, $2 and $3 as above. */
 const TARGETS = `
   SELECT e.user_id, b.*, sum(e.points) AS points
-  FROM unnest($1::uuid[]) AS o (id) JOIN score_events e ON e.id = o.id, LATERAL (${boardsOf('e')}) b
+  FROM ${THESE_EVENTS}, LATERAL (${boardsOf('e')}) b
   GROUP BY e.user_id, b.leaderboard_id, b.season, b.sort, b.operator`;
 
-/** Keeps the leaderboards that some events count for as they are until the transaction ends. $1 event ids. */
+/** Keeps the leaderboards that some events count for as they are until the transaction ends. $1, $2 and $3 as above. */
 export const PASS_FENCES = passFences(`(${TARGETS}) target`);
 
 /**
@@ -110,7 +111,7 @@ const STANDING = {
   // A sum is kept by what has been added or taken. What has no score is summed up.
   increment: `
     SELECT CASE WHEN t.score IS NULL THEN coalesce((SELECT sum(e.points) ${COUNTED}), 0) + coalesce(t.carried, 0)
-                ELSE t.score + $2 * t.points END AS score,
+                ELSE t.score + $4 * t.points END AS score,
            coalesce((SELECT e.accepted_at ${COUNTED} AND e.points <> 0 ORDER BY e.accepted_at DESC, e.id DESC LIMIT 1),
                     t.carried_at,
                     (SELECT e.accepted_at ${COUNTED} ORDER BY e.accepted_at, e.id LIMIT 1)) AS achieved_at`,
@@ -143,7 +144,7 @@ export const IN_ORDER_OF_INDEXES = `SELECT set_config('enable_sort', 'off', true
  * Makes the scores what the ledger says, on all boards that some events count for, each for the user of the event. The
  * locks must be held, and IN_ORDER_OF_INDEXES set. Events count in the order of their times; a score is achieved when it last
  * changed. What is left without a counted event keeps its row, without a score; so does the entry of a banned user, whose
- * score is withheld (see setWithheld). $1 event ids, all of which count since just now, or all no more; $2 accordingly 1 or -1.
+ * score is withheld (see setWithheld). $1, $2 and $3 the events, all of which count since just now, or all no more; $2 accordingly 1 or -1.
  * The entries that have changed.
  */
 export const RECOMPUTE = `

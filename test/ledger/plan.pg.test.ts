@@ -2,9 +2,17 @@ import type pg from 'pg';
 import t from 'tap';
 import { BOARDS_OF_USER, LEAVE_BOARDS } from '../../src/access/users.js';
 import { firstIdAt, newId } from '../../src/ids.js';
+import { SET_BEST, SET_STATUS } from '../../src/ledger/correction.js';
 import { RECORD_BATCH, RECORD_USERS } from '../../src/ledger/record-batch.js';
-import { IN_ORDER_OF_INDEXES, PAST_DAYS, PAST_POINTS, RECOMPUTE } from '../../src/ledger/statements.js';
-import { toUuid, toUuids } from '../../src/stored-ids.js';
+import {
+  IN_ORDER_OF_INDEXES,
+  idParameters,
+  PASS_FENCES,
+  PAST_DAYS,
+  PAST_POINTS,
+  RECOMPUTE,
+} from '../../src/ledger/statements.js';
+import { fromUuid, toUuid, toUuids } from '../../src/stored-ids.js';
 import { buildTestDatabase } from '../helper.js';
 import { ACTION, addPlayers, openPool, prepare } from './game-server.js';
 
@@ -85,9 +93,10 @@ for (const statistics of ['none', 'fresh']) {
       const pool = openPool(t, databaseUrl, { max: 1 });
       const users = await addPlayers(pool, 1_000);
       await pool.query(
-        `INSERT INTO score_events (id, user_id, action_id, token_id, points, accepted_at, boards)
-       SELECT overlay(gen_random_uuid()::text placing substr($3, 1, 13) from 1 for 13)::uuid, u, $2, gen_random_uuid(), 1, now(), '{"global": 1}'
-       FROM unnest($1::uuid[]) u, generate_series(1, 50)`,
+        `INSERT INTO score_events (id, user_id, action_id, token_id, points, accepted_at, boards, status)
+       SELECT overlay(gen_random_uuid()::text placing substr($3, 1, 13) from 1 for 13)::uuid, u, $2, gen_random_uuid(), 1, now(), '{"global": 1}',
+              CASE WHEN n % 5 = 0 THEN 'voided' ELSE 'counted' END
+       FROM unnest($1::uuid[]) u, generate_series(1, 50) n`,
         [toUuids('usr', users), ACTION, toUuid('evt', newId('evt'))],
       );
       if (statistics === 'fresh') await pool.query('ANALYZE');
@@ -98,10 +107,17 @@ for (const statistics of ['none', 'fresh']) {
       const month = new RegExp(`^score_events_${new Date().toISOString().slice(0, 7).replace('-', '')}$`);
       const { rows: known } = await pool.query<{ id: string }>('SELECT id FROM score_events LIMIT 5');
       const players = toUuids('usr', [user ?? '']);
+      const those = idParameters(
+        'evt',
+        known.map(({ id }) => fromUuid('evt', id)),
+      );
       const questions: [sql: string, values: unknown[], index: RegExp, partitions: RegExp][] = [
         [PAST_DAYS, [players, [ACTION], [since], from, to], /^score_events_(un)?counted_idx$/, month],
         [PAST_POINTS, [players, ['global'], [since], from, to], /^score_events_counted_idx$/, month],
-        [RECOMPUTE, [known.map(({ id }) => id), -1], /^score_events_((counted|best)_idx|pkey)$/, /./],
+        [SET_STATUS, [...those, ['counted', 'held'], 'voided'], /^score_events_pkey$/, month],
+        [PASS_FENCES, those, /^score_events_pkey$/, month],
+        [SET_BEST, those, /^score_events_pkey$/, month],
+        [RECOMPUTE, [...those, -1], /^score_events_((counted|best)_idx|pkey)$/, /./],
       ];
       // As on every connection of the service.
       await pool.query('SET enable_seqscan = off');
@@ -124,6 +140,7 @@ for (const statistics of ['none', 'fresh']) {
         t.same(
           names.map((name) => parents.get(name) ?? name).filter((name) => !index.test(name)),
           [],
+          sql,
         );
         const read = scans.flatMap(({ 'Relation Name': name }) => name ?? []);
         t.same(

@@ -22,7 +22,7 @@ import {
   RedeemedScore,
   SkippedBoard,
 } from './score.js';
-import { FinalPlace, FinalPlaces, Season, Seasons } from './season.js';
+import { FinalPlace, FinalPlaces, Season, SeasonSpan, Seasons } from './season.js';
 import { Health, Liveness, Readiness } from './service.js';
 import { ServiceToken, Session } from './session.js';
 import { BatchedUser, BatchedUsers, PublicUser, ScoreEvent, ScoreEvents, User } from './user.js';
@@ -61,6 +61,7 @@ export const NAMED_SCHEMAS = [
   FriendEntries,
   Season,
   Seasons,
+  SeasonSpan,
   FinalPlace,
   FinalPlaces,
   AdminEvent,

@@ -203,6 +203,8 @@ export const AuditEntry = Type.Object(
           'freeze-leaderboard',
           'unfreeze-leaderboard',
           'delete-leaderboard',
+          'end-season',
+          'change-season',
           'put-action',
           'delete-action',
           'release-event',

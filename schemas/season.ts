@@ -1,6 +1,18 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { Cursor, LeaderboardId, Limit, List, Points, ref, Time } from './common.js';
+import {
+  Cursor,
+  LeaderboardId,
+  Limit,
+  List,
+  Now,
+  Points,
+  Reason,
+  ref,
+  SeasonNumber,
+  Time,
+} from './common.js';
 import { Entry } from './leaderboard.js';
+import { SeasonLabel } from './schedule.js';
 
 const orNull = (schema: typeof Time, description: string) =>
   Type.Unsafe<string | null>({ anyOf: [schema, Type.Null()], description });
@@ -90,3 +102,34 @@ export const FinalPlaces = List(ref(FinalPlace), {
   examples: [{ items: FinalPlace.examples, nextCursor: null }],
 });
 export const FinalPlacesQuery = Type.Object({ limit: Limit(20), cursor: Type.Optional(Cursor) });
+
+export const SeasonSpan = Type.Object(
+  { leaderboard: LeaderboardId, ...Span, now: Now },
+  {
+    $id: 'SeasonSpan',
+    description: 'When a season begins and ends.',
+    examples: [{ leaderboard: 'weekly', ...SPAN, now: '2026-06-11T19:09:00.000Z' }],
+  },
+);
+export type SeasonSpan = Static<typeof SeasonSpan>;
+export const SeasonParams = Type.Object({ id: LeaderboardId, season: SeasonNumber });
+export const SeasonEnd = Type.Object(
+  { endsAt: Type.Optional(Time), label: Type.Optional(SeasonLabel), reason: Reason },
+  {
+    additionalProperties: false,
+    examples: [{ endsAt: SPAN.endsAt, label: 'Week 8', reason: 'The week is over.' }],
+  },
+);
+export const SeasonChange = Type.Object(
+  {
+    endsAt: Type.Optional(orNull(Time, 'When it ends. Null if that is open.')),
+    label: Type.Optional(
+      Type.Unsafe<string | null>({ anyOf: [SeasonLabel, Type.Null()], description: 'Null takes it away.' }),
+    ),
+    reason: Reason,
+  },
+  {
+    additionalProperties: false,
+    examples: [{ endsAt: SPAN.endsAt, reason: 'The servers were down for an hour.' }],
+  },
+);

@@ -35,6 +35,7 @@ import adminActionRoutes from '../routes/admin/actions.js';
 import adminAuditRoutes from '../routes/admin/audit.js';
 import adminEventRoutes from '../routes/admin/events.js';
 import adminLeaderboardRoutes from '../routes/admin/leaderboards.js';
+import adminSeasonRoutes from '../routes/admin/seasons.js';
 import adminUserRoutes from '../routes/admin/users.js';
 import authRoutes from '../routes/auth.js';
 import docsRoutes from '../routes/docs.js';
@@ -174,6 +175,7 @@ async function administration(app: FastifyInstance): Promise<void> {
   app.addHook('onRequest', app.authenticate);
   app.addHook('onRequest', requireRole('admin'));
   await app.register(adminLeaderboardRoutes);
+  await app.register(adminSeasonRoutes);
   await app.register(adminActionRoutes);
   await app.register(adminEventRoutes);
   await app.register(adminUserRoutes);

@@ -15,7 +15,7 @@ export interface HttpOptions {
 
 interface RequestOptions {
   readonly params?: {
-    readonly path?: Readonly<Record<string, string>>;
+    readonly path?: Readonly<Record<string, string | number>>;
     readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
     readonly header?: Readonly<Record<string, string | undefined>>;
   };

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Action } from '../../schemas/action.js';
+import type { SeasonSpan } from '../../schemas/season.js';
 import { type AdminAct, audit } from '../audit.js';
 import { type BoardKey, parseBoardKey } from '../board-key.js';
 import { announce, type Change } from '../changes/change.js';
@@ -31,6 +32,8 @@ import {
   type PutOptions,
   putLeaderboard,
 } from './put-leaderboard.js';
+
+import { changeSeason, endSeason, type SeasonChange } from './season-acts.js';
 
 export type { LeaderboardDefinition } from './leaderboard-rows.js';
 
@@ -242,6 +245,28 @@ export class Catalog {
       await removeLeaderboard(client, id);
       await audit(client, act, 'delete-leaderboard', id);
       await addJob(client, PURGE, {});
+    });
+  }
+
+  /** Ends the season of a leaderboard that is in force; see `endSeason` for what it throws. */
+  async endSeason(
+    id: string,
+    end: { readonly endsAt?: string; readonly label?: string },
+    act: AdminAct,
+  ): Promise<SeasonSpan> {
+    return await this.#change(leaderboardChange(id, false), async (client) => {
+      const span = await endSeason(client, id, end);
+      await audit(client, act, 'end-season', id, span);
+      return span;
+    });
+  }
+
+  /** Gives a season of a leaderboard another end, or a name; see `changeSeason` for what it throws. */
+  async changeSeason(id: string, season: number, change: SeasonChange, act: AdminAct): Promise<SeasonSpan> {
+    return await this.#change(leaderboardChange(id, false), async (client) => {
+      const span = await changeSeason(client, id, season, change);
+      await audit(client, act, 'change-season', id, span);
+      return span;
     });
   }
 

@@ -31,6 +31,7 @@ function operationsOf({ paths }: Document): Named[] {
           .replace('{userId}', typeId('usr'))
           .replace('/users/{id}', `/users/${typeId('usr')}`)
           .replace('/events/{id}', `/events/${typeId('evt')}`)
+          .replace('{season}', '1')
           .replace('{id}', 'global') + (template.endsWith('/batch') ? `?userIds=${typeId('usr')}` : ''),
       operation,
     })),
@@ -79,6 +80,8 @@ t.test('the document has every endpoint of the contract, and no other', async (t
       'DELETE /v1/admin/leaderboards/{id}',
       'POST /v1/admin/leaderboards/{id}/freeze',
       'POST /v1/admin/leaderboards/{id}/unfreeze',
+      'POST /v1/admin/leaderboards/{id}/seasons',
+      'PATCH /v1/admin/leaderboards/{id}/seasons/{season}',
       'PUT /v1/admin/actions/{id}',
       'DELETE /v1/admin/actions/{id}',
       'GET /v1/admin/events',

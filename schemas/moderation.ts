@@ -112,6 +112,17 @@ export const Judgement = Type.Object(
   { reason: Reason },
   { additionalProperties: false, examples: [{ reason: 'Seen on video, it was real.' }] },
 );
+const Amend = Type.Optional(
+  Type.Boolean({
+    description:
+      'Whether seasons that are final are corrected too. They then get another revision and digest, and `season.final` is told again.',
+  }),
+);
+/** A judgement that may concern seasons that are final. */
+export const Correction = Type.Object(
+  { ...Judgement.properties, amend: Amend },
+  { additionalProperties: false, examples: Judgement.examples },
+);
 export const MassVoid = Type.Object(
   {
     userId: Type.Optional(UserId),
@@ -120,6 +131,7 @@ export const MassVoid = Type.Object(
     from: From,
     to: To,
     reason: Reason,
+    amend: Amend,
   },
   {
     additionalProperties: false,
@@ -150,7 +162,7 @@ export const Act = Type.Object(
       description: 'How many there were. Null until they are counted, and if that takes too long.',
     }),
     problem: Type.Unsafe<string | null>({
-      anyOf: [Type.Literal('points-out-of-range'), Type.Null()],
+      anyOf: [Type.Literal('points-out-of-range'), Type.Literal('season-final'), Type.Null()],
       description: 'The code of what has ended it. What was voided before stays so.',
     }),
   },

@@ -32,6 +32,7 @@ export const PROBLEMS = {
   'season-changed': { status: 409, title: 'The season is another' },
   'season-purged': { status: 410, title: 'The season is no longer kept' },
   'revision-changed': { status: 412, title: 'Somebody else has changed it meanwhile' },
+  'season-final': { status: 409, title: 'The season is final' },
   'payload-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The content type is not supported' },
   'points-out-of-range': { status: 422, title: 'The points are not allowed' },

@@ -37,8 +37,7 @@ export const Season = Type.Object(
   {
     ...Span,
     state: Type.Union([Type.Literal('open'), Type.Literal('closing'), Type.Literal('final')], {
-      description:
-        '`open` is the current season. One that has ended is `closing` until its standings are `final`, which takes seconds.',
+      description: 'One that has ended is `closing` until its standings are `final`, which takes seconds.',
     }),
     entries: Type.Integer({ description: 'The number of entries.' }),
     top: Type.Array(ref(Entry), { description: 'The first three.' }),

@@ -1,12 +1,12 @@
 import { parseArgs } from 'node:util';
-import { type Difference, VERIFYING, type Verified, verify } from '../src/ledger/verification.js';
-import type { Scope } from '../src/ledger/verification-statements.js';
+import { VERIFYING, type Verified, verify } from '../src/ledger/verification.js';
+import type { Difference, Scope } from '../src/ledger/verification-statements.js';
 import { connect } from '../src/postgres/connection.js';
 import { isDatabaseError } from '../src/postgres/errors.js';
 import { StartError } from '../src/start-error.js';
 import { main, withDatabaseAsItIs } from './database.js';
 
-const USAGE = `Recounts every score from the ledger, and says what differs. It only reads; the service may run.
+const USAGE = `Recounts every score from the ledger, makes the digests of final seasons again, and says what differs. It only reads; the service may run.
 
   npm run verify -- [options]
 
@@ -30,7 +30,11 @@ await main(async () => {
       if (shown++ < show) console.log(lineOf(difference));
     }),
   );
-  if (verified === null) throw new StartError(`There is no leaderboard "${scope.leaderboard}".`);
+  if (verified === 'no leaderboard') throw new StartError(`There is no leaderboard "${scope.leaderboard}".`);
+  if (verified === 'no season')
+    throw new StartError(
+      `The leaderboard "${scope.leaderboard}" has no season ${scope.season}, or its scores are deleted.`,
+    );
   console.log(
     summaryOf(verified, (performance.now() - start) / 1000, Math.max(0, verified.differences - show)),
   );
@@ -41,7 +45,7 @@ async function verifyAt(
   url: string,
   scope: Scope,
   onDifference: (difference: Difference) => void,
-): Promise<Verified | null> {
+): Promise<Verified | 'no leaderboard' | 'no season'> {
   const client = await connect(url, OPTIONS, VERIFYING);
   try {
     return await verify(client, scope, onDifference);
@@ -60,12 +64,13 @@ function lineOf({ of, stored, ledger }: Difference): string {
 }
 
 function summaryOf(verified: Verified, seconds: number, notShown: number): string {
-  const { at, boards, entries, events, tokens, reordered, differences } = verified;
+  const { at, boards, entries, events, tokens, reordered, finalSeasons, differences } = verified;
   const counted = [
     quantity(boards, 'board'),
     quantity(entries, 'entry', 'entries'),
     quantity(events, 'event'),
     ...(tokens === null ? [] : [quantity(tokens, 'consumed token')]),
+    ...(finalSeasons > 0 ? [`the digests of ${quantity(finalSeasons, 'final season')}`] : []),
   ];
   return [
     ...(notShown > 0 ? [`… and ${quantity(notShown, 'more difference')}`] : []),

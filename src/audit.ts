@@ -11,6 +11,8 @@ export interface AdminAct {
   /** A service account or a user. */
   readonly actor: string;
   readonly reason: string | null;
+  /** Whether seasons that are final are corrected too. */
+  readonly amend?: boolean;
 }
 
 /** What the caller of an authenticated request does, for the reason in its body. */
@@ -19,13 +21,13 @@ export const actOf = ({
   body,
 }: {
   readonly user: { readonly id: string };
-  readonly body: { readonly reason?: string };
-}): AdminAct => ({ actor: user.id, reason: body.reason ?? null });
+  readonly body: { readonly reason?: string; readonly amend?: boolean };
+}): AdminAct => ({ actor: user.id, reason: body.reason ?? null, amend: body.amend ?? false });
 
 /** Records what an administrator does, in the transaction that does it. @returns the id of the record */
 export async function audit(
   client: Queryable,
-  { actor, reason }: AdminAct,
+  { actor, reason, amend = false }: AdminAct,
   action: AuditEntry['action'],
   target: string,
   details: object = {},
@@ -33,7 +35,14 @@ export async function audit(
   const id = newId('aud');
   await client.query(
     'INSERT INTO admin_audit (id, actor, action, target, reason, details) VALUES ($1, $2, $3, $4, $5, $6)',
-    [toUuid('aud', id), actor, action, target, reason, JSON.stringify(details)],
+    [
+      toUuid('aud', id),
+      actor,
+      action,
+      target,
+      reason,
+      JSON.stringify({ ...details, ...(amend && { amend }) }),
+    ],
   );
   return id;
 }

@@ -5,9 +5,9 @@ import {
   ActParams,
   AdminEvent,
   AdminEvents,
+  Correction,
   EventParams,
   EventsQuery,
-  Judgement,
   MassVoid,
   SEARCH_DAYS,
 } from '../../schemas/moderation.js';
@@ -55,9 +55,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'releaseEvent',
         summary: 'Release a held event',
         description:
-          'The event counts as if it had not been held. An event that already counts is not changed; a voided event cannot be released.',
+          'The event counts as if it had not been held. An event that already counts is not changed; a voided event cannot be released. One of a season that is final is refused without `amend`.',
         params: EventParams,
-        body: Judgement,
+        body: Correction,
         response: {
           200: answer(AdminEvent),
           ...problemResponses(
@@ -66,6 +66,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
             'forbidden',
             'not-found',
             'event-archived',
+            'season-final',
             'points-out-of-range',
           ),
         },
@@ -82,9 +83,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'voidEvent',
         summary: 'Void an event',
         description:
-          'The scores are recomputed without this event. Its token remains consumed. An event that is already voided is not changed.',
+          'The scores are recomputed without this event. Its token remains consumed. An event that is already voided is not changed. One that counts in a season that is final is refused without `amend`.',
         params: EventParams,
-        body: Judgement,
+        body: Correction,
         response: {
           200: answer(AdminEvent),
           ...problemResponses(
@@ -93,6 +94,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
             'forbidden',
             'not-found',
             'event-archived',
+            'season-final',
             'points-out-of-range',
           ),
         },
@@ -109,7 +111,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'voidEvents',
         summary: 'Void many events',
         description:
-          'Voids the events of a user, an action or an issuer that were accepted in a time span; several filters are combined. The work goes on until it is done, also if the connection or an instance is lost. Events that are archived count for good: a time span that begins with them is refused. If the work takes longer than ten seconds, the answer is 202, and `GET /v1/admin/acts/{id}` says how far it has come.',
+          'Voids the events of a user, an action or an issuer that were accepted in a time span; several filters are combined. The work goes on until it is done, also if the connection or an instance is lost. Events that are archived count for good: a time span that begins with them is refused. Without `amend` it ends at the newest event of a season that is final (409): what was voided before stays so. If the work takes longer than ten seconds, the answer is 202, and `GET /v1/admin/acts/{id}` says how far it has come.',
         body: MassVoid,
         response: {
           200: { description: 'The events no longer count.', ...answer(Act) },
@@ -119,13 +121,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
             'unauthenticated',
             'forbidden',
             'event-archived',
+            'season-final',
             'points-out-of-range',
           ),
         },
       },
     },
     async (request, reply) => {
-      const { reason: _, ...filter } = request.body;
+      const { reason: _, amend: __, ...filter } = request.body;
       const id = await app.moderation.voidAll(filter, actOf(request));
       const act = await app.moderation.outcome(id, MASS_VOID_MS);
       if (act.state === 'running') reply.code(202).header('location', `/v1/admin/acts/${id}`);

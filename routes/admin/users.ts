@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { answer } from '../../schemas/common.js';
-import { Judgement, ModeratedUser } from '../../schemas/moderation.js';
+import { Correction, ModeratedUser } from '../../schemas/moderation.js';
 import { UserParams } from '../../schemas/user.js';
 import { actOf } from '../../src/audit.js';
 import { BODY_FAULTS, problemResponses } from '../../src/errors.js';
@@ -16,9 +16,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'banUser',
         summary: 'Ban a user',
         description:
-          'The user leaves all boards and streams at once, on every instance. It may read, but not score, change its name or log in. Its external id and its username stay bound to the ban, also if the user is erased.',
+          'The user leaves all boards and streams at once, on every instance. It may read, but not score, change its name or log in. Its external id and its username stay bound to the ban, also if the user is erased. In seasons that are final the user keeps its places, unless `amend` is true.',
         params: UserParams,
-        body: Judgement,
+        body: Correction,
         response: {
           200: answer(ModeratedUser),
           ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found'),
@@ -36,9 +36,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'unbanUser',
         summary: 'Lift the ban of a user',
         description:
-          'The user is back on its boards, with the scores that the ledger gives it. If it was erased, its external id and its username are free again.',
+          'The user is back on its boards, with the scores that the ledger gives it. If it was erased, its external id and its username are free again. In seasons that are final it stays off the boards from which the ban has taken it, unless `amend` is true.',
         params: UserParams,
-        body: Judgement,
+        body: Correction,
         response: {
           200: answer(ModeratedUser),
           ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found'),

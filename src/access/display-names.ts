@@ -3,7 +3,8 @@ import type { Queryable } from '../postgres/database.js';
 import { toUuids, withIds } from '../stored-ids.js';
 import { KeptNames } from './kept-names.js';
 
-const NAMES = 'SELECT id, display_name AS "displayName" FROM users WHERE id = ANY ($1::uuid[])';
+const NAMES =
+  'SELECT id, display_name AS "displayName" FROM users WHERE id = ANY ($1::uuid[]) AND erased_at IS NULL';
 
 /** A million names of up to 16 characters. */
 const MAX_BYTES = 98_000_000;

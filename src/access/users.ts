@@ -10,6 +10,7 @@ import { brokenConstraint } from '../postgres/errors.js';
 import { NEWEST_OF_USER, newestOfUser, olderThan } from '../postgres/events-of-user.js';
 import { rfc3339 } from '../postgres/sql.js';
 import { inTurn } from '../postgres/turns.js';
+import { BOARDS_WITH_ROW, isFinal, openForCorrection } from '../seasons/corrections.js';
 import { toUuid, withIds } from '../stored-ids.js';
 import { displayName, guestName } from './display-name.js';
 import { ERASE_USER } from './erasure.js';
@@ -45,7 +46,10 @@ const OF_USER = 'user_id = $1 AND version > 0';
 /** Boards on which a user stands. */
 export const BOARDS_OF_USER = `
 SELECT leaderboard_id AS leaderboard, season FROM scores WHERE ${OF_USER} AND score IS NOT NULL`;
-export const LEAVE_BOARDS = `DELETE FROM scores WHERE ${OF_USER} RETURNING leaderboard_id AS leaderboard, season`;
+/** The standings of a season that is final stay as they are: there the user keeps its place, without a name. */
+export const LEAVE_BOARDS = `
+DELETE FROM scores s WHERE ${OF_USER} AND (score IS NULL OR NOT ${isFinal('s')})
+RETURNING leaderboard_id AS leaderboard, season`;
 
 /** The people who play: guests, accounts with a password, and those whom a game server brings. */
 export class Users {
@@ -225,7 +229,7 @@ export class Users {
   }
 
   /**
-   * Erases what is personal and takes the user off every board. Its events stay in the ledger, and its consumed tokens stay
+   * Erases what is personal and takes the user off every board, but for those of final seasons, where it has no name any more. Its events stay in the ledger, and its consumed tokens stay
    * consumed. What is left, the metadata of the events and the sessions, which have ended, is erased by the job that this asks for.
    */
   async erase(id: string): Promise<BoardsOfUser> {
@@ -234,6 +238,7 @@ export class Users {
       const uuid = toUuid('usr', id);
       await client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [uuid]);
       await client.query(ERASE, [uuid]);
+      await openForCorrection(client, BOARDS_WITH_ROW, [uuid], false);
       const boards = boardKeys(await client.query<BoardRow>(LEAVE_BOARDS, [uuid]));
       await addJob(client, ERASE_USER, { userId: id, before: null });
       const changeId = newId('chg');

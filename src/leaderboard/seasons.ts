@@ -48,7 +48,7 @@ WHERE l.id = $1`;
 
 /** $1 a leaderboard, $2 its current season, $3 before which one, $4 how many. */
 const PAGE = `
-SELECT s.season, ${span('s')}, CASE WHEN s.season = $2 THEN 'open' WHEN ${IS_FINAL} THEN 'final' ELSE 'closing' END AS state,
+SELECT s.season, ${span('s')}, CASE WHEN s.state = 'open' AND s.ends_at <= now() THEN 'closing' ELSE s.state END AS state,
        CASE WHEN ${IS_FINAL} THEN s.entries END AS entries, s.revision, CASE WHEN ${IS_FINAL} THEN s.digest END AS digest,
        (SELECT coalesce(json_agg(json_build_object('userId', e.user_id, 'score', e.score, 'achievedAt', ${milliseconds('e.achieved_at')})
                                  ORDER BY e.sort_key, e.achieved_at, e.user_id), '[]')
@@ -107,8 +107,8 @@ export class Seasons {
    */
   async board(leaderboard: string, season?: number): Promise<ReadableBoard> {
     const { id, season: current } = await this.#options.catalog.leaderboard(leaderboard);
-    const key = boardKey(id, season ?? current);
-    if (key.season === current) return key;
+    if (season === undefined) return boardKey(id, current);
+    const key = boardKey(id, season);
     const { rows } = await this.#options.database.query<
       { isPurged: boolean } & Pick<PastSeason, 'sort' | 'final'>
     >(ONE, [id, key.season]);
@@ -118,7 +118,8 @@ export class Seasons {
     const { isPurged, sort, final } = found;
     if (isPurged)
       throw new Problem('season-purged', `The entries of season ${key.season} of "${id}" are deleted.`);
-    return { ...key, sort, final };
+    // The current one may be final: the next one has not begun yet.
+    return key.season === current && final === null ? key : { ...key, sort, final };
   }
 
   /** What streams read of seasons: see BoardSource. */

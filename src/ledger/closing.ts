@@ -3,6 +3,7 @@ import { type BoardKey, boardKey } from '../board-key.js';
 import { addJob, addStandingJob, type Job, type JobKind, job } from '../jobs/job.js';
 import type { Queryable } from '../postgres/database.js';
 import { JOBS_SCHEMA } from '../postgres/jobs-schema.js';
+import { milliseconds } from '../postgres/sql.js';
 import { CLOSE_SEASON, type SeasonOf } from '../seasons/corrections.js';
 import { closeFenceBriefly } from './fence.js';
 import {
@@ -49,6 +50,11 @@ LIMIT 1000`;
 
 /** A season that nobody else closes or corrects meanwhile. */
 const LOCKED_SEASON = `${CLOSING_SEASON} FOR NO KEY UPDATE OF s`;
+
+/** How long a final season is still what its board shows, as far as is known: until the next one begins. */
+const SHOWN_FOR = `
+SELECT ${milliseconds(`greatest(least(next_starts_at, clock_timestamp() + interval '1 hour') - clock_timestamp(), interval '0 s')`)} AS ms
+FROM leaderboards WHERE id = $1 AND season <= $2 AND removed_at IS NULL`;
 
 const CLOSE = `
 UPDATE leaderboards l SET closed_through = greatest(l.closed_through, s.ends_at)
@@ -107,8 +113,11 @@ const takeNoMore = (
  * @param removeBoards false if that must be tried again later
  */
 export const forgetSeason = (removeBoards: (boards: readonly BoardKey[]) => Promise<boolean>): Job =>
-  job(FORGET_SEASON, async (_client, payload) =>
-    (await removeBoards([boardKey(payload.leaderboard, payload.season)]))
+  job(FORGET_SEASON, async (client, payload) => {
+    const { leaderboard, season } = payload;
+    const [shown] = (await client.query<{ ms: number }>(SHOWN_FOR, [leaderboard, season])).rows;
+    if (shown !== undefined) return { rest: payload, afterMs: shown.ms + FORGET_AFTER_MS };
+    return (await removeBoards([boardKey(leaderboard, season)]))
       ? {}
-      : { rest: payload, afterMs: FORGET_AFTER_MS },
-  );
+      : { rest: payload, afterMs: FORGET_AFTER_MS };
+  });

@@ -1,10 +1,13 @@
 import { announce } from '../changes/change.js';
+import { Problem } from '../errors.js';
 import { newId } from '../ids.js';
 import { type BoardChange, byBoard } from '../leaderboard/entry.js';
 import type { Queryable } from '../postgres/database.js';
+import { openForCorrection, type SeasonOf } from '../seasons/corrections.js';
 import { toUuids, withIds } from '../stored-ids.js';
 import { boardsOf } from './event-boards.js';
 import {
+  BOARDS_OF_EVENTS,
   IN_ORDER_OF_INDEXES,
   idParameters,
   LOCK_PLAYERS,
@@ -46,6 +49,8 @@ WHERE e.id = o.id AND e.id BETWEEN $2 AND $3
  * transaction, whose locks it takes in the order of all who write scores: users, then fences.
  * @param from only events of these statuses are touched
  * @param writer names this instance in the announcement
+ * @param amend whether seasons that are final are corrected too
+ * @throws Problem `season-final` if one is, and is not to be
  */
 export async function correct(
   client: Queryable,
@@ -53,6 +58,7 @@ export async function correct(
   from: readonly Status[],
   to: Status,
   writer: string,
+  amend: boolean,
 ): Promise<Correction> {
   const changeId = newId('chg');
   // Also of users who are erased: their events are marked, and their scores are gone.
@@ -68,6 +74,8 @@ export async function correct(
   if (scoring.length === 0) return { changeId, events: changed, entries: [] };
   const those = idParameters('evt', scoring);
   await client.query(PASS_FENCES, those);
+  const [final] = await openForCorrection(client, BOARDS_OF_EVENTS, those, amend);
+  if (final !== undefined) throw isFinal(final);
   if (to === 'counted') await client.query(SET_BEST, those);
   await client.query(IN_ORDER_OF_INDEXES);
   const found = await client.query<EntryRow>(RECOMPUTE, [...those, to === 'counted' ? 1 : -1]);
@@ -99,3 +107,9 @@ export async function announceEntries(
 }
 
 type EntryTuple = [userId: string, score: number | null, achievedAt: number, version: number];
+
+const isFinal = ({ leaderboard, season }: SeasonOf): Problem =>
+  new Problem(
+    'season-final',
+    `Season ${season} of "${leaderboard}" is final. With "amend": true its standings are corrected all the same.`,
+  );

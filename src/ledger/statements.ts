@@ -91,6 +91,8 @@ const TARGETS = `
   FROM ${THESE_EVENTS}, LATERAL (${boardsOf('e')}) b
   GROUP BY e.user_id, b.leaderboard_id, b.season, b.sort, b.operator`;
 
+export const BOARDS_OF_EVENTS = `SELECT leaderboard_id, season FROM (${TARGETS}) target`;
+
 /** Keeps the leaderboards that some events count for as they are until the transaction ends. $1, $2 and $3 as above. */
 export const PASS_FENCES = passFences(`(${TARGETS}) target`);
 

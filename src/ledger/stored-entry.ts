@@ -1,16 +1,18 @@
 import type { Standing } from './standing.js';
 import type { EntryRow } from './verification-statements.js';
 
-/** What is stored as the score of the user: that of a banned one is withheld. */
-export function claimOf({ isBanned, score, since, withheldScore, withheldSince }: EntryRow): Standing | null {
-  const [kept, keptSince] = isBanned ? [withheldScore, withheldSince] : [score, since];
+/** What is stored as the score of the user: that of one who is banned, or was when the season became final, is withheld. */
+export function claimOf({ isBanned, isFinal, ...row }: EntryRow): Standing | null {
+  const { score, since, withheldScore, withheldSince } = row;
+  const isWithheld = isFinal ? score === null : isBanned;
+  const [kept, keptSince] = isWithheld ? [withheldScore, withheldSince] : [score, since];
   return kept === null || keptSince === null ? null : { score: BigInt(kept), since: keptSince };
 }
 
 /** Whether an entry is where it belongs: on the board, in its place, or withheld. */
 export function isWellFormed(row: EntryRow | null): boolean {
   if (row === null) return true;
-  if (row.isBanned) return row.score === null;
+  if (row.isFinal ? row.score === null : row.isBanned) return row.score === null;
   return row.withheldScore === null && row.sortKey === sortKeyOf(row);
 }
 

@@ -1,4 +1,5 @@
 import { milliseconds, timestampAt } from '../postgres/sql.js';
+import { isFinal } from '../seasons/corrections.js';
 import { boardsOf, countsForSeasonOf, ruleIn } from './event-boards.js';
 import type { Rules } from './standing.js';
 
@@ -6,6 +7,14 @@ import type { Rules } from './standing.js';
 export interface Scope {
   readonly leaderboard?: string | undefined;
   readonly season?: number | undefined;
+}
+
+/** Something that is stored, and is not what the ledger says. */
+export interface Difference {
+  /** `<leaderboard>:<season> <user>`, or a token or event. */
+  readonly of: string;
+  readonly stored: string;
+  readonly ledger: string;
 }
 
 /** The statements of the verification. They read tables in their order, and sort: they are for a session with `enable_seqscan`. */
@@ -24,6 +33,9 @@ export const ABOUT_HOW_MANY = 'EXPLAIN (FORMAT JSON) SELECT FROM score_events';
 /** $1 a leaderboard or null, $2 a season or null. */
 export const WHEN_AND_WHAT = `
 SELECT ${milliseconds('now()')} AS at, $1::text IS NULL OR EXISTS (SELECT FROM leaderboards WHERE id = $1) AS "isKnown",
+       $2::int IS NULL OR EXISTS (
+         SELECT FROM seasons s JOIN leaderboards l ON l.id = s.leaderboard_id AND s.season > l.removed_through
+         WHERE s.leaderboard_id = $1 AND s.season = $2 AND s.starts_at <= now()) AS "isKnownSeason",
        (SELECT count(*) FROM (
           SELECT DISTINCT s.leaderboard_id, s.season
           FROM scores s JOIN leaderboards l ON l.id = s.leaderboard_id AND s.season > l.removed_through
@@ -75,17 +87,21 @@ export interface EntryRow extends Rules {
   readonly withheldScore: number | null;
   readonly withheldSince: number | null;
   readonly isBanned: boolean;
+  /** Whether the season is: then a ban, or its end, has changed nothing of the entry. */
+  readonly isFinal: boolean;
 }
-/** What is stored, by user. $1, $2 and $3 as above, $4 a season or null. */
+/** What is stored, by user. The places of erased users in final seasons are left out. $1, $2 and $3 as above, $4 a season or null. */
 export const ENTRIES = `
 SELECT s.user_id AS "userId", s.leaderboard_id AS leaderboard, s.season, ${ruleIn('sort', 'l', 's.season')} AS sort,
        ${ruleIn('operator', 'l', 's.season')} AS operator, s.score, s.sort_key AS "sortKey",
        ${milliseconds('s.achieved_at')} AS since,
        s.withheld_score AS "withheldScore", ${milliseconds('s.withheld_at')} AS "withheldSince",
-       s.user_id IN (SELECT id FROM users WHERE banned_at IS NOT NULL) AS "isBanned"
+       s.user_id IN (SELECT id FROM users WHERE banned_at IS NOT NULL) AS "isBanned",
+       ${isFinal('s')} AS "isFinal"
 FROM scores s JOIN leaderboards l ON l.id = s.leaderboard_id AND s.season > l.removed_through
 WHERE (s.score IS NOT NULL OR s.withheld_score IS NOT NULL) AND ${ofSlice('s.user_id')}
   AND ($3::text IS NULL OR s.leaderboard_id = $3) AND ($4::int IS NULL OR s.season = $4)
+  AND NOT (${isFinal('s')} AND s.user_id IN (SELECT id FROM users WHERE erased_at IS NOT NULL))
 ORDER BY s.user_id`;
 
 export interface BoardRow extends Rules {

@@ -12,6 +12,7 @@ import {
   ARCHIVED,
   type ArchivedRow,
   BEGIN,
+  type Difference,
   ENTRIES,
   type EntryRow,
   EVENTS,
@@ -23,14 +24,7 @@ import {
   WHEN_AND_WHAT,
   type YoungEventRow,
 } from './verification-statements.js';
-
-/** Something that is stored, and is not what the ledger says. */
-export interface Difference {
-  /** `<leaderboard>:<season> <user>`, or a token or event. */
-  readonly of: string;
-  readonly stored: string;
-  readonly ledger: string;
-}
+import { verifyDigests } from './verify-digests.js';
 
 interface Counts {
   entries: number;
@@ -47,6 +41,8 @@ export interface Verified extends Readonly<Counts> {
   readonly boards: number;
   /** Those that are remembered. Null if they were not verified, because they are of no leaderboard. */
   readonly tokens: number | null;
+  /** Seasons whose digest was made again. */
+  readonly finalSeasons: number;
   readonly differences: number;
 }
 
@@ -54,6 +50,7 @@ interface Snapshot {
   readonly at: number;
   readonly boards: number;
   readonly isKnown: boolean;
+  readonly isKnownSeason: boolean;
 }
 
 /**
@@ -79,14 +76,14 @@ const EVENTS_AT_ONCE = 10_000_000;
  * one user are in memory at a time.
  * @param client a session of its own, see VERIFYING
  * @param onDifference called with each
- * @returns null if there is no such leaderboard
+ * @returns what there is not, if it is to be verified
  */
 export async function verify(
   client: Queryable,
   scope: Scope,
   onDifference: (difference: Difference) => void,
   eventsAtOnce = EVENTS_AT_ONCE,
-): Promise<Verified | null> {
+): Promise<Verified | 'no leaderboard' | 'no season'> {
   const { leaderboard = null, season = null } = scope;
   let differences = 0;
   const tell = (difference: Difference) => {
@@ -103,12 +100,14 @@ export async function verify(
   return await inSnapshot(async () => {
     const { rows } = await client.query<Snapshot>(WHEN_AND_WHAT, [leaderboard, season]);
     const [snapshot] = rows;
-    if (snapshot?.isKnown !== true) return null;
+    if (snapshot?.isKnown !== true) return 'no leaderboard';
+    if (!snapshot.isKnownSeason) return 'no season';
     const counts: Counts = { entries: 0, events: 0, reordered: 0 };
     const slices = Math.ceil((await aboutHowManyEvents(client)) / eventsAtOnce) || 1;
     for (let slice = 0; slice < slices; slice++)
       await verifyUsers(client, scope, [slices, slice], counts, tell);
-    return { at: snapshot.at, boards: snapshot.boards, ...counts, tokens, differences };
+    const finalSeasons = await verifyDigests(client, scope, tell);
+    return { at: snapshot.at, boards: snapshot.boards, ...counts, tokens, finalSeasons, differences };
   });
 }
 

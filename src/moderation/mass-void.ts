@@ -30,6 +30,8 @@ const MASS_VOID: JobKind<typeof MassVoid> = {
 };
 
 export type SpanFilter = EventFilter & { readonly from: string; readonly to: string };
+/** What is kept of an act until it is done. */
+type KeptFilter = SpanFilter & { readonly amend?: boolean };
 
 const PROGRESS = 'id, state, voided, total, problem';
 const ACT = `
@@ -40,7 +42,7 @@ UPDATE admin_acts SET state = $2, voided = $3, total = $4, problem = $5, behind 
 WHERE id = $1`;
 
 interface Row extends Act {
-  readonly filter: SpanFilter;
+  readonly filter: KeptFilter;
   /** Where it has come to; null at the beginning. */
   readonly behind: Position | null;
 }
@@ -50,7 +52,7 @@ export async function beginMassVoid(client: Queryable, filter: SpanFilter, act: 
   const id = await audit(client, act, 'void-events', 'events', filter);
   await client.query('INSERT INTO admin_acts (id, filter) VALUES ($1, $2)', [
     toUuid('aud', id),
-    JSON.stringify(filter),
+    JSON.stringify({ ...filter, amend: act.amend ?? false } satisfies KeptFilter),
   ]);
   await addJob(client, MASS_VOID, { act: id });
   return id;
@@ -95,10 +97,17 @@ export const massVoid = ({ leaderboards, writer }: MassVoidOptions): Job =>
     const set = (state: Act['state'], voided: number, problem: string | null = null) =>
       client.query(SET_PROGRESS, [act.id, state, voided, total, problem, id, at]);
     const correction = await tried(client, () =>
-      correct(client, withIds(items, { id: 'evt', userId: 'usr' }), ['counted', 'held'], 'voided', writer),
+      correct(
+        client,
+        withIds(items, { id: 'evt', userId: 'usr' }),
+        ['counted', 'held'],
+        'voided',
+        writer,
+        act.filter.amend ?? false,
+      ),
     );
-    if (correction === 'failed') {
-      await set('failed', act.voided, 'points-out-of-range');
+    if (typeof correction === 'string') {
+      await set('failed', act.voided, correction);
       return {};
     }
     const isDone = rest === null;
@@ -109,15 +118,19 @@ export const massVoid = ({ leaderboards, writer }: MassVoidOptions): Job =>
     };
   });
 
-/** What `work` does, or nothing of it if a score would leave its range: that would fail at every try. */
-async function tried<T>(client: Queryable, work: () => Promise<T>): Promise<T | 'failed'> {
+/** What `work` does, or nothing of it and the code of a problem that it would have at every try. */
+async function tried<T>(
+  client: Queryable,
+  work: () => Promise<T>,
+): Promise<T | 'points-out-of-range' | 'season-final'> {
   await client.query('SAVEPOINT tried');
   try {
     return await work();
   } catch (error) {
-    if (!isOutOfRange(error)) throw error;
+    const isFinal = error instanceof Problem && error.code === 'season-final';
+    if (!isFinal && !isOutOfRange(error)) throw error;
     await client.query('ROLLBACK TO tried');
-    return 'failed';
+    return isFinal ? 'season-final' : 'points-out-of-range';
   }
 }
 

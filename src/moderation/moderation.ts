@@ -84,7 +84,7 @@ export class Moderation {
 
   /**
    * Lets a held event count. One that counts already stays as it is.
-   * @throws Problem `not-found` if there is none, or it is voided; `event-archived`, `points-out-of-range`
+   * @throws Problem `not-found` if there is none, or it is voided; `event-archived`, `season-final`, `points-out-of-range`
    */
   release(eventId: string, act: AdminAct): Promise<AdminEvent> {
     return this.#judge(eventId, 'counted', 'release-event', act);
@@ -92,7 +92,7 @@ export class Moderation {
 
   /**
    * Makes an event count no more, for good. One that is voided already stays as it is.
-   * @throws Problem `not-found`, `event-archived`, `points-out-of-range`
+   * @throws Problem `not-found`, `event-archived`, `season-final`, `points-out-of-range`
    */
   void(eventId: string, act: AdminAct): Promise<AdminEvent> {
     return this.#judge(eventId, 'voided', 'void-event', act);
@@ -109,7 +109,7 @@ export class Moderation {
     const judge = async (client: Queryable) => {
       const from = to === 'counted' ? (['held'] as const) : (['counted', 'held'] as const);
       const events = [{ id: eventId, userId }];
-      const correction = await correct(client, events, from, to, this.#options.writer);
+      const correction = await correct(client, events, from, to, this.#options.writer, amends(act));
       for (const { was } of correction.events) await audit(client, act, action, eventId, { from: was, to });
       const event = await findEvent(client, eventId);
       if (event.status !== to && (await isArchived(client, toUuid('evt', eventId)))) throw archived(eventId);
@@ -153,11 +153,12 @@ export class Moderation {
     for (const backoff = new Backoff(FIRST_LOOK_MS, LAST_LOOK_MS); ; await delay(backoff.next())) {
       const act = await this.progress(id);
       if (act.problem === 'points-out-of-range') throw outOfRange();
+      if (act.problem === 'season-final') throw hasFinalSeasons();
       if (act.state !== 'running' || performance.now() > until) return act;
     }
   }
 
-  /** The user leaves all boards, and may only read. @throws Problem `not-found` */
+  /** The user leaves all boards, but for final seasons unless these are amended, and may only read. @throws Problem `not-found` */
   ban(userId: string, act: AdminAct): Promise<ModeratedUser> {
     return this.#setBan(userId, true, act);
   }
@@ -174,7 +175,7 @@ export class Moderation {
     const set = async (client: Queryable) => {
       // Waits for batches that hold the user's row; those that come later find it changed.
       const { rowCount } = await client.query(banned ? BAN : UNBAN, [uuid]);
-      const entries = rowCount === 0 ? [] : await setWithheld(client, userId, banned);
+      const entries = rowCount === 0 ? [] : await setWithheld(client, userId, banned, amends(act));
       if (rowCount !== 0) {
         await announceEntries(client, changeId, writer, entries);
         await announce(client, { type: 'user-banned', id: changeId, writer, userId, banned });
@@ -211,6 +212,14 @@ function adminEvent(row: AdminEvent): AdminEvent {
   const [event] = withIds([row], { eventId: 'evt', userId: 'usr', tokenId: 'tok', issuedBy: 'svc' });
   return { ...row, ...event, ...(isOfPlayer && { issuedBy: 'player' }) };
 }
+
+const amends = ({ amend = false }: AdminAct): boolean => amend;
+
+const hasFinalSeasons = () =>
+  new Problem(
+    'season-final',
+    'Events that are still there count in seasons that are final. With "amend": true these are corrected too.',
+  );
 
 const archived = (id: string) =>
   new Problem('event-archived', `The event "${id}" is archived: it counts, or does not, for good.`);

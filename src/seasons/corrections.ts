@@ -17,6 +17,9 @@ export const CLOSE_SEASON: JobKind<typeof SeasonOf> = {
 export const isFinal = (of: string): string => `
 EXISTS (SELECT FROM seasons f WHERE f.leaderboard_id = ${of}.leaderboard_id AND f.season = ${of}.season AND f.state = 'final')`;
 
+/** SQL: boards on which a user has a row, if only one without a score. $1 a user. The condition on the version is that of the index. */
+export const BOARDS_WITH_ROW = 'SELECT leaderboard_id, season FROM scores WHERE user_id = $1 AND version > 0';
+
 const ofBoards = (boards: string, condition: string): string => `
 FROM seasons s WHERE (s.leaderboard_id, s.season) IN (${boards}) AND s.closed_at ${condition}
 ORDER BY s.leaderboard_id, s.season`;

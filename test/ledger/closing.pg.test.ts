@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type pg from 'pg';
 import t, { type Test } from 'tap';
 import { CHANGES_CHANNEL, parseChange } from '../../src/changes/change.js';
 import { JobRunner } from '../../src/jobs/runner.js';
@@ -12,7 +13,7 @@ import { typeId } from '../mint.js';
 import { close, endSeason, finalOf, finalRow, SIZES, seasonRow } from './final-seasons.js';
 import { addPlayers, openPool, prepare } from './game-server.js';
 import { newLedger, submission } from './ledgers.js';
-import { holding } from './waiting.js';
+import { holding, waiting } from './waiting.js';
 
 const GLOBAL = { leaderboard: 'global', season: 1 };
 
@@ -145,36 +146,74 @@ t.test('seasons are closed when they have settled, each leaderboard in its order
   t.ok((await jobs()).includes('close-season:global:2'));
 });
 
-/** A batch that is written and not committed: its score counts, whatever becomes of its instance. */
-async function hangingBatch(pool: ReturnType<typeof openPool>, user: string, text?: string) {
+/** A batch with a score of two minutes ago, which is written and not committed, however its instance fares. */
+async function hangingBatch(pool: pg.Pool, user: string, textOf = (text: string) => text) {
   const pending = { ...submission(user, 50), arrivedAt: 0, resolve: () => {}, reject: () => {} };
-  const batch = recordBatch(
-    [{ pending: { ...pending, eventId: typeId('evt') }, age: 120_000, held: false }],
-    'test',
-    'chg',
-  );
-  return await holding(pool, (client) => client.query(text ?? batch.text, batch.values));
+  const entrant = { pending: { ...pending, eventId: typeId('evt') }, age: 120_000, held: false };
+  const { text, values } = recordBatch([entrant], 'test', 'chg');
+  return await holding(pool, (client) => client.query(textOf(text), values));
 }
 
 t.test('the fence waits for a batch that hangs, and no other score waits for that', async (t) => {
   const { pool, ledger, users } = await open(t, 5);
   const [hanging = ''] = await addPlayers(pool, 1);
-  // Written to the season as long as it is open.
-  const commit = await hangingBatch(pool, hanging);
   await endSeason(pool);
+  const commit = await hangingBatch(pool, hanging);
   const bite = () => transact(pool, (client) => closeSeason('test', SIZES).bite(client, GLOBAL));
   await bite();
   await bite();
   t.match(await seasonRow(pool), { state: 'closing', isClosed: false }, 'the batch holds it up');
-  await ledger.record(submission(users[0] ?? '', 3));
+  t.match(await ledger.record(submission(users[0] ?? '', 3)), { leaderboards: { length: 3 } });
   await commit();
   await close(pool);
   t.same(await finalRow(pool), await finalOf(pool));
   t.match(await finalRow(pool), { entries: 6 }, 'with the score of the batch');
 });
 
+t.test(
+  'a batch that has begun before the fence, and comes to it later, counts in the season after',
+  async (t) => {
+    const { pool } = await open(t, 5);
+    const [hanging = ''] = await addPlayers(pool, 1);
+    await endSeason(pool);
+    // It has its snapshot, and nothing that the fence could see.
+    const openGate = await holding(pool, (client) => client.query('SELECT pg_advisory_xact_lock(99)'));
+    const gate = '(SELECT pg_advisory_xact_lock_shared(99)::text) IS NOT NULL AND action_id = ANY';
+    const writing = hangingBatch(pool, hanging, (text) => text.replace('action_id = ANY', gate));
+    await waiting(pool, 1);
+    await transact(pool, (client) => closeSeason('test', SIZES).bite(client, GLOBAL));
+    t.match(await seasonRow(pool), { isClosed: true });
+    await openGate();
+    await (await writing)();
+    await close(pool);
+    t.same(await finalRow(pool), await finalOf(pool));
+    t.match(await finalRow(pool), { entries: 5 });
+    const { rows } = await pool.query(
+      `SELECT boards->'global' AS season FROM score_events WHERE user_id = uuid_of($1)`,
+      [hanging],
+    );
+    t.same(rows, [{ season: 2 }]);
+  },
+);
+
+t.test('a season is closed though the next one has not begun, and is shown meanwhile', async (t) => {
+  const { pool, jobs } = await open(t, 2);
+  await pool.query(
+    `UPDATE leaderboards SET season_ends_at = now() - interval '1 minute', next_starts_at = now() + interval '1 hour'
+     WHERE id = 'global'`,
+  );
+  await pool.query("UPDATE seasons SET state = 'closing' WHERE leaderboard_id = 'global' AND season = 1");
+  await transact(pool, (client) => closeSeasons().bite(client, {}));
+  t.ok((await jobs()).includes('close-season:global:1'));
+  await close(pool);
+  t.same(await finalRow(pool), await finalOf(pool));
+  await transact(pool, (client) => forgetSeason(async () => t.fail('forgotten')).bite(client, GLOBAL));
+  t.ok((await jobs()).includes('forget-season:global:1'), 'later');
+});
+
 t.test('what is closed is removed from where it was kept for fast reads', async (t) => {
   const { pool, jobs } = await open(t, 1);
+  await endSeason(pool);
   let isThere = false;
   const forget = forgetSeason(async () => isThere);
   await transact(pool, (client) => forget.bite(client, GLOBAL));

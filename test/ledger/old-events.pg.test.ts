@@ -80,7 +80,7 @@ t.test(
         await pool.query("DELETE FROM scores WHERE leaderboard_id = 'global' AND user_id = ANY ($1)", [
           rows.map(({ id }) => id),
         ]);
-      await transact(pool, (client) => correct(client, chosen, ['counted'], 'voided', 'svc_1'));
+      await transact(pool, (client) => correct(client, chosen, ['counted'], 'voided', 'svc_1', false));
       await equalsRecomputed(t, pool, 'kept_events');
       t.same(await differences(), []);
     };

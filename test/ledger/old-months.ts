@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { firstIdAt } from '../../src/ids.js';
-import { type Difference, VERIFYING, verify } from '../../src/ledger/verification.js';
+import { VERIFYING, verify } from '../../src/ledger/verification.js';
+import type { Difference } from '../../src/ledger/verification-statements.js';
 import { connect } from '../../src/postgres/connection.js';
 import { type Queryable, transact } from '../../src/postgres/database.js';
 import { makeNextPartition, SCORE_EVENTS } from '../../src/postgres/partitions.js';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { type Difference, VERIFYING, verify } from '../../src/ledger/verification.js';
+import { VERIFYING, verify } from '../../src/ledger/verification.js';
+import type { Difference } from '../../src/ledger/verification-statements.js';
 import { connect } from '../../src/postgres/connection.js';
 import { buildTestApp, buildTestDatabase, type TestApp } from '../helper.js';
 import { ACTION, addPlayers, openPool, prepare } from './game-server.js';
@@ -30,7 +31,8 @@ async function open(t: Test) {
     try {
       const found: Difference[] = [];
       const verified = await verify(client, scope, (difference) => found.push(difference), eventsAtOnce);
-      assert.equal(verified?.differences, found.length);
+      assert(typeof verified === 'object');
+      assert.equal(verified.differences, found.length);
       return { ...verified, found };
     } finally {
       await client.end();

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { freePort } from '../../dev/free-port.js';
 import { buildTestDatabase } from '../helper.js';
+import { close, endSeason, seasonRow } from '../ledger/final-seasons.js';
 import { openPool, prepare } from '../ledger/game-server.js';
 import { newLedger, submission } from '../ledger/ledgers.js';
 import { statement } from '../operations/runbook.js';
@@ -65,6 +66,41 @@ t.test('it says what was verified, and what differs', async (t) => {
     out: '',
     error: 'There is no leaderboard "nowhere".\n',
   });
+  t.match(await verify(url, '--board', 'global', '--season', '2'), {
+    code: 2,
+    out: '',
+    error: 'The leaderboard "global" has no season 2, or its scores are deleted.\n',
+  });
+});
+
+t.test('it makes the digests of final seasons again', async (t) => {
+  const url = await buildTestDatabase(t);
+  const users = await prepare(url, 10);
+  const pool = openPool(t, url);
+  const { ledger } = newLedger(pool);
+  for (const [i, user] of users.entries()) await ledger.record(submission(user, i));
+  for (const board of ['global', 'latest-race']) {
+    await endSeason(pool, board);
+    await close(pool, board);
+  }
+  t.match(await verify(url), {
+    code: 0,
+    out: /the digests of 2 final seasons, .*\nAll scores equal the ledger/,
+  });
+  const { digest } = await seasonRow(pool, 'latest-race');
+  await pool.query(
+    "UPDATE seasons SET digest = 'forged', entries = 9 WHERE leaderboard_id = 'latest-race' AND season = 1",
+  );
+  await pool.query("DELETE FROM season_marks WHERE leaderboard_id = 'global' AND rank = 3");
+  await pool.query("UPDATE season_marks SET rank = 5 WHERE leaderboard_id = 'global' AND rank = 6");
+  const found = await verify(url);
+  t.match(found, { code: 1 });
+  t.match(found.out.split('\n'), [
+    'global:1: stored is 2 marks; the ledger says that 1 of them are in their place',
+    `latest-race:1: stored is the digest forged of 9 entries; the ledger says the digest ${digest} of 10 entries`,
+    /^Verified/,
+    /^2 differences/,
+  ]);
 });
 
 t.test('what keeps it from verifying is one line, and another exit code', async (t) => {

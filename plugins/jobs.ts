@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { eraseUser } from '../src/access/erasure.js';
 import { purgeSessions } from '../src/access/sessions.js';
@@ -5,13 +6,14 @@ import { purgeScores } from '../src/catalog/purge-scores.js';
 import type { AppConfig } from '../src/config.js';
 import { addStandingJob } from '../src/jobs/job.js';
 import { PURGE, purge } from '../src/jobs/purge.js';
-import { JOB_CONNECTIONS, JOB_STATES, JobRunner } from '../src/jobs/runner.js';
+import { JOB_STATES, JobRunner, type JobRunnerOptions } from '../src/jobs/runner.js';
 import { CLOSE_SEASONS, closeSeason, closeSeasons, forgetSeason } from '../src/ledger/closing.js';
 import { PARTITIONS, partitions } from '../src/ledger/partitions-job.js';
 import { purgeTokens } from '../src/ledger/purge-tokens.js';
 import { massVoid } from '../src/moderation/mass-void.js';
 import type { Queryable } from '../src/postgres/database.js';
 import { isDatabaseError } from '../src/postgres/errors.js';
+import { countDeliveries } from '../src/webhooks/deliver.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -19,15 +21,17 @@ declare module 'fastify' {
   }
 }
 
+const JOBS_AT_A_TIME = 2;
+/** Webhooks that are sent to at a time. No transaction is open meanwhile, so they have one connection in common. */
+const DELIVERIES_AT_A_TIME = 4;
+
 /** Work that goes on after its request. It has connections of its own, so that requests do not wait for it. */
 export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
-    const url = config.DATABASE_DIRECT_URL ?? config.DATABASE_URL;
-    const pool = app.openPool('jobs', { url, viaPooler: false, max: JOB_CONNECTIONS });
     const { removeBoards } = app;
     const purgeBoards = (client: Queryable, limit: number) => purgeScores(client, limit, removeBoards);
     const jobs = [
-      purge([purgeTokens, purgeSessions, purgeBoards]),
+      purge([purgeTokens, purgeSessions, purgeBoards, ...app.webhookPurges]),
       partitions({
         retention: config.EVENTS_RETENTION,
         onKept: (month, why) => app.log.warn({ data: { month, why } }, 'Old events are kept'),
@@ -38,32 +42,57 @@ export default fp<{ config: AppConfig }>(
       eraseUser,
       massVoid({ leaderboards: app.leaderboards, writer: app.instance }),
     ];
-    const runner = new JobRunner({
+    const url = config.DATABASE_DIRECT_URL ?? config.DATABASE_URL;
+    const pool = app.openPool('jobs', { url, viaPooler: false, max: 1 + JOBS_AT_A_TIME });
+    const runner = startRunner(app, {
       pool,
+      atATime: JOBS_AT_A_TIME,
       jobs,
       addStanding: async () => {
         await addStandingJob(pool, PURGE, {});
         await addStandingJob(pool, PARTITIONS, {});
         await addStandingJob(pool, CLOSE_SEASONS, {});
       },
-      onError: (error, doing) => {
-        if (isDatabaseError(error)) app.faults.database(error, doing);
-        else app.log.error({ err: error, data: { doing } }, 'Job failed');
-      },
-      onDetail: (message) => app.log.debug(message),
+    });
+    // Apart from the others, which would wait for receivers that do not answer.
+    startRunner(app, {
+      pool: app.openPool('deliveries', { url, viaPooler: false, max: 2 }),
+      atATime: DELIVERIES_AT_A_TIME,
+      jobs: [app.deliveries],
+      addStanding: async () => {},
     });
     app.decorate('jobs', runner);
-    app.addHook('onReady', async () => runner.start());
-    // Requests that are under way are answered meanwhile.
-    app.addHook('preClose', async () => void runner.stop());
-    app.addHook('onClose', () => runner.stop());
     app.onScrape(async () => {
       const { jobs: gauge } = app.measured;
       const counts = await runner.counts().catch(() => []);
       gauge.reset();
-      for (const { name } of jobs) for (const state of JOB_STATES) gauge.set({ name, state }, 0);
+      for (const { name } of [...jobs, app.deliveries])
+        for (const state of JOB_STATES) gauge.set({ name, state }, 0);
       for (const { job, state, count } of counts) gauge.set({ name: job, state }, count);
+      const deliveries = await countDeliveries(pool).catch(() => null);
+      for (const [state, count] of Object.entries(deliveries ?? {}))
+        app.measured.webhookDeliveries.set({ state }, count);
     });
   },
-  { name: 'jobs', dependencies: ['draining', 'db', 'leaderboard', 'metrics'], fastify: '5.x' },
+  { name: 'jobs', dependencies: ['draining', 'db', 'leaderboard', 'metrics', 'webhooks'], fastify: '5.x' },
 );
+
+/** Runs jobs from when the service is ready until it ends. */
+function startRunner(
+  app: FastifyInstance,
+  options: Pick<JobRunnerOptions, 'pool' | 'jobs' | 'atATime' | 'addStanding'>,
+): JobRunner {
+  const runner = new JobRunner({
+    ...options,
+    onError: (error, doing) => {
+      if (isDatabaseError(error)) app.faults.database(error, doing);
+      else app.log.error({ err: error, data: { doing } }, 'Job failed');
+    },
+    onDetail: (message) => app.log.debug(message),
+  });
+  app.addHook('onReady', async () => runner.start());
+  // Requests that are under way are answered meanwhile.
+  app.addHook('preClose', async () => void runner.stop());
+  app.addHook('onClose', () => runner.stop());
+  return runner;
+}

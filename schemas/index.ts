@@ -26,6 +26,7 @@ import { FinalPlace, FinalPlaces, Season, SeasonSpan, Seasons } from './season.j
 import { Health, Liveness, Readiness } from './service.js';
 import { ServiceToken, Session } from './session.js';
 import { BatchedUser, BatchedUsers, PublicUser, ScoreEvent, ScoreEvents, User } from './user.js';
+import { Replayed, Webhook, WebhookDeliveries, WebhookDelivery, WebhookSecret, Webhooks } from './webhook.js';
 
 /** The schemas that have a name in the OpenAPI document, those that others refer to first. */
 export const NAMED_SCHEMAS = [
@@ -70,6 +71,12 @@ export const NAMED_SCHEMAS = [
   ModeratedUser,
   AuditEntry,
   AuditTrail,
+  Webhook,
+  Webhooks,
+  WebhookSecret,
+  WebhookDelivery,
+  WebhookDeliveries,
+  Replayed,
   Health,
   Liveness,
   Readiness,

@@ -224,6 +224,11 @@ export const AuditEntry = Type.Object(
           'void-events',
           'ban-user',
           'unban-user',
+          'create-webhook',
+          'change-webhook',
+          'delete-webhook',
+          'rotate-webhook',
+          'replay-webhook',
         ] as const
       ).map((action) => Type.Literal(action)),
     ),

@@ -29,6 +29,7 @@ import sseBroadcaster from '../plugins/sse-broadcaster.js';
 import tracing from '../plugins/tracing.js';
 import unrouted from '../plugins/unrouted.js';
 import validation from '../plugins/validation.js';
+import webhooks from '../plugins/webhooks.js';
 import actionTokenRoutes from '../routes/action-tokens.js';
 import actionRoutes from '../routes/actions.js';
 import adminActionRoutes from '../routes/admin/actions.js';
@@ -37,6 +38,7 @@ import adminEventRoutes from '../routes/admin/events.js';
 import adminLeaderboardRoutes from '../routes/admin/leaderboards.js';
 import adminSeasonRoutes from '../routes/admin/seasons.js';
 import adminUserRoutes from '../routes/admin/users.js';
+import adminWebhookRoutes from '../routes/admin/webhooks.js';
 import authRoutes from '../routes/auth.js';
 import docsRoutes from '../routes/docs.js';
 import gameRoutes from '../routes/game.js';
@@ -128,6 +130,7 @@ async function register(
   await app.register(scoring, { config });
   await app.register(moderation);
   await app.register(sseBroadcaster, { config });
+  await app.register(webhooks, { config });
   await app.register(jobs, { config });
 
   await app.register(authRoutes);
@@ -180,4 +183,5 @@ async function administration(app: FastifyInstance): Promise<void> {
   await app.register(adminEventRoutes);
   await app.register(adminUserRoutes);
   await app.register(adminAuditRoutes);
+  await app.register(adminWebhookRoutes);
 }

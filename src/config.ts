@@ -104,6 +104,7 @@ export const Environment = Type.Object({
   SSE_MAX_CONNECTIONS_PER_IP: Count(256),
   TRUST_PROXY: Type.String({ default: '' }),
   CORS_ORIGINS: Type.Optional(Type.String()),
+  WEBHOOK_ALLOW_NETWORKS: Type.String({ default: '' }),
 });
 
 /** The environment, read and checked. Durations are in seconds, unless the name says milliseconds. */
@@ -115,6 +116,7 @@ export interface Config
     | 'EVENTS_RETENTION'
     | 'TRUST_PROXY'
     | 'CORS_ORIGINS'
+    | 'WEBHOOK_ALLOW_NETWORKS'
     | 'REDIS_MODE'
     | 'WORKERS'
   > {
@@ -130,6 +132,8 @@ export interface Config
   readonly TRUST_PROXY: string[];
   /** Origins whose pages may call the service, `*` for all. */
   readonly CORS_ORIGINS: string[];
+  /** Addresses and CIDR ranges that webhooks may be sent to though they are not public. */
+  readonly WEBHOOK_ALLOW_NETWORKS: string[];
 }
 
 /** What the application itself needs: a config whose database is settled. */
@@ -170,6 +174,7 @@ export function loadConfig(variables: Variables, stateDirectory = STATE_DIRECTOR
       environment.EVENTS_RETENTION === undefined ? null : retention(environment.EVENTS_RETENTION),
     TRUST_PROXY: list(environment.TRUST_PROXY),
     CORS_ORIGINS: list(environment.CORS_ORIGINS ?? (production ? '' : '*')),
+    WEBHOOK_ALLOW_NETWORKS: list(environment.WEBHOOK_ALLOW_NETWORKS),
   };
 }
 
@@ -236,8 +241,9 @@ function sharedFaults(variables: Variables): string[] {
   if (collector?.startsWith('http') && !URL.canParse(collector)) {
     faults.push('OTEL_EXPORTER_OTLP_ENDPOINT is not a URL');
   }
-  for (const entry of list(variables['TRUST_PROXY'] ?? '')) {
-    if (!isAddressRange(entry)) faults.push(`TRUST_PROXY: "${entry}" is not an address or a CIDR range`);
+  for (const name of ['TRUST_PROXY', 'WEBHOOK_ALLOW_NETWORKS']) {
+    for (const entry of list(variables[name] ?? ''))
+      if (!isAddressRange(entry)) faults.push(`${name}: "${entry}" is not an address or a CIDR range`);
   }
   for (const entry of list(variables['CORS_ORIGINS'] ?? '')) {
     if (entry !== '*' && !isOrigin(entry))

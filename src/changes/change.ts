@@ -68,6 +68,16 @@ const Change = Type.Union([
     leaderboard: Type.String(),
     season: Type.Integer(),
   }),
+  /** Webhooks were made, changed or deleted. */
+  Type.Object({ type: Type.Literal('webhooks'), ...Header }),
+  /** Somebody else leads a board than before. */
+  Type.Object({
+    type: Type.Literal('leader'),
+    ...Header,
+    /** The text of a board key. */
+    board: Type.String(),
+    userId: Type.Union([Type.String(), Type.Null()]),
+  }),
   /** An action was made, changed or deleted. */
   Type.Object({ type: Type.Literal('action'), ...Header, action: Type.String() }),
 ]);

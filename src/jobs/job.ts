@@ -1,7 +1,11 @@
 import type { Static, TSchema } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
+import type pg from 'pg';
 import type { Queryable } from '../postgres/database.js';
 import { JOBS_SCHEMA } from '../postgres/jobs-schema.js';
+
+/** How long one bite may take, or one run of a job that waits for more than PostgreSQL. */
+export const BITE_MS = 20_000;
 
 /** What may be asked for as a job. Kept apart from the work, so that rules can ask for what others do. */
 export interface JobKind<Payload extends TSchema> {
@@ -25,6 +29,16 @@ export interface Bite<Payload> {
 export interface Job {
   readonly name: string;
   bite(client: Queryable, payload: unknown): Promise<Pick<Bite<unknown>, 'committed'>>;
+}
+
+/** A job that waits for more than PostgreSQL: it has transactions of its own, and none while it waits. */
+export interface OutsideJob {
+  readonly name: string;
+  /**
+   * @param stopping aborts when the process is about to end
+   * @throws Error also if the payload is none of the kind's
+   */
+  run(pool: pg.Pool, payload: unknown, stopping: AbortSignal): Promise<void>;
 }
 
 const ADD = `

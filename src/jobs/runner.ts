@@ -11,15 +11,10 @@ import { withDeadline } from '../deadline.js';
 import { Loop } from '../loop.js';
 import { transact } from '../postgres/database.js';
 import { JOBS_SCHEMA } from '../postgres/jobs-schema.js';
-import type { Job } from './job.js';
+import { BITE_MS, type Job, type OutsideJob } from './job.js';
 
-/** Connections of one instance: one listens, and each job that is run at a time has one. */
-export const JOB_CONNECTIONS = 3;
-const JOBS_AT_A_TIME = JOB_CONNECTIONS - 1;
 /** A new job is announced; this finds those whose time has come. */
 const POLL_MS = 5_000;
-/** How long one bite may take. */
-const BITE_MS = 20_000;
 /** A job that has been running for longer than any bite may was begun by a process that is dead. */
 const DEAD_AFTER_MS = 1.5 * BITE_MS;
 const FIRST_RETRY_MS = 500;
@@ -55,10 +50,12 @@ export interface JobCount {
   readonly count: number;
 }
 
-interface JobRunnerOptions {
-  /** Of `JOB_CONNECTIONS`, straight to PostgreSQL: a pooler would swallow what is listened for. */
+export interface JobRunnerOptions {
+  /** Straight to PostgreSQL: a pooler would swallow what is listened for. One connection listens, and each bite has one. */
   readonly pool: pg.Pool;
-  readonly jobs: readonly Job[];
+  readonly jobs: readonly (Job | OutsideJob)[];
+  /** How many are run at a time. */
+  readonly atATime: number;
   /** Asks for the work that goes on for ever. */
   readonly addStanding: (pool: pg.Pool) => Promise<unknown>;
   /** A bite has failed, or the way to the jobs. Either is tried again. */
@@ -121,7 +118,7 @@ export class JobRunner {
     await addStanding(pool);
     if (signal.aborted) return;
     const events: WorkerEvents = new EventEmitter();
-    const workers = runTaskList(this.#workerOptions(events), this.#tasks(), pool);
+    const workers = runTaskList(this.#workerOptions(events), this.#tasks(signal), pool);
     this.#previous = workers.id;
     let isStopping = false;
     const stop = () => {
@@ -146,9 +143,9 @@ export class JobRunner {
   }
 
   #workerOptions(events: WorkerEvents): WorkerPoolOptions {
-    const { onError, onDetail } = this.#options;
+    const { atATime, onError, onDetail } = this.#options;
     return {
-      concurrency: JOBS_AT_A_TIME,
+      concurrency: atATime,
       events,
       logger: new Logger(() => (level, message, meta) => {
         if (`${level}` === 'error') onError(meta?.['error'] ?? new Error(message), 'running jobs');
@@ -162,19 +159,22 @@ export class JobRunner {
     };
   }
 
-  #tasks(): TaskList {
-    const { pool, jobs, onError } = this.#options;
+  #tasks(stopping: AbortSignal): TaskList {
+    const { pool, jobs } = this.#options;
     return Object.fromEntries(
-      jobs.map(({ name, bite }) => [
-        name,
-        async (payload: unknown) => {
-          const late = `A bite of the job ${name} takes too long`;
-          const { committed } = await transact(pool, (client) =>
-            withDeadline(bite(client, payload), BITE_MS, late),
-          );
-          await committed?.().catch((error: unknown) => onError(error, `showing what ${name} has done`));
-        },
+      jobs.map((job) => [
+        job.name,
+        (payload: unknown) => ('run' in job ? job.run(pool, payload, stopping) : this.#bite(job, payload)),
       ]),
     );
+  }
+
+  async #bite({ name, bite }: Job, payload: unknown): Promise<void> {
+    const { pool, onError } = this.#options;
+    const late = `A bite of the job ${name} takes too long`;
+    const { committed } = await transact(pool, (client) =>
+      withDeadline(bite(client, payload), BITE_MS, late),
+    );
+    await committed?.().catch((error: unknown) => onError(error, `showing what ${name} has done`));
   }
 }

@@ -20,6 +20,7 @@ import { rfc3339 } from '../postgres/sql.js';
 import { inTurn } from '../postgres/turns.js';
 import { type Span, spanOf } from '../span.js';
 import { toUuid, withIds } from '../stored-ids.js';
+import { tell } from '../webhooks/tell.js';
 import { type EventFilter, eventQuery, search } from './event-search.js';
 import { beginMassVoid, progressOf, type SpanFilter } from './mass-void.js';
 
@@ -180,6 +181,7 @@ export class Moderation {
         await announceEntries(client, changeId, writer, entries);
         await announce(client, { type: 'user-banned', id: changeId, writer, userId, banned });
         await audit(client, act, banned ? 'ban-user' : 'unban-user', userId);
+        if (banned) await tell(client, { type: 'user.banned', data: { userId } });
       }
       const { rows } = await client.query<ModeratedUser>(MODERATED, [uuid, rowCount !== 0]);
       const [result] = withIds(rows, { id: 'usr' });

@@ -159,6 +159,25 @@ export function createMetrics(registry: Registry) {
       labelNames: ['name', 'state'],
       registers,
     }),
+    webhookTries: new Counter({
+      name: 'webhook_tries_total',
+      help: 'Tries to deliver an event to a webhook: delivered, failed, or gone where the receiver does not exist any more.',
+      labelNames: ['result'],
+      registers,
+    }),
+    webhookDuration: new Histogram({
+      name: 'webhook_try_duration_seconds',
+      help: 'Time of a try to deliver an event to a webhook.',
+      buckets: [0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 15],
+      registers,
+    }),
+    webhookDeliveries: new Gauge({
+      name: 'webhook_deliveries',
+      help: 'Events for webhooks of all instances: waiting for a try, or dead letters, for which none is left.',
+      aggregator: 'max',
+      labelNames: ['state'],
+      registers,
+    }),
     healthCheck: new Gauge({
       name: 'health_check_status',
       help: 'Result of a check of /health: 1 if it passed, 0 if it failed.',
@@ -172,5 +191,6 @@ export function createMetrics(registry: Registry) {
   for (const result of ['valid', 'invalid', 'expired', 'replay'])
     metrics.actionTokenValidations.inc({ result }, 0);
   for (const reason of ['client', 'stalled', 'shutdown', 'error']) metrics.streamsClosed.inc({ reason }, 0);
+  for (const result of ['delivered', 'failed', 'gone']) metrics.webhookTries.inc({ result }, 0);
   return metrics;
 }

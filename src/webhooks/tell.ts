@@ -7,7 +7,7 @@ import { JOBS_SCHEMA } from '../postgres/jobs-schema.js';
 import { toUuids } from '../stored-ids.js';
 
 /** How many deliveries may wait for one webhook. Further ones are dead letters at once. */
-const MAX_WAITING = 10_000;
+export const MAX_WAITING = 10_000;
 /** News that are soon outdated are left out while so many wait. */
 const MAX_WAITING_NEWS = 1_000;
 const NEWS = 'leader.changed';

@@ -40,6 +40,7 @@ async function open(t: Test) {
     const runner = new JobRunner({
       pool: openPool(t, url, { application_name: 'jobs', max: 3 }),
       jobs: [count, tick],
+      atATime: 2,
       addStanding: standing,
       onError: (error) => errors.push(error instanceof Error ? error.message : String(error)),
       onDetail: () => {},

@@ -106,6 +106,7 @@ t.test('killed between any two of its steps, or within one, a closing goes on', 
     const forgotten: string[] = [];
     const runner = new JobRunner({
       pool: openPool(t, databaseUrl, { max: 3 }),
+      atATime: 2,
       jobs: [
         closeSeasons(0),
         closeSeason('test', SIZES),

@@ -32,6 +32,7 @@ function operationsOf({ paths }: Document): Named[] {
           .replace('/users/{id}', `/users/${typeId('usr')}`)
           .replace('/events/{id}', `/events/${typeId('evt')}`)
           .replace('{season}', '1')
+          .replace('/webhooks/{id}', `/webhooks/${typeId('whk')}`)
           .replace('{id}', 'global') + (template.endsWith('/batch') ? `?userIds=${typeId('usr')}` : ''),
       operation,
     })),
@@ -92,6 +93,15 @@ t.test('the document has every endpoint of the contract, and no other', async (t
       'POST /v1/admin/users/{id}/ban',
       'POST /v1/admin/users/{id}/unban',
       'GET /v1/admin/audit',
+      'POST /v1/admin/webhooks',
+      'GET /v1/admin/webhooks',
+      'GET /v1/admin/webhooks/{id}',
+      'PATCH /v1/admin/webhooks/{id}',
+      'DELETE /v1/admin/webhooks/{id}',
+      'POST /v1/admin/webhooks/{id}/rotate',
+      'POST /v1/admin/webhooks/{id}/test',
+      'GET /v1/admin/webhooks/{id}/deliveries',
+      'POST /v1/admin/webhooks/{id}/replay',
       'GET /health',
       'GET /health/live',
       'GET /health/ready',

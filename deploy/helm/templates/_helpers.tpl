@@ -68,7 +68,7 @@ capabilities: { drop: [ALL] }
 {{- define "scoreboard.connectionsOfInstance" -}}
 {{- $workers := int (.Values.config.WORKERS | default "1") -}}
 {{- $pool := int (.Values.config.DATABASE_POOL_SIZE | default "10") -}}
-{{- mul $workers (add 5 (max 4 (div (sub (add $pool $workers) 1) $workers))) -}}
+{{- mul $workers (add 7 (max 4 (div (sub (add $pool $workers) 1) $workers))) -}}
 {{- end -}}
 
 {{/* Connections of all instances, at most: during a deployment of all that there may be. */}}

@@ -1,0 +1,46 @@
+import fp from 'fastify-plugin';
+import type { AppConfig } from '../src/config.js';
+import type { OutsideJob } from '../src/jobs/job.js';
+import type { Queryable } from '../src/postgres/database.js';
+import { deliver } from '../src/webhooks/deliver.js';
+import { networksOf } from '../src/webhooks/networks.js';
+import type { Route } from '../src/webhooks/post.js';
+import { purgeWebhooks, resealWebhooks } from '../src/webhooks/purge-webhooks.js';
+import { Sealing } from '../src/webhooks/sealing.js';
+import { Webhooks } from '../src/webhooks/webhooks.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    webhooks: Webhooks;
+    deliveries: OutsideJob;
+    webhookPurges: readonly ((client: Queryable, limit: number) => Promise<boolean>)[];
+  }
+}
+
+/** Events for receivers elsewhere. */
+export default fp<{ config: AppConfig }>(
+  async (app, { config }) => {
+    const { measured } = app;
+    const sealing = new Sealing(config.JWT_SECRET, config.JWT_SECRET_PREVIOUS);
+    const route: Route = {
+      allowed: networksOf(config.WEBHOOK_ALLOW_NETWORKS),
+      onlyHttps: config.production,
+    };
+    app.decorate('webhooks', new Webhooks({ pool: app.pg.pool, sealing, route, writer: app.instance }));
+    app.decorate(
+      'deliveries',
+      deliver({
+        sealing,
+        route,
+        onTry: (result, seconds) => {
+          measured.webhookTries.inc({ result });
+          measured.webhookDuration.observe(seconds);
+        },
+        onUnreadable: (err) => app.log.error({ err }, 'Webhook cannot be read'),
+        onGone: (webhook) => app.log.warn({ data: { webhook } }, 'Webhook disabled: its receiver is gone'),
+      }),
+    );
+    app.decorate('webhookPurges', [purgeWebhooks, resealWebhooks(sealing)]);
+  },
+  { name: 'webhooks', dependencies: ['db', 'change-feed', 'metrics'], fastify: '5.x' },
+);

@@ -1,0 +1,40 @@
+import type { WebhookEvent } from '../../schemas/webhook.js';
+import type { Answer } from './post.js';
+
+/** An event that is to be sent. */
+export type Message = WebhookEvent & {
+  /** `msg_…` */
+  readonly id: string;
+  /** When it happened, as the API writes it. */
+  readonly at: string;
+};
+
+/** What messages name by ids: read when they are sent, since names change and are erased. */
+export interface Names {
+  readonly users: ReadonlyMap<string, string>;
+  readonly leaderboards: ReadonlyMap<string, string>;
+}
+
+/** How receivers of one kind are talked to. */
+export interface Format {
+  readonly userAgent: string;
+  /** How many messages are on their way at a time. */
+  readonly atATime: number;
+  urlOf(url: URL): URL;
+  bodyOf(message: Message, names: Names): unknown;
+  /** Whether the receiver does not exist any more. */
+  isGone(answer: Answer): boolean;
+  /** How long the receiver wants to be left alone, in milliseconds. */
+  pauseMs(answer: Answer): number;
+}
+
+/** The ids of the users whom these messages name. */
+export const usersOf = (messages: readonly WebhookEvent[]): string[] =>
+  messages.flatMap(({ type, data }) => {
+    if (type === 'season.final') return data.top.map(({ userId }) => userId);
+    return 'userId' in data && data.userId !== null ? [data.userId] : [];
+  });
+
+/** The ids of the leaderboards that these messages name. */
+export const leaderboardsOf = (messages: readonly WebhookEvent[]): string[] =>
+  messages.flatMap(({ data }) => ('leaderboard' in data ? [data.leaderboard] : []));

@@ -10,13 +10,17 @@ export {
   type Leaderboard,
   type LeaderboardOptions,
   leaderboardOf,
+  type Season,
+  type Seasons,
 } from './leaderboard.js';
 export {
   type Board,
   type EventSourceClass,
+  type FinalStandings,
   type LiveOptions,
   type LiveState,
   type LiveView,
+  type SeasonStart,
   type Standing,
   subscribe,
 } from './live/subscription.js';

@@ -10,6 +10,10 @@ export type Entry = Schemas['Entry'];
 export type Entries = Schemas['Entries'];
 /** An entry with `total`, `percentile` and `pointsToNextRank`. */
 export type EntryDetails = Schemas['EntryDetails'];
+/** A season with its span, its first three entries and, once it is final, the digest of its standings. */
+export type Season = Schemas['Season'];
+/** A page of the seasons of a leaderboard, newest first. */
+export type Seasons = Schemas['Seasons'];
 /** Entries with their `position` in a list of friends. */
 export type FriendEntries = Schemas['FriendEntries'];
 
@@ -17,16 +21,25 @@ interface Cancellable {
   readonly signal?: AbortSignal;
 }
 
+interface OfSeason {
+  /** A season that is over, in place of the current one. */
+  readonly season?: number;
+}
+
 /** Reads one leaderboard. All calls reject with a ScoreboardError. */
 export interface Leaderboard {
   /** The first `limit` entries (1 to 100; default 10), or the page of a `nextCursor`. */
-  top(options?: Cancellable & { readonly limit?: number; readonly cursor?: string }): Promise<Entries>;
+  top(
+    options?: Cancellable & OfSeason & { readonly limit?: number; readonly cursor?: string },
+  ): Promise<Entries>;
   /** A user (default: the session's) with up to `radius` neighbours (0 to 50; default 5) on each side. */
-  around(userId?: string, options?: Cancellable & { readonly radius?: number }): Promise<Entries>;
+  around(userId?: string, options?: Cancellable & OfSeason & { readonly radius?: number }): Promise<Entries>;
   /** The entries of up to 100 users, in the order of the board. Users without an entry are omitted. */
-  friends(userIds: readonly string[], options?: Cancellable): Promise<FriendEntries>;
+  friends(userIds: readonly string[], options?: Cancellable & OfSeason): Promise<FriendEntries>;
   /** The entry of a user (default: the session's); `not-found` if there is none. */
-  entry(userId?: string, options?: Cancellable): Promise<EntryDetails>;
+  entry(userId?: string, options?: Cancellable & OfSeason): Promise<EntryDetails>;
+  /** The seasons, newest first: up to `limit` (1 to 100; default 10), or the page of a `nextCursor`. */
+  seasons(options?: Cancellable & { readonly limit?: number; readonly cursor?: string }): Promise<Seasons>;
   /** Follows the live stream: see subscribe(). @returns a function that ends the subscription */
   subscribe(listener: (view: LiveView) => void, options?: LiveOptions): () => void;
 }
@@ -64,17 +77,22 @@ export function leaderboardOf(
         signal,
       );
     },
-    friends: (userIds, { signal } = {}) => {
-      const params = { path: { id }, query: { userIds: userIds.join(',') } };
+    friends: (userIds, { signal, ...query } = {}) => {
+      const params = { path: { id }, query: { userIds: userIds.join(','), ...query } };
       return ask((signal) => http.GET('/v1/leaderboards/{id}/entries/batch', { params, signal }), signal);
     },
-    entry: async (userId, { signal } = {}) => {
+    entry: async (userId, { signal, ...query } = {}) => {
       const path = { id, userId: named(userId) };
       return ask(
-        (signal) => http.GET('/v1/leaderboards/{id}/entries/{userId}', { params: { path }, signal }),
+        (signal) => http.GET('/v1/leaderboards/{id}/entries/{userId}', { params: { path, query }, signal }),
         signal,
       );
     },
+    seasons: ({ signal, ...query } = {}) =>
+      ask(
+        (signal) => http.GET('/v1/leaderboards/{id}/seasons', { params: { path: { id }, query }, signal }),
+        signal,
+      ),
     subscribe: (listener, options) => subscribe(baseUrl, id, listener, { eventSource, ...options }),
   };
 }

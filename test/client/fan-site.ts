@@ -4,6 +4,7 @@ import type { Test } from 'tap';
 import { Action } from '../../schemas/action.js';
 import { Leaderboard } from '../../schemas/leaderboard.js';
 import { Receipt } from '../../schemas/score.js';
+import { SeasonSpan } from '../../schemas/season.js';
 import { User } from '../../schemas/user.js';
 import { type Api, eventually, serviceApi, startApi } from '../api.js';
 import { mint } from '../mint.js';
@@ -52,6 +53,7 @@ export class Board {
   constructor(
     readonly id: string,
     private readonly server: Api,
+    private readonly admin: Api,
   ) {}
 
   /** @returns the id of a new user who has scored */
@@ -59,6 +61,13 @@ export class Board {
     const { id } = (await this.server.post('/v1/users', { displayName })).is(201, User);
     await this.score(id, points);
     return id;
+  }
+
+  /** Ends the season, some seconds ahead. @returns the end */
+  async endSeason(): Promise<string> {
+    const answer = await this.admin.post(`/v1/admin/leaderboards/${this.id}/seasons`, { reason: 'test' });
+    const { endsAt } = answer.is(202, SeasonSpan);
+    return endsAt ?? '';
   }
 
   async score(userId: string, points: number): Promise<void> {
@@ -83,7 +92,7 @@ export async function startFanSite(t: Test) {
       const points = { min: -Number.MAX_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER };
       const action = { title, points, leaderboards: [id], issuer: 'server', minDurationMs: 0 };
       (await admin.put(`/v1/admin/actions/play-${id}`, action)).is(200, Action);
-      return new Board(id, server);
+      return new Board(id, server, admin);
     },
     /** Opens a page of another origin with this content; closed with the test. */
     visit: async (

@@ -257,13 +257,13 @@ t.test('a text keeps to the side of the page, in its own direction', async (t) =
         range.selectNodeContents(text);
         return text.getBoundingClientRect().right - range.getBoundingClientRect().right;
       });
-  for (const part of ['.title', '.name span', '.total td']) t.equal(await rightOf(part), 0, part);
+  for (const part of ['.title', '.name span', '.total span']) t.equal(await rightOf(part), 0, part);
   const isLeftToRight = (part: string) =>
     page
       .locator(`live-leaderboard ${part}`)
       .first()
       .evaluate((text) => text.ownerDocument.defaultView.getComputedStyle(text).direction === 'ltr');
-  for (const part of ['.score bdi', '.total td', '.state span']) t.ok(await isLeftToRight(part), part);
+  for (const part of ['.score bdi', '.total span', '.state span']) t.ok(await isLeftToRight(part), part);
 });
 
 t.test('its texts are in the language of the page, or its own', async (t) => {
@@ -274,7 +274,7 @@ t.test('its texts are in the language of the page, or its own', async (t) => {
   const host = page.locator('live-leaderboard');
   const set = (name: string, value: string) =>
     host.evaluate((host, [name, value]) => host.setAttribute(name, value), [name, value]);
-  const texts = () => host.locator('thead th, .total td').allInnerTexts();
+  const texts = () => host.locator('thead th, .total span:first-child').allInnerTexts();
   t.same(await texts(), ['Rang', 'Joueur', 'Score', '1 joueur']);
   for (const name of ['Bo', 'Cy', 'Di', 'Em']) await board.join(name, 1);
   await set('lang', 'pl');
@@ -342,6 +342,57 @@ t.test('a score of 16 digits leaves room for the name', async (t) => {
   t.equal(await rows(page).locator('.score').getAttribute('title'), '9,007,199,254,740,991');
   await page.locator('main > div').evaluate((box) => box.setAttribute('style', 'width: 900px'));
   await eventually(async () => assert.deepEqual(await scores(page), ['9,007,199,254,740,991']));
+});
+
+t.test('any number of boards on a page share one stream', async (t) => {
+  const boards = await Promise.all(Array.from({ length: 8 }, (_, i) => newBoard(`Board ${i}`)));
+  const names = boards.map((_, i) => `Player ${i}`);
+  const ids = await Promise.all(boards.map((board, i) => board.join(names[i] ?? '', 10)));
+  await eventually(() => Promise.resolve(assert.equal(app.hub.active, 0)), CEILING.timeout);
+  const page = await visit(
+    t,
+    boards.map((board, i) => element(board, `limit="${i + 1}" user="${ids[0]}"`)).join('') +
+      boards.slice(7).map((board) => element(board, 'limit="1"')),
+  );
+  await shows(page, [...names, 'Player 7']);
+  await eventually(() => Promise.resolve(assert.equal(app.hub.active, 1)), CEILING.timeout);
+  await boards[7]?.score(ids[0] ?? '', 50);
+  await shows(page, [...names.slice(0, 7), 'Player 0', 'Player 7', 'Player 0']);
+  // While its boards change the page goes on to show what it has.
+  await page.evaluate(
+    `window.states = []; document.addEventListener('leaderboard-state', ({ detail }) => states.push(detail.state))`,
+  );
+  const first = page.locator('live-leaderboard').first();
+  await first.evaluate((host) => host.setAttribute('board', 'no-such-board'));
+  await first.getByText('There is no such leaderboard').waitFor(CEILING);
+  await first.evaluate((host, id) => host.setAttribute('board', id), boards[1]?.id ?? '');
+  await shows(page, ['Player 1', ...names.slice(1, 7), 'Player 0', 'Player 7', 'Player 0']);
+  const states = await page.evaluate<string[]>('states');
+  t.notOk(states.includes('reconnecting'), states.join());
+  await eventually(() => Promise.resolve(assert.equal(app.hub.active, 1)), CEILING.timeout);
+});
+
+t.test('it counts down to the end of the season, shows the winners, then the new season', async (t) => {
+  const board = await newBoard('Weekly cup');
+  const ada = await board.join('Ada', 30);
+  await board.join('Bo', 20);
+  const page = await visit(t, element(board, `user="${ada}"`), { attributes: 'lang="de"' });
+  await page.clock.install();
+  await shows(page, ['Ada', 'Bo']);
+  const host = page.locator('live-leaderboard');
+  const ends = host.locator('.ends');
+  t.equal(await ends.innerText(), '', 'an open end is not counted down to');
+  await board.endSeason();
+  await ends.getByText(/^Endet in \d+ Sek\.$/).waitFor(CEILING);
+  await state(page).getByText('Endstand').waitFor(CEILING);
+  t.same(await names(page), ['Ada', 'Bo'], 'the winners');
+  await board.score(ada, 5);
+  await keepScreenshot(page, 'winners');
+  t.same(await scores(page), ['30', '20'], 'what comes later is of the new season');
+  await page.clock.fastForward(20_000);
+  await eventually(async () => assert.deepEqual(await scores(page), ['5']), CEILING.timeout);
+  t.equal(await state(page).innerText(), 'Live');
+  t.match(await host.locator('.total').innerText(), /^1 dabei/);
 });
 
 t.test('attributes can change, and a removed element closes its stream', async (t) => {

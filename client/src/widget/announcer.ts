@@ -2,7 +2,7 @@ const EVERY_MS = 5_000;
 /** Related changes arrive in several events. */
 const SETTLED_MS = 300;
 
-/** A fact that may be announced: as `text`, when `key` differs from the last announcement. */
+/** A fact that may be announced: as `text`, if there is one, when `key` differs from the last announcement. */
 export interface Fact {
   readonly about: string;
   readonly key: unknown;
@@ -37,7 +37,7 @@ export class Announcer {
     this.#timer = undefined;
     if (news.length === 0) return;
     for (const { about, key } of news) this.#said.set(about, key);
-    this.speak(news.map(({ text }) => text).join(' '));
+    this.speak(news.flatMap(({ text }) => text || []).join(' '));
     this.#timer = setTimeout(() => this.#say(), EVERY_MS);
   }
 }

@@ -1,7 +1,8 @@
 import { html, LitElement, nothing, type PropertyValues, unsafeCSS } from 'lit';
 import { keyed } from 'lit/directives/keyed.js';
-import type { LiveView } from '../live/subscription.js';
+import { type Board, type LiveView, NOTHING_YET } from '../live/subscription.js';
 import { Announcer } from './announcer.js';
+import { durationIn, untilNext } from './countdown.js';
 import { Counting } from './counting.js';
 import { type Watched, watch } from './feed.js';
 import { Glide } from './glide.js';
@@ -19,7 +20,8 @@ const DEFAULT_LIMIT = 10;
 const PATIENCE_MS = 8_000;
 /** An element is narrow below this width, in the size of its letters. */
 const NARROW_EM = 32;
-const NOTHING_YET: LiveView = { state: 'connecting', board: null, standing: null, error: null };
+/** How long the winners of a season are shown, in milliseconds. */
+const CELEBRATION_MS = 20_000;
 
 /**
  * A live leaderboard: `<live-leaderboard src="https://scores.example" board="global">`.
@@ -41,6 +43,7 @@ export class LiveLeaderboard extends LitElement {
     texts: { converter: textsOf },
     view: { state: true },
     isOverdue: { state: true },
+    ended: { state: true },
     isNarrow: { state: true },
     boardTitle: { state: true },
     ownName: { state: true },
@@ -54,6 +57,8 @@ export class LiveLeaderboard extends LitElement {
   declare texts: Partial<Texts>;
   declare private view: LiveView;
   declare private isOverdue: boolean;
+  /** The last board of a season whose winners are shown. */
+  declare private ended: Board | null;
   declare private isNarrow: boolean;
   declare private boardTitle: string;
   declare private ownName: string;
@@ -62,6 +67,8 @@ export class LiveLeaderboard extends LitElement {
   #unwatch = () => {};
   #nameAskedFor = '';
   #patience: ReturnType<typeof setTimeout> | undefined;
+  #celebration: ReturnType<typeof setTimeout> | undefined;
+  #countdown: ReturnType<typeof setTimeout> | undefined;
   #formats: Formats = formatsIn('en', false);
   readonly #width = new ResizeObserver(([change]) => {
     const surface = this.renderRoot.querySelector('.board');
@@ -86,6 +93,7 @@ export class LiveLeaderboard extends LitElement {
     this.texts = {};
     this.view = NOTHING_YET;
     this.isOverdue = false;
+    this.ended = null;
     this.isNarrow = false;
     this.boardTitle = '';
     this.ownName = '';
@@ -106,6 +114,8 @@ export class LiveLeaderboard extends LitElement {
       this.#announcer.reset();
       this.#width.disconnect();
       this.#beOnTime();
+      this.#celebrate(null);
+      clearTimeout(this.#countdown);
       this.#watched = null;
     });
   }
@@ -128,6 +138,7 @@ export class LiveLeaderboard extends LitElement {
       this.#glide.reset();
       this.#announcer.reset();
       this.#beOnTime();
+      this.#celebrate(null);
       void this.#fetchTitle(wanted);
     }
     if (before?.user !== wanted.user) this.ownName = '';
@@ -142,9 +153,14 @@ export class LiveLeaderboard extends LitElement {
 
   #show(view: LiveView, wanted: Watched): void {
     const { src, board: id, user } = wanted;
-    const { board, standing } = this.view;
+    const { board, standing, season, ended } = this.view;
     const kept = standing?.userId === user ? standing : null;
     this.view = { ...view, board: view.board ?? board, standing: view.standing ?? kept };
+    // The event of a season comes before its first board, which comes alone after a time without a connection.
+    if (view.season !== season && view.season && board && board.season < view.season.season)
+      this.#celebrate(board);
+    else if (board && view.ended !== ended && view.ended?.season !== this.ended?.season)
+      this.#celebrate(view.ended);
     if (this.view.board || view.error || view.state === 'paused') this.#beOnTime();
     else this.#patience ??= setTimeout(() => (this.isOverdue = true), PATIENCE_MS);
     const own = view.board?.items.find(({ userId }) => userId === user);
@@ -153,6 +169,13 @@ export class LiveLeaderboard extends LitElement {
     if (this.ownName !== '' || this.#ownRow() === null || this.#nameAskedFor === asked) return;
     this.#nameAskedFor = asked;
     void this.#fetchName(wanted);
+  }
+
+  /** Shows the winners of a season for a while, unless there are none. */
+  #celebrate(ended: Board | null): void {
+    clearTimeout(this.#celebration);
+    this.ended = ended?.total ? ended : null;
+    if (this.ended) this.#celebration = setTimeout(() => (this.ended = null), CELEBRATION_MS);
   }
 
   /** Nothing is waited for any more, or is waited for anew. */
@@ -174,14 +197,22 @@ export class LiveLeaderboard extends LitElement {
     if (name && now?.src === src && now.board === board && now.user === user) this.ownName = name;
   }
 
+  /** What is shown: the board, or the winners of the season before. */
+  get #shown(): Board | null {
+    const { final, board } = this.view;
+    if (this.ended === null) return board;
+    const isFinal = final?.season === this.ended.season && final.items.length >= this.ended.items.length;
+    return isFinal ? { ...this.ended, items: final.items } : this.ended;
+  }
+
   #top(): readonly Row[] {
-    return this.view.board?.items.slice(0, this.#wanted().limit) ?? [];
+    return this.#shown?.items.slice(0, this.#wanted().limit) ?? [];
   }
 
   /** The user's row, if it is not among the top rows. */
   #ownRow(): Row | null {
     const { board, standing } = this.view;
-    if (!board || !standing || standing.rank === null || standing.score === null) return null;
+    if (!board || this.ended || !standing || standing.rank === null || standing.score === null) return null;
     const { userId, rank, score } = standing;
     if (this.#top().some((entry) => entry.userId === userId)) return null;
     return { rank, userId, displayName: this.ownName, score };
@@ -204,17 +235,20 @@ export class LiveLeaderboard extends LitElement {
   }
 
   protected override render() {
-    const { board, error } = this.view;
+    const { error } = this.view;
+    const board = this.#shown;
     const { limit, user, board: id } = this.#wanted();
     const texts = this.#texts;
     const look = { formats: this.#formats, user, you: texts.you };
     const own = error ? null : this.#ownRow();
     const state = error ? 'closed' : board && this.view.state === 'connecting' ? 'open' : this.view.state;
+    const label = this.ended ? texts.finalStandings : texts[STATE_TEXT[state]];
+    const total = board?.total && !error ? this.#totalText(board.total) : '';
     return html`<div class="board" part="board">
       <table role="table" aria-labelledby="title" aria-busy=${!board && !error}>
         <caption part="header">
           <span id="title" class="title" part="title" dir="auto">${this.heading || this.boardTitle || id}</span>
-          ${keyed(state, html`<span class="state" part="state" data-state=${state}><span dir="auto">${texts[STATE_TEXT[state]]}</span></span>`)}
+          ${keyed(state, html`<span class="state" part="state" data-state=${state}><span dir="auto">${label}</span></span>`)}
         </caption>
         <thead role="rowgroup" part="head">
           <tr role="row">
@@ -226,19 +260,22 @@ export class LiveLeaderboard extends LitElement {
         <tbody role="rowgroup">
           ${
             error
-              ? line('message', error.code === 'not-found' ? texts.unknownBoard : texts.failed)
+              ? line(
+                  'message',
+                  html`<span dir="auto">${error.code === 'not-found' ? texts.unknownBoard : texts.failed}</span>`,
+                )
               : !board
                 ? this.isOverdue
-                  ? line('message', texts.unreachable)
+                  ? line('message', html`<span dir="auto">${texts.unreachable}</span>`)
                   : placeholders(limit)
                 : board.total === 0
-                  ? line('message', texts.empty)
+                  ? line('message', html`<span dir="auto">${texts.empty}</span>`)
                   : this.#top().map((row) => rowOf(row, look))
           }
         </tbody>
         <tfoot role="rowgroup" class="${own ? 'sticky' : ''} ${user && !own ? 'roomy' : ''}">
           ${own ? rowOf(own, look) : nothing}
-          ${line('total', board?.total && !error ? this.#totalText(board.total) : '')}
+          ${line('total', html`<span dir="auto">${total}</span><span class="ends" part="ends" dir="auto"></span>`)}
         </tfoot>
       </table>
       <p class="said" role="status" aria-live="polite"></p>
@@ -263,8 +300,24 @@ export class LiveLeaderboard extends LitElement {
       rows.slice(0, top.length),
       top.map(({ userId }) => userId),
     );
+    this.#countDown();
     const before: LiveView | undefined = changed.get('view');
     if (before !== undefined) this.#announce(before);
+  }
+
+  /** Writes how long the season still is, by the time of the service. Rendering all rows once a second would cost more. */
+  #countDown(): void {
+    clearTimeout(this.#countdown);
+    const { board, timeOffset, error } = this.view;
+    const endsAt = Date.parse(board?.seasonEndsAt ?? '');
+    const left = Math.max(0, endsAt - (performance.now() + (timeOffset ?? 0)));
+    const isOn = left >= 0 && !error;
+    const time = isOn ? durationIn(this.#formats.language, left) : '';
+    const { endsIn, finalStandings } = this.#texts;
+    const text = !isOn ? '' : left > 0 ? this.#fill(endsIn, { time }) : finalStandings;
+    this.renderRoot.querySelector('.ends')?.replaceChildren(text);
+    if (left > 0 && isOn && this.isConnected)
+      this.#countdown = setTimeout(() => this.#countDown(), untilNext(left));
   }
 
   #announce(before: LiveView): void {
@@ -274,8 +327,9 @@ export class LiveLeaderboard extends LitElement {
     if (state !== before.state) dispatch('leaderboard-state', { state, error });
     if (board !== before.board || standing !== before.standing)
       dispatch('leaderboard-change', { board, standing });
-    const { leads, ownRank } = this.#texts;
+    const { leads, ownRank, won } = this.#texts;
     const [first] = board?.items ?? [];
+    const [winner] = this.ended?.items ?? [];
     const { rank = null, total = 0 } = standing ?? {};
     const leader = (name: string) =>
       typeof leads === 'function' ? leads(name) : this.#fill(leads, { name });
@@ -283,6 +337,15 @@ export class LiveLeaderboard extends LitElement {
       typeof ownRank === 'function' ? ownRank(rank, total) : this.#fill(ownRank, { rank, total });
     const { number } = this.#formats;
     this.#announcer.note([
+      ...(board
+        ? [
+            {
+              about: 'season',
+              key: board.season,
+              text: winner ? this.#fill(won, { name: winner.displayName }) : '',
+            },
+          ]
+        : []),
       ...(first ? [{ about: 'leader', key: first.userId, text: leader(first.displayName) }] : []),
       ...(rank === null ? [] : [{ about: 'own rank', key: rank, text: place(number(rank), number(total)) }]),
     ]);

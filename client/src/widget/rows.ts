@@ -38,4 +38,4 @@ export const placeholders = (count: number) =>
 
 /** One cell as wide as the table. */
 export const line = (className: string, content: string | TemplateResult) =>
-  html`<tr role="row" class=${className}><td role="cell" colspan="3" aria-colspan="3" part=${className} dir="auto">${content}</td></tr>`;
+  html`<tr role="row" class=${className}><td role="cell" colspan="3" aria-colspan="3" part=${className}>${content}</td></tr>`;

@@ -21,6 +21,12 @@ export interface Texts {
   readonly failed: string;
   /** Shown when there was no answer for a while; the element keeps trying. */
   readonly unreachable: string;
+  /** Shown with the winners of a season that has ended. */
+  readonly finalStandings: string;
+  /** When the season ends: {time}. */
+  readonly endsIn: Template;
+  /** Announced at the end of a season: {name}. */
+  readonly won: Template;
   /** The number of entries: {count}. */
   readonly total: Template | ((count: number, formatted: string) => string);
   /** Announced: {name}. */

@@ -189,6 +189,7 @@ CREATE TABLE seasons (
   digest text,
   revision integer NOT NULL DEFAULT 1,
   purged_at timestamp(3) with time zone,
+  end_is_set boolean NOT NULL DEFAULT false,
   CONSTRAINT seasons_pkey PRIMARY KEY (leaderboard_id, season),
   CONSTRAINT seasons_check CHECK ((starts_at < ends_at)),
   CONSTRAINT seasons_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closing'::text, 'final'::text]))),

@@ -13,6 +13,7 @@ import { purgeTokens } from '../src/ledger/purge-tokens.js';
 import { massVoid } from '../src/moderation/mass-void.js';
 import type { Queryable } from '../src/postgres/database.js';
 import { isDatabaseError } from '../src/postgres/errors.js';
+import { MOVE_BOUNDARIES, moveBoundaries } from '../src/seasons/moved-boundaries.js';
 import { countDeliveries } from '../src/webhooks/deliver.js';
 
 declare module 'fastify' {
@@ -36,6 +37,7 @@ export default fp<{ config: AppConfig }>(
         retention: config.EVENTS_RETENTION,
         onKept: (month, why) => app.log.warn({ data: { month, why } }, 'Old events are kept'),
       }),
+      moveBoundaries(app.instance),
       closeSeasons(),
       closeSeason(app.instance),
       forgetSeason(removeBoards),
@@ -51,6 +53,7 @@ export default fp<{ config: AppConfig }>(
       addStanding: async () => {
         await addStandingJob(pool, PURGE, {});
         await addStandingJob(pool, PARTITIONS, {});
+        await addStandingJob(pool, MOVE_BOUNDARIES, { after: '' });
         await addStandingJob(pool, CLOSE_SEASONS, {});
       },
     });

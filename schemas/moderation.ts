@@ -207,7 +207,9 @@ export const AuditEntry = Type.Object(
   {
     id: AuditId,
     at: Time,
-    actor: Type.String({ description: 'The service account or user that did it.' }),
+    actor: Type.String({
+      description: 'The service account or user that did it; `service` for what the service does by itself.',
+    }),
     action: Type.Union(
       (
         [
@@ -217,6 +219,7 @@ export const AuditEntry = Type.Object(
           'delete-leaderboard',
           'end-season',
           'change-season',
+          'move-boundaries',
           'put-action',
           'delete-action',
           'release-event',

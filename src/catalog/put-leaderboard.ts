@@ -60,6 +60,8 @@ ON CONFLICT (id) DO UPDATE SET title = excluded.title, sort = excluded.sort, ope
   created_at = CASE WHEN l.removed_at IS NULL THEN l.created_at ELSE now() END
 RETURNING season`;
 const LABEL = 'UPDATE seasons SET label = $3 WHERE leaderboard_id = $1 AND season = $2 AND label IS NULL';
+const MARK_ENDS =
+  'UPDATE seasons SET end_is_set = season = $2 AND $3 WHERE leaderboard_id = $1 AND season >= $2';
 const SET_NEXT = `
 UPDATE seasons SET label = $3, rules = rules || jsonb_build_object('sort', $4::text, 'operator', $5::text)
 WHERE leaderboard_id = $1 AND season = $2`;
@@ -89,6 +91,8 @@ interface Plan {
   /** Of a leaderboard that is made: null if it begins at once, and it may be ahead. */
   readonly startsAt: number | null;
   readonly endsAt: number | null;
+  /** Whether that is not what the schedule says. Absent if the schedule stays. */
+  readonly endIsSet?: boolean;
   readonly label?: string;
   readonly next: NextSeason | null;
 }
@@ -149,14 +153,16 @@ async function changedTo(client: Queryable, schedule: Schedule | null, known: Kn
     const next = nextStartsAt === null ? null : { startsAt: nextStartsAt, endsAt: nextEndsAt, ...label };
     return { startsAt: null, endsAt, next };
   }
-  if (endsAt !== null)
-    return { startsAt: null, endsAt, next: await seasonFrom(client, schedule, Math.max(endsAt, time)) };
+  if (endsAt !== null) {
+    const next = await seasonFrom(client, schedule, Math.max(endsAt, time));
+    return { startsAt: null, endsAt, endIsSet: true, next };
+  }
   if (schedule === null) return { startsAt: null, endsAt, next: null };
   // The season in force has no end yet: it ends with the one that is under way by the schedule, or before the first.
   const [first, second = null] = await seasonsAfter(client, schedule, time, 2);
   if (first === undefined || first.startsAt > time)
-    return { startsAt: null, endsAt: first?.startsAt ?? null, next: first ?? null };
-  return { ...first, startsAt: null, next: second };
+    return { startsAt: null, endsAt: first?.startsAt ?? null, endIsSet: false, next: first ?? null };
+  return { ...first, startsAt: null, endIsSet: false, next: second };
 }
 
 /** With the ways to sort and to count that the season in force has, if it must keep them. */
@@ -183,6 +189,7 @@ async function write(client: Queryable, rules: LeaderboardRules, plan: Plan): Pr
   ]);
   const season = rows[0]?.season ?? 1;
   if (plan.label !== undefined) await client.query(LABEL, [id, season, plan.label]);
+  if (plan.endIsSet !== undefined) await client.query(MARK_ENDS, [id, season, plan.endIsSet]);
   return season;
 }
 

@@ -23,6 +23,8 @@ const time = (parameter: string): string => `coalesce(${timestampAt(`${parameter
 const SET_ENDS = `
 UPDATE leaderboards SET season_ends_at = ${time('$2')}, next_starts_at = ${time('$3')}, next_ends_at = ${time('$4')}
 WHERE id = $1`;
+/** The end of one season is set, and the schedule says the end of the one behind it. */
+const MARK_ENDS = 'UPDATE seasons SET end_is_set = season = $2 WHERE leaderboard_id = $1 AND season >= $2';
 const SET_LABEL = 'UPDATE seasons SET label = $3 WHERE leaderboard_id = $1 AND season = $2';
 const HOW_FAR = `SELECT ${milliseconds('clock_timestamp()')} AS now`;
 const SPAN = `
@@ -114,6 +116,7 @@ async function setEnd(client: Queryable, id: string, known: Known, end: number |
   checkEnd(known, known.startsAt, end);
   const next = end === null ? null : await seasonBehind(client, known, end);
   await client.query(SET_ENDS, [id, end, next?.startsAt ?? null, next?.endsAt ?? null]);
+  await client.query(MARK_ENDS, [id, known.season]);
   await checkTime(client, end);
   return next !== null;
 }
@@ -121,6 +124,7 @@ async function setEnd(client: Queryable, id: string, known: Known, end: number |
 async function setNextEnd(client: Queryable, id: string, known: Known, end: number | null): Promise<void> {
   checkEnd(known, known.nextStartsAt, end);
   await client.query(SET_ENDS, [id, known.endsAt, known.nextStartsAt, end]);
+  await client.query(MARK_ENDS, [id, known.season + 1]);
   await checkTime(client, end);
 }
 

@@ -1,0 +1,1 @@
+ALTER TABLE seasons DROP end_is_set;

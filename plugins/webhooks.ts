@@ -3,6 +3,7 @@ import type { AppConfig } from '../src/config.js';
 import type { OutsideJob } from '../src/jobs/job.js';
 import type { Queryable } from '../src/postgres/database.js';
 import { deliver } from '../src/webhooks/deliver.js';
+import { Leaders } from '../src/webhooks/leaders.js';
 import { networksOf } from '../src/webhooks/networks.js';
 import type { Route } from '../src/webhooks/post.js';
 import { purgeWebhooks, resealWebhooks } from '../src/webhooks/purge-webhooks.js';
@@ -40,6 +41,17 @@ export default fp<{ config: AppConfig }>(
         onGone: (webhook) => app.log.warn({ data: { webhook } }, 'Webhook disabled: its receiver is gone'),
       }),
     );
+    const leaders = new Leaders({
+      pool: app.pg.pool,
+      writer: app.instance,
+      onError: (error) => app.faults.database(error, 'looking at the leader of a board'),
+    });
+    app.changes.listen({
+      onChange: (change) => leaders.hear(change),
+      onResync: () => leaders.start(),
+    });
+    app.addHook('onReady', async () => leaders.start());
+    app.addHook('onClose', () => leaders.stop());
     app.decorate('webhookPurges', [purgeWebhooks, resealWebhooks(sealing)]);
   },
   { name: 'webhooks', dependencies: ['db', 'change-feed', 'metrics'], fastify: '5.x' },

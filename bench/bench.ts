@@ -10,7 +10,7 @@ import { batch } from './cases/batch.js';
 import { boards } from './cases/boards.js';
 import { indexStructure } from './cases/index-structure.js';
 import { instances } from './cases/instances.js';
-import { fanout, latency, streams } from './cases/live.js';
+import { fanout, latency, season, streams } from './cases/live.js';
 import { migrations } from './cases/migrations.js';
 import { rank, top } from './cases/reads.js';
 import { rebuild } from './cases/rebuild.js';
@@ -41,6 +41,7 @@ const CASES: Record<string, Case> = {
   rebuild,
   fanout,
   streams,
+  season,
   latency,
   growth,
   migrations,

@@ -50,14 +50,17 @@ export type Job =
   | (Batches & { readonly kind: 'batches' })
   | (Reads & { readonly kind: 'reads' });
 
-/** Opens live streams, which stay open as long as this process, or counts what they receive. */
+/** Opens live streams, which stay open as long as this process, counts what they receive, or waits until they have received so much. */
 export type StreamJob =
   | { readonly kind: 'open'; readonly port: number; readonly count: number; readonly request: string }
-  | { readonly kind: 'count'; readonly port: number; readonly seconds: number };
+  | { readonly kind: 'count'; readonly port: number; readonly seconds: number }
+  | { readonly kind: 'receive'; readonly port: number; readonly frames: number };
 
 export interface Received {
   readonly frames: number;
   readonly bytes: number;
+  /** When that was so, in milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** Scores per second to mint for: more than the fastest server has accepted so far. At first a guess. */
@@ -107,8 +110,9 @@ async function stream(job: StreamJob): Promise<Received> {
   streams.set(job.port, opened);
   const { frames, bytes } = opened;
   if (job.kind === 'open') await opened.open(job.port, job.count, job.request);
-  else await delay(job.seconds * 1000);
-  return { frames: opened.frames - frames, bytes: opened.bytes - bytes };
+  else if (job.kind === 'count') await delay(job.seconds * 1000);
+  else while (opened.frames < frames + job.frames) await delay(5);
+  return { frames: opened.frames - frames, bytes: opened.bytes - bytes, at: Date.now() };
 }
 
 function read(job: Reads): Promise<LoadResult> {

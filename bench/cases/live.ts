@@ -1,3 +1,4 @@
+import pg from 'pg';
 import type { Case } from '../case.js';
 import { pairs } from '../pairs.js';
 import { frameDelays, raiseLeader } from '../probe.js';
@@ -78,6 +79,46 @@ export const streams: Case = async (testbed) => {
       against: '',
       figure: (after - before) / MEMORY_STREAMS / 1024,
       target: { atMost: 20 },
+    },
+  ];
+};
+
+const BOUNDARIES = 3;
+/** How far ahead a season ends: instances look every two seconds for what will be due. */
+const AHEAD_MS = 4_000;
+const END = `
+UPDATE leaderboards
+SET season_ends_at = clock_timestamp() + $1::int * interval '1 ms', next_starts_at = clock_timestamp() + $1::int * interval '1 ms',
+    next_ends_at = 'infinity'
+WHERE id = 'global' RETURNING extract(epoch FROM season_ends_at)::float8 * 1000 AS "endsAt"`;
+
+export const season: Case = async (testbed) => {
+  const database = await testbed.database('season', ENTRIES, ENTRIES);
+  const { port } = await testbed.server('service', database, {
+    REDIS_MODE: 'off',
+    SSE_PING_INTERVAL: '3600000', // No pings, because they would be counted.
+  });
+  await testbed.streams({ kind: 'open', port, count: FANOUT_STREAMS, request: REQUEST });
+  const client = new pg.Client({ connectionString: database });
+  await client.connect();
+  const delays: number[] = [];
+  try {
+    for (let n = 0; n < BOUNDARIES; n++) {
+      // Each stream gets two frames at the boundary, and one when the season is closed.
+      const { rows } = await client.query<{ endsAt: number }>(END, [AHEAD_MS]);
+      const { at } = await testbed.streams({ kind: 'receive', port, frames: 2 * FANOUT_STREAMS });
+      delays.push(at - (rows[0]?.endsAt ?? Number.NaN));
+      await testbed.streams({ kind: 'count', port, seconds: 10 });
+    }
+  } finally {
+    await client.end();
+  }
+  return [
+    {
+      what: `season: milliseconds from the end of a season to the empty board of the next on the last of ${FANOUT_STREAMS} streams, the slowest of ${BOUNDARIES}`,
+      against: '',
+      figure: Math.max(...delays),
+      target: { atMost: 1_000 },
     },
   ];
 };

@@ -83,8 +83,18 @@ export async function startFanSite(t: Test) {
   const admin = await serviceApi(service, 'admin');
   const browser = await openBrowser(t);
   let boards = 0;
+  /** Opens a page; closed with the test. */
+  const open = async (t: Test, address: string, options: BrowserContextOptions): Promise<Page> => {
+    const context = await browser.newContext(options);
+    t.teardown(() => context.close());
+    await context.addInitScript(REPORT);
+    const page = await context.newPage();
+    await page.goto(address);
+    return page;
+  };
   return {
     ...service,
+    open,
     newBoard: async (title: string): Promise<Board> => {
       const id = `board-${++boards}`;
       const rules = { title, sort: 'desc', operator: 'increment' };
@@ -104,12 +114,7 @@ export async function startFanSite(t: Test) {
       const head = `<meta name="viewport" content="width=device-width"><title>Fans</title>${script}`;
       const html = `<!doctype html><html ${attributes}><head>${head}</head><body><main><h1>Fans</h1>${body}</main></body></html>`;
       const origin = await serveSite(t, { '/': { html, ...(headers && { headers }) } });
-      const context = await browser.newContext(options);
-      t.teardown(() => context.close());
-      await context.addInitScript(REPORT);
-      const page = await context.newPage();
-      await page.goto(origin);
-      return page;
+      return open(t, origin, options);
     },
   };
 }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import t from 'tap';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import t, { type Test } from 'tap';
 import { eventually } from '../api.js';
-import { CEILING, startFanSite } from './fan-site.js';
+import { CEILING, startFanSite, TWO_FRAMES } from './fan-site.js';
 import { matchesPicture } from './pictures.js';
 
-const { newBoard, visit } = await startFanSite(t);
+const { newBoard, visit, open, url } = await startFanSite(t);
 
 const WIDTHS = [360, 820, 1440, 1920] as const;
 const LOOKS = {
@@ -78,3 +79,36 @@ for (const [name, look] of Object.entries(LOOKS)) {
     }
   });
 }
+
+/** Screens of the service's own pages. */
+async function showOwn(t: Test, query: string, options: BrowserContextOptions): Promise<Page> {
+  const page = await open(t, `${url}/${query}`, { ...options, reducedMotion: 'reduce' });
+  await page.locator('live-leaderboard .entry').first().waitFor(CEILING);
+  await page.evaluate(TWO_FRAMES);
+  return page;
+}
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  t.test(`the start page looks as its kept pictures, ${colorScheme}`, async (t) => {
+    const page = await showOwn(t, `?seed=42&board=${cup.id}`, { colorScheme });
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: 1_000 });
+      await page.evaluate(TWO_FRAMES);
+      const overflow = await page.locator('html').evaluate((root) => root.scrollWidth - root.clientWidth);
+      t.equal(overflow, 0, `no horizontal overflow at ${width} pixels`);
+      await matchesPicture(t, page, `start-${colorScheme}-${width}`);
+    }
+  });
+}
+
+t.test('the overlay looks as its kept pictures', async (t) => {
+  const looks = { dark: '', light: '&theme=light&heading=Finale', rtl: '&lang=ar' };
+  for (const [look, more] of Object.entries(looks)) {
+    const page = await showOwn(t, `?obs&board=${cup.id}&limit=5&user=${amelie}${more}`, {
+      viewport: { width: 640, height: 440 },
+    });
+    await page.locator('live-leaderboard tfoot .own').waitFor(CEILING);
+    await page.evaluate("document.body.style.background = 'linear-gradient(90deg, teal, orange)'");
+    await matchesPicture(t, page, `overlay-${look}`);
+  }
+});

@@ -91,7 +91,9 @@ export class Field {
     night.addColorStop(0, NIGHT[0]);
     night.addColorStop(1, NIGHT[1]);
     pen.fillStyle = night;
-    pen.fillRect(-5, -5, width + 10, height + 10);
+    // A canvas that was made higher since the round was dealt is dark to its edge.
+    const high = Math.max(height, (width * this.#canvas.height) / this.#canvas.width);
+    pen.fillRect(-5, -5, width + 10, high + 10);
     pen.fillStyle = DUST;
     for (const { x, y, depth } of this.#dust) {
       pen.globalAlpha = 0.1 + depth * 0.35;

@@ -19,7 +19,7 @@ const DEFAULT_LIMIT = 10;
 /** After this long without an answer the element says so, in milliseconds. */
 const PATIENCE_MS = 8_000;
 /** An element is narrow below this width, in the size of its letters. */
-const NARROW_EM = 32;
+const NARROW_EM = 36;
 /** How long the winners of a season are shown, in milliseconds. */
 const CELEBRATION_MS = 20_000;
 

@@ -14,6 +14,7 @@ import { fanout, latency, season, streams } from './cases/live.js';
 import { migrations } from './cases/migrations.js';
 import { rank, top } from './cases/reads.js';
 import { rebuild } from './cases/rebuild.js';
+import { seasons } from './cases/seasons.js';
 import { verify } from './cases/verify.js';
 import { workers } from './cases/workers.js';
 import { growth, write, writeNaive, writeRedis } from './cases/write.js';
@@ -47,6 +48,7 @@ const CASES: Record<string, Case> = {
   migrations,
   workers,
   instances,
+  seasons,
 };
 
 /** The results of a case. The cases in one file of results may come from several runs. */

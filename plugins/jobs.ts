@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
 import { eraseUser } from '../src/access/erasure.js';
 import { purgeSessions } from '../src/access/sessions.js';
+import { DROP_SEASONS, dropSeasons } from '../src/catalog/drop-seasons.js';
 import { purgeScores } from '../src/catalog/purge-scores.js';
 import type { AppConfig } from '../src/config.js';
 import { addStandingJob } from '../src/jobs/job.js';
@@ -41,6 +42,7 @@ export default fp<{ config: AppConfig }>(
       closeSeasons(),
       closeSeason(app.instance),
       forgetSeason(removeBoards),
+      dropSeasons,
       eraseUser,
       massVoid({ leaderboards: app.leaderboards, writer: app.instance }),
     ];
@@ -55,6 +57,7 @@ export default fp<{ config: AppConfig }>(
         await addStandingJob(pool, PARTITIONS, {});
         await addStandingJob(pool, MOVE_BOUNDARIES, { after: '' });
         await addStandingJob(pool, CLOSE_SEASONS, {});
+        await addStandingJob(pool, DROP_SEASONS, {});
       },
     });
     // Apart from the others, which would wait for receivers that do not answer.

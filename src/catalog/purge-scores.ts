@@ -5,9 +5,10 @@ const UNPURGED = `
 SELECT id, purged_through AS purged, removed_through AS through FROM leaderboards WHERE purged_through < removed_through ORDER BY id LIMIT 1`;
 const deleteFrom = (table: string): string => `
 DELETE FROM ${table} WHERE ctid = ANY (ARRAY(
-  SELECT ctid FROM ${table} WHERE leaderboard_id = $1 AND season <= $2 LIMIT $3))`;
-const DELETE = deleteFrom('scores');
-const DELETE_ARCHIVED = deleteFrom('archived_standings');
+  SELECT ctid FROM ${table} WHERE leaderboard_id = $1 AND season > $2 AND season <= $3 LIMIT $4))`;
+const DELETES = ['scores', 'archived_standings', 'season_marks'].map(deleteFrom);
+const PURGED_SEASONS = `
+UPDATE seasons SET purged_at = now() WHERE leaderboard_id = $1 AND season > $2 AND season <= $3 AND purged_at IS NULL`;
 
 /**
  * Deletes scores of deleted seasons: at most `limit` of one leaderboard.
@@ -22,14 +23,16 @@ export async function purgeScores(
   const { rows } = await client.query<{ id: string; purged: number; through: number }>(UNPURGED);
   const [board] = rows;
   if (board === undefined) return false;
-  const deleted = [board.id, board.through, limit];
-  const scores = await client.query(DELETE, deleted);
-  const archived = await client.query(DELETE_ARCHIVED, deleted);
+  const purged = [board.id, board.purged, board.through];
+  let deleted = 0;
+  for (const statement of DELETES)
+    deleted += (await client.query(statement, [...purged, limit])).rowCount ?? 0;
   // Fewer than the limit may be left of rows that another transaction has just deleted.
-  if (scores.rowCount === 0 && archived.rowCount === 0) {
-    const { id, purged, through } = board;
-    const seasons = Array.from({ length: through - purged }, (_, n) => boardKey(id, purged + 1 + n));
+  if (deleted === 0) {
+    const { id, purged: from, through } = board;
+    const seasons = Array.from({ length: through - from }, (_, n) => boardKey(id, from + 1 + n));
     if (!(await removeBoards(seasons))) return false;
+    await client.query(PURGED_SEASONS, purged);
     await client.query('UPDATE leaderboards SET purged_through = $2 WHERE id = $1', [
       board.id,
       board.through,

@@ -16,6 +16,7 @@ const USAGE = `Plays a football tournament against a running service: every scor
   --speed <n>         how many times faster than real time (by default the file lasts a minute)
   --leaderboard <id>  the board to show (global)
   --action <id>       the action that a goal counts as; must allow 1 point (finish-level)
+  --seasons           the group stage and the knock-out are two seasons of the board (needs JWT_SECRET)
   --help              this text
 
 The replay acts as a game server. It signs with JWT_SECRET and ACTION_TOKEN_SECRET from the environment, else with the
@@ -46,7 +47,7 @@ try {
 }
 
 async function main(): Promise<void> {
-  const { file, url, speed: wanted, leaderboard, action } = readArguments();
+  const { file, url, speed: wanted, leaderboard, action, seasons } = readArguments();
   if (file === undefined) return screen.print(USAGE);
   const matches = await readMatchFile(file);
   const { goals, players } = matches;
@@ -57,18 +58,31 @@ async function main(): Promise<void> {
   const { identity, actionTokenSecret } = findCredentials(process.env);
   const service = new Service(url, identity, stop.signal);
   await checkAction(service, action, leaderboard);
-  const { total } = await service.board(leaderboard, 1);
   screen.print(
     `${matches.title ?? file}: ${goals.length} goals by ${players.length} players, ` +
       `${minute(first.at)} to ${minute(last.at)} UTC, ${speed.toLocaleString('en', { maximumSignificantDigits: 3 })} times faster than real time`,
   );
-  if (total > 0)
-    screen.print(`The board "${leaderboard}" already has ${total} entries, which keep their points.`);
-
   const userIds = await ensureUsers(service, matches, file);
   const issue = (userId: string) => issueActionToken(userId, action, actionTokenSecret);
-  await play(goals, { service, screen, signal: stop.signal, leaderboard, speed, userIds, issue });
-  await printBoard(service, leaderboard, userIds);
+  const playback = { service, screen, signal: stop.signal, leaderboard, speed, userIds, issue };
+  if (seasons) {
+    const stages = [
+      { label: 'Group stage', goals: goals.filter(({ isOfGroup }) => isOfGroup) },
+      { label: 'Knock-out', goals: goals.filter(({ isOfGroup }) => !isOfGroup) },
+    ].filter(({ goals }) => goals.length > 0);
+    for (const { label, goals } of stages) {
+      const season = await service.beginSeason(leaderboard, label);
+      screen.print(`\n${label}: season ${season} of the board "${leaderboard}"`);
+      await play(goals, { ...playback, season });
+      await printBoard(service, leaderboard, userIds, season);
+    }
+  } else {
+    const { total } = await service.board(leaderboard, 1);
+    if (total > 0)
+      screen.print(`The board "${leaderboard}" already has ${total} entries, which keep their points.`);
+    await play(goals, playback);
+    await printBoard(service, leaderboard, userIds);
+  }
 }
 
 interface Arguments {
@@ -78,21 +92,22 @@ interface Arguments {
   readonly speed: number | undefined;
   readonly leaderboard: string;
   readonly action: string;
+  readonly seasons: boolean;
 }
 
 function readArguments(): Arguments {
   const { values, positionals } = parseCommandLine();
-  const { url, leaderboard, action } = values;
+  const { url, leaderboard, action, seasons } = values;
   const speed = values.speed === undefined ? undefined : Number(values.speed);
   if (speed !== undefined && !(speed > 0)) throw new ReplayError('--speed must be a number greater than 0.');
   if (!URL.canParse(url) || !/^https?:/.test(url))
     throw new ReplayError(`--url must be like http://127.0.0.1:3000, not ${url}.`);
-  if (values.help) return { file: undefined, url, speed, leaderboard, action };
+  if (values.help) return { file: undefined, url, speed, leaderboard, action, seasons };
   const [file, ...more] = positionals;
   if (file === undefined || more.length > 0) {
     throw new ReplayError('Name one match file: npm run replay -- seeds/worldcup-2026.json (see --help).');
   }
-  return { file, url, speed, leaderboard, action };
+  return { file, url, speed, leaderboard, action, seasons };
 }
 
 function parseCommandLine() {
@@ -104,6 +119,7 @@ function parseCommandLine() {
         speed: { type: 'string' },
         leaderboard: { type: 'string', default: 'global' },
         action: { type: 'string', default: 'finish-level' },
+        seasons: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     });
@@ -139,8 +155,9 @@ async function printBoard(
   service: Service,
   leaderboard: string,
   userIds: Map<Player, string>,
+  season?: number,
 ): Promise<void> {
-  const { items, total } = await service.board(leaderboard, TOP);
+  const { items, total } = await service.board(leaderboard, TOP, season);
   const players = new Map([...userIds].map(([player, userId]) => [userId, player]));
   const rows = items.map(({ rank, userId, displayName, score }) => {
     const team = players.get(userId)?.team ?? '';

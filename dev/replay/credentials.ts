@@ -47,9 +47,9 @@ function generatedSecret(name: 'JWT_SECRET' | 'ACTION_TOKEN_SECRET'): string {
   }
 }
 
-/** An access token with the role `server`, valid for an hour. */
-export const signAccessToken = (secret: string): string =>
-  accessToken({ sub: GAME_SERVER, role: 'server' }, secret, 3600);
+/** An access token that is valid for an hour. */
+export const signAccessToken = (secret: string, role: 'server' | 'admin'): string =>
+  accessToken({ sub: GAME_SERVER, role }, secret, 3600);
 
 /** The token for one goal: one point of this action for this user. */
 export function issueActionToken(userId: string, action: string, secret: string): string {

@@ -14,6 +14,8 @@ export interface Goal {
   readonly at: number;
   /** Minutes of stoppage time after that minute: 5 for "90+5". */
   readonly stoppage: number;
+  /** Whether the match was one within a group: what follows is the knock-out. */
+  readonly isOfGroup: boolean;
 }
 
 export interface MatchFile {
@@ -51,6 +53,7 @@ const MatchRecord = Type.Object({
       description: 'a time like "13:00 UTC-6" or "13:00"',
     }),
   ),
+  group: Type.Optional(Type.String({ description: 'the name of a group' })),
   timezone: Type.Optional(Type.String({ pattern: `^${Zone}$`, description: 'an offset like "UTC+3"' })),
   team1: Team,
   team2: Team,
@@ -91,7 +94,8 @@ function goalsOf(match: MatchRecord, roster: Map<string, Player>): Goal[] {
       .filter((goal) => goal.owngoal !== true)
       .map(({ name, minute, offset = 0 }) => {
         const [played = 0, stoppage = offset] = String(minute).split('+').map(Number);
-        return { player: playerOf(roster, team, name), at: start + played * 60_000, stoppage };
+        const at = start + played * 60_000;
+        return { player: playerOf(roster, team, name), at, stoppage, isOfGroup: match.group !== undefined };
       });
   return [...scored(match.team1, match.goals1), ...scored(match.team2, match.goals2)];
 }

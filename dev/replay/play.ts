@@ -41,6 +41,8 @@ export interface Playback {
   readonly screen: Screen;
   readonly signal: AbortSignal;
   readonly leaderboard: string;
+  /** In which the goals must count; by default whichever is in force. */
+  readonly season?: number | undefined;
   /** How many times faster than real time. */
   readonly speed: number;
   readonly userIds: ReadonlyMap<Player, string>;
@@ -50,7 +52,8 @@ export interface Playback {
 
 /** Posts the goals one by one, each at its time. */
 export async function play(goals: Goal[], playback: Playback): Promise<void> {
-  const { service, screen, signal, leaderboard, speed, userIds, issue } = playback;
+  const { service, screen, signal, leaderboard, season, speed, userIds, issue } = playback;
+  const expected = season === undefined ? undefined : { [leaderboard]: season };
   const begin = performance.now();
   const kickOff = goals[0]?.at ?? 0;
   let free = begin;
@@ -58,7 +61,7 @@ export async function play(goals: Goal[], playback: Playback): Promise<void> {
     await until(Math.max(begin + (at - kickOff) / speed, free), signal);
     const userId = userIds.get(player);
     if (userId === undefined) throw new Error(`${player.name} has no user`);
-    const ranks = await service.postScore(issue(userId));
+    const ranks = await service.postScore(issue(userId), expected);
     // The service orders equal scores by the millisecond in which they were reached, so the next goal needs a later one.
     free = performance.now() + 2;
     screen.progress({

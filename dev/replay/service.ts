@@ -6,6 +6,8 @@ import { ReplayError } from './replay-error.js';
 type Schemas = components['schemas'];
 
 const PATIENCE_MS = 30_000;
+/** By so much a timer may fire too early. */
+const TIMER_MS = 20;
 
 /**
  * The service as a game server uses it. A request without a response, or one that may succeed later, is repeated for up to
@@ -29,9 +31,9 @@ export class Service {
     return items;
   }
 
-  /** The first entries of a board, and the number of all. */
-  board(id: string, limit: number): Promise<Schemas['Entries']> {
-    const params = { path: { id }, query: { limit } };
+  /** The first entries of a board, and the number of all; by default in the season in force. */
+  board(id: string, limit: number, season?: number): Promise<Schemas['Entries']> {
+    const params = { path: { id }, query: { limit, ...(season !== undefined && { season }) } };
     return this.#authorized((http, signal) => http.GET('/v1/leaderboards/{id}/entries', { params, signal }));
   }
 
@@ -42,10 +44,44 @@ export class Service {
     return user.id;
   }
 
-  /** Redeems a token. @returns its user's rank by board; empty if an earlier attempt counted but its response was lost */
-  async postScore(actionToken: string): Promise<Map<string, number | null>> {
+  /**
+   * Begins a season of a board, unless the one in force is still empty, and names it. Resolves when it has begun.
+   * @returns its number
+   * @throws ReplayError also if the replay is a service account: game servers do not end seasons
+   */
+  async beginSeason(id: string, label: string): Promise<number> {
+    if (!('jwtSecret' in this.#identity))
+      throw new ReplayError('--seasons needs JWT_SECRET: a game server may not end seasons.');
+    const http = httpOf(this.#url, { accessToken: signAccessToken(this.#identity.jwtSecret, 'admin') });
+    const { season, total } = await this.board(id, 1);
+    const body = { label, reason: 'The replay of a tournament.' };
+    if (total === 0) {
+      const params = { path: { id, season } };
+      await this.#retry((signal) =>
+        http.PATCH('/v1/admin/leaderboards/{id}/seasons/{season}', { params, body, signal }),
+      );
+      return season;
+    }
+    const { endsAt, now } = await this.#retry((signal) =>
+      http.POST('/v1/admin/leaderboards/{id}/seasons', { params: { path: { id } }, body, signal }),
+    );
+    const leftMs = Date.parse(endsAt ?? now) - Date.parse(now);
+    await sleep(leftMs + TIMER_MS, undefined, { signal: this.#signal });
+    return season + 1;
+  }
+
+  /**
+   * Redeems a token.
+   * @param season in which it must count, by board
+   * @returns its user's rank by board; empty if an earlier attempt counted but its response was lost
+   */
+  async postScore(
+    actionToken: string,
+    season?: Readonly<Record<string, number>>,
+  ): Promise<Map<string, number | null>> {
     const { leaderboards } = await this.#authorized(async (http, signal) => {
-      const { data, error, response } = await http.POST('/v1/scores', { body: { actionToken }, signal });
+      const body = { actionToken, ...(season && { season }) };
+      const { data, error, response } = await http.POST('/v1/scores', { body, signal });
       return { error, response, data: error?.original ? { leaderboards: [] } : data };
     });
     return new Map(leaderboards.map((board) => [board.id, 'rank' in board ? board.rank : null]));
@@ -57,7 +93,7 @@ export class Service {
   }
 
   async #accessToken(): Promise<string> {
-    if ('jwtSecret' in this.#identity) return signAccessToken(this.#identity.jwtSecret);
+    if ('jwtSecret' in this.#identity) return signAccessToken(this.#identity.jwtSecret, 'server');
     if (performance.now() >= this.#grant.renewAt) {
       const { clientId, clientSecret } = this.#identity;
       const body = {

@@ -42,11 +42,15 @@ async function replay(args: string[], environment: Environment, cwd?: string) {
   return { code, stdout, stderr };
 }
 
-/** The whole board, as "name: score" from the top. */
-async function board(url: string): Promise<string[]> {
+/** The whole board, as "name: score" from the top; by default in the season in force. */
+async function board(url: string, season?: number): Promise<string[]> {
   const lines: string[] = [];
   for (let cursor: string | null = ''; cursor !== null; ) {
-    const page: Entries = await leaderboardOf(url, 'global').top({ limit: 100, ...(cursor && { cursor }) });
+    const page: Entries = await leaderboardOf(url, 'global').top({
+      limit: 100,
+      ...(season && { season }),
+      ...(cursor && { cursor }),
+    });
     lines.push(...page.items.map(({ displayName, score }) => `${displayName}: ${score}`));
     cursor = page.nextCursor;
   }
@@ -65,8 +69,8 @@ function cup(t: Test, ...days: string[][]): string {
   return `${t.testdir({ 'cup.json': JSON.stringify({ name: 'Cup', matches }) })}/cup.json`;
 }
 
-/** The list of top scorers as "name: goals", read from the file without the replay's own parser. */
-function topScorers(file: string): string[] {
+/** The list of top scorers as "name: goals", of one stage or all, read from the file without the replay's own parser. */
+function topScorers(file: string, stage?: 'group' | 'knock-out'): string[] {
   interface Goal {
     name: string;
     minute: string;
@@ -77,11 +81,14 @@ function topScorers(file: string): string[] {
     time: string;
     team1: string;
     team2: string;
+    round: string;
     goals1?: Goal[];
     goals2?: Goal[];
   }
   const { matches }: { matches: Match[] } = JSON.parse(readFileSync(file, 'utf8'));
-  const goals = matches.flatMap((match) => {
+  const isOf = ({ round }: Match) =>
+    stage === undefined || round.startsWith('Matchday') === (stage === 'group');
+  const goals = matches.filter(isOf).flatMap((match) => {
     const kickOff = Date.parse(`${match.date}T${match.time.replace(' UTC-', ':00-0')}:00`);
     const sides = [match.goals1 ?? [], match.goals2 ?? []];
     return sides.flatMap((side, index) =>
@@ -119,6 +126,31 @@ t.test('the World Cup ends with the true list of top scorers', async (t) => {
   t.match(stdout, /^294\/294 {2}2026-07-19 /m, 'lines report the progress');
   t.match(stdout, /^ +1 {2}Kylian Mbappé +France +\d+$/m, 'the top of the board comes last');
   t.notMatch(stdout, /already/);
+});
+
+t.test('the group stage and the knock-out are two seasons', async (t) => {
+  const { app, url, secrets } = await startService(t);
+  const args = [WORLD_CUP, '--seasons', '--url', url, '--speed', '10000000'];
+  const { code, stdout, stderr } = await replay(args, secrets);
+  t.equal(stderr, '');
+  t.equal(code, 0);
+  const { rows } = await app.pg.pool.query(
+    "SELECT season, label FROM seasons WHERE leaderboard_id = 'global' ORDER BY season",
+  );
+  t.same(rows, [
+    { season: 1, label: 'Group stage' },
+    { season: 2, label: 'Knock-out' },
+  ]);
+  t.same(await board(url, 1), topScorers(WORLD_CUP, 'group'));
+  t.same(await board(url), topScorers(WORLD_CUP, 'knock-out'));
+  t.match(stdout, /^Group stage: season 1 of the board "global"$.*^Knock-out: season 2 of/ms);
+
+  const { id, secret } = await app.serviceAccounts.create('game server', 'server');
+  const account = { ...secrets, SCOREBOARD_CLIENT_ID: id, SCOREBOARD_CLIENT_SECRET: secret };
+  t.match(
+    (await replay(args, account)).stderr,
+    /--seasons needs JWT_SECRET: a game server may not end seasons/,
+  );
 });
 
 t.test('an older file replays, and a second replay adds to the same users', async (t) => {
@@ -271,6 +303,7 @@ t.test('goals are posted at their time, and never two in one millisecond', async
     player,
     at: index < 10 ? 0 : 60_000,
     stoppage: 0,
+    isOfGroup: true,
   }));
   const times: number[] = [];
   const postScore = async () => {

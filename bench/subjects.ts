@@ -16,6 +16,8 @@ export interface Service {
 /** Bytes that PostgreSQL has written so far. */
 interface Written {
   readonly log: number;
+  /** How many whole pages are in the log, each since its first change after a checkpoint. */
+  readonly images: number;
   /** What the tables take, with their indexes. */
   readonly tables: number;
 }
@@ -121,7 +123,7 @@ export async function startService(
 export async function written(url: string): Promise<Written> {
   const [row] = await query<Written>(
     url,
-    `SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8 AS log,
+    `SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8 AS log, (SELECT wal_fpi::float8 FROM pg_stat_wal) AS images,
             (SELECT sum(pg_total_relation_size(oid))::float8 FROM pg_class
              WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace) AS tables`,
   );

@@ -14,6 +14,7 @@ import { purgeTokens } from '../src/ledger/purge-tokens.js';
 import { massVoid } from '../src/moderation/mass-void.js';
 import type { Queryable } from '../src/postgres/database.js';
 import { isDatabaseError } from '../src/postgres/errors.js';
+import { defaultPartitions } from '../src/postgres/partitions.js';
 import { MOVE_BOUNDARIES, moveBoundaries } from '../src/seasons/moved-boundaries.js';
 import { countDeliveries } from '../src/webhooks/deliver.js';
 
@@ -37,6 +38,8 @@ export default fp<{ config: AppConfig }>(
       partitions({
         retention: config.EVENTS_RETENTION,
         onKept: (month, why) => app.log.warn({ data: { month, why } }, 'Old events are kept'),
+        onLarge: (table, bytes) =>
+          app.log.warn({ data: { table, bytes } }, 'A default partition is too large: no others are made'),
       }),
       moveBoundaries(app.instance),
       closeSeasons(),
@@ -69,7 +72,9 @@ export default fp<{ config: AppConfig }>(
     });
     app.decorate('jobs', runner);
     app.onScrape(async () => {
-      const { jobs: gauge } = app.measured;
+      const { jobs: gauge, defaultPartition } = app.measured;
+      for (const { table, bytes } of await defaultPartitions(pool).catch(() => []))
+        defaultPartition.set({ table }, bytes);
       const counts = await runner.counts().catch(() => []);
       gauge.reset();
       for (const { name } of [...jobs, app.deliveries])

@@ -1,6 +1,13 @@
 import { now } from '../clock.js';
 import type { Queryable } from '../postgres/database.js';
-import { briefly, firstKey, partitionsOf, SCORE_EVENTS, timeOfKey } from '../postgres/partitions.js';
+import {
+  briefly,
+  dropPartition,
+  firstKey,
+  partitionsOf,
+  SCORE_EVENTS,
+  timeOfKey,
+} from '../postgres/partitions.js';
 import { boardsOf } from './event-boards.js';
 import { REMEMBER_TOKENS_FOR } from './purge-tokens.js';
 
@@ -157,9 +164,10 @@ DELETE FROM score_events_default WHERE ctid = ANY (ARRAY(
 
 /** Drops a month that is carried. @returns `later` if the locks were not to be had, `more` if not all of it is gone */
 export async function drop(client: Queryable, month: Month): Promise<'dropped' | 'more' | 'later'> {
-  if (month.partition === null)
+  const { partition } = month;
+  if (partition === null)
     return (await client.query(DELETE, idsOf(month))).rowCount === DELETE_ROWS ? 'more' : 'dropped';
-  return (await briefly(client, () => client.query(`DROP TABLE ${month.partition}`))) ? 'dropped' : 'later';
+  return (await briefly(client, () => dropPartition(client, partition))) ? 'dropped' : 'later';
 }
 
 /** To look for tokens reads all that are remembered. A bite of a job may take a little longer. */

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { now } from '../clock.js';
 import { type Job, type JobKind, job } from '../jobs/job.js';
-import { makeNextPartition } from '../postgres/partitions.js';
+import { defaultPartitions, LARGEST_DEFAULT_BYTES, makeNextPartition } from '../postgres/partitions.js';
 import { dropNextEvents } from './old-events.js';
 import { dropNextTokens } from './purge-tokens.js';
 
@@ -16,6 +16,8 @@ interface PartitionsOptions {
   readonly retention: number | null;
   /** A month that should be dropped must stay. */
   readonly onKept: (month: string, why: string) => void;
+  /** A default partition is so large that no partition can be made beside it. */
+  readonly onLarge: (table: string, bytes: number) => void;
 }
 
 /**
@@ -28,7 +30,7 @@ export const PARTITIONS: JobKind<typeof Nothing> = {
   keyOf: () => 'all',
 };
 
-export const partitions = ({ retention, onKept }: PartitionsOptions): Job =>
+export const partitions = ({ retention, onKept, onLarge }: PartitionsOptions): Job =>
   job(PARTITIONS, async (client) => {
     const steps = [
       () => makeNextPartition(client, now()),
@@ -42,5 +44,7 @@ export const partitions = ({ retention, onKept }: PartitionsOptions): Job =>
       if (result === 'more') return { rest: {}, afterMs: isLate ? AGAIN_MS : 0 };
       if (result === 'later') isLate = true;
     }
+    for (const { table, bytes } of await defaultPartitions(client))
+      if (bytes > LARGEST_DEFAULT_BYTES) onLarge(table, bytes);
     return { rest: {}, afterMs: isLate ? AGAIN_MS : EVERY_MS };
   });

@@ -1,6 +1,6 @@
 import { now } from '../clock.js';
 import type { Queryable } from '../postgres/database.js';
-import { briefly, CONSUMED_TOKENS, partitionsOf } from '../postgres/partitions.js';
+import { briefly, CONSUMED_TOKENS, dropPartition, partitionsOf } from '../postgres/partitions.js';
 
 /** How long after its expiry a token can still be told from one that was never used, in seconds. */
 export const REMEMBER_TOKENS_FOR = 86_400;
@@ -31,8 +31,7 @@ export async function dropNextTokens(client: Queryable): Promise<'done' | 'more'
     const isDropped = await briefly(client, async () => {
       // Lookups continue, inserts wait: only a new token with an id of that old day would be inserted here.
       await client.query(`LOCK TABLE ${name} IN SHARE MODE`);
-      // All scores wait for this one, until the bite ends.
-      if (await isForgotten(client, name)) await client.query(`DROP TABLE ${name}`);
+      if (await isForgotten(client, name)) await dropPartition(client, name);
     });
     return isDropped ? 'more' : 'later';
   }

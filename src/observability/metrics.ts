@@ -178,6 +178,13 @@ export function createMetrics(registry: Registry) {
       labelNames: ['state'],
       registers,
     }),
+    defaultPartition: new Gauge({
+      name: 'database_default_partition_bytes',
+      help: 'Size of what has no partition of its own: above 64 MB no partitions are made.',
+      aggregator: 'max',
+      labelNames: ['table'],
+      registers,
+    }),
     healthCheck: new Gauge({
       name: 'health_check_status',
       help: 'Result of a check of /health: 1 if it passed, 0 if it failed.',

@@ -66,10 +66,20 @@ interface Partition {
 }
 
 /** To attach a partition, PostgreSQL reads the whole default one while it is locked. A larger one is left alone. */
-const LARGEST_DEFAULT_BYTES = 64 * 2 ** 20;
+export const LARGEST_DEFAULT_BYTES = 64 * 2 ** 20;
 
+const DEFAULT_PARTITIONS = `
+SELECT t AS table, pg_relation_size(to_regclass(t || '_default')) AS bytes FROM unnest($1::text[]) t`;
 const PARTITIONS = `
 SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = to_regclass($1)`;
+
+/** How large the default partitions are. One above LARGEST_DEFAULT_BYTES keeps new partitions from being made. */
+export async function defaultPartitions(client: Queryable): Promise<{ table: string; bytes: number }[]> {
+  const { rows } = await client.query<{ table: string; bytes: number }>(DEFAULT_PARTITIONS, [
+    ALL.map(({ table }) => table),
+  ]);
+  return rows;
+}
 
 /** The partitions of periods that a table has, the oldest first. */
 export async function partitionsOf(client: Queryable, { table, period }: Partitioned): Promise<Partition[]> {
@@ -138,6 +148,26 @@ async function attach(
   );
 }
 
+/** The locks of a change were not to be had in time. */
+class NotNow extends Error {
+  override readonly name = 'NotNow';
+}
+
+/**
+ * Drops a partition, as a change of `briefly`. From when it asks for its locks until the transaction ends, all who use the table wait.
+ * It needs several, each with a limit of its own: this one is for all of them.
+ */
+export async function dropPartition(client: Queryable, name: string): Promise<void> {
+  try {
+    await client.query(
+      `SET LOCAL statement_timeout = ${LOCK_TIMEOUT_MS}; DROP TABLE ${name}; SET LOCAL statement_timeout = DEFAULT`,
+    );
+  } catch (cause) {
+    if (errorCode(cause) !== SQLSTATE.queryCanceled) throw cause;
+    throw new NotNow(`${name} is in use`, { cause });
+  }
+}
+
 const PASSING = new Set<string | undefined>([
   SQLSTATE.lockNotAvailable,
   SQLSTATE.deadlockDetected,
@@ -160,7 +190,7 @@ export async function briefly(client: Queryable, change: () => Promise<unknown>)
     await change();
     return true;
   } catch (error) {
-    if (!PASSING.has(errorCode(error))) throw error;
+    if (!(error instanceof NotNow) && !PASSING.has(errorCode(error))) throw error;
     await client.query('ROLLBACK TO briefly');
     return false;
   }

@@ -123,6 +123,26 @@ t.test('on an idle primary a replica has no lag, however old its last transactio
   t.ok(lag.isShort);
 });
 
+t.test('a replica that follows the primary of before is not read, however far it is', async (t) => {
+  const before = await PostgresServer.start(t);
+  const [next, replica] = [await before.replica(t), await before.replica(t)];
+  const [old, primary, standby] = [before, next, replica].map(({ url }) => openPool(t, url));
+  assert(old && primary && standby);
+  await primary.query('SELECT pg_promote()');
+  const lag = new ReplicaLag({ primary, replica: standby, maxMs: 60_000, onChange: () => {} });
+  await old.query('CREATE TABLE lost AS SELECT generate_series(1, 100000)');
+  await eventually(async () => {
+    const position = 'SELECT (pg_last_wal_replay_lsn() - $1)::float8 AS ahead';
+    const {
+      rows: [now],
+    } = await primary.query<{ lsn: string }>('SELECT pg_current_wal_lsn() AS lsn');
+    const { rows } = await standby.query<{ ahead: number }>(position, [now?.lsn]);
+    assert((rows[0]?.ahead ?? 0) > 0);
+  });
+  await lag.measure();
+  t.notOk(lag.isShort);
+});
+
 t.test('a replica that lags is not read until it has caught up', async (t) => {
   const { replica, proxy, one, api, score, lines } = await open(t, 1_000);
   const standby = openPool(t, replica.url);

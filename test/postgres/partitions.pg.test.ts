@@ -173,7 +173,7 @@ t.test('partitions are made and dropped while players score', async (t) => {
     for (const deadline = performance.now() + 30_000; !(await isDone()); await step())
       assert(performance.now() < deadline, what);
   };
-  const job = partitions({ retention: null, onKept: () => {} });
+  const job = partitions({ retention: null, onKept: () => {}, onLarge: () => {} });
   const bite = () => transact(pool, (client) => job.bite(client, {}));
   const has = async (days: number) => (await names(CONSUMED_TOKENS)).includes(ofDay(days));
   await until('dropped', async () => !(await has(-6)) && !(await has(-4)) && !(await has(-2)), bite);
@@ -209,4 +209,41 @@ t.test('a token that gets into an old partition before it is dropped keeps it', 
   await transact(pool, dropNextTokens);
   t.ok((await names(CONSUMED_TOKENS)).includes(old));
   t.equal(await outcome(one.ledger, token), 'action-token-replayed');
+});
+
+t.test('the locks of a drop have one limit together, and it is tried again', async (t) => {
+  const { pool, names } = await open(t);
+  const day = Date.now() - 4 * DAY_MS;
+  await makeAll(pool, day);
+  const old = nameOf('consumed_tokens', day, 8);
+  const [endFirst, endSecond] = await Promise.all(
+    ['ONLY consumed_tokens', 'consumed_tokens_default'].map((table) =>
+      holding(pool, (client) => client.query(`LOCK TABLE ${table} IN ACCESS SHARE MODE`)),
+    ),
+  );
+  const dropped = transact(pool, dropNextTokens).catch(String);
+  await waiting(pool, 1);
+  await endFirst?.();
+  t.equal(await dropped, 'later');
+  t.ok((await names(CONSUMED_TOKENS)).includes(old));
+  await endSecond?.();
+  t.equal(await transact(pool, dropNextTokens), 'more');
+  t.notOk((await names(CONSUMED_TOKENS)).includes(old));
+});
+
+t.test('a default partition that is too large is told of, and nothing is made beside it', async (t) => {
+  const { pool, names } = await open(t);
+  const tomorrow = nameOf('consumed_tokens', Date.now() + DAY_MS, 8);
+  await pool.query(`DROP TABLE ${tomorrow}`);
+  // Rows that fill a tenth of their pages: above 64 MB.
+  await pool.query('ALTER TABLE consumed_tokens_default SET (fillfactor = 10)');
+  await pool.query(
+    `INSERT INTO consumed_tokens_default
+     SELECT lpad(to_hex(n), 32, '0')::uuid, gen_random_uuid(), now() + interval '1 day' FROM generate_series(1, 110000) n`,
+  );
+  const large: [table: string, bytes: number][] = [];
+  const job = partitions({ retention: null, onKept: () => {}, onLarge: (...what) => large.push(what) });
+  await transact(pool, (client) => job.bite(client, {}));
+  t.match(large, [['consumed_tokens', Number]]);
+  t.notOk((await names(CONSUMED_TOKENS)).includes(tomorrow));
 });

@@ -23,11 +23,13 @@ t.test('only what each worker has of its own is added up', async (t) => {
   const once = [...gauges].filter(([, value]) => value === 3).map(([name]) => name);
   t.same(once.sort(), [
     'background_jobs',
+    'database_default_partition_bytes',
     'database_replica_lag_seconds',
     'health_check_status',
     'leaderboard_projection_loading_seconds',
     'redis_leaderboard_sync_drift',
     'sse_connections_capacity',
+    'webhook_deliveries',
   ]);
   // A new gauge is one or the other.
   const summed = [...gauges].filter(([, value]) => value === 6).map(([name]) => name);

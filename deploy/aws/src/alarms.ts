@@ -200,6 +200,19 @@ export class Alarms extends Construct {
       minutes: 15,
       description: 'A background job fails again and again.',
     });
+    const large = (table: string) =>
+      serviceMetric(stage, 'database_default_partition_bytes', Stats.MAXIMUM, { table });
+    this.#alarm('DefaultPartitionLarge', {
+      metric: new MathExpression({
+        expression: 'MAX([events, tokens]) / 1048576',
+        usingMetrics: { events: large('score_events'), tokens: large('consumed_tokens') },
+        label: 'MB of the largest default partition',
+        period: MINUTE,
+      }),
+      above: 32,
+      minutes: 15,
+      description: 'Scores or tokens go into the default partition, and above 64 MB no others are made.',
+    });
   }
 
   #databases(): void {

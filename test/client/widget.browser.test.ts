@@ -372,6 +372,44 @@ t.test('any number of boards on a page share one stream', async (t) => {
   await eventually(() => Promise.resolve(assert.equal(app.hub.active, 1)), CEILING.timeout);
 });
 
+t.test('visible pages of one origin share a stream, and one takes over from another', async (t) => {
+  const [cup, race] = [await newBoard('Cup'), await newBoard('Race')];
+  const ada = await cup.join('Ada', 10);
+  await race.join('Bo', 20);
+  await eventually(() => Promise.resolve(assert.equal(app.hub.active, 0)), CEILING.timeout);
+  const first = await visit(t, element(cup));
+  await shows(first, ['Ada']);
+  const second = await first.context().newPage();
+  await second.goto(first.url());
+  await shows(second, ['Ada']);
+  await second.evaluate(
+    `document.querySelector('main').insertAdjacentHTML('beforeend', ${JSON.stringify(element(race))})`,
+  );
+  await shows(second, ['Ada', 'Bo']);
+  await eventually(() => Promise.resolve(assert.equal(app.hub.active, 1)), CEILING.timeout);
+  await cup.score(ada, 5);
+  for (const page of [first, second])
+    await eventually(async () => assert.equal((await scores(page))[0], '15'), CEILING.timeout);
+  await first.close();
+  await cup.score(ada, 5);
+  await eventually(async () => assert.equal((await scores(second))[0], '20'), CEILING.timeout);
+  t.equal(await state(second).first().innerText(), 'Live');
+  await eventually(() => Promise.resolve(assert.equal(app.hub.active, 1)), CEILING.timeout);
+  const turn = (visibility: string) =>
+    second.evaluate(`{
+      Object.defineProperty(document, 'visibilityState', { value: '${visibility}', configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }`);
+  await turn('hidden');
+  await eventually(() => Promise.resolve(assert.equal(app.hub.active, 0)), CEILING.timeout);
+  await cup.score(ada, 5);
+  await turn('visible');
+  await eventually(async () => assert.equal((await scores(second))[0], '25'), CEILING.timeout);
+  await state(second).first().getByText('Live').waitFor(CEILING);
+  await second.close();
+  await eventually(() => Promise.resolve(assert.equal(app.hub.active, 0)), CEILING.timeout);
+});
+
 t.test('it counts down to the end of the season, shows the winners, then the new season', async (t) => {
   const board = await newBoard('Weekly cup');
   const ada = await board.join('Ada', 30);

@@ -1,190 +1,243 @@
-import { origin } from '../http.js';
-import { connect, type LiveState, type StreamEvent } from '../live/connection.js';
-import { advance, type LiveView, NOTHING_YET, streamUrl } from '../live/subscription.js';
-import { ScoreboardError } from '../problem.js';
+import { type LiveView, NOTHING_YET } from '../live/subscription.js';
+import { type ErrorCode, ScoreboardError } from '../problem.js';
+import { keyOf, SharedStream, type Watched } from './shared-stream.js';
 
-/** What an element shows. */
-export interface Watched {
-  readonly src: string;
-  readonly board: string;
-  readonly limit: number;
-  /** Empty if there is none. */
-  readonly user: string;
-}
+export type { Watched } from './shared-stream.js';
 
 type Listener = (view: LiveView) => void;
 
-interface Feed extends Watched {
+interface Feed {
+  readonly watched: Watched;
   readonly listeners: Set<Listener>;
   view: LiveView;
+  /** Leaves the stream of this page, if it has one. */
+  leave: () => void;
 }
 
-/** As many boards as one stream can have. */
-const MAX_BOARDS = 32;
-/** Elements of a page appear and change together. */
-const SETTLE_MS = 20;
+/** What pages tell each other: which boards one wants, that the page with the stream asks for them, and what it shows. */
+type Message =
+  | { readonly type: 'wants'; readonly from: string; readonly watched: readonly Watched[] }
+  | { readonly type: 'ask' }
+  | { readonly type: 'view'; readonly to: string; readonly key: string; readonly view: SentView };
 
-/** The streams of each service. */
-const streams = new Map<string, SharedStream[]>();
+interface SentView extends Omit<LiveView, 'error'> {
+  readonly error: { readonly code: ErrorCode; readonly message: string; readonly status: number } | null;
+  /** Of the page whose clock `timeOffset` belongs to. */
+  readonly timeOrigin: number;
+}
+
+/** A page that is not answered for so long has a stream of its own, in milliseconds. */
+const ALONE_MS = 2_000;
+/** How often the page with the stream asks whether the others are still there, and how long it waits for their answers. */
+const ASK_EVERY_MS = 60_000;
+const ANSWER_MS = 5_000;
+
+const BOARD = /^[a-z0-9][a-z0-9-]{0,62}$/;
+const USER = /^(usr_[0-9a-z]{26})?$/;
+
+const services = new Map<string, Service>();
 
 /**
- * Calls `listener` with the state, now and at each change, until the returned function is called. All elements of a page share a
- * stream for each service: a browser opens only six connections to a server.
+ * Calls `listener` with the state, now and at each change, until the returned function is called. All elements share a stream for
+ * each service, also those of other visible pages of the same origin: a browser opens only six connections to a server.
  */
 export function watch(watched: Watched, listener: Listener): () => void {
   const { src, board, user } = watched;
   // What the service would refuse has a stream of its own, so that the others are not refused with it.
   const name = BOARD.test(board) && USER.test(user) ? src : JSON.stringify([src, board, user]);
-  const all = streams.get(name) ?? [];
-  streams.set(name, all);
-  const stream = all.find((one) => one.hasRoomFor(watched)) ?? new SharedStream(src);
-  if (!all.includes(stream)) all.push(stream);
-  return stream.watch(watched, listener);
+  const service = services.get(name) ?? new Service(name, src);
+  services.set(name, service);
+  return service.watch(watched, listener);
 }
 
-const BOARD = /^[a-z0-9][a-z0-9-]{0,62}$/;
-const USER = /^(usr_[0-9a-z]{26})?$/;
+/**
+ * - *absent*: the page is hidden, or shows nothing of the service.
+ * - *following*: another page has the stream, and sends what it shows.
+ * - *alone*: that page does not answer, or the browser cannot tell pages of each other: this one has a stream for itself.
+ * - *leading*: this page has the lock, and the stream of all.
+ */
+type Role = 'absent' | 'following' | 'alone' | 'leading';
 
-const keyOf = ({ board, limit, user }: Watched): string => `${board} ${limit} ${user}`;
-
-/** One stream for several boards. When they change, another stream takes over: the old one goes on until the new one has begun. */
-class SharedStream {
+class Service {
+  readonly #id = Math.random().toString(36).slice(2);
   readonly #feeds = new Map<string, Feed>();
-  #url = '';
-  #stop = () => {};
-  /** Ends a stream that has not begun yet. */
-  #stopNext = () => {};
+  readonly #streams: SharedStream[] = [];
+  readonly #channel: BroadcastChannel | null;
+  /** What other pages watch here, by page: leaves the streams. */
+  readonly #guests = new Map<string, () => void>();
+  #role: Role = 'absent';
+  #resign = () => {};
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private readonly src: string) {}
-
-  hasRoomFor(watched: Watched): boolean {
-    return this.#feeds.size < MAX_BOARDS || this.#feeds.has(keyOf(watched));
+  constructor(
+    private readonly name: string,
+    private readonly src: string,
+  ) {
+    const canShare = 'locks' in navigator && 'BroadcastChannel' in globalThis;
+    this.#channel = canShare ? new BroadcastChannel(`live-leaderboard ${name}`) : null;
+    this.#channel?.addEventListener('message', ({ data }: MessageEvent<Message>) => this.#hear(data));
+    document.addEventListener('visibilitychange', () => this.#attend());
   }
 
   watch(watched: Watched, listener: Listener): () => void {
     const key = keyOf(watched);
-    const feed = this.#feeds.get(key) ?? this.#begin(watched);
+    const feed = this.#feeds.get(key) ?? {
+      watched,
+      listeners: new Set(),
+      view: NOTHING_YET,
+      leave: () => {},
+    };
+    const isNew = !this.#feeds.has(key);
     this.#feeds.set(key, feed);
     feed.listeners.add(listener);
-    this.#settle();
     listener(feed.view);
+    if (isNew) this.#begin(feed);
     return () => {
       feed.listeners.delete(listener);
       if (feed.listeners.size > 0 || this.#feeds.get(key) !== feed) return;
       this.#feeds.delete(key);
-      this.#settle();
+      feed.leave();
+      this.#attend();
+      if (this.#role === 'following') this.#want();
     };
   }
 
-  /** What the stream already shows of the board is not sent again. */
-  #begin(watched: Watched): Feed {
-    const { board, limit, user } = watched;
-    const others = [...this.#feeds.values()].filter((other) => other.board === board);
-    const view = others.find((other) => other.limit >= limit)?.view ?? NOTHING_YET;
-    const standing = others.find((other) => other.user === user)?.view.standing ?? null;
-    const feed = { ...watched, listeners: new Set<Listener>(), view: NOTHING_YET };
-    return { ...feed, view: { ...cut(view, feed), standing } };
-  }
-
-  #settle(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#connect();
-    }, SETTLE_MS);
-  }
-
-  #connect(): void {
-    const url = urlOf(this.src, [...this.#feeds.values()]);
-    if (url === this.#url) return;
-    this.#stopNext();
-    const isFirst = this.#url === '';
-    this.#url = url;
-    if (url === '') {
-      this.#stop();
-      return;
-    }
-    let hasBegun = isFirst;
-    let stop = () => {};
-    let isOver = false;
-    const end = () => {
-      isOver = true;
-      stop();
-    };
-    const begin = () => {
-      hasBegun = true;
-      this.#stop();
-      this.#stop = end;
-      this.#stopNext = () => {};
-    };
-    if (isFirst) begin();
-    else this.#stopNext = end;
-    try {
-      stop = connect(url, (state, event, error) => {
-        if (isOver) return;
-        if (!hasBegun && (event || error)) begin();
-        if (hasBegun) this.#receive(state, event, error);
-      });
-    } catch {
-      this.#receive('closed', null, new ScoreboardError('unreachable', 'No such address.'));
-    }
-  }
-
-  #receive(state: LiveState, event: StreamEvent | null, error: ScoreboardError | null): void {
-    if (event === null) {
-      for (const feed of [...this.#feeds.values()]) this.#update(feed, { ...feed.view, state, error });
-      return;
-    }
-    const { leaderboard, userId, status, code, detail } = JSON.parse(event.data);
-    for (const feed of [...this.#feeds.values()]) {
-      // An event of the only board need not name it.
-      if (leaderboard !== undefined && leaderboard !== feed.board) continue;
-      if (event.type === 'rank' && userId !== feed.user) continue;
-      if (event.type === 'problem')
-        this.#update(feed, {
-          ...feed.view,
-          state: 'closed',
-          error: new ScoreboardError(code, detail, { status }),
-        });
-      else this.#update(feed, { ...cut(advance(feed.view, event), feed), state, error: null });
-    }
+  #begin(feed: Feed): void {
+    this.#attend();
+    if (this.#role === 'following') this.#want();
+    if (this.#role === 'alone' || this.#role === 'leading')
+      feed.leave = this.#stream(feed.watched, (view) => this.#update(feed, view));
   }
 
   #update(feed: Feed, view: LiveView): void {
-    feed.view = view;
+    // A stream that begins has nothing yet: what another one has shown stays.
+    const isNothing = view.board === null && view.error === null && feed.view.board !== null;
+    const goesOn = view.state === 'connecting' && feed.view.state === 'open';
+    const state = goesOn ? 'open' : view.state === 'connecting' ? 'reconnecting' : view.state;
+    feed.view = isNothing ? { ...feed.view, state } : view;
     // Closed permanently: a later watch() asks again.
-    if (view.state === 'closed') {
-      this.#feeds.delete(keyOf(feed));
-      if (this.#feeds.size === 0) this.#settle();
+    if (view.state === 'closed') this.#feeds.delete(keyOf(feed.watched));
+    for (const listener of [...feed.listeners]) listener(feed.view);
+    if (view.state === 'closed') this.#attend();
+  }
+
+  #stream(watched: Watched, listener: Listener): () => void {
+    const stream = this.#streams.find((one) => one.hasRoomFor(watched)) ?? new SharedStream(this.src);
+    if (!this.#streams.includes(stream)) this.#streams.push(stream);
+    return stream.watch(watched, listener);
+  }
+
+  /** Comes and goes with what the page shows. */
+  #attend(): void {
+    const isHidden = document.visibilityState === 'hidden';
+    if (isHidden || this.#feeds.size === 0) {
+      if (this.#role !== 'absent') this.#leave();
+      if (isHidden)
+        for (const feed of [...this.#feeds.values()]) this.#update(feed, { ...feed.view, state: 'paused' });
+    } else if (this.#role === 'absent') this.#come();
+  }
+
+  #come(): void {
+    if (this.#channel === null) {
+      this.#be('alone');
+      return;
     }
-    for (const listener of [...feed.listeners]) listener(view);
+    this.#be('following');
+    this.#want();
+    this.#timer = setTimeout(() => this.#be('alone'), ALONE_MS);
+    const waiting = new AbortController();
+    this.#resign = () => waiting.abort();
+    navigator.locks
+      .request(`live-leaderboard ${this.name}`, { signal: waiting.signal }, async () => {
+        if (waiting.signal.aborted) return;
+        this.#be('leading');
+        await new Promise<void>((resolve) => {
+          this.#resign = resolve;
+        });
+      })
+      // Not granted before the page was hidden, or never, as in a frame without storage: then it is alone by now.
+      .catch(() => {});
+  }
+
+  #leave(): void {
+    for (const leave of this.#guests.values()) leave();
+    this.#guests.clear();
+    this.#say({ type: 'wants', from: this.#id, watched: [] });
+    this.#resign();
+    this.#be('absent');
+  }
+
+  #be(role: Role): void {
+    clearTimeout(this.#timer);
+    const had = this.#role === 'alone' || this.#role === 'leading';
+    this.#role = role;
+    const has = role === 'alone' || role === 'leading';
+    for (const feed of [...this.#feeds.values()]) {
+      if (had && !has) feed.leave();
+      if (has && !had) feed.leave = this.#stream(feed.watched, (view) => this.#update(feed, view));
+    }
+    if (role === 'leading') this.#ask();
+  }
+
+  /** Pages that are gone without a word do not answer. */
+  #ask(): void {
+    const silent = new Set(this.#guests.keys());
+    const heard = new Map(this.#guests);
+    this.#say({ type: 'ask' });
+    this.#timer = setTimeout(() => {
+      for (const id of silent) if (this.#guests.get(id) === heard.get(id)) this.#receive(id, []);
+      this.#timer = setTimeout(() => this.#ask(), ASK_EVERY_MS);
+    }, ANSWER_MS);
+  }
+
+  #want(): void {
+    const watched = [...this.#feeds.values()].map((feed) => feed.watched);
+    this.#say({ type: 'wants', from: this.#id, watched });
+  }
+
+  #say(message: Message): void {
+    this.#channel?.postMessage(message);
+  }
+
+  #hear(message: Message): void {
+    if (message.type === 'ask' && (this.#role === 'following' || this.#role === 'alone')) {
+      if (this.#role === 'alone') this.#be('following');
+      this.#want();
+    }
+    if (message.type === 'wants' && this.#role === 'leading') this.#receive(message.from, message.watched);
+    if (message.type !== 'view' || message.to !== this.#id || this.#role !== 'following') return;
+    clearTimeout(this.#timer);
+    const feed = this.#feeds.get(message.key);
+    if (feed !== undefined) this.#update(feed, received(message.view, feed.view));
+  }
+
+  /** Another page wants these boards, and no others any more. */
+  #receive(from: string, watched: readonly Watched[]): void {
+    const before = this.#guests.get(from);
+    const leaving = watched.map((one) =>
+      this.#stream(one, ({ error, ...view }) => {
+        const told = error && { code: error.code, message: error.message, status: error.status };
+        const sent = { ...view, error: told, timeOrigin: performance.timeOrigin };
+        this.#say({ type: 'view', to: from, key: keyOf(one), view: sent });
+      }),
+    );
+    before?.();
+    this.#guests.delete(from);
+    if (watched.length > 0) this.#guests.set(from, () => leaving.forEach((leave) => void leave()));
   }
 }
 
-/** The stream may be of more entries than an element shows. What does not change for it stays the same object. */
-function cut(view: LiveView, { view: before, limit }: Feed): LiveView {
-  const { board } = view;
-  if (board === null || board === before.board || board.items.length <= limit) return view;
-  const top = { ...board, items: board.items.slice(0, limit) };
-  const same = (one: LiveView['board']) => JSON.stringify({ ...one, version: 0, now: '' });
-  return { ...view, board: before.board && same(before.board) === same(top) ? before.board : top };
-}
-
-/** The stream of these boards, each at the largest limit; empty if there are none. */
-function urlOf(src: string, feeds: readonly Watched[]): string {
-  const limits = new Map<string, number>();
-  for (const { board, limit } of feeds) limits.set(board, Math.max(limit, limits.get(board) ?? 0));
-  const wanted = feeds.filter(
-    ({ board, user }, i) =>
-      (user !== '' || !feeds.some((other) => other.board === board && other.user !== '')) &&
-      feeds.findIndex((other) => other.board === board && other.user === user) === i,
-  );
-  const [first] = wanted;
-  if (first === undefined) return '';
-  if (wanted.length === 1)
-    return streamUrl(src, first.board, limits.get(first.board) ?? first.limit, first.user);
-  const boards = wanted.map(({ board, user }) =>
-    [board, limits.get(board), ...(user ? [user] : [])].join(':'),
-  );
-  return `${origin(src)}/v1/stream?boards=${encodeURIComponent(boards.join())}`;
+/** A view of another page. What has not changed stays the same object. */
+function received({ error, timeOrigin, ...view }: SentView, before: LiveView): LiveView {
+  const same = <T>(next: T, old: T): T => (JSON.stringify(next) === JSON.stringify(old) ? old : next);
+  return {
+    state: view.state,
+    board: same(view.board, before.board),
+    standing: same(view.standing, before.standing),
+    season: same(view.season, before.season),
+    ended: same(view.ended, before.ended),
+    final: same(view.final, before.final),
+    timeOffset: view.timeOffset === null ? null : view.timeOffset - timeOrigin + performance.timeOrigin,
+    error: error && new ScoreboardError(error.code, error.message, { status: error.status }),
+  };
 }

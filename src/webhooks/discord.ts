@@ -72,13 +72,13 @@ function descriptionOf(message: Message, { users }: Names): string {
   const { type, data } = message;
   switch (type) {
     case 'season.ended':
-      return `${seasonOf(data)} has ended. The final standings follow.`;
+      return `This is the end of ${seasonOf(data)}. The final standings follow.`;
     case 'season.final': {
-      const corrected = data.revision > 1 ? ' (corrected)' : '';
+      const corrected = data.revision > 1 ? ', corrected' : '';
       const places = data.top.map(
         ({ rank, userId, score }) => `${MEDALS[rank - 1] ?? `${rank}.`} ${name(userId)}: ${number(score)}`,
       );
-      return [`The final standings of ${seasonOf(data).toLowerCase()}${corrected}:`, ...places].join('\n');
+      return [`The final standings of ${seasonOf(data)}${corrected}:`, ...places].join('\n');
     }
     case 'season.skipped':
       return data.firstSeason === data.lastSeason
@@ -98,7 +98,7 @@ function descriptionOf(message: Message, { users }: Names): string {
 }
 
 const seasonOf = ({ season, label }: { readonly season: number; readonly label: string | null }): string =>
-  label === null ? `Season ${season}` : `Season ${season}, ${plain(label)},`;
+  label === null ? `season ${season}` : `season ${season} (${plain(label)})`;
 
 const number = (value: number): string => new Intl.NumberFormat('en').format(value);
 

@@ -41,6 +41,8 @@ const ofInstance = (pool: number, workers: number) => workers * (share(pool, wor
 const ofDeployment = (pool: number, workers: number, instances: number) =>
   2 * instances * ofInstance(pool, workers) + Number(migration);
 
+/** What leads to PostgreSQL itself where the others go through a pooler. */
+const DIRECT = ['scoreboard-api changes', 'scoreboard-api deliveries', 'scoreboard-api jobs'];
 const POOL = 6;
 /** More than any pool has, also where processes share the requests unevenly. */
 const AT_A_TIME = 8 * POOL;
@@ -111,6 +113,7 @@ t.test('the runbook names every kind of connection', async (t) => {
   t.same([...OF_PROCESS.keys()].sort(), [
     'scoreboard-api',
     'scoreboard-api changes',
+    'scoreboard-api deliveries',
     'scoreboard-api jobs',
     'scoreboard-api migrate',
     'scoreboard-api probe',
@@ -118,9 +121,8 @@ t.test('the runbook names every kind of connection', async (t) => {
     'scoreboard-api replica-probe',
     'scoreboard-api start',
   ]);
-  const fixedNames = ['scoreboard-api changes', 'scoreboard-api jobs', 'scoreboard-api probe'];
   t.equal(
-    fixedNames.reduce((sum, name) => sum + Number(OF_PROCESS.get(name)), 0),
+    [...DIRECT, 'scoreboard-api probe'].reduce((sum, name) => sum + Number(OF_PROCESS.get(name)), 0),
     Number(fixed),
     'the formula has their sum',
   );
@@ -193,7 +195,7 @@ t.test('through PgBouncer a process has its pool and the probe there, and the ot
     t,
     direct,
     // A session of the pooler has the name of the client that it serves.
-    `${ON_SERVER} AND application_name IN ('scoreboard-api changes', 'scoreboard-api jobs')`,
+    `${ON_SERVER} AND application_name IN ('${DIRECT.join("', '")}')`,
   );
   const urls = { DATABASE_URL: pooled, DATABASE_DIRECT_URL: direct };
   const { url: base } = await startService(t, pooled, { ...LIMITS, ...urls });
@@ -209,7 +211,10 @@ t.test('through PgBouncer a process has its pool and the probe there, and the ot
     assert.equal(sessions.get('all'), Number(ofServer));
   }, 20_000);
   t.equal(clients.get('all'), share(POOL, 1) + Number(ofPooler));
-  t.equal(most('scoreboard-api changes') + most('scoreboard-api jobs'), Number(ofServer));
+  t.equal(
+    DIRECT.reduce((sum, name) => sum + most(name), 0),
+    Number(ofServer),
+  );
 });
 
 t.test('a migration has as many connections as the runbook says', async (t) => {
@@ -267,7 +272,8 @@ t.test('what is planned with agrees with the formula, wherever it is said', asyn
     read('deploy/helm/values-simple.yaml'),
     `2 × 1 instance × ${simple} + 3 = ${simpleAll} connections`,
   );
-  const direct = 2 * instances * workers * 4 + 3;
+  const ofDirect = DIRECT.reduce((sum, name) => sum + Number(OF_PROCESS.get(name)), 0);
+  const direct = 2 * instances * workers * ofDirect + 3;
   const pooled = 2 * instances * workers * (share(pool, workers) + 1);
   t.match(read('deploy/helm/values-pgbouncer.yaml'), `= ${direct} to PostgreSQL`);
   t.match(read('deploy/helm/values-pgbouncer.yaml'), `= ${pooled} to PgBouncer`);

@@ -154,6 +154,26 @@ t.test('scores that change no leader are compared, and ask nothing of PostgreSQL
   t.same(errors, []);
 });
 
+t.test('two instances together tell no more than one change a second', async (t) => {
+  const { webhook, ada, bob, enter, watch, told } = await open(t);
+  await webhook();
+  const [one, other] = [await watch(), await watch()];
+  const first = await enter(ada, 100);
+  await eventually(async () => {
+    one.leaders.hear(first);
+    assert.equal((await told()).length, 1);
+  });
+  const second = await enter(bob, 200);
+  await eventually(async () => {
+    other.leaders.hear(second);
+    assert.equal((await told()).length, 2);
+  });
+  const [before, after] = await told();
+  t.match(after, { userId: bob, previousUserId: ada });
+  const ms = (after?.at ?? 0) - (before?.at ?? 0);
+  t.ok(ms >= 950, `${ms} ms`);
+});
+
 t.test('a leader who was there before anybody asked is no news', async (t) => {
   const { pool, webhook, ada, bob, enter, watch, told } = await open(t);
   await enter(ada, 100);

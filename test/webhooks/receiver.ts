@@ -5,6 +5,7 @@ import {
   type RequestListener,
   type Server,
 } from 'node:http';
+import { createServer as createHttps } from 'node:https';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Type } from '@sinclair/typebox';
@@ -26,9 +27,23 @@ export interface Receiver {
 }
 
 /** A receiver of webhooks on this machine. */
-export async function startReceiver(t: Test, ...answers: Receiver['answers']): Promise<Receiver> {
+export function startReceiver(t: Test, ...answers: Receiver['answers']): Promise<Receiver> {
+  return start(t, createHttp, 'http://127.0.0.1', answers);
+}
+
+/** The same by HTTPS, as `localhost`. @param pem a certificate and its key */
+export function startHttpsReceiver(t: Test, pem: string, ...answers: Receiver['answers']): Promise<Receiver> {
+  return start(t, (listener) => createHttps({ cert: pem, key: pem }, listener), 'https://localhost', answers);
+}
+
+async function start(
+  t: Test,
+  create: (listener: RequestListener) => Server,
+  origin: string,
+  answers: Receiver['answers'],
+): Promise<Receiver> {
   const received: Received[] = [];
-  const server = createHttp(async (request, response) => {
+  const server = create(async (request, response) => {
     const body = await text(request);
     received.push({ headers: request.headers, path: request.url ?? '', body });
     const [answer = 204] = receiver.answers;
@@ -36,18 +51,19 @@ export async function startReceiver(t: Test, ...answers: Receiver['answers']): P
     if (typeof answer === 'function') answer(request, response);
     else response.writeHead(answer).end();
   });
-  const receiver: Receiver = { url: await listen(t, server), received, answers };
+  const receiver: Receiver = { url: `${origin}:${await listen(t, server)}`, received, answers };
   return receiver;
 }
 
-async function listen(t: Test, server: Server): Promise<string> {
+/** @returns the port */
+async function listen(t: Test, server: Server): Promise<number> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.teardown(() => {
     server.closeAllConnections();
     server.close();
   });
-  return `http://127.0.0.1:${portOf(server)}`;
+  return portOf(server);
 }
 
 /** Something that is no HTTP server. @param onConnect what it does with a connection */

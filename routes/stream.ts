@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { StreamsQuery } from '../schemas/leaderboard.js';
 import { isOurFault, Problem, problemResponses, userBanned } from '../src/errors.js';
 import type { Subscription } from '../src/live/hub.js';
+import { STREAM_HEADERS } from '../src/live/stream-headers.js';
 
 const EXAMPLE = `retry: 2417
 
@@ -14,9 +15,15 @@ data: {"leaderboard":"global","season":1,"seasonEndsAt":null,"version":7,"total"
 
 `;
 
+const PATH = '/v1/stream';
+
 const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.head(PATH, { schema: { hide: true, querystring: StreamsQuery } }, async (_request, reply) =>
+    reply.headers(STREAM_HEADERS).send(),
+  );
+
   app.get(
-    '/v1/stream',
+    PATH,
     {
       exposeHeadRoute: false,
       config: { isStream: true },

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { LeaderboardParams, StreamQuery } from '../../schemas/leaderboard.js';
 import { problemResponses, userBanned } from '../../src/errors.js';
+import { STREAM_HEADERS } from '../../src/live/stream-headers.js';
 
 const EXAMPLE = `retry: 2417
 
@@ -12,18 +13,10 @@ data: {"leaderboard":"global","season":1,"seasonEndsAt":null,"version":7,"total"
 
 const PATH = '/v1/leaderboards/:id/stream';
 const request = { params: LeaderboardParams, querystring: StreamQuery };
-/** Those of a stream, which fastify-sse-v2 sets itself. */
-const HEADERS = {
-  'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-cache,no-transform',
-  'x-accel-buffering': 'no',
-};
-
 const routes: FastifyPluginAsyncTypebox = async (app) => {
-  // Fastify's own HEAD would open a stream, and say that its length is 0.
   app.head(PATH, { schema: { hide: true, ...request } }, async ({ params }, reply) => {
     await app.leaderboards.board(params.id);
-    return reply.headers(HEADERS).send();
+    return reply.headers(STREAM_HEADERS).send();
   });
 
   app.get(

@@ -11,6 +11,10 @@ const SEED = Number(process.env['FUZZ_SEED'] ?? 20_261_123);
 
 t.setTimeout(0);
 
+/** What time changes of a leaderboard, without a request: the season that is in force. */
+const BY_TIME =
+  '{season,season_starts_at,season_ends_at,next_starts_at,next_ends_at,closed_through,sort,operator}';
+
 /** Every row there is, by its version: what changes a row, or adds or deletes one, changes this. */
 const STATE = [
   'users',
@@ -24,10 +28,11 @@ const STATE = [
   'service_accounts',
   'admin_audit',
 ]
-  .map(
-    (table) =>
-      `SELECT '${table}', count(*), coalesce(sum(hashtext(xmin::text || ctid::text)::bigint), 0) FROM ${table}`,
-  )
+  .map((table) => {
+    const version =
+      table === 'leaderboards' ? `(to_jsonb(t) - '${BY_TIME}'::text[])::text` : 'xmin::text || ctid::text';
+    return `SELECT '${table}', count(*), coalesce(sum(hashtext(${version})::bigint), 0) FROM ${table} t`;
+  })
   .join(' UNION ALL ');
 
 type Who = 'player' | 'server' | 'admin' | 'nobody' | 'forger';

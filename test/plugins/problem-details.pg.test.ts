@@ -45,6 +45,7 @@ t.test('the catalogue is that of the contract', async (t) => {
     'season-not-found': 404,
     'season-ended': 409,
     'season-changed': 409,
+    'season-final': 409,
     'season-purged': 410,
     'revision-changed': 412,
     'payload-too-large': 413,

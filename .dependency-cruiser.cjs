@@ -80,7 +80,7 @@ module.exports = {
         path: '^(src|plugins)/',
         pathNot: [
           '^src/(audit|board-key|errors)\\.ts$',
-          '^src/(access/caller|access/oauth|catalog/with-entries|http/bodies|http/browser-headers|http/network|http/problems|scoring/metadata|scoring/rejections)\\.ts$',
+          '^src/(access/caller|access/oauth|catalog/with-entries|http/bodies|http/browser-headers|http/network|http/problems|http/stream-headers|scoring/metadata|scoring/rejections)\\.ts$',
         ],
         dependencyTypesNot: ['type-only'],
       },

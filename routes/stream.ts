@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { StreamsQuery } from '../schemas/leaderboard.js';
 import { isOurFault, Problem, problemResponses, userBanned } from '../src/errors.js';
 import type { Subscription } from '../src/live/hub.js';
-import { STREAM_HEADERS } from '../src/live/stream-headers.js';
+import { STREAM_HEADERS } from '../src/http/stream-headers.js';
 
 const EXAMPLE = `retry: 2417
 

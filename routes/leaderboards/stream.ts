@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { LeaderboardParams, StreamQuery } from '../../schemas/leaderboard.js';
 import { problemResponses, userBanned } from '../../src/errors.js';
-import { STREAM_HEADERS } from '../../src/live/stream-headers.js';
+import { STREAM_HEADERS } from '../../src/http/stream-headers.js';
 
 const EXAMPLE = `retry: 2417
 

@@ -7,10 +7,11 @@ import { Counting } from './counting.js';
 import { type Watched, watch } from './feed.js';
 import { Glide } from './glide.js';
 import { type Formats, formatsIn, languageOf } from './language.js';
+import type { Template, Texts } from './languages.js';
 import sheet from './live-leaderboard.css';
 import { nameOf, titleOf } from './names.js';
 import { line, placeholders, type Row, rowOf } from './rows.js';
-import { fill, type Template, type Texts, textsIn, textsOf } from './texts.js';
+import { fill, textsIn, textsOf } from './texts.js';
 
 /** By default the service is the origin of this script. */
 const script = document.currentScript;

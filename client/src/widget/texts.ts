@@ -1,39 +1,4 @@
-import { LANGUAGES } from './languages.js';
-
-/** A text with {placeholders}; or one for each plural category of its language, see Intl.PluralRules. */
-export type Template =
-  | string
-  | ({ readonly other: string } & { readonly [C in Intl.LDMLPluralRule]?: string });
-
-/** All texts that the element shows or announces. Values are already formatted for its language. */
-export interface Texts {
-  readonly rank: string;
-  readonly player: string;
-  readonly score: string;
-  /** Shown beside the user's name. */
-  readonly you: string;
-  readonly live: string;
-  readonly connecting: string;
-  readonly reconnecting: string;
-  readonly closed: string;
-  readonly empty: string;
-  readonly unknownBoard: string;
-  readonly failed: string;
-  /** Shown when there was no answer for a while; the element keeps trying. */
-  readonly unreachable: string;
-  /** Shown with the winners of a season that has ended. */
-  readonly finalStandings: string;
-  /** When the season ends: {time}. */
-  readonly endsIn: Template;
-  /** Announced at the end of a season: {name}. */
-  readonly won: Template;
-  /** The number of entries: {count}. */
-  readonly total: Template | ((count: number, formatted: string) => string);
-  /** Announced: {name}. */
-  readonly leads: Template | ((name: string) => string);
-  /** Announced: {rank} and {total}. */
-  readonly ownRank: Template | ((rank: string, total: string) => string);
-}
+import { LANGUAGES, type Template, type Texts } from './languages.js';
 
 /** The texts in a language, in English if there are none, with the page's own in their place. */
 export function textsIn(language: string, own: Partial<Texts>): Texts {

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { StreamsQuery } from '../schemas/leaderboard.js';
 import { isOurFault, Problem, problemResponses, userBanned } from '../src/errors.js';
-import type { Subscription } from '../src/live/hub.js';
 import { STREAM_HEADERS } from '../src/http/stream-headers.js';
+import type { Subscription } from '../src/live/hub.js';
 
 const EXAMPLE = `retry: 2417
 

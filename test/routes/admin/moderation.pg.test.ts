@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { Action, Actions } from '../../../schemas/action.js';
-import { Entries, EntryDetails, Leaderboard } from '../../../schemas/leaderboard.js';
+import { Entries, EntryDetails, Leaderboard, PlannedLeaderboard } from '../../../schemas/leaderboard.js';
 import { Act, AdminEvent, AdminEvents, AuditTrail, ModeratedUser } from '../../../schemas/moderation.js';
 import { Receipt } from '../../../schemas/score.js';
 import { Session } from '../../../schemas/session.js';
@@ -63,7 +63,11 @@ await eventually(async () => assert(other.app.catalog.limits('sprint') !== null)
 t.test('limits are part of actions and leaderboards, and can be taken away again', async (t) => {
   const limited = (await putAction('limited', { cooldownMs: 1_500, dailyLimit: 20 })).is(200, Action);
   t.match(limited, { cooldownMs: 1_500, dailyLimit: 20 });
-  const board = (await putBoard('limited', { maxPointsPerMinute: 7 })).is(200, Leaderboard);
+  const { preview, now, ...board } = (await putBoard('limited', { maxPointsPerMinute: 7 })).is(
+    200,
+    PlannedLeaderboard,
+  );
+  t.same(preview, []);
   t.match(board, { maxPointsPerMinute: 7 });
   await eventually(async () => {
     const { items } = (await api.at(other.url).get('/v1/actions')).is(200, Actions);
@@ -71,7 +75,9 @@ t.test('limits are part of actions and leaderboards, and can be taken away again
       items.find(({ id }) => id === 'limited'),
       limited,
     );
-    assert.deepEqual((await api.at(other.url).get('/v1/leaderboards/limited')).is(200, Leaderboard), board);
+    const shown = (await api.at(other.url).get('/v1/leaderboards/limited')).is(200, Leaderboard);
+    assert.deepEqual(shown, { ...board, now: shown.now });
+    assert(shown.now >= now);
   });
   const free = (await putAction('limited', {})).is(200, Action);
   t.notOk('cooldownMs' in free || 'dailyLimit' in free);

@@ -14,6 +14,7 @@ import { fanout, latency, season, streams } from './cases/live.js';
 import { migrations } from './cases/migrations.js';
 import { rank, top } from './cases/reads.js';
 import { rebuild } from './cases/rebuild.js';
+import { seasonBoundary } from './cases/season-boundary.js';
 import { seasons } from './cases/seasons.js';
 import { verify } from './cases/verify.js';
 import { workers } from './cases/workers.js';
@@ -44,6 +45,7 @@ const CASES: Record<string, Case> = {
   streams,
   season,
   latency,
+  'season-boundary': seasonBoundary,
   growth,
   migrations,
   workers,

@@ -6,7 +6,7 @@ import { Session } from '../schemas/session.js';
 import { User } from '../schemas/user.js';
 import { WindowCounters } from '../src/redis/window-counters.js';
 import { newPlayer, serviceApi, startApi } from './api.js';
-import { startService } from './faults/service.js';
+import { clockOff, startService } from './faults/service.js';
 import { JWT_SECRET } from './helper.js';
 import { putLimitedActions } from './limited-actions.js';
 import { mint } from './mint.js';
@@ -17,17 +17,8 @@ const DAY_S = 86_400;
 const nowS = () => Math.floor(Date.now() / 1000);
 
 /** The service on a machine whose clock is wrong. */
-async function wrongClock(t: Test, databaseUrl: string, offMs: number): Promise<string> {
-  const preload = `
-    const Right = Date;
-    globalThis.Date = class extends Right {
-      constructor(...of) { if (of.length === 0) super(Right.now() + ${offMs}); else super(...of); }
-      static now() { return Right.now() + ${offMs}; }
-    };
-    Object.defineProperty(performance, 'timeOrigin', { value: performance.timeOrigin + ${offMs} });`;
-  const NODE_OPTIONS = `--import data:text/javascript,${encodeURIComponent(preload)}`;
-  return (await startService(t, databaseUrl, { NODE_OPTIONS, RATE_LIMIT_AUTH: '1000' })).url;
-}
+const wrongClock = async (t: Test, databaseUrl: string, offMs: number): Promise<string> =>
+  (await startService(t, databaseUrl, { ...clockOff(offMs), RATE_LIMIT_AUTH: '1000' })).url;
 
 const service = await startApi(t);
 const { api, config } = service;

@@ -153,4 +153,5 @@ export const latency: Case = async (testbed) => {
   ];
 };
 
-const p99 = (sorted: readonly number[]): number => sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.NaN;
+export const p99 = (sorted: readonly number[]): number =>
+  sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.NaN;

@@ -49,11 +49,11 @@ export async function seasonFrom(
 }
 
 function clipped(times: readonly SeasonTimes[], after: number): SeasonTimes[] {
-  const ahead = times
-    .filter(({ endsAt }) => endsAt > after)
-    .map((season) => ({ ...season, startsAt: Math.max(season.startsAt, after) }));
+  const notOver = times.filter(({ endsAt }) => endsAt > after);
+  const ahead = notOver.map((season) => ({ ...season, startsAt: Math.max(season.startsAt, after) }));
+  const isWhole = notOver.every(({ startsAt }) => startsAt >= after);
   const [first, second, ...others] = ahead;
-  if (first === undefined || first.endsAt - after >= SHORTEST_SEASON_MS) return ahead;
+  if (first === undefined || isWhole || first.endsAt - after >= SHORTEST_SEASON_MS) return ahead;
   if (second === undefined) return [];
   return [second.startsAt === first.endsAt ? { ...second, startsAt: after } : second, ...others];
 }
@@ -82,7 +82,10 @@ async function timesAfter(
   const starts = await startsAfter(database, schedule, after - (activeMs ?? 0), count);
   const isAll = starts.length < count;
   if (activeMs === undefined)
-    return { times: starts.map((endsAt, i) => ({ startsAt: starts[i - 1] ?? after, endsAt })), isAll };
+    return {
+      times: starts.map((endsAt, i) => ({ startsAt: starts[i - 1] ?? Number.NEGATIVE_INFINITY, endsAt })),
+      isAll,
+    };
   const times = starts.map((startsAt, i) => ({
     startsAt,
     endsAt: Math.min(startsAt + activeMs, starts[i + 1] ?? Number.POSITIVE_INFINITY),

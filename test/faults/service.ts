@@ -49,3 +49,15 @@ export async function startService(
   }
   throw new Error(`The service did not start: ${await ended}`);
 }
+
+/** The environment of a process that thinks it is so much later. */
+export function clockOff(ms: number): NodeJS.ProcessEnv {
+  const preload = `
+    const Right = Date;
+    globalThis.Date = class extends Right {
+      constructor(...of) { if (of.length === 0) super(Right.now() + ${ms}); else super(...of); }
+      static now() { return Right.now() + ${ms}; }
+    };
+    Object.defineProperty(performance, 'timeOrigin', { value: performance.timeOrigin + ${ms} });`;
+  return { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(preload)}` };
+}

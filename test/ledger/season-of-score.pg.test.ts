@@ -161,6 +161,41 @@ t.test('what expects another season is refused, and its token is not used up', a
   );
 });
 
+t.test(
+  'a score whose answer was lost before its season ended gets its first receipt after that',
+  async (t) => {
+    const { pool, user } = await open(t);
+    await turnPages(pool, 'here');
+    const { ledger } = newLedger(pool);
+    const first = await ledger.record(submission(user, 5));
+    t.match(first.leaderboards, [{ season: 4 }, { season: 4 }, { season: 4 }]);
+    await set(
+      pool,
+      "season_ends_at = now(), next_starts_at = now(), next_ends_at = now() + interval '1 minute'",
+    );
+    await turnPages(pool, 'here');
+    await set(pool, 'closed_through = season_starts_at');
+    t.match((await ledger.record(submission(user, 1))).leaderboards, [
+      { season: 5 },
+      { season: 5 },
+      { season: 5 },
+    ]);
+    // The next submission has the event id and the token of the first: as a try whose answer was lost.
+    const again = submission(user, 5);
+    await pool.query('UPDATE consumed_tokens SET token_id = uuid_of($1) WHERE event_id = uuid_of($2)', [
+      again.tokenId,
+      first.eventId,
+    ]);
+    const recorded = await ledger.record(Object.assign(again, { eventId: first.eventId }));
+    t.equal(recorded.acceptedAt, first.acceptedAt);
+    t.match(recorded.leaderboards, [
+      { id: 'best-race', season: 4, score: 5, late: undefined },
+      { id: 'global', season: 4, score: 5, previousScore: null, late: undefined },
+      { id: 'latest-race', season: 4, score: 5, late: undefined },
+    ]);
+  },
+);
+
 t.test('pages are turned when a score comes that they do not know, and it is sent again', async (t) => {
   const { pool, user } = await open(t);
   const { ledger, errors } = newLedger(pool);

@@ -123,10 +123,11 @@ async function turnPage(client: Queryable, id: string, writer: string): Promise<
   const hasBegun = nextStartsAt !== null && nextStartsAt <= now;
   let isBehind = false;
   if (hasBegun) {
+    // Many are computed only if that one is over too.
     const following =
       schedule === null || nextEndsAt === null
         ? []
-        : await seasonsAfter(client, schedule, nextEndsAt, SEASONS);
+        : await seasonsAfter(client, schedule, nextEndsAt, nextEndsAt <= now ? SEASONS : 1);
     const ahead = [{ startsAt: nextStartsAt, endsAt: nextEndsAt, label: undefined }, ...following];
     const begun = ahead.filter(({ startsAt }) => startsAt <= now).length;
     // The one behind it must be known too, so the last of these is left to the next transaction.

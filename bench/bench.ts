@@ -14,6 +14,7 @@ import { fanout, latency, season, streams } from './cases/live.js';
 import { migrations } from './cases/migrations.js';
 import { rank, top } from './cases/reads.js';
 import { rebuild } from './cases/rebuild.js';
+import { searches } from './cases/searches.js';
 import { seasonBoundary } from './cases/season-boundary.js';
 import { seasons } from './cases/seasons.js';
 import { verify } from './cases/verify.js';
@@ -47,6 +48,7 @@ const CASES: Record<string, Case> = {
   latency,
   'season-boundary': seasonBoundary,
   growth,
+  searches,
   migrations,
   workers,
   instances,

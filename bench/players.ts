@@ -22,6 +22,10 @@ export const TOKEN_LIFETIME_S = 3_600;
 export const playerToken = (user: string): string =>
   accessToken({ sub: user, sid: newId('ses'), role: 'player' }, JWT_SECRET, TOKEN_LIFETIME_S);
 
+/** An access token, as the service signs it for an administrator. */
+export const adminToken = (): string =>
+  accessToken({ sub: newId('svc'), role: 'admin' }, JWT_SECRET, TOKEN_LIFETIME_S);
+
 /** An access token, as the service signs it for a game server. */
 export const serverToken = (): string =>
   accessToken({ sub: newId('svc'), role: 'server' }, JWT_SECRET, TOKEN_LIFETIME_S);

@@ -5,9 +5,11 @@ import { firstKey, SCORE_EVENTS } from '../src/postgres/partitions.js';
 const DAYS = 365;
 const DAY_MS = 86_400_000;
 
-/** A user of whom one event in a hundred is, and one of whom there are three in all. */
+/** Users of whom there are one event in a hundred, three, a hundred of a hundred million, and none. */
 export const BOT = '01900000-0000-7000-0000-000000000001';
 export const VISITOR = '01900000-0000-7000-0000-000000000002';
+export const SOMEBODY = '01900000-0000-7000-0000-000000000500';
+export const NOBODY = '01900000-0000-7000-0000-000000000003';
 export const ACCOUNT = '01900000-0000-7000-0000-0000000000a1';
 export const RARE_ACCOUNT = '01900000-0000-7000-0000-0000000000a2';
 

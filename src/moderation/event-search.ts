@@ -255,7 +255,16 @@ async function attempt<Row extends Place>(
     if (errorCode(error) !== SQLSTATE.queryCanceled) throw error;
     return null;
   } finally {
-    // Takes the settings back, too.
+    await rollBack(client);
+  }
+}
+
+/** Takes the settings of a step back. Until then they hold for this statement too, which may wait for a core for longer. */
+async function rollBack(client: Queryable): Promise<void> {
+  try {
+    await client.query('ROLLBACK TO step');
+  } catch (error) {
+    if (errorCode(error) !== SQLSTATE.queryCanceled) throw error;
     await client.query('ROLLBACK TO step');
   }
 }

@@ -180,7 +180,7 @@ export function createMetrics(registry: Registry) {
     }),
     defaultPartition: new Gauge({
       name: 'database_default_partition_bytes',
-      help: 'Size of what has no partition of its own: above 64 MB no partitions are made.',
+      help: 'Size of what has no partition of its own. Above 64 MB it keeps others from being added.',
       aggregator: 'max',
       labelNames: ['table'],
       registers,

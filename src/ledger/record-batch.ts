@@ -1,6 +1,6 @@
 import { CHANGES_CHANNEL, ITEMS_PER_NOTIFICATION } from '../changes/change.js';
 import { milliseconds } from '../postgres/sql.js';
-import { IS_OF_ROW, PLACE } from './event-boards.js';
+import { PLACE, PLACE_IN_ROW } from './event-boards.js';
 import { passFences } from './fence.js';
 
 /** The boards that an accepted event counts for. */
@@ -110,9 +110,10 @@ const ONE_STEP_EACH = `counted AS (
  *   `created` breaks the primary key of scores, and the whole batch is sent again.
  *
  * A submission that is refused consumes no token.
+ * @param place see event-boards.ts
  * @param steps what follows from the accepted events, as the CTEs `step` and `final`
  */
-const recordBatchSql = (steps: string): string => `
+const recordBatchSql = (place: string, steps: string): string => `
 WITH submission AS MATERIALIZED (
   SELECT ordinal, event_id, token_id, user_id, action_id, points, metadata,
          accepted_at, least(to_timestamp(issued_at), accepted_at) AS issued_at, to_timestamp(expires_at) AS expires_at,
@@ -135,7 +136,9 @@ WITH submission AS MATERIALIZED (
 ), fence AS MATERIALIZED (
   ${passFences('feed')}
 ), board AS MATERIALIZED (
-  SELECT * FROM leaderboards
+  SELECT id, season, sort, operator, season_starts_at, season_ends_at, next_starts_at, next_ends_at, closed_through, late_tokens,
+         grace_ms, removed_through, frozen_at
+  FROM leaderboards
   WHERE id = ANY (ARRAY(SELECT leaderboard_id FROM feed)) AND removed_at IS NULL AND (SELECT count(*) FROM fence) >= 0
   ORDER BY id
   FOR KEY SHARE
@@ -144,11 +147,11 @@ WITH submission AS MATERIALIZED (
          array_agg((b.id, p.season, p.sort, p.operator, p.ends_at, p.late) ORDER BY b.id) FILTER (WHERE p.skipped IS NULL) AS targets,
          jsonb_object_agg(b.id, p.season) FILTER (WHERE p.skipped IS NULL) AS boards,
          jsonb_object_agg(b.id, p.skipped) FILTER (WHERE p.skipped IS NOT NULL) AS skipped,
-         -- The weightiest: unturned, frozen, closed.
+         -- The weightiest: unturned, other-season, frozen, closed.
          max(p.skipped) AS obstacle,
          bool_or(p.skipped IS NULL AND p.operator = 'best') AS best
   FROM submission e JOIN feed f ON f.action_id = e.action_id JOIN board b ON b.id = f.leaderboard_id,
-  LATERAL (SELECT ${IS_OF_ROW} AS is_of_row) is_of_row, LATERAL (${PLACE}) p
+  LATERAL (${place}) p
   GROUP BY e.ordinal
 ), judged AS MATERIALIZED (
   SELECT s.*, f.targets, f.boards, f.skipped, f.best,
@@ -157,7 +160,7 @@ WITH submission AS MATERIALIZED (
               THEN coalesce((SELECT 'locked' FROM users u WHERE u.id = s.user_id AND u.erased_at IS NULL), 'no-user')
               WHEN p.banned THEN 'banned'
               WHEN f.ordinal IS NULL THEN 'no-action'
-              WHEN f.obstacle = 'unturned' OR f.boards IS NULL THEN f.obstacle
+              WHEN f.obstacle IN ('unturned', 'other-season') OR f.boards IS NULL THEN f.obstacle
               WHEN NOT f.boards @> s.expected THEN 'season-changed' END AS refused
   FROM submission s LEFT JOIN player p ON p.id = s.user_id LEFT JOIN fed f ON f.ordinal = s.ordinal
 ), consumed AS (
@@ -203,6 +206,8 @@ LEFT JOIN step t ON t.ordinal = j.ordinal
 WHERE (SELECT count(*) FROM announced) >= 0
 ORDER BY j.ordinal, t.leaderboard_id`;
 
-export const RECORD_BATCH = recordBatchSql(STEPS);
+export const RECORD_BATCH = recordBatchSql(PLACE_IN_ROW, STEPS);
 /** For batches in which no user comes twice. */
-export const RECORD_USERS = recordBatchSql(ONE_STEP_EACH);
+export const RECORD_USERS = recordBatchSql(PLACE_IN_ROW, ONE_STEP_EACH);
+/** For batches with submissions of other seasons than those of the rows of their boards. */
+export const RECORD_SEASONS = recordBatchSql(PLACE, STEPS);

@@ -38,7 +38,7 @@ const seasonChanged = (): Problem =>
  * up.
  */
 export const REFUSALS: Record<
-  Exclude<NonNullable<BatchRow['refused']>, 'locked' | 'unturned'>,
+  Exclude<NonNullable<BatchRow['refused']>, 'locked' | 'other-season' | 'unturned'>,
   (submission: Submission) => Problem
 > = {
   'no-user': ({ userId }) => noSuchUser(userId),

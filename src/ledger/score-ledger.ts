@@ -85,7 +85,8 @@ export class ScoreLedger {
     const queue = submission.limits === null ? this.#plain : this.#guarded;
     return new Promise((resolve, reject) => {
       // What is new comes first: a literal that goes on after a spread takes V8 longer than all else here.
-      queue.add({ eventId: newId('evt'), arrivedAt: performance.now(), resolve, reject, ...submission });
+      const arrivedAt = performance.now();
+      queue.add({ eventId: newId('evt'), arrivedAt, isOfOtherSeason: false, resolve, reject, ...submission });
     });
   }
 
@@ -150,7 +151,7 @@ export class ScoreLedger {
 
   /**
    * Answers every submission, or throws and has answered none. The rows are of the entrants.
-   * @returns those that are to be sent again: their users are locked, or the page of a board had to be turned
+   * @returns those that are to be sent again: their users are locked, or their season is not that of the row of a board
    */
   async #answer(
     changeId: string,
@@ -167,8 +168,9 @@ export class ScoreLedger {
       if (acceptedAt !== null) {
         const event = getOrMake(recorded, pending, () => ({ acceptedAt, held, skipped, entries: [] }));
         if (entry.leaderboard !== null) event.entries.push(entry);
-      } else if (reason === 'locked' || reason === 'unturned') {
+      } else if (reason === 'locked' || reason === 'other-season' || reason === 'unturned') {
         again.push(pending);
+        if (reason !== 'locked') pending.isOfOtherSeason = true;
         isUnturned ||= reason === 'unturned';
       } else {
         refused.set(pending, reason === null ? replayed(pending, undefined) : REFUSALS[reason](pending));

@@ -1,7 +1,7 @@
 import type { QueryConfig } from 'pg';
 import { toUuid } from '../stored-ids.js';
 import type { Limits } from './limits.js';
-import { RECORD_BATCH, RECORD_USERS } from './record-batch.js';
+import { RECORD_BATCH, RECORD_SEASONS, RECORD_USERS } from './record-batch.js';
 
 /** What a verified action token and the request that brought it say. */
 export interface Submission {
@@ -34,6 +34,8 @@ interface Progress {
 
 export interface Pending extends Submission {
   readonly eventId: string;
+  /** Found when it was sent: its season is another than that of the row of a board. */
+  isOfOtherSeason: boolean;
   /** On the clock of `performance.now()`. */
   readonly arrivedAt: number;
   resolve(recorded: RecordedScore): void;
@@ -93,6 +95,7 @@ export type BatchRow = {
   readonly index: number;
   readonly refused:
     | 'locked'
+    | 'other-season'
     | 'unturned'
     | 'no-user'
     | 'banned'
@@ -119,13 +122,19 @@ export interface Entrant {
 const storedIssuer = ({ issuedBy, userId }: Submission): string | null =>
   issuedBy === null ? null : issuedBy === 'player' ? toUuid('usr', userId) : toUuid('svc', issuedBy);
 
+function statementFor(batch: readonly Entrant[]): { readonly name: string; readonly text: string } {
+  if (batch.some(({ pending }) => pending.isOfOtherSeason))
+    return { name: 'record-batch-of-seasons', text: RECORD_SEASONS };
+  const users = new Set(batch.map(({ pending }) => pending.userId));
+  return users.size < batch.length
+    ? { name: 'record-batch', text: RECORD_BATCH }
+    : { name: 'record-batch-of-users', text: RECORD_USERS };
+}
+
 /** The statement that records a batch, and announces the change `changeId` in the name of the instance `writer`. */
 export function recordBatch(batch: readonly Entrant[], writer: string, changeId: string): QueryConfig {
-  const users = new Set(batch.map(({ pending }) => pending.userId));
-  const comesTwice = users.size < batch.length;
   return {
-    name: comesTwice ? 'record-batch' : 'record-batch-of-users',
-    text: comesTwice ? RECORD_BATCH : RECORD_USERS,
+    ...statementFor(batch),
     values: [
       batch.map(({ pending }) => toUuid('evt', pending.eventId)),
       batch.map(({ pending }) => toUuid('tok', pending.tokenId)),

@@ -149,7 +149,13 @@ t.test('seasons are closed when they have settled, each leaderboard in its order
 
 /** A batch with a score of two minutes ago, which is written and not committed, however its instance fares. */
 async function hangingBatch(pool: pg.Pool, user: string, textOf = (text: string) => text) {
-  const pending = { ...submission(user, 50), arrivedAt: 0, resolve: () => {}, reject: () => {} };
+  const pending = {
+    ...submission(user, 50),
+    arrivedAt: 0,
+    isOfOtherSeason: true,
+    resolve: () => {},
+    reject: () => {},
+  };
   const entrant = { pending: { ...pending, eventId: typeId('evt') }, age: 120_000, held: false };
   const { text, values } = recordBatch([entrant], 'test', 'chg');
   return await holding(pool, (client) => client.query(textOf(text), values));

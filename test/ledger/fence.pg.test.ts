@@ -29,7 +29,13 @@ async function writeSlowly(pool: pg.Pool, signal: AbortSignal): Promise<number> 
   const [user = ''] = await addPlayers(pool, 1);
   let batches = 0;
   for (; !signal.aborted; batches++) {
-    const pending = { ...submission(user, 1), arrivedAt: 0, resolve: () => {}, reject: () => {} };
+    const pending = {
+      ...submission(user, 1),
+      arrivedAt: 0,
+      isOfOtherSeason: false,
+      resolve: () => {},
+      reject: () => {},
+    };
     const entrant = { pending: { ...pending, eventId: typeId('evt') }, age: 0, held: false };
     await transact(pool, async (client) => {
       const { text, values } = recordBatch([entrant], 'test', 'chg');

@@ -48,6 +48,7 @@ async function open(t: Test) {
       }),
       eventId: newId('evt'),
       arrivedAt: 0,
+      isOfOtherSeason: false,
       resolve: () => {},
       reject: () => {},
     };
@@ -58,9 +59,15 @@ async function open(t: Test) {
         'SELECT (extract(epoch FROM now()) * 1000)::float8 AS ms',
       );
       const age = (begun[0]?.ms ?? 0) - now - acceptedAt * SECOND;
-      const { rows } = await client.query<BatchRow>(recordBatch([{ pending, age, held: false }], 'i', 'c'));
+      await client.query('SAVEPOINT before');
+      const byRow = await client.query<BatchRow>(recordBatch([{ pending, age, held: false }], 'i', 'c'));
+      await client.query('ROLLBACK TO before');
+      pending.isOfOtherSeason = true;
+      const bySeasons = await client.query<BatchRow>(recordBatch([{ pending, age, held: false }], 'i', 'c'));
       await client.query('ROLLBACK');
-      return resultOf(rows);
+      const [found, result] = [resultOf(byRow.rows), resultOf(bySeasons.rows)];
+      if (found !== 'other-season') t.equal(found, result, 'the row says the same, or that it does not know');
+      return result;
     } finally {
       client.release();
     }

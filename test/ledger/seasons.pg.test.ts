@@ -1,7 +1,7 @@
 import t from 'tap';
 import { CHANGES_CHANNEL, parseChange } from '../../src/changes/change.js';
 import { newId } from '../../src/ids.js';
-import { RECORD_BATCH, RECORD_USERS } from '../../src/ledger/record-batch.js';
+import { RECORD_BATCH, RECORD_SEASONS, RECORD_USERS } from '../../src/ledger/record-batch.js';
 import { type BatchRow, recordBatch } from '../../src/ledger/submission.js';
 import { toUuids } from '../../src/stored-ids.js';
 import { buildTestDatabase } from '../helper.js';
@@ -34,6 +34,7 @@ t.test('one batch writes two seasons of each board', async (t) => {
       ...submission(userId, points),
       eventId: events[i] ?? '',
       arrivedAt: 0,
+      isOfOtherSeason: false,
       resolve: () => {},
       reject: () => {},
     },
@@ -44,7 +45,7 @@ t.test('one batch writes two seasons of each board', async (t) => {
   // What was accepted less than a second ago is of the next season.
   await client.query(`
     UPDATE leaderboards SET season_ends_at = clock_timestamp() - interval '1 second', next_starts_at = clock_timestamp() - interval '1 second'`);
-  const { rows } = await client.query<BatchRow>(RECORD_BATCH, values);
+  const { rows } = await client.query<BatchRow>(RECORD_SEASONS, values);
 
   const steps = rows.flatMap((row) => (row.leaderboard === 'global' ? row : []));
   const now = steps[1]?.acceptedAt ?? 0;
@@ -170,6 +171,7 @@ t.test('the statement for users who come once does what the other one does', asy
       ...submission(userId, points[i] ?? 0),
       eventId: newId('evt'),
       arrivedAt: 0,
+      isOfOtherSeason: false,
       resolve: () => {},
       reject: () => {},
     },
@@ -182,12 +184,13 @@ t.test('the statement for users who come once does what the other one does', asy
   t.teardown(() => client.release());
   await client.query('BEGIN; SAVEPOINT before');
   const found: unknown[] = [];
-  for (const sql of [RECORD_BATCH, RECORD_USERS]) {
+  for (const sql of [RECORD_BATCH, RECORD_USERS, RECORD_SEASONS]) {
     const { rows } = await client.query(sql, values);
     const { rows: scores } = await client.query('SELECT * FROM scores ORDER BY leaderboard_id, user_id');
     found.push({ rows, scores });
     await client.query('ROLLBACK TO before');
   }
   t.same(found[1], found[0]);
+  t.same(found[2], found[0], 'and so does that for several seasons');
   t.match(found[0], { rows: { length: 1 + 5 * 3 } });
 });

@@ -41,7 +41,7 @@ export default fp<{ config: AppConfig }>(
         onLarge: (table, bytes) =>
           app.log.warn({ data: { table, bytes } }, 'A default partition is too large: no others are made'),
       }),
-      moveBoundaries(app.instance),
+      moveBoundaries(app.instance, (error, doing) => app.faults.either(error, doing)),
       closeSeasons(),
       closeSeason(app.instance),
       forgetSeason(removeBoards),

@@ -20,7 +20,8 @@ ORDER BY s.season DESC LIMIT 1`;
 
 /** When the season before another one has ended, or null. */
 const endBefore = (board: string, season: string): string => `
-(SELECT p.ends_at FROM seasons p WHERE p.leaderboard_id = ${board}.id AND p.season = ${season} - 1)`;
+(SELECT p.ends_at FROM seasons p
+WHERE p.leaderboard_id = ${board}.id AND p.season > ${board}.removed_through AND p.season = ${season} - 1)`;
 
 /** Whether an event that counts in `season` belongs by its time, or that of its token, to an earlier one. */
 export const isLate = (board: string, season: string, acceptedAt: string, issuedAt: string): string => `
@@ -55,12 +56,16 @@ SELECT b.season, b.sort, b.operator, b.season_ends_at AS ends_at, false AS late,
 /**
  * The same for events of any season. A board is `unturned` if it does not know the season yet: the event is to be sent again when
  * somebody has turned the page. The answer is the same before and after that, because both read the same rows of `seasons`.
+ * A batch that has waited for somebody to set an end sees the new row of the board and the old rows of its seasons: where they
+ * differ, the board counts as unturned too.
  */
 export const PLACE = `
 SELECT c.season, ${ruleIn('sort', 'b', 'c.season')} AS sort, ${ruleIn('operator', 'b', 'c.season')} AS operator, c.ends_at,
        ${isLate('b', 'c.season', 'e.accepted_at', 'e.issued_at')} AS late,
        CASE WHEN b.frozen_at IS NOT NULL THEN 'frozen'
             WHEN c.at >= b.next_ends_at THEN 'unturned'
+            WHEN c.ends_at <> CASE c.season WHEN b.season THEN b.season_ends_at WHEN b.season + 1 THEN b.next_ends_at END
+            THEN 'unturned'
             WHEN c.season IS NULL THEN 'closed'
             WHEN b.late_tokens = 'refuse' AND e.issued_at < ${endBefore('b', 'c.season')} THEN 'closed' END AS skipped
 FROM (

@@ -151,7 +151,7 @@ export class NewsFrames implements Frames {
   /** The standings of a season are final, or final again. */
   static final({ leaderboard, season }: BoardKey, { digest, items }: FinalStandings) {
     const data = json({ leaderboard, season, digest, items });
-    return new NewsFrames(digest, new TimedFrame(() => `event: final\ndata: ${data}\n\n`));
+    return new NewsFrames(`${season} ${digest}`, new TimedFrame(() => `event: final\ndata: ${data}\n\n`));
   }
 
   get next(): Frame | null {

@@ -93,9 +93,9 @@ export class LiveBoard {
     this.changed();
   }
 
-  /** The standings of a season are final. Only those of the season before the current one are shown. */
+  /** The standings of a season are final. Only those of the last one that has ended are shown; no other may have begun yet. */
   async showFinal(season: number): Promise<void> {
-    if (season !== this.#key.season - 1) return;
+    if (season < this.#key.season - 1) return;
     const key = boardKey(this.leaderboard, season);
     const standings = await this.#source.final(key, WINNERS);
     if (standings === null || !this.#finals.show(NewsFrames.final(key, standings))) return;

@@ -60,11 +60,22 @@ interface Board extends Boundaries {
   readonly endsAt: number;
 }
 
-/** @param writer names this instance in what it announces to the others */
-export const moveBoundaries = (writer: string): Job =>
+/**
+ * @param writer names this instance in what it announces to the others
+ * @param onError the boundaries of one board cannot be computed, as PostgreSQL may know its time zone no more: it keeps those it has
+ */
+export const moveBoundaries = (writer: string, onError: (error: unknown, doing: string) => void): Job =>
   job(MOVE_BOUNDARIES, async (client, { after }) => {
     const { rows } = await client.query<Board>(SCHEDULED, [after]);
-    for (const board of rows) await moveBoundariesOf(client, board, writer);
+    for (const board of rows) {
+      await client.query('SAVEPOINT board');
+      try {
+        await moveBoundariesOf(client, board, writer);
+      } catch (error) {
+        await client.query('ROLLBACK TO board');
+        onError(error, `moving the boundaries of ${board.id}`);
+      }
+    }
     const last = rows.length < BOARDS ? undefined : rows.at(-1);
     return last === undefined ? { rest: { after: '' }, afterMs: HOUR_MS } : { rest: { after: last.id } };
   });

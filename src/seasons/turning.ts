@@ -19,9 +19,11 @@ const BOARDS = 100;
 const SEASONS = 1_000;
 
 const DUE = `
+SELECT id FROM (
 SELECT id FROM leaderboards WHERE next_starts_at <= clock_timestamp()
-UNION SELECT leaderboard_id FROM seasons WHERE state = 'open' AND ends_at <= clock_timestamp() AND ends_at < 'infinity'
-LIMIT ${BOARDS}`;
+UNION SELECT leaderboard_id FROM seasons WHERE state = 'open' AND ends_at <= clock_timestamp() AND ends_at < 'infinity') due
+-- Boards that cannot be turned must not hide the others.
+ORDER BY random() LIMIT ${BOARDS}`;
 const NEXT = `
 SELECT ${milliseconds(`least(
   (SELECT min(next_starts_at) FROM leaderboards WHERE next_starts_at < 'infinity'),
@@ -81,16 +83,24 @@ interface Row {
 }
 
 /**
- * Ends the seasons that are over, and turns the page of the boards whose next season has begun.
+ * Ends the seasons that are over, and turns the page of the boards whose next season has begun. A board that cannot be turned, as
+ * PostgreSQL may know its time zone no more, does not keep others from it.
  * @param writer names this instance in what it announces to the others
  * @returns in how many milliseconds something will be due again; null if nothing is known to be
+ * @throws AggregateError at the end, with what went wrong of some boards
  */
 export async function turnPages(pool: pg.Pool, writer: string): Promise<number | null> {
   const { rows } = await pool.query<{ id: string }>(DUE);
+  const failed: Error[] = [];
   for (const { id } of rows) {
-    for (let isBehind = true; isBehind; )
-      isBehind = await transact(pool, (client) => turnPage(client, id, writer));
+    try {
+      for (let isBehind = true; isBehind; )
+        isBehind = await transact(pool, (client) => turnPage(client, id, writer));
+    } catch (error) {
+      failed.push(new Error(`The page of the leaderboard "${id}" cannot be turned`, { cause: error }));
+    }
   }
+  if (failed.length > 0) throw new AggregateError(failed, failed[0]?.message);
   const next = await pool.query<{ ms: number | null }>(NEXT);
   return next.rows[0]?.ms ?? null;
 }

@@ -1,8 +1,11 @@
+import assert from 'node:assert/strict';
 import type pg from 'pg';
 import t, { type Test } from 'tap';
 import { newId } from '../../src/ids.js';
+import { closeFence } from '../../src/ledger/fence.js';
 import { type BatchRow, recordBatch } from '../../src/ledger/submission.js';
 import { turnPages } from '../../src/seasons/turning.js';
+import { eventually } from '../api.js';
 import { buildTestDatabase } from '../helper.js';
 import { openPool, prepare } from './game-server.js';
 import { newLedger, outcome, submission } from './ledgers.js';
@@ -208,6 +211,38 @@ t.test('pages are turned when a score comes that they do not know, and it is sen
   const { ledger, errors } = newLedger(pool);
   const { leaderboards } = await ledger.record(submission(user, 5));
   t.match(leaderboards, [{ season: 4 }, { season: 4 }, { season: 4 }]);
+  t.same(errors, []);
+});
+
+t.test('a score that waits while an end is set that comes first counts in the season after it', async (t) => {
+  const databaseUrl = await buildTestDatabase(t);
+  const [user = ''] = await prepare(databaseUrl, 1);
+  const pool = openPool(t, databaseUrl);
+  const { ledger, errors } = newLedger(pool);
+  const client = await pool.connect();
+  await client.query('BEGIN');
+  await closeFence(client, 'global');
+  await client.query(`
+    UPDATE leaderboards SET season_ends_at = clock_timestamp() + interval '1 ms',
+           next_starts_at = clock_timestamp() + interval '1 ms', next_ends_at = 'infinity' WHERE id = 'global'`);
+  await client.query('SELECT pg_sleep(0.01)');
+  const recorded = ledger.record(submission(user, 5));
+  await eventually(async () => {
+    const waiting = await pool.query("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted");
+    assert.equal(waiting.rowCount, 1);
+  });
+  await client.query('COMMIT');
+  client.release();
+  const { acceptedAt, leaderboards } = await recorded;
+  t.match(
+    leaderboards.find(({ id }) => id === 'global'),
+    { season: 2 },
+  );
+  const { rows } = await pool.query<{ season: number }>(
+    "SELECT season FROM seasons WHERE leaderboard_id = 'global' AND starts_at <= $1 AND ends_at > $1",
+    [acceptedAt],
+  );
+  t.same(rows, [{ season: 2 }], 'that of its time');
   t.same(errors, []);
 });
 

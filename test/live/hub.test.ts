@@ -556,6 +556,18 @@ t.test(
   },
 );
 
+t.test('a season may be final before another has begun, and each that is empty is told', async (t) => {
+  const source = sourceWith(0);
+  const { hub, url } = await startLiveServer(t, { source, flushIntervalMs: 1 });
+  const watcher = new Watcher(t, `${url}/global`);
+  await watcher.next();
+  source.standings = { digest: 'abc', items: [] };
+  hub.seasonFinal('global', 1);
+  t.match(await watcher.next(), { type: 'final', data: { season: 1 } });
+  hub.seasonFinal('global', 2);
+  t.match(await watcher.next(), { type: 'final', data: { season: 2 } });
+});
+
 t.test('another end of the season is told', async (t) => {
   const source = sourceWith(1);
   const { hub, url } = await startLiveServer(t, { source, flushIntervalMs: 1 });

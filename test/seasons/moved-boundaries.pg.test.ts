@@ -38,11 +38,29 @@ const boundaries = async (id: string) =>
 const lines = async (id: string) =>
   (await pool.query("SELECT FROM admin_audit WHERE action = 'move-boundaries' AND target = $1", [id]))
     .rowCount;
-async function move(): Promise<void> {
+async function move(failed: unknown[] = []): Promise<void> {
   const client = await pool.connect();
-  await moveBoundaries('here').bite(client, { after: '' });
+  await client.query('BEGIN');
+  await moveBoundaries('here', (error) => failed.push(error)).bite(client, { after: '' });
+  await client.query('COMMIT');
   client.release();
 }
+
+t.test('a board in a time zone that PostgreSQL knows no more keeps no other from being moved', async (t) => {
+  for (const id of ['a-lost', 'found']) await put(id, daily(-2));
+  const right = await boundaries('found');
+  await shift('found', 1);
+  await pool.query(
+    `UPDATE leaderboards SET schedule = schedule || '{"timeZone": "Nowhere/Lost"}' WHERE id = 'a-lost'`,
+  );
+  const failed: unknown[] = [];
+  await move(failed);
+  t.match(failed, [{ message: /Nowhere/ }]);
+  t.same(await boundaries('found'), right);
+  await pool.query(
+    "DELETE FROM seasons WHERE leaderboard_id = 'a-lost'; DELETE FROM leaderboards WHERE id = 'a-lost'",
+  );
+});
 
 t.test('new rules of a time zone move the boundaries of a schedule, with a line in the audit', async (t) => {
   for (const hours of [1, -1, 12]) {

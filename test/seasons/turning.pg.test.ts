@@ -103,6 +103,23 @@ t.test('of several instances that come to it at once, one turns the page', async
   t.equal(await announced(), 1);
 });
 
+t.test('a board in a time zone that PostgreSQL knows no more keeps no other from being turned', async (t) => {
+  const { pool } = await open(t, 0.2);
+  await pool.query(
+    `INSERT INTO leaderboards (id, title, sort, operator, schedule, season_ends_at, next_starts_at, next_ends_at)
+     SELECT 'a-lost', title, sort, operator, '{"every": "hour", "timeZone": "Nowhere/Lost"}', season_ends_at, next_starts_at,
+            next_ends_at FROM leaderboards WHERE id = 'global'`,
+  );
+  await t.rejects(turnPages(pool, 'here'), {
+    errors: [{ message: 'The page of the leaderboard "a-lost" cannot be turned' }],
+  });
+  const { rows } = await pool.query('SELECT id, season FROM leaderboards ORDER BY id');
+  t.same(rows, [
+    { id: 'a-lost', season: 1 },
+    { id: 'global', season: 8 },
+  ]);
+});
+
 t.test('a batch that is being written holds no page up', async (t) => {
   const { pool, seasons } = await open(t, 0);
   const client = await pool.connect();

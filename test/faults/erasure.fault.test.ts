@@ -75,7 +75,7 @@ t.test(
     (await me.at(service.url).get('/v1/users/me')).fails('unauthenticated');
     await eventually(async () => {
       const { rows } = await pool.query(
-        "SELECT FROM scoreboard_jobs.jobs WHERE task_identifier NOT IN ('purge', 'partitions', 'close-seasons', 'drop-seasons')",
+        "SELECT FROM scoreboard_jobs.jobs WHERE task_identifier NOT IN ('purge', 'partitions', 'move-boundaries', 'close-seasons', 'drop-seasons')",
       );
       assert.deepEqual(rows, []);
     }, 30_000);

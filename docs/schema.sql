@@ -102,12 +102,12 @@ CREATE TABLE leaderboards (
   unit jsonb,
   revision bigint NOT NULL DEFAULT 1,
   CONSTRAINT leaderboards_pkey PRIMARY KEY (id),
-  CONSTRAINT leaderboards_grace_ms_check CHECK ((grace_ms >= 0)) NOT VALID,
-  CONSTRAINT leaderboards_keep_seasons_check CHECK ((keep_seasons > 0)) NOT VALID,
-  CONSTRAINT leaderboards_late_tokens_check CHECK ((late_tokens = ANY (ARRAY['arrival'::text, 'issued'::text, 'refuse'::text]))) NOT VALID,
+  CONSTRAINT leaderboards_grace_ms_check CHECK ((grace_ms >= 0)),
+  CONSTRAINT leaderboards_keep_seasons_check CHECK ((keep_seasons > 0)),
+  CONSTRAINT leaderboards_late_tokens_check CHECK ((late_tokens = ANY (ARRAY['arrival'::text, 'issued'::text, 'refuse'::text]))),
   CONSTRAINT leaderboards_max_points_per_minute_check CHECK ((max_points_per_minute > 0)),
   CONSTRAINT leaderboards_operator_check CHECK ((operator = ANY (ARRAY['increment'::text, 'best'::text, 'latest'::text]))),
-  CONSTRAINT leaderboards_seasons_check CHECK (((season_starts_at < season_ends_at) AND (season_ends_at <= next_starts_at) AND ((next_starts_at < next_ends_at) OR (next_starts_at = 'infinity'::timestamp with time zone)))) NOT VALID,
+  CONSTRAINT leaderboards_seasons_check CHECK (((season_starts_at < season_ends_at) AND (season_ends_at <= next_starts_at) AND ((next_starts_at < next_ends_at) OR (next_starts_at = 'infinity'::timestamp with time zone)))),
   CONSTRAINT leaderboards_sort_check CHECK ((sort = ANY (ARRAY['desc'::text, 'asc'::text])))
 );
 CREATE INDEX leaderboards_listed_idx ON leaderboards USING btree (id) WHERE ((NOT hidden) AND (removed_at IS NULL));

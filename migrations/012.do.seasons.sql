@@ -96,3 +96,8 @@ CREATE TRIGGER leaderboards_seasons
 -- step: pages of leaderboards (id)
 -- The trigger makes the row of the season.
 UPDATE leaderboards SET season = season WHERE :page;
+
+-- step
+ALTER TABLE leaderboards
+  VALIDATE CONSTRAINT leaderboards_seasons_check, VALIDATE CONSTRAINT leaderboards_late_tokens_check,
+  VALIDATE CONSTRAINT leaderboards_grace_ms_check, VALIDATE CONSTRAINT leaderboards_keep_seasons_check;

@@ -222,6 +222,7 @@ t.test('a score that waits while an end is set that comes first counts in the se
   const client = await pool.connect();
   await client.query('BEGIN');
   await closeFence(client, 'global');
+  await client.query("SELECT FROM leaderboards WHERE id = 'global' FOR UPDATE");
   await client.query(`
     UPDATE leaderboards SET season_ends_at = clock_timestamp() + interval '1 ms',
            next_starts_at = clock_timestamp() + interval '1 ms', next_ends_at = 'infinity' WHERE id = 'global'`);
@@ -240,7 +241,7 @@ t.test('a score that waits while an end is set that comes first counts in the se
   );
   const { rows } = await pool.query<{ season: number }>(
     "SELECT season FROM seasons WHERE leaderboard_id = 'global' AND starts_at <= $1 AND ends_at > $1",
-    [acceptedAt],
+    [new Date(acceptedAt)],
   );
   t.same(rows, [{ season: 2 }], 'that of its time');
   t.same(errors, []);

@@ -12,6 +12,9 @@ const run = promisify(execFile);
 const EXAMPLES = process.env['SCHEMATHESIS_EXAMPLES'];
 const data = EXAMPLES === undefined ? ['-n', '5', '--seed', '7'] : ['-n', EXAMPLES];
 
+// Python takes its time, most of all beside other tests.
+t.setTimeout(600_000);
+
 t.test('what the document says is so, for a player, a game server and an administrator', async (t) => {
   const programs = await pythonPackage('schemathesis==4.32.5');
   const { app, api, url } = await startApi(t, { LOG_LEVEL: 'silent' });

@@ -200,6 +200,17 @@ export class Alarms extends Construct {
       minutes: 15,
       description: 'A background job fails again and again.',
     });
+    this.#alarm('WebhooksUndelivered', {
+      metric: new MathExpression({
+        expression: 'DIFF(dead)',
+        usingMetrics: { dead: serviceMetric(stage, 'webhook_deliveries', Stats.MAXIMUM, { state: 'dead' }) },
+        label: 'Events for webhooks that were given up in this minute',
+        period: MINUTE,
+      }),
+      above: 0,
+      minutes: 1,
+      description: 'Events for webhooks are given up.',
+    });
     const large = (table: string) =>
       serviceMetric(stage, 'database_default_partition_bytes', Stats.MAXIMUM, { table });
     this.#alarm('DefaultPartitionLarge', {

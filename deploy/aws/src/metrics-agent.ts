@@ -21,7 +21,7 @@ const EXPORTED: readonly { readonly names: readonly string[]; readonly label?: s
       'database_replica_lag_seconds',
     ],
   },
-  { names: ['leaderboard_projections', 'background_jobs'], label: 'state' },
+  { names: ['leaderboard_projections', 'background_jobs', 'webhook_deliveries'], label: 'state' },
   { names: ['database_default_partition_bytes'], label: 'table' },
   { names: ['health_check_status'], label: 'check' },
   { names: ['action_token_validations_total'], label: 'result' },

@@ -14,26 +14,30 @@ import { asShown, fencesOf } from './shown.js';
 const HANG_UP_MS = 15_000;
 const README = readFileSync('README.md', 'utf8');
 const SCRIPTS: Record<string, string> = JSON.parse(readFileSync('package.json', 'utf8')).scripts;
+const GUIDE = readFileSync('docs/integrating.md', 'utf8');
+const [MONITOR = ''] = /^## Monitor$.*?(?=^## )/ms.exec(readFileSync('docs/operations.md', 'utf8')) ?? [];
+/** What is tried after the guide, in its order, each in a shell of its own. */
+const PAGES = [readFileSync('docs/game-server.md', 'utf8'), MONITOR];
 
 /**
- * The code blocks: `bash` is run here, the first one in its own shell, where it watches; `json` is the output of the `bash`
- * block before it, `text` an event that the watcher receives, `js` a file to save. Of `sh`, only `npm start` is run.
+ * Of the code blocks, `bash` is run here, the first one of the guide in its own shell, where it watches; `json` is the output of the
+ * `bash` block before it, `text` an event that the watcher receives.
  */
-const FENCES = fencesOf(README);
-const fenced = (language: string) =>
-  FENCES.filter((fence) => fence.language === language).map(({ text }) => text);
+const fenced = (document: string, language: string) =>
+  fencesOf(document)
+    .filter((fence) => fence.language === language)
+    .map(({ text }) => text);
 
-t.test('the commands of the README work as described', async (t) => {
+t.test('the commands of the README and of the guide work as described', async (t) => {
   const folder = freshCheckout(t);
-  const [, file = ''] = /Save this as `(.+)`:/.exec(README) ?? [];
-  writeFileSync(join(folder, file), fenced('js').join(''));
   // With the packages of this checkout in place of `npm ci`.
-  t.equal(fenced('sh')[0], 'npm ci && npm start\n');
+  t.equal(fenced(README, 'sh')[0], 'npm ci\nnpm start\n');
   const service = new NpmScript(t, folder, 'start');
   const [url] = await service.prints(/http:\/\/localhost:\d+/);
   const env = { PATH: process.env['PATH'] };
-  const [watch = '', ...steps] = fenced('bash').map((text) => text.replaceAll(URL_SHOWN, url));
-  const [snapshot = '', ...changes] = fenced('text');
+  const here = (document: string) => document.replaceAll(URL_SHOWN, url);
+  const [watch = ''] = fenced(here(GUIDE), 'bash');
+  const [snapshot = '', ...changes] = fenced(GUIDE, 'text');
 
   const watcher = spawn('bash', ['-c', `exec ${watch}`], { env, stdio: ['ignore', 'pipe', 'ignore'] });
   t.teardown(() => watcher.kill());
@@ -45,19 +49,28 @@ t.test('the commands of the README work as described', async (t) => {
   };
   await isShown(snapshot);
 
-  const script = steps.map((step) => `${step}printf '\\036'\n`).join('');
-  const shell = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { env, cwd: folder });
-  const outputs = ['', ...shell.stdout.split('\x1e')];
-  let output: string | undefined;
-  for (const { language, text } of FENCES) {
-    if (language === 'bash') output = outputs.shift();
-    if (language === 'json') t.same(...asShown(JSON.parse(output ?? ''), JSON.parse(text)));
-  }
+  const follow = async (document: string) => {
+    const fences = fencesOf(here(document)).filter(({ text }) => text !== watch);
+    for (const [, file = '', text = ''] of here(document).matchAll(SAVED_FILE))
+      writeFileSync(join(folder, file), text);
+    const steps = fences.filter(({ language }) => language === 'bash').map(({ text }) => text);
+    const script = steps.map((step) => `${step}printf '\\036'\n`).join('');
+    const shell = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { env, cwd: folder });
+    const outputs = shell.stdout.split('\x1e');
+    let output: string | undefined;
+    for (const { language, text } of fences) {
+      if (language === 'bash') output = outputs.shift();
+      if (language === 'json') t.same(...asShown(JSON.parse(output ?? ''), JSON.parse(text)));
+    }
+  };
+  await follow(GUIDE);
   for (const change of changes) await isShown(change);
+  for (const page of PAGES) await follow(page);
 });
 
-t.test('the table of variables in the README is that of src/config.ts', async (t) => {
-  const rows = [...README.matchAll(/^\| `(\w+)`( \*)? \| (.+?) \|/gm)];
+t.test('the table of variables is that of src/config.ts', async (t) => {
+  const table = readFileSync('docs/configuration.md', 'utf8');
+  const rows = [...table.matchAll(/^\| `(\w+)`( \*)? \| (.+?) \|/gm)];
   t.same(
     rows.map(([, name]) => name),
     Object.keys(Environment.properties),
@@ -80,10 +93,16 @@ t.test('every script, file and link in the documents exists', async (t) => {
     'CHANGELOG.md',
     'SECURITY.md',
     '.github/PULL_REQUEST_TEMPLATE.md',
+    'client/README.md',
+    'docs/configuration.md',
     'docs/deploying.md',
+    'docs/engines.md',
+    'docs/game-server.md',
+    'docs/integrating.md',
     'docs/packages.md',
     'docs/seasons.md',
     'docs/security.md',
+    'docs/web-game.md',
     ...decisions,
   ]) {
     const text = readFileSync(document, 'utf8');
@@ -102,6 +121,7 @@ t.test('every script, file and link in the documents exists', async (t) => {
 });
 
 const URL_SHOWN = 'http://localhost:3000';
+const SAVED_FILE = /Save this as `([^`]+)`:\n\n```\w+\n(.*?)^```$/gms;
 
 /** The server-sent events in a stream, as they arrive. */
 async function* eventsIn(stream: Iterable<string> | AsyncIterable<string>) {

@@ -41,8 +41,10 @@ export async function serveSite(t: Test, pages: Readonly<Record<string, SitePage
 
 const SCREENSHOTS = 'client/screenshots';
 
-/** Saves a screenshot of a page for people to look at. */
-export async function keepScreenshot(page: Page, name: string): Promise<void> {
+/** Saves a screenshot of a page for people to look at. @returns its file */
+export async function keepScreenshot(page: Page, name: string): Promise<string> {
   mkdirSync(SCREENSHOTS, { recursive: true });
-  await page.screenshot({ path: `${SCREENSHOTS}/${name}.png` });
+  const path = `${SCREENSHOTS}/${name}.png`;
+  await page.screenshot({ path });
+  return path;
 }

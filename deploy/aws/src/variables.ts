@@ -3,7 +3,7 @@ import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { Construct } from 'constructs';
 import { STAGES, type Stage } from './stage.js';
 
-/** Every variable of the service, as in the table of its README: a test compares the two. */
+/** Every variable of the service, as in docs/configuration.md: a test compares the two. */
 export const VARIABLES: readonly string[] = [
   ...['NODE_ENV', 'WORKERS', 'HOST', 'PORT', 'SERVICE_NAME', 'LOG_LEVEL', 'OTEL_EXPORTER_OTLP_ENDPOINT'],
   ...['DATABASE_URL', 'DATABASE_DIRECT_URL', 'DATABASE_POOL_SIZE'],

@@ -7,8 +7,8 @@ import { buildApp } from '../src/app.js';
 import { readVariables, VARIABLES } from '../src/variables.js';
 import { container, only, resources, type Value } from './templates.js';
 
-const README = readFileSync('../../README.md', 'utf8');
-const NAMES = [...README.matchAll(/^\| `([A-Z][A-Z0-9_]+)`(?: \*)? \|/gm)].map(([, name = '']) => name);
+const DOCUMENT = readFileSync('../../docs/configuration.md', 'utf8');
+const NAMES = [...DOCUMENT.matchAll(/^\| `([A-Z][A-Z0-9_]+)`(?: \*)? \|/gm)].map(([, name = '']) => name);
 const ARN = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:own-AbCdEf';
 /** A value that no stack has by itself. */
 const VALUES: Record<string, string> = {
@@ -44,12 +44,12 @@ function templateOf(id: string): Template {
   return Template.fromStack(stack);
 }
 
-test('the variables are those of the README', () => {
+test('the variables are those of docs/configuration.md', () => {
   assert.deepEqual([...VARIABLES].sort(), [...NAMES].sort());
   assert.ok(NAMES.length > 30);
 });
 
-test('each variable of the README can be set for a stage', () => {
+test('each variable of the service can be set for a stage', () => {
   const template = templateOf('ScoreboardProduction');
   const { Environment, Secrets, PortMappings } = container(template, 'api');
   const plain = new Map<string, Value>(Environment.map(({ Name, Value }: Value) => [Name, Value]));

@@ -1,4 +1,8 @@
+import { copyFileSync } from 'node:fs';
 import t from 'tap';
+import { User } from '../../../schemas/user.js';
+import { serviceApi } from '../../api.js';
+import { mint } from '../../mint.js';
 import { keepScreenshot, openBrowser } from '../browser.js';
 import { GamePage, startGame } from './game-page.js';
 
@@ -10,16 +14,30 @@ const SIZES = [
   { width: 1024, height: 768 },
   { width: 1920, height: 1080 },
 ];
+const RIVALS = { Grace: 61, Linus: 48, Amélie: 33, Kōji: 27, Zoë: 12, ليلى: 2 };
+/** The picture of the README: UPDATE_PICTURES=1 takes a new one. */
+const OF_README = 'game-1024-finished-dark';
 
 for (const { deviceScaleFactor = 1, ...viewport } of SIZES) {
   t.test(`screenshots of the game at ${viewport.width} pixels`, async (t) => {
-    const { app, url } = await startGame(t, { RATE_LIMIT_SCORE_UPDATE: 1, RATE_LIMIT_WINDOW_MS: 120_000 });
+    const service = await startGame(t, { RATE_LIMIT_SCORE_UPDATE: 1, RATE_LIMIT_WINDOW_MS: 120_000 });
+    const { app, url } = service;
+    const server = await serviceApi(service, 'server');
+    for (const [displayName, points] of Object.entries(RIVALS)) {
+      const { id } = (await server.post('/v1/users', { displayName })).is(201, User);
+      await server.post('/v1/scores', {
+        actionToken: mint(id, { act: 'finish-level', pts: [points, points] }),
+      });
+    }
     const game = await GamePage.open(t, browser, url, { viewport, deviceScaleFactor, query: '?seed=42' });
     const { page } = game;
     const keep = async (state: string) => {
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme });
-        await keepScreenshot(page, `game-${viewport.width}-${state}-${colorScheme}`);
+        const name = `game-${viewport.width}-${state}-${colorScheme}`;
+        const file = await keepScreenshot(page, name);
+        if (name === OF_README && process.env['UPDATE_PICTURES'] === '1')
+          copyFileSync(file, 'docs/images/start-page.png');
       }
       const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
       t.equal(overflow, 0, `no horizontal overflow: ${state}`);

@@ -76,6 +76,12 @@ const PROGRAMS = {
     packages: { 'apt-get': ['nginx'], apk: ['nginx'], dnf: ['nginx'], brew: ['nginx'] },
     byHand: 'install nginx 1.22 or newer, so that nginx is on PATH',
   },
+  caddy: {
+    what: 'Caddy',
+    names: ['caddy'],
+    packages: { 'apt-get': ['caddy'], apk: ['caddy'], dnf: ['caddy'], brew: ['caddy'] },
+    byHand: 'install Caddy 2.6 or newer, so that caddy is on PATH',
+  },
   pgbouncer: {
     what: 'PgBouncer',
     names: ['pgbouncer'],

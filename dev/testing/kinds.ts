@@ -26,7 +26,7 @@ export const KINDS = {
   browser: { shared: ['postgres', 'chromium'], programs: ['chromium'], waits: true, sharesProcess: false },
   /** Kills servers, or stops them for a while. */
   fault: { shared: ['postgres'], programs: ['redis-server'], waits: true, sharesProcess: false },
-  /** Runs what operators and other languages run: nginx, PgBouncer, Prometheus, the image, generators of clients. */
+  /** Runs what operators and other languages run: nginx, Caddy, PgBouncer, Prometheus, the image, generators of clients. */
   system: {
     shared: ['postgres'],
     programs: [
@@ -34,6 +34,7 @@ export const KINDS = {
       'redis-cli',
       'initdb',
       'nginx',
+      'caddy',
       'pgbouncer',
       'pgbackrest',
       'prometheus',

@@ -79,7 +79,7 @@ module.exports = {
       to: {
         path: '^(src|plugins)/',
         pathNot: [
-          '^src/(audit|board-key|errors)\\.ts$',
+          '^src/(audit|board-key|clock|errors)\\.ts$',
           '^src/(access/caller|access/oauth|catalog/with-entries|http/bodies|http/browser-headers|http/network|http/problems|http/stream-headers|scoring/metadata|scoring/rejections)\\.ts$',
         ],
         dependencyTypesNot: ['type-only'],

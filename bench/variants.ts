@@ -39,7 +39,7 @@ function constantTop(app: FastifyInstance): void {
     score: 1_000_000 - i,
     achievedAt: new Date().toISOString(),
   }));
-  const page = { leaderboard: 'global', season: 1, version: 1, total: 1_000, items };
+  const page = { leaderboard: 'global', season: 1, seasonEndsAt: null, version: 1, total: 1_000, items };
   const nextCursor = 'x'.repeat(200);
   app.get('/constant/entries', { schema: { response: { 200: Entries } } }, async () => ({
     ...page,

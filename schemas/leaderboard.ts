@@ -198,19 +198,33 @@ export type Entry = Static<typeof Entry>;
 const State = {
   leaderboard: LeaderboardId,
   season: Type.Integer(),
+  seasonEndsAt: SeasonEndsAt,
   version: Type.Integer({
     description: 'Increases with every change, while the first part of the `ETag` is the same.',
   }),
   total: Type.Integer({ description: 'Number of entries on the whole board.' }),
 };
-const STATE = { leaderboard: 'global', season: 1, version: 7, total: 2048 };
+const STATE = {
+  leaderboard: 'global',
+  season: 1,
+  seasonEndsAt: '2026-06-14T22:00:00.000Z',
+  version: 7,
+  total: 2048,
+};
+const NowUntilEnd = Type.Optional(
+  Type.Unsafe<string>({
+    ...Now,
+    description: `${Now.description} Absent where there is nothing to count down to: if the end is open, or the season final.`,
+  }),
+);
+const NOW = '2026-06-11T19:09:00.000Z';
 
 export const Entries = Type.Object(
-  { ...State, items: Type.Array(ref(Entry)), nextCursor: NextCursor },
+  { ...State, items: Type.Array(ref(Entry)), nextCursor: NextCursor, now: NowUntilEnd },
   {
     $id: 'Entries',
     description: 'A page of a leaderboard, in its order.',
-    examples: [{ ...STATE, items: [ENTRY], nextCursor: null }],
+    examples: [{ ...STATE, items: [ENTRY], nextCursor: null, now: NOW }],
   },
 );
 export type Entries = Static<typeof Entries>;
@@ -250,11 +264,12 @@ export const FriendEntries = Type.Object(
     ...State,
     items: Type.Array(ref(FriendEntry)),
     nextCursor: NextCursor,
+    now: NowUntilEnd,
   },
   {
     $id: 'FriendEntries',
     description: 'The entries of these users, in the order of the board. Users without an entry are omitted.',
-    examples: [{ ...STATE, items: [{ ...ENTRY, rank: 12, position: 1 }], nextCursor: null }],
+    examples: [{ ...STATE, items: [{ ...ENTRY, rank: 12, position: 1 }], nextCursor: null, now: NOW }],
   },
 );
 export type FriendEntries = Static<typeof FriendEntries>;

@@ -13,6 +13,7 @@ import {
   FriendsQuery,
   LeaderboardParams,
 } from '../../schemas/leaderboard.js';
+import { now } from '../../src/clock.js';
 import { Problem, problemResponses, SEASON_GONE } from '../../src/errors.js';
 import type { BoardState } from '../../src/leaderboard/board-state.js';
 
@@ -25,7 +26,7 @@ const FOR_EVER = 'public, max-age=31536000, immutable';
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   /** Answers with states that are asked for again and again as they are. */
   const pages = new WeakMap<BoardState, EntriesPage>();
-  const pageOf = (state: BoardState, reply: FastifyReply): EntriesPage => {
+  const pageOf = (state: BoardState, seasonEndsAt: string | null, reply: FastifyReply): EntriesPage => {
     const last = state.items.at(-1);
     const isLast = last === undefined || last.rank >= state.total;
     const nextCursor = isLast
@@ -36,12 +37,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           score: last.score,
           achievedAt: Date.parse(last.achievedAt),
         });
-    const bytes = Buffer.from(
-      String(reply.serializeInput({ ...bodyOf(state), nextCursor }, '200', 'application/json')),
-    );
-    const isFinal = 'final' in state.board && state.board.final !== null;
-    const validators = { etag: etagOf(state), 'cache-control': isFinal ? FOR_EVER : 'no-cache' };
-    const page = { bytes, validators };
+    const body = { ...bodyOf(state, seasonEndsAt), nextCursor };
+    const bytes = Buffer.from(String(reply.serializeInput(body, '200', 'application/json')));
+    const hasNow = saysNow(state.board, seasonEndsAt);
+    const validators = {
+      etag: etagOf(state, seasonEndsAt, hasNow),
+      'cache-control': isFinal(state.board) ? FOR_EVER : 'no-cache',
+    };
+    const page = { bytes, hasNow, seasonEndsAt, validators };
     pages.set(state, page);
     return page;
   };
@@ -56,7 +59,20 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     const isCurrent = season === undefined;
     const after = cursor === undefined ? undefined : app.cursors.entryCursor(cursor, board, isCurrent);
     const state = await app.leaderboards.page(board, limit, after);
-    return sendPage(pages.get(state) ?? pageOf(state, reply), request, reply);
+    const endsAt = await endOf(board);
+    const known = pages.get(state);
+    const page = known?.seasonEndsAt === endsAt ? known : pageOf(state, endsAt, reply);
+    return sendPage(page, request, reply);
+  };
+
+  const endOf = async (board: BoardState['board']): Promise<string | null> =>
+    'endsAt' in board ? board.endsAt : (await app.catalog.leaderboard(board.leaderboard)).seasonEndsAt;
+
+  /** What all answers with entries of a board have, but for the entries. */
+  const stateOf = async (state: BoardState) => {
+    const endsAt = await endOf(state.board);
+    const time = saysNow(state.board, endsAt) ? { now: new Date(now()).toISOString() } : {};
+    return { ...bodyOf(state, endsAt), nextCursor: null, ...time };
   };
 
   const noEntry = (id: string) => new Problem('not-found', `This user has no entry on "${id}".`);
@@ -86,7 +102,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const isFirst = season === undefined && cursor === undefined;
       const state = isFirst ? app.leaderboards.unchangedPage(id, limit) : undefined;
       const page = state && pages.get(state);
-      if (page === undefined) return readPage(id, request.query, request, reply);
+      if (page === undefined || page.seasonEndsAt !== app.catalog.knownLeaderboard(id)?.seasonEndsAt)
+        return readPage(id, request.query, request, reply);
       sendPage(page, request, reply);
       return;
     },
@@ -110,11 +127,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const userIds = request.query.userIds.split(',');
       const board = await app.seasons.board(request.params.id, request.query.season);
       const state = await app.leaderboards.many(board, userIds);
-      return {
-        ...bodyOf(state),
-        items: state.items.map((entry, i) => ({ ...entry, position: i + 1 })),
-        nextCursor: null,
-      };
+      const items = state.items.map((entry, i) => ({ ...entry, position: i + 1 }));
+      return { ...(await stateOf(state)), items };
     },
   );
 
@@ -163,14 +177,17 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const board = await app.seasons.board(id, season);
       const state = await app.leaderboards.around(board, userId, radius);
       if (state === null) throw noEntry(id);
-      return { ...bodyOf(state), nextCursor: null };
+      return stateOf(state);
     },
   );
 };
 
 /** An answer, ready to be sent. */
 interface EntriesPage {
+  /** Without `now`. */
   readonly bytes: Buffer;
+  readonly hasNow: boolean;
+  readonly seasonEndsAt: string | null;
   readonly validators: { readonly etag: string; readonly 'cache-control': string };
 }
 
@@ -182,27 +199,47 @@ function pointsToNextRank(score: number, above: number | null): Pick<EntryDetail
   return Number.isSafeInteger(points) ? { pointsToNextRank: points } : {};
 }
 
-const bodyOf = ({ board, version, total, items }: BoardState): Omit<Entries, 'nextCursor'> => ({
+const isFinal = (board: BoardState['board']): boolean => 'final' in board && board.final !== null;
+/** Whether there is something to count down to. */
+const saysNow = (board: BoardState['board'], seasonEndsAt: string | null): boolean =>
+  seasonEndsAt !== null && !isFinal(board);
+
+const bodyOf = (
+  { board, version, total, items }: BoardState,
+  seasonEndsAt: string | null,
+): Omit<Entries, 'nextCursor'> => ({
   leaderboard: board.leaderboard,
   season: board.season,
+  seasonEndsAt,
   version,
   total,
   items,
 });
 
-/** Display names are part of it, because an instance may learn of a new one later than another. */
-function etagOf({ epoch, version, items }: BoardState): string {
-  const names = crc32(items.map(({ displayName }) => displayName).join('\n')).toString(36);
-  return `"${epoch}-${version}-${names}"`;
+/**
+ * Display names are part of it, because an instance may learn of a new one later than another, and so is the end of the season. Where
+ * the page says the time, it is a weak one: the time is another in each answer.
+ */
+function etagOf({ epoch, version, items }: BoardState, seasonEndsAt: string | null, hasNow: boolean): string {
+  const rest = [seasonEndsAt, ...items.map(({ displayName }) => displayName)].join('\n');
+  const tag = `"${epoch}-${version}-${crc32(rest).toString(36)}"`;
+  return hasNow ? `W/${tag}` : tag;
 }
 
 /** Sends the answer, or 304 to a caller who has it already. */
-function sendPage({ bytes, validators }: EntriesPage, request: FastifyRequest, reply: FastifyReply) {
+function sendPage({ bytes, hasNow, validators }: EntriesPage, request: FastifyRequest, reply: FastifyReply) {
   reply.headers(validators);
   const known = request.headers['if-none-match']?.split(',') ?? [];
-  const isKnown = known.some((tag) => ['*', validators.etag].includes(tag.trim().replace(/^W\//, '')));
+  const isKnown = known.some((tag) => ['*', opaque(validators.etag)].includes(opaque(tag.trim())));
   if (isKnown) return reply.code(304).send();
-  return reply.type('application/json; charset=utf-8').send(bytes);
+  return reply.type('application/json; charset=utf-8').send(hasNow ? withNow(bytes) : bytes);
 }
+
+/** A tag as it is compared with If-None-Match. */
+const opaque = (tag: string): string => tag.replace(/^W\//, '');
+
+/** The page with the time as its last field: it is serialised once, and sent often. */
+const withNow = (page: Buffer): Buffer =>
+  Buffer.concat([page.subarray(0, -1), Buffer.from(`,"now":"${new Date(now()).toISOString()}"}`)]);
 
 export default routes;

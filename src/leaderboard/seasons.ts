@@ -11,6 +11,8 @@ import { rankOf } from './postgres-boards.js';
 /** A season that is over: how it sorts, and what is known of its final standings, or null until they are final. */
 export interface PastSeason extends BoardKey {
   readonly sort: Sort;
+  /** As the API writes a time. */
+  readonly endsAt: string | null;
   readonly final: { readonly digest: string; readonly revision: number } | null;
 }
 
@@ -42,6 +44,7 @@ const IS_FINAL = `s.state = 'final'`;
 
 const ONE = `
 SELECT $2::int <= l.removed_through AS "isPurged", coalesce(s.rules->>'sort', l.sort) AS sort,
+       CASE WHEN isfinite(s.ends_at) THEN ${rfc3339('s.ends_at')} END AS "endsAt",
        CASE WHEN ${IS_FINAL} THEN json_build_object('digest', s.digest, 'revision', s.revision) END AS final
 FROM leaderboards l LEFT JOIN seasons s ON s.leaderboard_id = l.id AND s.season = $2
 WHERE l.id = $1`;
@@ -110,16 +113,16 @@ export class Seasons {
     if (season === undefined) return boardKey(id, current);
     const key = boardKey(id, season);
     const { rows } = await this.#options.database.query<
-      { isPurged: boolean } & Pick<PastSeason, 'sort' | 'final'>
+      { isPurged: boolean } & Pick<PastSeason, 'sort' | 'endsAt' | 'final'>
     >(ONE, [id, key.season]);
     const [found] = rows;
     if (key.season > current || found === undefined)
       throw new Problem('season-not-found', `The leaderboard "${id}" has no season ${key.season} yet.`);
-    const { isPurged, sort, final } = found;
+    const { isPurged, sort, endsAt, final } = found;
     if (isPurged)
       throw new Problem('season-purged', `The entries of season ${key.season} of "${id}" are deleted.`);
     // The current one may be final: the next one has not begun yet.
-    return key.season === current && final === null ? key : { ...key, sort, final };
+    return key.season === current && final === null ? key : { ...key, sort, endsAt, final };
   }
 
   /** What streams read of seasons: see BoardSource. */

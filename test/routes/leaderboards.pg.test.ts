@@ -308,6 +308,30 @@ t.test('an unchanged page is sent as the bytes that were sent before', async (t)
   t.same((await sent()).page.items, []);
 });
 
+t.test('a page counts down: it says when its season ends, and what time it is', async (t) => {
+  await newBoard('ending');
+  const player = await newPlayer(api);
+  await score(player.id, 5, 'ending');
+  const path = '/v1/leaderboards/ending/entries';
+  const open = (await api.get(path)).is(200, Entries);
+  t.match(open, { seasonEndsAt: null, now: undefined });
+  const endsAt = new Date(Date.now() + 3_600_000).toISOString();
+  const end = { endsAt, reason: 'It is enough.' };
+  t.equal((await admin.post('/v1/admin/leaderboards/ending/seasons', end)).status, 202);
+  const answer = await api.get(path);
+  const { now = '' } = answer.is(200, Entries);
+  t.match(answer.body, { seasonEndsAt: endsAt, items: open.items });
+  t.ok(Math.abs(Date.parse(now) - Date.now()) < 60_000, now);
+  const etag = answer.headers.get('etag') ?? '';
+  (await api.get(path, { 'if-none-match': etag })).isEmpty(304);
+  const later = { endsAt: new Date(Date.now() + 7_200_000).toISOString(), reason: 'Some more.' };
+  t.equal((await admin.patch('/v1/admin/leaderboards/ending/seasons/1', later)).status, 200);
+  const changed = await api.get(path, { 'if-none-match': etag });
+  t.match(changed.is(200, Entries), { seasonEndsAt: later.endsAt }, 'another end is a change');
+  for (const rest of [`/${player.id}/around`, `/batch?userIds=${player.id}`])
+    t.match((await api.get(path + rest)).body, { seasonEndsAt: later.endsAt, now: /Z$/ });
+});
+
 t.test('a list of friends has those who are on the board, in its order', async (t) => {
   await newBoard('friends');
   const players = await Promise.all(Array.from({ length: 6 }, () => newPlayer(api)));

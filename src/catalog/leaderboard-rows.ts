@@ -3,7 +3,7 @@ import type { BoardKey } from '../board-key.js';
 import { Problem } from '../errors.js';
 import { closeFence } from '../ledger/fence.js';
 import type { Queryable } from '../postgres/database.js';
-import { rfc3339 } from '../postgres/sql.js';
+import { finiteRfc3339, rfc3339 } from '../postgres/sql.js';
 
 /** A leaderboard as it is defined; its entries are for the projection to count. */
 export type LeaderboardDefinition = Omit<Leaderboard, 'entries' | 'now'>;
@@ -12,7 +12,7 @@ export type LeaderboardDefinition = Omit<Leaderboard, 'entries' | 'now'>;
 const DEFINITION = `jsonb_strip_nulls(jsonb_build_object('id', id, 'title', title, 'sort', sort, 'operator', operator, 'season', season,
   'maxPointsPerMinute', max_points_per_minute, 'hidden', CASE WHEN hidden THEN true END, 'frozenAt', ${rfc3339('frozen_at')},
   'revision', revision, 'schedule', schedule, 'lateTokens', nullif(late_tokens, 'arrival'), 'graceMs', nullif(grace_ms, 0),
-  'keepSeasons', keep_seasons)) || jsonb_build_object('seasonEndsAt', ${rfc3339("nullif(season_ends_at, 'infinity')")})
+  'keepSeasons', keep_seasons)) || jsonb_build_object('seasonEndsAt', ${finiteRfc3339('season_ends_at')})
   AS definition`;
 const ONE = `SELECT ${DEFINITION} FROM leaderboards WHERE id = $1 AND removed_at IS NULL`;
 const PAGE = `

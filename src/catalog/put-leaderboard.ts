@@ -5,7 +5,7 @@ import { instantOrNull, now } from '../clock.js';
 import { invalid, Problem } from '../errors.js';
 import { closeFence } from '../ledger/fence.js';
 import type { Queryable } from '../postgres/database.js';
-import { milliseconds, timestampAt } from '../postgres/sql.js';
+import { finiteMilliseconds, timestampOr } from '../postgres/sql.js';
 import { checkSchedule, PREVIEWED } from '../seasons/check-schedule.js';
 import { type NextSeason, seasonFrom, seasonsAfter } from '../seasons/schedule.js';
 import { type LeaderboardDefinition, noSuchLeaderboard, readLeaderboard } from './leaderboard-rows.js';
@@ -33,23 +33,20 @@ export interface PutOptions {
 
 export type PutLeaderboard = LeaderboardDefinition & { readonly preview: PlannedSeason[] };
 
-const END = (column: string): string => milliseconds(`nullif(${column}, 'infinity')`);
 const LOCK = `
-SELECT sort, operator, revision, season, schedule, ${END('season_ends_at')} AS "endsAt",
-       ${END('next_starts_at')} AS "nextStartsAt", ${END('next_ends_at')} AS "nextEndsAt",
+SELECT sort, operator, revision, season, schedule, ${finiteMilliseconds('season_ends_at')} AS "endsAt",
+       ${finiteMilliseconds('next_starts_at')} AS "nextStartsAt", ${finiteMilliseconds('next_ends_at')} AS "nextEndsAt",
        (SELECT label FROM seasons n WHERE n.leaderboard_id = l.id AND n.season = l.season + 1) AS "nextLabel",
        EXISTS (SELECT FROM scores e WHERE e.leaderboard_id = l.id AND e.season = l.season
                  AND coalesce(e.score, e.withheld_score) IS NOT NULL) AS "hasEntries"
 FROM leaderboards l WHERE id = $1 AND removed_at IS NULL FOR`;
 
-const TIME = (parameter: number, open: string): string =>
-  `coalesce(${timestampAt(`$${parameter}::float8`)}, '${open}')`;
 /** A leaderboard with the id of a deleted one goes on with the next season: nothing of the old one counts for it. */
 const PUT = `
 INSERT INTO leaderboards AS l (id, title, sort, operator, max_points_per_minute, hidden, schedule, late_tokens, grace_ms, keep_seasons,
   season_starts_at, season_ends_at, next_starts_at, next_ends_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
-  ${TIME(11, '-infinity')}, ${TIME(12, 'infinity')}, ${TIME(13, 'infinity')}, ${TIME(14, 'infinity')})
+  ${timestampOr('$11', '-infinity')}, ${timestampOr('$12')}, ${timestampOr('$13')}, ${timestampOr('$14')})
 ON CONFLICT (id) DO UPDATE SET title = excluded.title, sort = excluded.sort, operator = excluded.operator,
   max_points_per_minute = excluded.max_points_per_minute, hidden = excluded.hidden, schedule = excluded.schedule,
   late_tokens = excluded.late_tokens, grace_ms = excluded.grace_ms, keep_seasons = excluded.keep_seasons,

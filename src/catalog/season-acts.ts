@@ -4,7 +4,7 @@ import { instantOrNull, now } from '../clock.js';
 import { invalid, Problem } from '../errors.js';
 import { closeFence } from '../ledger/fence.js';
 import type { Queryable } from '../postgres/database.js';
-import { milliseconds, timestampAt } from '../postgres/sql.js';
+import { finiteMilliseconds, milliseconds, timestampOr } from '../postgres/sql.js';
 import { SHORTEST_SEASON_MS, seasonFrom, seasonsAfter } from '../seasons/schedule.js';
 import { noSuchLeaderboard } from './leaderboard-rows.js';
 
@@ -13,22 +13,20 @@ const AHEAD_MS = 5_000;
 /** What may be left of that when the transaction commits: every score of the season before must have been recorded by then. */
 const LEFT_MS = 1_000;
 
-const finite = (time: string): string => `CASE WHEN isfinite(${time}) THEN ${milliseconds(time)} END`;
 const LOCK = `
 SELECT season, schedule, removed_through AS "removedThrough", ${milliseconds('clock_timestamp()')} AS now,
-       ${finite('season_starts_at')} AS "startsAt", ${finite('season_ends_at')} AS "endsAt",
-       ${finite('next_starts_at')} AS "nextStartsAt", ${finite('next_ends_at')} AS "nextEndsAt"
+       ${finiteMilliseconds('season_starts_at')} AS "startsAt", ${finiteMilliseconds('season_ends_at')} AS "endsAt",
+       ${finiteMilliseconds('next_starts_at')} AS "nextStartsAt", ${finiteMilliseconds('next_ends_at')} AS "nextEndsAt"
 FROM leaderboards WHERE id = $1 AND removed_at IS NULL FOR UPDATE`;
-const time = (parameter: string): string => `coalesce(${timestampAt(`${parameter}::float8`)}, 'infinity')`;
 const SET_ENDS = `
-UPDATE leaderboards SET season_ends_at = ${time('$2')}, next_starts_at = ${time('$3')}, next_ends_at = ${time('$4')}
+UPDATE leaderboards SET season_ends_at = ${timestampOr('$2')}, next_starts_at = ${timestampOr('$3')}, next_ends_at = ${timestampOr('$4')}
 WHERE id = $1`;
 /** The end of one season is set, and the schedule says the end of the one behind it. */
 const MARK_ENDS = 'UPDATE seasons SET end_is_set = season = $2 WHERE leaderboard_id = $1 AND season >= $2';
 const SET_LABEL = 'UPDATE seasons SET label = $3 WHERE leaderboard_id = $1 AND season = $2';
 const HOW_FAR = `SELECT ${milliseconds('clock_timestamp()')} AS now`;
 const SPAN = `
-SELECT label, ${finite('starts_at')} AS "startsAt", ${finite('ends_at')} AS "endsAt"
+SELECT label, ${finiteMilliseconds('starts_at')} AS "startsAt", ${finiteMilliseconds('ends_at')} AS "endsAt"
 FROM seasons WHERE leaderboard_id = $1 AND season = $2`;
 
 /** Times are in milliseconds since 1970; null is open, or not planned. */

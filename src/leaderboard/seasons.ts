@@ -3,7 +3,7 @@ import type { FinalPlace, Season } from '../../schemas/season.js';
 import { type BoardKey, boardKey } from '../board-key.js';
 import { Problem } from '../errors.js';
 import type { Queryable } from '../postgres/database.js';
-import { milliseconds, rfc3339 } from '../postgres/sql.js';
+import { finiteRfc3339, milliseconds, rfc3339 } from '../postgres/sql.js';
 import { toUuid, withIds } from '../stored-ids.js';
 import type { RankedEntry, Sort } from './entry.js';
 import { rankOf } from './postgres-boards.js';
@@ -37,14 +37,14 @@ const WINNERS = 3;
 
 /** What a season says of its span: null where it is open. */
 const span = (season: string): string => `
-${season}.label, CASE WHEN isfinite(${season}.starts_at) THEN ${rfc3339(`${season}.starts_at`)} END AS "startsAt",
-CASE WHEN isfinite(${season}.ends_at) THEN ${rfc3339(`${season}.ends_at`)} END AS "endsAt"`;
+${season}.label, ${finiteRfc3339(`${season}.starts_at`)} AS "startsAt",
+${finiteRfc3339(`${season}.ends_at`)} AS "endsAt"`;
 /** Only of a final season is it certain that the entries do not change. */
 const IS_FINAL = `s.state = 'final'`;
 
 const ONE = `
 SELECT $2::int <= l.removed_through AS "isPurged", coalesce(s.rules->>'sort', l.sort) AS sort,
-       CASE WHEN isfinite(s.ends_at) THEN ${rfc3339('s.ends_at')} END AS "endsAt",
+       ${finiteRfc3339('s.ends_at')} AS "endsAt",
        CASE WHEN ${IS_FINAL} THEN json_build_object('digest', s.digest, 'revision', s.revision) END AS final
 FROM leaderboards l LEFT JOIN seasons s ON s.leaderboard_id = l.id AND s.season = $2
 WHERE l.id = $1`;

@@ -2,7 +2,7 @@ import { announce } from '../changes/change.js';
 import { newId } from '../ids.js';
 import { type Sort, sortKey } from '../leaderboard/entry.js';
 import type { Queryable } from '../postgres/database.js';
-import { milliseconds, rfc3339, timestampAt } from '../postgres/sql.js';
+import { finiteRfc3339, milliseconds, rfc3339, timestampAt } from '../postgres/sql.js';
 import type { SeasonOf } from '../seasons/corrections.js';
 import { fromUuid, withIds } from '../stored-ids.js';
 import { tell } from '../webhooks/tell.js';
@@ -42,7 +42,7 @@ export interface ClosingSeason {
 /** A season that is to be closed. $1 a leaderboard, $2 a season. */
 export const CLOSING_SEASON = `
 SELECT s.closed_at IS NOT NULL AS "isClosed", s.cursor, coalesce(s.rules->>'sort', l.sort) AS sort, s.revision, s.label,
-       CASE WHEN isfinite(s.starts_at) THEN ${rfc3339('s.starts_at')} END AS "startsAt", ${rfc3339('s.ends_at')} AS "endsAt"
+       ${finiteRfc3339('s.starts_at')} AS "startsAt", ${rfc3339('s.ends_at')} AS "endsAt"
 FROM seasons s JOIN leaderboards l ON l.id = s.leaderboard_id
 WHERE s.leaderboard_id = $1 AND s.season = $2 AND s.state = 'closing' AND s.season > l.removed_through`;
 const ORDER = 'sort_key, achieved_at, user_id';

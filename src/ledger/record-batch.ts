@@ -1,5 +1,5 @@
 import { CHANGES_CHANNEL, ITEMS_PER_NOTIFICATION } from '../changes/change.js';
-import { milliseconds } from '../postgres/sql.js';
+import { finiteMilliseconds, milliseconds } from '../postgres/sql.js';
 import { PLACE, PLACE_IN_ROW } from './event-boards.js';
 import { passFences } from './fence.js';
 
@@ -199,7 +199,7 @@ SELECT j.ordinal::int - 1 AS index, j.refused, ${milliseconds('a.accepted_at')} 
        t.leaderboard_id AS leaderboard, t.season, t.score, t.previous_score AS "previousScore",
        ${milliseconds('t.achieved_at')} AS "achievedAt",
        ${milliseconds('t.previous_achieved_at')} AS "previousAchievedAt", t.version, t.late,
-       ${milliseconds(`nullif(t.ends_at, 'infinity')`)} AS "endsAt"
+       ${finiteMilliseconds('t.ends_at')} AS "endsAt"
 FROM judged j
 LEFT JOIN accepted a ON a.ordinal = j.ordinal
 LEFT JOIN step t ON t.ordinal = j.ordinal

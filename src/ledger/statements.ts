@@ -1,6 +1,6 @@
 import type { IdPrefix } from '../ids.js';
 import { ofAnyStatus } from '../postgres/events-of-user.js';
-import { milliseconds, timestampAt } from '../postgres/sql.js';
+import { finiteMilliseconds, milliseconds, timestampAt } from '../postgres/sql.js';
 import { toUuids } from '../stored-ids.js';
 import { boardsOf, countsFor, countsForSeasonOf, isLate } from './event-boards.js';
 import { passFences } from './fence.js';
@@ -75,7 +75,7 @@ LEFT JOIN LATERAL (
          CASE WHEN b.operator = 'increment' AND s.version > 1 THEN s.score - e.points END AS "previousScore",
          ${milliseconds('s.achieved_at')} AS "achievedAt", NULL AS "previousAchievedAt", s.version,
          ${isLate('l', 'b.season', 'e.accepted_at', 'least(to_timestamp(o.issued_at), e.accepted_at)')} AS late,
-         (SELECT ${milliseconds(`nullif(n.ends_at, 'infinity')`)} FROM seasons n
+         (SELECT ${finiteMilliseconds('n.ends_at')} FROM seasons n
           WHERE n.leaderboard_id = b.leaderboard_id AND n.season = b.season) AS "endsAt"
   FROM (${boardsOf('e')}) b JOIN leaderboards l ON l.id = b.leaderboard_id
   JOIN scores s ON s.leaderboard_id = b.leaderboard_id AND s.season = b.season AND s.user_id = e.user_id
@@ -146,7 +146,7 @@ export const IN_ORDER_OF_INDEXES = `SELECT set_config('enable_sort', 'off', true
  * Makes the scores what the ledger says, on all boards that some events count for, each for the user of the event. The
  * locks must be held, and IN_ORDER_OF_INDEXES set. Events count in the order of their times; a score is achieved when it last
  * changed. What is left without a counted event keeps its row, without a score; so does the entry of a banned user, whose
- * score is withheld (see setWithheld). $1, $2 and $3 the events, all of which count since just now, or all no more; $2 accordingly 1 or -1.
+ * score is withheld (see setWithheld). $1, $2 and $3 the events, all of which count since just now, or all no more; $4 accordingly 1 or -1.
  * The entries that have changed.
  */
 export const RECOMPUTE = `

@@ -7,3 +7,13 @@ export const milliseconds = (time: string): string => `round(date_part('epoch', 
 
 /** The timestamp of a number of milliseconds since 1970. */
 export const timestampAt = (ms: string): string => `'epoch'::timestamptz + ${ms} * interval '1 millisecond'`;
+
+/** The same of a time that may be infinite, which is null then: the start or end of a season. */
+export const finiteRfc3339 = (time: string): string =>
+  `CASE WHEN isfinite(${time}) THEN ${rfc3339(time)} END`;
+export const finiteMilliseconds = (time: string): string =>
+  `CASE WHEN isfinite(${time}) THEN ${milliseconds(time)} END`;
+
+/** The timestamp of a parameter in milliseconds since 1970, and infinity for null. */
+export const timestampOr = (parameter: string, infinity: 'infinity' | '-infinity' = 'infinity'): string =>
+  `coalesce(${timestampAt(`${parameter}::float8`)}, '${infinity}')`;

@@ -8,7 +8,7 @@ import { instantOrNull, now } from '../clock.js';
 import { newId } from '../ids.js';
 import { type Job, type JobKind, job } from '../jobs/job.js';
 import type { Queryable } from '../postgres/database.js';
-import { milliseconds, timestampAt } from '../postgres/sql.js';
+import { finiteMilliseconds, timestampOr } from '../postgres/sql.js';
 import { SHORTEST_SEASON_MS, seasonFrom, seasonsAfter } from './schedule.js';
 
 const HOUR_MS = 3_600_000;
@@ -30,21 +30,19 @@ export const MOVE_BOUNDARIES: JobKind<typeof Place> = {
   keyOf: () => 'all',
 };
 
-const ends = (column: string): string => milliseconds(`nullif(${column}, 'infinity')`);
 /** Nothing moves without a time zone. */
 const SCHEDULED = `
 SELECT l.id, l.season, l.schedule, s.end_is_set AS "endIsSet", coalesce(n.end_is_set, false) AS "nextEndIsSet",
-       ${ends('season_ends_at')} AS "endsAt", ${ends('next_starts_at')} AS "nextStartsAt", ${ends('next_ends_at')} AS "nextEndsAt"
+       ${finiteMilliseconds('season_ends_at')} AS "endsAt", ${finiteMilliseconds('next_starts_at')} AS "nextStartsAt", ${finiteMilliseconds('next_ends_at')} AS "nextEndsAt"
 FROM leaderboards l
 JOIN seasons s ON s.leaderboard_id = l.id AND s.season = l.season
 LEFT JOIN seasons n ON n.leaderboard_id = l.id AND n.season = l.season + 1
 WHERE l.id > $1 AND removed_at IS NULL AND season_ends_at < 'infinity' AND schedule->>'timeZone' <> 'UTC'
 ORDER BY l.id LIMIT ${BOARDS}`;
-const time = (parameter: string): string => `coalesce(${timestampAt(`${parameter}::float8`)}, 'infinity')`;
 /** Unless the board has been changed meanwhile, or its page was turned. $3 to $5 as it was, $6 to $8 as it is to be. */
 const MOVE = `
-UPDATE leaderboards SET season_ends_at = ${time('$6')}, next_starts_at = ${time('$7')}, next_ends_at = ${time('$8')}
-WHERE id = $1 AND season = $2 AND season_ends_at = ${time('$3')} AND next_starts_at = ${time('$4')} AND next_ends_at = ${time('$5')}`;
+UPDATE leaderboards SET season_ends_at = ${timestampOr('$6')}, next_starts_at = ${timestampOr('$7')}, next_ends_at = ${timestampOr('$8')}
+WHERE id = $1 AND season = $2 AND season_ends_at = ${timestampOr('$3')} AND next_starts_at = ${timestampOr('$4')} AND next_ends_at = ${timestampOr('$5')}`;
 
 interface Boundaries {
   readonly endsAt: number | null;

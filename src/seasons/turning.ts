@@ -4,7 +4,14 @@ import type { WebhookEvent } from '../../schemas/webhook.js';
 import { announce } from '../changes/change.js';
 import { newId } from '../ids.js';
 import { type Queryable, transact } from '../postgres/database.js';
-import { milliseconds, rfc3339, timestampAt } from '../postgres/sql.js';
+import {
+  finiteMilliseconds,
+  finiteRfc3339,
+  milliseconds,
+  rfc3339,
+  timestampAt,
+  timestampOr,
+} from '../postgres/sql.js';
 import { tell } from '../webhooks/tell.js';
 import { seasonsAfter } from './schedule.js';
 
@@ -32,8 +39,8 @@ SELECT ${milliseconds(`least(
 /** Batches that hold the row FOR KEY SHARE go on. Somebody who has locked it otherwise changes the board, or turns the page too. */
 const LOCK = `
 SELECT season, ${milliseconds('clock_timestamp()')} AS now, schedule,
-       ${milliseconds(`nullif(next_starts_at, 'infinity')`)} AS "nextStartsAt",
-       ${milliseconds(`nullif(next_ends_at, 'infinity')`)} AS "nextEndsAt"
+       ${finiteMilliseconds('next_starts_at')} AS "nextStartsAt",
+       ${finiteMilliseconds('next_ends_at')} AS "nextEndsAt"
 FROM leaderboards WHERE id = $1 AND removed_at IS NULL FOR NO KEY UPDATE SKIP LOCKED`;
 /** Those between the old season and the new one have come and gone. $1 a board, $2 the first of them, $3 and $4 their times. */
 const MISS = `
@@ -45,9 +52,9 @@ WHERE n.leaderboard_id = $1 AND n.season = $2`;
 const TURN = `
 UPDATE leaderboards l
 SET season = $3, season_starts_at = ${timestampAt('$4::float8')},
-    season_ends_at = coalesce(${timestampAt('$5::float8')}, 'infinity'),
-    next_starts_at = coalesce(${timestampAt('$6::float8')}, 'infinity'),
-    next_ends_at = coalesce(${timestampAt('$7::float8')}, 'infinity'),
+    season_ends_at = ${timestampOr('$5')},
+    next_starts_at = ${timestampOr('$6')},
+    next_ends_at = ${timestampOr('$7')},
     sort = n.rules->>'sort', operator = n.rules->>'operator', unit = n.rules->'unit'
 FROM seasons n
 WHERE l.id = $1 AND l.season = $2 AND n.leaderboard_id = $1 AND n.season = $2 + 1`;
@@ -55,7 +62,7 @@ const LABEL = 'UPDATE seasons SET label = $3 WHERE leaderboard_id = $1 AND seaso
 const END = `
 UPDATE seasons s SET state = 'closing'
 WHERE leaderboard_id = $1 AND state = 'open' AND ends_at <= ${timestampAt('$2::float8')} AND ends_at < 'infinity'
-RETURNING season, label, CASE WHEN isfinite(starts_at) THEN ${rfc3339('starts_at')} END AS "startsAt", ${rfc3339('ends_at')} AS "endsAt",
+RETURNING season, label, ${finiteRfc3339('starts_at')} AS "startsAt", ${rfc3339('ends_at')} AS "endsAt",
           EXISTS (SELECT FROM scores e WHERE e.leaderboard_id = s.leaderboard_id AND e.season = s.season) AS "hasEntries"`;
 
 /** A season of which the end may be open, but only if none is known behind it. */

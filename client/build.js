@@ -6,11 +6,18 @@ import { writeWhole } from '../dev/write-whole.js';
 
 const HERE = import.meta.dirname;
 
-/** Writes client/dist/: the SDK, and the files that the service serves, with compressed variants for plugins/site.ts. */
+/** Writes client/dist/: the SDK for Node, and the files that the service serves, with compressed variants for plugins/site.ts. */
 export async function buildForBrowsers() {
-  const [sdk, ...served] = await Promise.all([buildSdk(), buildElement(), buildPage(), buildStyle()]);
-  for (const { path, contents } of sdk) writeWhole(path, contents);
+  const [forNode, ...served] = await Promise.all([
+    buildSdkForNode(),
+    buildSdk(),
+    buildElement(),
+    buildPage(),
+    buildStyle(),
+  ]);
+  for (const { path, contents } of forNode) writeWhole(path, contents);
   for (const { path, contents } of served.flat()) serve(path, contents);
+  serve(join(HERE, 'dist/client.d.ts'), readFileSync(join(HERE, 'client.d.ts')));
   serve(join(HERE, 'dist/site/index.html'), readFileSync(join(HERE, 'src/game/index.html')));
   serve(join(HERE, 'dist/site/game.svg'), readFileSync(join(HERE, 'src/game/icon.svg')));
 }
@@ -21,16 +28,27 @@ function serve(path, contents) {
   writeWhole(`${path}.br`, brotliCompressSync(contents));
 }
 
-/** One file for bundlers and one for Node, which has no EventSource. tsc writes their declarations. */
-const buildSdk = async () => {
-  const options = { entryPoints: ['src/index.ts'], packages: 'external', format: 'esm', target: 'es2022' };
-  return (
-    await Promise.all([
-      bundle({ ...options, outfile: 'dist/index.js' }),
-      bundle({ ...options, outfile: 'dist/index.node.js', platform: 'node' }),
-    ])
-  ).flat();
-};
+/** One file that pages import, from the service, a CDN or through a bundler. */
+const buildSdk = () =>
+  bundle({
+    entryPoints: { client: 'src/index.ts' },
+    outdir: 'dist',
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+  });
+
+/** Node has no EventSource: there the SDK uses a package. */
+const buildSdkForNode = () =>
+  bundle({
+    entryPoints: { 'client.node': 'src/index.ts' },
+    outdir: 'dist',
+    platform: 'node',
+    packages: 'external',
+    sourcemap: false,
+    format: 'esm',
+    target: 'node20',
+  });
 
 /** One file that pages load with a script tag. */
 const buildElement = () =>

@@ -4,7 +4,7 @@ import { exclusively, inLine } from './lock.js';
 import type { HeldToken, OfflineQueue, PendingAction } from './offline-queue.js';
 import { ScoreboardError } from './problem.js';
 import { orAbort, orTimeout, wait } from './retry.js';
-import type { Session } from './session.js';
+import { endsSession, type Session } from './session.js';
 
 type Schemas = components['schemas'];
 
@@ -72,17 +72,19 @@ export function actionsOf(
   const closing = new AbortController();
   const { signal } = closing;
   const line = lock + Math.random();
-  /** Number of actions that are not in the queue yet, because they wait for their lock. */
-  let arriving = 0;
+  /** A token counts once, so another action with the same one gets its own. */
+  const used = new WeakSet<HeldToken>();
 
   async function perform(action: string, options: ActionOptions = {}): Promise<Receipt> {
     const { begun, points, metadata, timeoutMs = PATIENCE_MS } = options;
     options.signal?.throwIfAborted();
-    signal.throwIfAborted();
-    if (queue.all().length + arriving >= CAPACITY)
+    if (queue.all().length >= CAPACITY)
       throw new ScoreboardError('queue-full', 'Too many actions are waiting.');
     const doneAt = Date.now();
     const userId = session.user()?.id;
+    // The token of another user would be rejected.
+    const isUsable = begun && begun.userId === userId && !used.has(begun.token);
+    if (isUsable) used.add(begun.token);
     const pending = {
       id: doneAt + Math.random().toString(36).slice(1),
       action,
@@ -90,19 +92,18 @@ export function actionsOf(
       metadata,
       doneAt,
       userId,
-      // The token of another user would be rejected.
-      token: begun && begun.userId === userId ? { ...begun.token } : undefined,
+      token: isUsable ? { ...begun.token } : undefined,
     };
-    arriving++;
-    const counted = exclusively(lock + pending.id, () => {
-      arriving--;
-      queue.put(pending);
-      return send(pending);
+    // Stored before anything is waited for, because the page may be closed at any moment.
+    queue.put(pending);
+    signal.throwIfAborted();
+    const late = queued('It is stored, and will be sent later.');
+    const counted = exclusively(lock + pending.id, async () => {
+      const left = queue.find(pending.id);
+      if (left) return send(left, late);
+      throw new ScoreboardError('queued', 'Another tab has sent it, and has its outcome.');
     });
-    return orAbort(
-      orTimeout(counted, timeoutMs, queued('It is stored, and will be sent later.')),
-      options.signal,
-    );
+    return orAbort(orTimeout(counted, timeoutMs, late), options.signal);
   }
 
   /** Sends pending actions of an earlier page, or of a user who has logged in again. Waits for those that another tab sends. */
@@ -118,13 +119,15 @@ export function actionsOf(
   }
 
   /** Submissions of the same action are sent one after the other, so that they count in order. */
-  const send = (pending: PendingAction) => inLine(line + pending.action, () => deliver(pending));
+  const send = (pending: PendingAction, late?: Error) =>
+    inLine(line + pending.action, () => deliver(pending, late));
 
   /**
    * Call it with the lock of the action held. Then `action` is the newest state, even if other tabs overwrite the queue in
    * the storage. All waits are limited, and so are the retries: to a day after the action was finished.
+   * @param late gets the error of the last attempt as its cause
    */
-  async function deliver(action: PendingAction): Promise<Receipt> {
+  async function deliver(action: PendingAction, late?: Error): Promise<Receipt> {
     for (let failures = 0; ; failures++) {
       try {
         const receipt = await attempt(action);
@@ -132,15 +135,16 @@ export function actionsOf(
         report({ type: 'counted', action, receipt });
         return receipt;
       } catch (error) {
-        // A 401 means that the session has ended. When the same user logs in again, the action is sent again.
-        if (!(error instanceof ScoreboardError) || error.code === 'queued' || error.status === 401)
-          throw error;
+        if (!(error instanceof ScoreboardError) || error.code === 'queued') throw error;
+        // When the user of a session that has ended logs in again, the action is sent again.
+        if (endsSession(error) && !isOld(action)) throw error;
         const { retryAfter = 0 } = error;
         if (!error.mayPass || retryAfter > LONGEST_WAIT_S || isOld(action)) {
           queue.remove(action.id);
           report({ type: 'refused', action, error });
           throw error;
         }
+        if (late) late.cause = error;
         const askedFor = retryAfter * 1_000;
         const pause = backoff(failures);
         report({ type: 'waiting', action, error, retryInMs: askedFor + pause });
@@ -152,7 +156,7 @@ export function actionsOf(
 
   /** One attempt: requests a token if there is none, and sends it. Stores the state that the next attempt needs. */
   async function attempt(pending: PendingAction): Promise<Receipt> {
-    const { user } = await session.access();
+    const { user } = await session.access(signal);
     pending.userId ??= user.id;
     if (pending.userId !== user.id) throw away(pending);
     if (!pending.token) {
@@ -164,7 +168,6 @@ export function actionsOf(
     const { token, userId, action, points, metadata } = pending;
     const { actionToken, doubtfulSince } = token;
     await wait(Math.min(token.durationMs, token.readyAt - Date.now()), signal);
-    // With the session of another user the token would be rejected.
     if (session.user()?.id !== userId) throw away(pending);
     // Stored before sending, because the page may be closed at any moment.
     token.doubtfulSince = Date.now();
@@ -173,6 +176,8 @@ export function actionsOf(
       const receipt = await session.call(
         (http, signal) => http.POST('/v1/scores', { body: { actionToken, points, metadata }, signal }),
         signal,
+        // With the session of another user the token would be rejected.
+        userId,
       );
       return { ...receipt, replayed: false };
     } catch (error) {
@@ -191,12 +196,14 @@ export function actionsOf(
           replayed: true,
         };
       }
-      // This attempt certainly did not count. Earlier attempts may have.
-      if (status >= 400 && status < 500) token.doubtfulSince = doubtfulSince;
+      // This attempt certainly did not count, by the word of the service. Earlier attempts may have.
+      if (status >= 400 && status < 500 && code !== 'unexpected-answer') token.doubtfulSince = doubtfulSince;
       const isExpired = code === 'action-token-expired';
       const unsettledMs = isExpired ? unsettledFor(doubtfulSince) : 0;
       if (isExpired && unsettledMs === 0) pending.token = undefined;
       queue.put(pending);
+      // Another user has logged in meanwhile.
+      if (endsSession(error) && session.user() && session.user()?.id !== userId) throw away(pending);
       if (code === 'action-token-premature' || (isExpired && unsettledMs < DAY_MS))
         throw new ScoreboardError(code, error.message, { status: 503, retryAfter: unsettledMs / 1_000 });
       throw error;

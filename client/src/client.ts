@@ -5,7 +5,7 @@ import {
   type BegunAction,
   type Receipt,
 } from './actions.js';
-import { type Leaderboard, leaderboardOf } from './leaderboard.js';
+import { type Leaderboard, leaderboardOf, type UserEntries, type Why } from './leaderboard.js';
 import type { EventSourceClass } from './live/subscription.js';
 import { offlineQueue, type PendingAction } from './offline-queue.js';
 import { type Account, type Credentials, sessionOf, type User } from './session.js';
@@ -25,6 +25,13 @@ export interface ClientOptions {
   readonly onUser?: (user: User | null) => void;
   /** Needed only on platforms other than browsers and Node. */
   readonly eventSource?: EventSourceClass;
+}
+
+export interface ReadOptions {
+  readonly limit?: number;
+  /** The `nextCursor` of the page before. */
+  readonly cursor?: string;
+  readonly signal?: AbortSignal;
 }
 
 /** The service for one player. All calls reject with a ScoreboardError. */
@@ -55,6 +62,10 @@ export interface Client {
   readonly pending: readonly PendingAction[];
   /** Reads a leaderboard, once or live. */
   leaderboard(id: string): Leaderboard;
+  /** The entries of a user (default: the session's) on all leaderboards, up to `limit` (1 to 100; default 20). */
+  entries(userId?: string, options?: ReadOptions): Promise<UserEntries>;
+  /** What the score of the session's user on a leaderboard is made of: up to `limit` events (1 to 100; default 20). */
+  why(leaderboard: string, options?: ReadOptions & { readonly season?: number }): Promise<Why>;
   /** Stops sending actions. Actions that have not counted stay in the storage. */
   close(): void;
 }
@@ -93,6 +104,16 @@ export function createClient({ baseUrl, storage, onAction, onUser, eventSource }
       return queue.all();
     },
     leaderboard: (id) => leaderboardOf(baseUrl, id, { user: () => user()?.id, eventSource }),
+    entries: (userId, { signal, ...query } = {}) =>
+      session.call((http, signal, own) => {
+        const path = { id: userId ?? own };
+        return http.GET('/v1/users/{id}/entries', { params: { path, query }, signal });
+      }, signal),
+    why: (leaderboard, { signal, ...query } = {}) =>
+      session.call((http, signal, userId) => {
+        const path = { id: leaderboard, userId };
+        return http.GET('/v1/leaderboards/{id}/entries/{userId}/why', { params: { path, query }, signal });
+      }, signal),
     close: actions.close,
   };
 }

@@ -1,5 +1,6 @@
 import type { Client } from 'openapi-fetch';
 import type { paths } from './api.js';
+import { fetchFrom } from './fetch.js';
 import { problemOf, ScoreboardError } from './problem.js';
 import { orAbort, orTimeout } from './retry.js';
 
@@ -25,21 +26,21 @@ interface RequestOptions {
 
 /**
  * The part of openapi-fetch that this service needs; the whole package would double the size of the SDK.
- * A request without a response rejects; use ask() to get bodies and ScoreboardErrors instead.
+ * A request without a response rejects; use ask() to get bodies, and every error as a ScoreboardError.
  * @param baseUrl of the service, like `https://scores.example.com`
  */
 export function httpOf(baseUrl: string, options: HttpOptions = {}): Http {
   const send =
     (method: string) =>
     async (template: string, { params = {}, body, signal }: RequestOptions = {}) => {
-      const { accessToken, fetch = globalThis.fetch } = options;
+      const { accessToken, fetch } = options;
       const { path = {}, query = {}, header = {} } = params;
       const filled = template.replace(/{(\w+)}/g, (_, name) => encodeURIComponent(path[name] ?? ''));
       const given = Object.entries(query).flatMap(([name, value]) =>
         value === undefined ? [] : `${name}=${encodeURIComponent(value)}`,
       );
       const search = given.length > 0 ? `?${given.join('&')}` : '';
-      const response = await fetch(origin(baseUrl) + filled + search, {
+      const init = {
         method,
         headers: {
           ...(body !== undefined && { 'content-type': 'application/json' }),
@@ -48,7 +49,8 @@ export function httpOf(baseUrl: string, options: HttpOptions = {}): Http {
         },
         body: JSON.stringify(body),
         signal: signal ?? null,
-      });
+      };
+      const response = await fetchFrom(origin(baseUrl), filled + search, init, fetch);
       const text = await response.text();
       if (response.ok) return { data: JSON.parse(text || 'null'), response };
       const isJson = response.headers.get('content-type')?.includes('json');

@@ -1,17 +1,23 @@
 export type { ActionEvent, ActionOptions, BegunAction, Receipt } from './actions.js';
 export type { components, paths } from './api.js';
-export { type Client, type ClientOptions, createClient } from './client.js';
+export { type Client, type ClientOptions, createClient, type ReadOptions } from './client.js';
 export { type Answer, ask, type Http, type HttpOptions, httpOf } from './http.js';
 export {
   type Entries,
   type Entry,
   type EntryDetails,
   type FriendEntries,
+  type Histogram,
   type Leaderboard,
   type LeaderboardOptions,
   leaderboardOf,
+  type Position,
+  type RankOf,
+  type ScoreAt,
   type Season,
   type Seasons,
+  type UserEntries,
+  type Why,
 } from './leaderboard.js';
 export {
   type Board,

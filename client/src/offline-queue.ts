@@ -25,19 +25,26 @@ export interface HeldToken {
   doubtfulSince?: number;
 }
 
+const PREFIX = 'action:';
+
 export type OfflineQueue = ReturnType<typeof offlineQueue>;
 
-/** Actions in the storage, oldest first. Each change reads and writes the whole queue synchronously. */
+/**
+ * Actions in the storage, each under a name of its own: a tab that still sees an older state of the storage then writes nothing
+ * of the other actions back. Each change is synchronous.
+ */
 export function offlineQueue(store: Store) {
-  const all = () => store.read<PendingAction[]>('queue') ?? [];
-  const others = (id: string) => all().filter((pending) => pending.id !== id);
-  const write = (pending: PendingAction[]) => store.write('queue', pending[0] ? pending : null);
+  const find = (name: string) => store.read<PendingAction>(name);
   return {
-    all,
-    find: (id: string) => all().find((pending) => pending.id === id),
+    /** Oldest first. */
+    all: () =>
+      store
+        .names(PREFIX)
+        .flatMap((name) => find(name) ?? [])
+        .sort((a, b) => a.doneAt - b.doneAt),
+    find: (id: string) => find(PREFIX + id),
     /** Adds or replaces an action. */
-    put: (pending: PendingAction) =>
-      write([...others(pending.id), pending].sort((a, b) => a.doneAt - b.doneAt)),
-    remove: (id: string) => write(others(id)),
+    put: (pending: PendingAction) => store.write(PREFIX + pending.id, pending),
+    remove: (id: string) => store.write(PREFIX + id, null),
   };
 }

@@ -8,8 +8,8 @@ export type ProblemCode = ProblemDocument['code'];
 /**
  * The kind of error: a code of the service, or one of these:
  * - `unreachable`: there was no response, or an invalid one; the request may have been processed
- * - `unexpected-answer`: a 4xx that is not from the service
- * - `queued`: the action has not counted yet; it is stored and will be sent
+ * - `unexpected-answer`: a 4xx that is not from the service but, for example, from a proxy or a captive portal; it may pass
+ * - `queued`: the outcome of the action is not known yet; it is stored, and this or another tab sends it
  * - `queue-full`: too many actions are waiting; this one was not accepted
  */
 export type ErrorCode = ProblemCode | 'unreachable' | 'unexpected-answer' | 'queued' | 'queue-full';
@@ -41,7 +41,8 @@ export class ScoreboardError extends Error {
 
   /** Whether the same request may succeed later. */
   get mayPass(): boolean {
-    return this.code === 'unreachable' || this.status === 429 || this.status >= 500;
+    const isFromElsewhere = this.code === 'unreachable' || this.code === 'unexpected-answer';
+    return isFromElsewhere || this.status === 429 || this.status >= 500;
   }
 }
 

@@ -3,7 +3,7 @@ import { backoff } from './backoff.js';
 import { type Answer, ask, type Http, httpOf } from './http.js';
 import { exclusively } from './lock.js';
 import { ScoreboardError } from './problem.js';
-import { wait } from './retry.js';
+import { orAbort, wait } from './retry.js';
 import type { Store } from './storage.js';
 
 type Schemas = components['schemas'];
@@ -31,6 +31,8 @@ const REFRESH_AFTER = 0.8;
 /** For 30 s the service gives the same response to the same refresh token; the request also takes its time. */
 const REPEATABLE_MS = 25_000;
 const ATTEMPTS = 3;
+/** Longer than another tab needs for all attempts. If it takes longer, the browser has frozen it. */
+const LOCKED_MS = 60_000;
 /** Browsers show what one tab has stored in another after a moment. */
 const SEEN_IN_ALL_TABS_MS = 100;
 
@@ -50,6 +52,7 @@ export function sessionOf(
 ) {
   const held = (): Held | null => store.read('session');
   const http = httpOf(baseUrl);
+  const alone = <T>(work: () => Promise<T>) => exclusively(lock, work, LOCKED_MS);
   let renewal: Promise<Held> | undefined;
 
   function keep(session: Held | null): void {
@@ -86,12 +89,14 @@ export function sessionOf(
       try {
         return await open((signal) => http.POST('/v1/auth/refresh', { body: { refreshToken }, signal }));
       } catch (error) {
-        const status = error instanceof ScoreboardError ? error.status : 0;
-        if (status === 401) keep(null);
+        if (!(error instanceof ScoreboardError)) throw error;
+        const { mayPass, status } = error;
+        const isOver = endsSession(error);
+        if (isOver) keep(null);
         if (status === 429) store.write('session', session);
-        const isLost = status === 0 || status >= 500;
+        const isLost = mayPass && status !== 429;
         if (!isLost || failures === ATTEMPTS || !isRepeatable(sent.sentAt)) {
-          if (status === 401 || session.accessToken === rejected) throw error;
+          if (isOver || session.accessToken === rejected) throw error;
           return session;
         }
       }
@@ -100,27 +105,33 @@ export function sessionOf(
   }
 
   /** A session with an access token that should be valid; creates a guest if there is no session. */
-  async function access(rejected?: string): Promise<Held> {
+  async function access(signal?: AbortSignal, rejected?: string): Promise<Held> {
     const session = held();
     if (session && isValid(session, rejected)) return session;
-    renewal ??= exclusively(lock, () => renew(rejected)).finally(() => {
+    renewal ??= alone(() => renew(rejected)).finally(() => {
       renewal = undefined;
     });
-    return renewal;
+    return orAbort(renewal, signal);
   }
 
-  /** Sends a request with the session's access token, which is refreshed if necessary. */
+  /**
+   * Sends a request with the session's access token, which is refreshed if necessary.
+   * @param userId the only user for whom it is sent; without it, the session's user when it is sent first
+   */
   async function call<T>(
-    send: (http: Http, signal: AbortSignal) => Answer<T>,
+    send: (http: Http, signal: AbortSignal, userId: string) => Answer<T>,
     signal?: AbortSignal,
+    userId?: string,
     rejected?: string,
   ): Promise<T> {
-    const { accessToken } = await access(rejected);
+    const { accessToken, user } = await access(signal, rejected);
+    if (userId !== undefined && userId !== user.id)
+      throw new ScoreboardError('unauthenticated', 'Another user has logged in.', { status: 401 });
     try {
-      return await ask((limit) => send(httpOf(baseUrl, { accessToken }), limit), signal);
+      return await ask((limit) => send(httpOf(baseUrl, { accessToken }), limit, user.id), signal);
     } catch (error) {
       const isOld = error instanceof ScoreboardError && error.code === 'unauthenticated' && !rejected;
-      if (isOld) return call(send, signal, accessToken);
+      if (isOld) return call(send, signal, user.id, accessToken);
       throw error;
     }
   }
@@ -136,24 +147,23 @@ export function sessionOf(
     call,
     /** The session's user; null without a session. */
     user: () => held()?.user ?? null,
-    guest: async (displayName?: string) =>
-      (await exclusively(lock, async () => held() ?? openGuest(displayName))).user,
+    guest: async (displayName?: string) => (await alone(async () => held() ?? openGuest(displayName))).user,
     register: async (body: Account) =>
-      (await exclusively(lock, () => open((signal) => http.POST('/v1/auth/register', { body, signal }))))
-        .user,
+      (await alone(() => open((signal) => http.POST('/v1/auth/register', { body, signal })))).user,
     login: async (body: Credentials) =>
-      (await exclusively(lock, () => open((signal) => http.POST('/v1/auth/login', { body, signal })))).user,
+      (await alone(() => open((signal) => http.POST('/v1/auth/login', { body, signal })))).user,
     upgrade: async (body: Credentials) =>
       renamed(await call((http, signal) => http.POST('/v1/users/me/credentials', { body, signal }))),
     rename: async (displayName: string) =>
       renamed(await call((http, signal) => http.PATCH('/v1/users/me', { body: { displayName }, signal }))),
     async logout(): Promise<void> {
-      // After a refresh in progress, whose response would otherwise restore the session.
-      const session = await exclusively(lock, async () => {
+      const end = async () => {
         const last = held();
         keep(null);
         return last;
-      });
+      };
+      // After a refresh in progress, whose response would otherwise restore the session.
+      const session = await alone(end).catch(end);
       if (!session) return;
       await ask(async (signal) => {
         const http = httpOf(baseUrl, { accessToken: session.accessToken });
@@ -165,6 +175,10 @@ export function sessionOf(
   };
 }
 export type Session = ReturnType<typeof sessionOf>;
+
+/** Whether the service says that the session has ended. A 401 of a proxy or of a captive portal says nothing of it. */
+export const endsSession = ({ code }: ScoreboardError): boolean =>
+  code === 'unauthenticated' || code === 'refresh-token-invalid' || code === 'refresh-token-reused';
 
 const isValid = ({ accessToken, refreshAt, sentAt }: Held, rejected: string | undefined): boolean =>
   accessToken !== rejected && (sentAt === undefined ? Date.now() < refreshAt : !isRepeatable(sentAt));

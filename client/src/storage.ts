@@ -1,5 +1,5 @@
 /** The part of Web Storage that is used: `localStorage` is one. */
-export type KeyValueStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>;
+export type KeyValueStorage = Pick<Storage, 'getItem' | 'setItem' | 'removeItem' | 'key' | 'length'>;
 
 /** Named values. A value that the storage cannot hold is kept in memory. */
 export interface Store {
@@ -7,6 +7,8 @@ export interface Store {
   read<T>(name: string): T | null;
   /** @param value null removes it */
   write(name: string, value: object | null): void;
+  /** The names of the stored values that begin like this. */
+  names(start: string): string[];
 }
 
 /** @param prefix of the names, so that several services can be used on one origin */
@@ -27,10 +29,22 @@ export function storeOf(storage: KeyValueStorage | null, prefix: string): Store 
       try {
         if (text === null) storage?.removeItem(prefix + name);
         else storage?.setItem(prefix + name, text);
-        if (storage) memory.delete(name);
+        if (storage || text === null) memory.delete(name);
       } catch {
         // The storage is full or forbidden: the value stays in memory.
       }
+    },
+    names(start) {
+      const names = new Set(memory.keys());
+      try {
+        for (let i = 0; i < (storage?.length ?? 0); i++) {
+          const key = storage?.key(i);
+          if (key?.startsWith(prefix)) names.add(key.slice(prefix.length));
+        }
+      } catch {
+        // Forbidden: all values are in memory.
+      }
+      return [...names].filter((name) => name.startsWith(start));
     },
   };
 }

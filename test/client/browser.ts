@@ -16,7 +16,7 @@ export async function openBrowser(t: Test): Promise<Browser> {
 }
 
 export interface SitePage {
-  readonly html: string;
+  readonly html: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict';
 import { ask, httpOf, ScoreboardError } from '@scoreboard/client';
 import t from 'tap';
-import { startApi } from '../api.js';
+import { eventually, startApi } from '../api.js';
+import { turnPages } from '../seasons/turn-pages.js';
 import { newPlayer } from './player.js';
 
 t.test('the first action creates a guest, and counts', async (t) => {
@@ -16,14 +18,14 @@ t.test('the first action creates a guest, and counts', async (t) => {
   t.match(finished.leaderboards, [{ id: 'global', score: 17 }]);
 });
 
-t.test('beginAction() gets the token, which is used only for the player who began it', async (t) => {
+t.test('beginAction() gets the token of one action of the player who began it', async (t) => {
   const { url } = await startApi(t);
   const { client } = newPlayer(t, url);
   const begun = await client.beginAction('finish-level');
   const { userId } = await client.performAction('finish-level', { begun, points: 3 });
   t.equal(userId, begun.userId);
-  const again = await client.performAction('finish-level', { begun, points: 3 });
-  t.match(again, { replayed: true, points: 3 }, 'a token counts once');
+  const again = await client.performAction('finish-level', { begun, points: 5 });
+  t.match(again, { replayed: false, points: 5, leaderboards: [{ score: 8 }] }, 'another action has its own');
   await client.register({ username: 'ada', password: 'correct horse battery' });
   const other = await client.performAction('finish-level', { begun, points: 4 });
   t.match(other, { replayed: false, userId: client.user?.id });
@@ -43,7 +45,7 @@ t.test('invalid calls reject with the code of the service', async (t) => {
 });
 
 t.test('a leaderboard is read as pages, neighbours, friends and entries', async (t) => {
-  const { url } = await startApi(t);
+  const { url, app } = await startApi(t);
   const players = [1, 2, 3].map(() => newPlayer(t, url).client);
   const ids: string[] = [];
   for (const [more, client] of players.entries()) {
@@ -62,11 +64,65 @@ t.test('a leaderboard is read as pages, neighbours, friends and entries', async 
   t.equal((await board.around(ids[1], { radius: 1 })).items.length, 3);
   t.equal((await third?.leaderboard('global').entry())?.rank, 3);
   t.match((await board.friends(ids.slice(1))).items, [{ position: 1 }, { position: 2, rank: 3 }]);
+  await app.pg.pool.query(
+    "UPDATE leaderboards SET season_ends_at = now(), next_starts_at = now() WHERE id = 'global'",
+  );
+  await turnPages(app.pg.pool, 'test');
+  await eventually(async () => assert.equal((await board.seasons()).items.length, 2));
+  const newest = await board.seasons({ limit: 1 });
+  t.match(newest, { items: [{ season: 2, state: 'open', entries: 0, top: [] }], now: /Z$/ });
+  const { items } = await board.seasons({ ...(newest.nextCursor && { cursor: newest.nextCursor }) });
+  t.match(items, [{ season: 1, state: 'closing', entries: 3, top: [{ userId: ids[0], score: 30 }, {}, {}] }]);
+  t.match(await board.top({ season: 1, limit: 1 }), { season: 1, items: [{ userId: ids[0] }] });
   await t.rejects(board.entry(), { code: 'unauthenticated' });
   const abort = new AbortController();
   abort.abort(new Error('stopped'));
   await t.rejects(board.top({ signal: abort.signal }), { message: 'stopped' });
 });
+
+t.test(
+  'a leaderboard is read by rank and score, and a player sees its entries and what they are made of',
+  async (t) => {
+    const { url } = await startApi(t);
+    const players = [1, 2, 3].map(() => newPlayer(t, url).client);
+    for (const [more, client] of players.entries())
+      for (let coins = 0; coins <= more; coins++) await client.performAction('collect-coin');
+    const ids = players.map(({ user }) => user?.id ?? '').reverse();
+    const [, second] = players;
+    const board = newPlayer(t, url).client.leaderboard('global');
+    const last = await board.page({ rank: 3 });
+    t.match(last, { items: [{ userId: ids[2], rank: 3 }], nextCursor: null });
+    const before = await board.page({ limit: 1, ...(last.prevCursor && { cursor: last.prevCursor }) });
+    t.match(before.items, [{ userId: ids[1], rank: 2 }]);
+    t.match((await board.page({ score: 20, limit: 2 })).items, [{ score: 30 }, { score: 20 }]);
+    t.match((await board.page({ minScore: 15, maxScore: 25 })).items, [{ score: 20 }]);
+    t.match(await board.rankOf(25), { rank: 2, total: 3 });
+    t.match(await board.scoreAt({ rank: 3 }), { score: 10, percentile: 33.33 });
+    t.match(await board.scoreAt({ percentile: 100 }), { score: 30, rank: 1 });
+    t.match(await board.histogram({ bins: 2 }), {
+      bins: [
+        { from: 10, to: 20, entries: 2 },
+        { from: 21, to: 30, entries: 1 },
+      ],
+    });
+    t.match(await second?.entries(), { items: [{ leaderboard: 'global', rank: 2, score: 20 }] });
+    t.match(await second?.entries(ids[0]), { items: [{ rank: 1 }] });
+    const why = await second?.why('global', { limit: 1 });
+    t.match(why, { userId: ids[1], score: 20, items: [{ points: 10, inScore: true, issuer: 'player' }] });
+    const { achievedAt: asOf } = await board.entry(ids[1]);
+    const stood = await board.top({ asOf });
+    t.match(stood, { asOf, items: [{ userId: ids[1], score: 20 }, { userId: ids[2] }] });
+    t.match((await board.page({ rank: 1 }, { since: asOf })).items, [
+      { movement: null },
+      { movement: -1 },
+      {},
+    ]);
+    t.match(await board.entry(ids[2], { asOf }), { rank: 2, asOf });
+    t.match(await second?.why('global', { ...(why?.nextCursor && { cursor: why.nextCursor }) }), {
+      items: [{}],
+    });
+  },
+);
 
 t.test('a guest takes a name and an account, logs out, and logs in with its score', async (t) => {
   const { url } = await startApi(t);

@@ -6,7 +6,7 @@ import { startApi } from '../api.js';
 import { startService } from '../faults/service.js';
 import { buildTestDatabase } from '../helper.js';
 import { FAULTS, type Fault, FaultyProxy } from './faulty-proxy.js';
-import { newPlayer, TestStorage } from './player.js';
+import { newPlayer, type Player, TestStorage } from './player.js';
 
 const TOKENS = '/v1/action-tokens';
 const SCORES = '/v1/scores';
@@ -64,11 +64,53 @@ t.test('actions done offline count after a reload', async (t) => {
   const offline = page.client.performAction('finish-level', { points: 5, timeoutMs: 50 });
   await t.rejects(offline, { code: 'queued' });
   page.client.close();
-  await t.rejects(page.client.performAction('collect-coin'), { code: 'queued' });
+  await t.rejects(page.client.performAction('collect-coin'), { code: 'queued' }, 'it is closed');
   proxy.isDown = false;
   const { client, next } = newPlayer(t, proxy.url, { storage });
-  t.match(await next('counted'), { receipt: { points: 5, userId: id } });
-  t.equal((await events(client.user?.id)).length, 1);
+  for (const _ of ['both', 'actions']) t.match(await next('counted'), { receipt: { userId: id } });
+  const points = (await events(client.user?.id)).map((event) => event.points);
+  t.same(points.sort(), [10, 5]);
+});
+
+t.test('an action is stored at once, and counts once if another tab finds it first', async (t) => {
+  const { url, events } = await start(t);
+  const storage = new TestStorage();
+  const { client } = newPlayer(t, url, { storage });
+  const { id } = await client.guest();
+  let other: Player | undefined;
+  t.intercept(storage, 'setItem', {
+    value: (name: string, value: string) => {
+      TestStorage.prototype.setItem.call(storage, name, value);
+      other ??= newPlayer(t, url, { storage });
+    },
+  });
+  const sent = client.performAction('collect-coin');
+  t.match(client.pending, [{ action: 'collect-coin' }]);
+  await t.rejects(sent, { code: 'queued', message: /Another tab/ });
+  t.match(await other?.next('counted'), { receipt: { userId: id, replayed: false } });
+  t.equal((await events(id)).length, 1);
+});
+
+t.test('a tab that sees an older state of the storage brings no action back to it', async (t) => {
+  const { url, events } = await start(t);
+  const proxy = await FaultyProxy.open(t, url);
+  const storage = new TestStorage();
+  const page = newPlayer(t, proxy.url, { storage });
+  const { id } = await page.client.guest();
+  proxy.faults[SCORES] = ['cut after'];
+  void page.client.performAction('collect-coin').catch(() => {});
+  const behind = storage.behind();
+  await page.next('waiting');
+  proxy.isDown = true;
+  const other = newPlayer(t, proxy.url, { storage: behind });
+  void other.client.performAction('finish-level', { points: 2 }).catch(() => {});
+  await other.next('waiting');
+  for (const { client } of [page, other]) client.close();
+  proxy.isDown = false;
+  const { client, next } = newPlayer(t, proxy.url, { storage });
+  t.equal(client.pending.length, 2);
+  for (const _ of ['both', 'actions']) await next('counted');
+  t.same((await events(id)).map(({ points }) => points).sort(), [10, 2]);
 });
 
 t.test('a page that is closed before the response leaves the token to the next page', async (t) => {
@@ -88,10 +130,13 @@ t.test('a page that is closed before the response leaves the token to the next p
 });
 
 t.test(
-  'a tab that overwrites the queue with an older view makes no action count twice or get lost',
+  'an action whose stored state is overwritten while it is sent neither counts twice nor gets lost',
   async (t) => {
     const { url, events } = await start(t);
-    for (const olderState of [() => '[]', (now: string) => now.replace(/"token":\{.*?\}/, '"token":null')]) {
+    for (const olderState of [
+      () => 'null',
+      (now: string) => now.replace(/"token":\{.*?\}/, '"token":null'),
+    ]) {
       const proxy = await FaultyProxy.open(t, url);
       const storage = new TestStorage();
       const { client, next } = newPlayer(t, proxy.url, { storage });
@@ -99,7 +144,7 @@ t.test(
       proxy.faults[SCORES] = ['cut after'];
       const counted = client.performAction('collect-coin');
       await next('waiting');
-      storage.change('queue', olderState);
+      storage.change(':action:', olderState);
       t.match(await counted, { replayed: true });
       t.equal((await events(id)).length, 1);
       t.same(client.pending, []);
@@ -120,10 +165,10 @@ t.test('an expired token is replaced only if it certainly did not count', async 
     await page.next('waiting');
     page.client.close();
     await new Promise((resolve) => setTimeout(resolve, 1_100));
-    storage.change('queue', (text) => {
-      const [pending] = JSON.parse(text);
+    storage.change(':action:', (text) => {
+      const pending = JSON.parse(text);
       const token = { ...pending.token, doubtfulSince: sentAgo === null ? undefined : Date.now() - sentAgo };
-      return JSON.stringify([{ ...pending, token }]);
+      return JSON.stringify({ ...pending, token });
     });
     const event = await newPlayer(t, proxy.url, { storage }).next(type);
     t.equal((await events(id)).length, counted, `${fault}, sent ${sentAgo} ms ago: ${type}`);

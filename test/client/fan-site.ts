@@ -70,9 +70,9 @@ export class Board {
     return endsAt ?? '';
   }
 
-  async score(userId: string, points: number): Promise<void> {
+  async score(userId: string, points: number, metadata?: object): Promise<void> {
     const actionToken = mint(userId, { act: `play-${this.id}`, pts: [points, points] });
-    (await this.server.post('/v1/scores', { actionToken })).is(200, Receipt);
+    (await this.server.post('/v1/scores', { actionToken, metadata })).is(200, Receipt);
   }
 }
 
@@ -95,12 +95,21 @@ export async function startFanSite(t: Test) {
   return {
     ...service,
     open,
-    newBoard: async (title: string): Promise<Board> => {
+    /** @param more rules of the leaderboard */
+    newBoard: async (title: string, more: object = {}): Promise<Board> => {
       const id = `board-${++boards}`;
-      const rules = { title, sort: 'desc', operator: 'increment' };
+      const rules = { title, sort: 'desc', operator: 'increment', ...more };
       (await admin.put(`/v1/admin/leaderboards/${id}`, rules)).is(200, Leaderboard);
       const points = { min: -Number.MAX_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER };
-      const action = { title, points, leaderboards: [id], issuer: 'server', minDurationMs: 0 };
+      const publicMetadata = ['car'];
+      const action = {
+        title,
+        points,
+        leaderboards: [id],
+        issuer: 'server',
+        minDurationMs: 0,
+        publicMetadata,
+      };
       (await admin.put(`/v1/admin/actions/play-${id}`, action)).is(200, Action);
       return new Board(id, server, admin);
     },

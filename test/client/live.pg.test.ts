@@ -54,11 +54,11 @@ t.test('a stream that breaks and is then refused reconnects by itself and misses
   const proxy = await FaultyProxy.open(t, url);
   const live = follow(t, proxy.url);
   await live.until(({ board }) => board !== null);
-  proxy.faults[STREAM] = ['cut before', 'draining', 'draining', 'cut before'];
+  proxy.faults[STREAM] = ['cut before', 'draining', 'foreign', 'cut before'];
   proxy.breakConnections();
-  await live.until(({ state }) => state === 'reconnecting');
+  await live.until(({ state, error }) => state === 'reconnecting' && error?.code === 'service-unavailable');
   await newPlayer(t, url).client.performAction('collect-coin');
-  await live.until(top(10));
+  t.equal((await live.until(top(10))).error, null);
   t.same(live.states, ['connecting', 'open', 'reconnecting', 'open']);
   t.same(proxy.faults[STREAM], []);
 });

@@ -11,6 +11,14 @@ import type { Test } from 'tap';
 export class TestStorage implements KeyValueStorage {
   readonly #values = new Map<string, string>();
 
+  get length(): number {
+    return this.#values.size;
+  }
+
+  key(place: number): string | null {
+    return [...this.#values.keys()][place] ?? null;
+  }
+
   getItem(name: string): string | null {
     return this.#values.get(name) ?? null;
   }
@@ -23,9 +31,34 @@ export class TestStorage implements KeyValueStorage {
     this.#values.delete(name);
   }
 
-  /** Rewrites the value whose name ends like this. */
-  change(end: string, rewrite: (text: string) => string): void {
-    for (const [name, text] of this.#values) if (name.endsWith(end)) this.#values.set(name, rewrite(text));
+  /** Rewrites the values whose name contains this. */
+  change(part: string, rewrite: (text: string) => string): void {
+    for (const [name, text] of this.#values) if (name.includes(part)) this.#values.set(name, rewrite(text));
+  }
+
+  /** This storage for a tab that does not see yet what others store from now on. */
+  behind(): TestStorage {
+    return new StorageBehind(this, this.#values);
+  }
+}
+
+class StorageBehind extends TestStorage {
+  readonly #shared: TestStorage;
+
+  constructor(shared: TestStorage, seen: ReadonlyMap<string, string>) {
+    super();
+    this.#shared = shared;
+    for (const [name, text] of seen) super.setItem(name, text);
+  }
+
+  override setItem(name: string, value: string): void {
+    super.setItem(name, value);
+    this.#shared.setItem(name, value);
+  }
+
+  override removeItem(name: string): void {
+    super.removeItem(name);
+    this.#shared.removeItem(name);
   }
 }
 

@@ -84,6 +84,42 @@ t.test('a refresh that was rejected by a limit did not use the token', async (t)
   t.equal((await client.rename('Bo')).id, id);
 });
 
+t.test('a 401 that is not from the service ends no session, and gives up no action', async (t) => {
+  const { proxy, storage, open } = await start(t);
+  const { client } = open();
+  const { id } = await client.guest();
+  proxy.faults[REFRESH] = ['foreign', 'foreign', 'foreign', 'foreign'];
+  invalidate(storage);
+  await t.rejects(client.rename('Ada'), { code: 'unexpected-answer', status: 401 });
+  t.equal(client.user?.id, id);
+  proxy.faults['/v1/scores'] = ['foreign', 'filtered'];
+  t.match(await client.performAction('collect-coin'), { userId: id, replayed: true });
+  t.equal(proxy.requests['/v1/auth/guest'], 1);
+});
+
+t.test('an action is not sent with the session of a user who logs in meanwhile', async (t) => {
+  const { proxy, storage, open } = await start(t);
+  const { client, next } = open();
+  const ada = { username: 'ada', password: 'correct horse battery' };
+  await client.register({ ...ada, username: 'bob' });
+  let session = '';
+  storage.change('session', (text) => {
+    session = text;
+    return text;
+  });
+  await client.register(ada);
+  const begun = await client.beginAction('finish-level');
+  // The access token has expired, so the request is repeated.
+  invalidate(storage);
+  proxy.meanwhile['/v1/scores'] = () => storage.change('session', () => session);
+  const finished = client.performAction('finish-level', { begun, points: 5 });
+  await t.rejects(finished, { code: 'queued' });
+  t.match(client.pending, [{ userId: begun.userId }]);
+  delete proxy.meanwhile['/v1/scores'];
+  await client.login(ada);
+  t.match(await next('counted'), { receipt: { points: 5, userId: begun.userId, replayed: false } });
+});
+
 t.test('a logout during a refresh ends the session, and no guest is created', async (t) => {
   const { proxy, storage, open } = await start(t);
   const { client } = open();
@@ -112,9 +148,9 @@ t.test('an action whose user logs out before it is sent is kept, but for a day a
   await client.register({ ...ada, username: 'cyd' });
   await t.rejects(abandoned, { code: 'queued' });
   t.equal(client.pending.length, 1);
-  storage.change('queue', (text) => {
-    const [pending] = JSON.parse(text);
-    return JSON.stringify([{ ...pending, doneAt: pending.doneAt - 25 * 3_600_000 }]);
+  storage.change(':action:', (text) => {
+    const pending = JSON.parse(text);
+    return JSON.stringify({ ...pending, doneAt: pending.doneAt - 25 * 3_600_000 });
   });
   const later = open();
   t.match(await later.next('refused'), { error: { code: 'unauthenticated' } });

@@ -32,6 +32,25 @@ t.test('a frame without storage and locks can still play', async (t) => {
   t.equal(await frame?.evaluate(points), 10);
 });
 
+t.test('a tab waits a minute for the session and no longer, and a logout ends it in any case', async (t) => {
+  const { url } = await startApi(t, { CORS_ORIGINS: ['*'] });
+  const origin = await serveSite(t, { '/': await pageFor(url) });
+  const context = await (await openBrowser(t)).newContext();
+  const [frozen, page] = [await context.newPage(), await context.newPage()];
+  await page.clock.install();
+  for (const tab of [frozen, page]) await tab.goto(origin);
+  await page.evaluate('client.guest().then(() => 0)');
+  await frozen.evaluate(
+    `new Promise((held) => void navigator.locks.request('scoreboard:${url}:session', () => new Promise(held)))`,
+  );
+  await page.evaluate('globalThis.outcome = client.guest().catch(({ code }) => code), 0');
+  await page.clock.fastForward(61_000);
+  t.equal(await page.evaluate('outcome'), 'unreachable');
+  await page.evaluate('globalThis.outcome = client.logout().then(() => client.user), 0');
+  await page.clock.fastForward(61_000);
+  t.equal(await page.evaluate('outcome'), null);
+});
+
 t.test('two tabs share a session, refresh it once, and send the actions of a closed tab', async (t) => {
   const { url, app } = await startApi(t, { CORS_ORIGINS: ['*'] });
   const proxy = await FaultyProxy.open(t, url);

@@ -1,6 +1,7 @@
 import { platformEventSource } from '#event-source';
 import { backoff } from '../backoff.js';
-import { problemOf, type ScoreboardError } from '../problem.js';
+import { fetchFrom } from '../fetch.js';
+import { problemOf, ScoreboardError } from '../problem.js';
 
 /**
  * - `connecting`: for the first time
@@ -46,13 +47,16 @@ const SNAPSHOT_TIMEOUT_MS = 20_000;
  *
  * The first reconnect is left to the EventSource, because only it knows the service's `retry:`. If that fails, or the response
  * was an HTTP error, which closes an EventSource permanently, a new one is created after a back-off with full jitter of up to
- * 30 s, and not before `Retry-After`. A permanent error, like a leaderboard that does not exist, closes the connection.
+ * 30 s, and not before `Retry-After`. A permanent error, like a leaderboard that does not exist, closes the connection. While it
+ * reconnects, the error is that of the last attempt.
  */
 export function connect(
-  url: string,
+  base: string,
+  path: string,
   listener: (state: LiveState, event: StreamEvent | null, error: ScoreboardError | null) => void,
   { signal, pauseWhenHidden = true, eventSource }: ConnectionOptions = {},
 ): () => void {
+  const url = base + path;
   const Source: EventSourceClass = eventSource ?? platformEventSource();
   const page = pauseWhenHidden ? globalThis.document : undefined;
   let state: LiveState = 'connecting';
@@ -105,18 +109,22 @@ export function connect(
     const over = restart();
     timer = setTimeout(() => retry(over), ms + backoff(failures++));
   };
+  const retryLater = (error: ScoreboardError | null) => {
+    later((error?.retryAfter ?? 0) * 1_000);
+    be('reconnecting', error);
+  };
   /** An EventSource reports no reason for a failure, so a request by fetch comes first. */
   const retry = async (over: AbortSignal) => {
     timer = setTimeout(failed, SNAPSHOT_TIMEOUT_MS);
     try {
-      const response = await fetch(url, { signal: over });
+      const response = await fetchFrom(base, path, { signal: over });
       const error = response.ok ? null : problemOf(response, await response.json().catch(() => null));
       if (over.aborted) return;
       if (error === null) open();
-      else if (error.mayPass) later((error.retryAfter ?? 0) * 1_000);
+      else if (error.mayPass) retryLater(error);
       else close(error);
-    } catch {
-      if (!over.aborted) later(0);
+    } catch (error) {
+      if (!over.aborted) retryLater(error instanceof ScoreboardError ? error : null);
     }
   };
 

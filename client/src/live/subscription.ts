@@ -13,6 +13,8 @@ export interface Board {
   readonly season: number;
   /** Null while the end of the season is open. */
   readonly seasonEndsAt: string | null;
+  /** How scores are written; absent if they are plain numbers. */
+  readonly unit?: components['schemas']['Unit'];
   readonly version: number;
   /** Number of entries on the whole board. */
   readonly total: number;
@@ -21,10 +23,12 @@ export interface Board {
   readonly items: readonly Entry[];
 }
 
-/** The entry of one user; rank and score are null while there is none. */
+/** The entry of one user; ranks and score are null while there is none. */
 export interface Standing {
   readonly userId: string;
   readonly rank: number | null;
+  /** The rank that all entries with the same score share. */
+  readonly sharedRank: number | null;
   readonly score: number | null;
   readonly total: number;
 }
@@ -64,7 +68,7 @@ export interface LiveView {
   readonly final: FinalStandings | null;
   /** Plus `performance.now()` it is the time of the service, in milliseconds; null until the first event. */
   readonly timeOffset: number | null;
-  /** The reason for `closed`; null if the caller has closed it. */
+  /** The reason for `closed`, or for `reconnecting` if it is known; null if the caller has closed it. */
   readonly error: ScoreboardError | null;
 }
 
@@ -99,7 +103,8 @@ export function subscribe(
 ): () => void {
   let view = NOTHING_YET;
   return connect(
-    streamUrl(baseUrl, leaderboard, limit, user),
+    origin(baseUrl),
+    streamPath(leaderboard, limit, user),
     (state, event, error) => {
       view = { ...(event ? advance(view, event) : view), state, error };
       listener(view);
@@ -108,9 +113,9 @@ export function subscribe(
   );
 }
 
-/** The URL of the stream of one leaderboard. */
-export const streamUrl = (baseUrl: string, leaderboard: string, limit: number, user?: string): string =>
-  `${origin(baseUrl)}/v1/leaderboards/${encodeURIComponent(leaderboard)}/stream?limit=${limit}${
+/** The path of the stream of one leaderboard. */
+export const streamPath = (leaderboard: string, limit: number, user?: string): string =>
+  `/v1/leaderboards/${encodeURIComponent(leaderboard)}/stream?limit=${limit}${
     user ? `&user=${encodeURIComponent(user)}` : ''
   }`;
 

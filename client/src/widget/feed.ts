@@ -14,7 +14,7 @@ interface Feed {
   leave: () => void;
 }
 
-/** What pages tell each other: which boards one wants, that the page with the stream asks for them, and what it shows. */
+/** What pages send each other: which boards one wants, that the page with the stream asks for them, and what it shows. */
 type Message =
   | { readonly type: 'wants'; readonly from: string; readonly watched: readonly Watched[] }
   | { readonly type: 'ask' }
@@ -53,7 +53,7 @@ export function watch(watched: Watched, listener: Listener): () => void {
 /**
  * - *absent*: the page is hidden, or shows nothing of the service.
  * - *following*: another page has the stream, and sends what it shows.
- * - *alone*: that page does not answer, or the browser cannot tell pages of each other: this one has a stream for itself.
+ * - *alone*: that page does not answer, or the browser has no channel between pages: this one has a stream for itself.
  * - *leading*: this page has the lock, and the stream of all.
  */
 type Role = 'absent' | 'following' | 'alone' | 'leading';
@@ -75,7 +75,7 @@ class Service {
   ) {
     const canShare = 'locks' in navigator && 'BroadcastChannel' in globalThis;
     this.#channel = canShare ? new BroadcastChannel(`live-leaderboard ${name}`) : null;
-    this.#channel?.addEventListener('message', ({ data }: MessageEvent<Message>) => this.#hear(data));
+    this.#channel?.addEventListener('message', ({ data }: MessageEvent<Message>) => this.#onMessage(data));
     document.addEventListener('visibilitychange', () => this.#attend());
   }
 
@@ -162,7 +162,7 @@ class Service {
   #leave(): void {
     for (const leave of this.#guests.values()) leave();
     this.#guests.clear();
-    this.#say({ type: 'wants', from: this.#id, watched: [] });
+    this.#post({ type: 'wants', from: this.#id, watched: [] });
     this.#resign();
     this.#be('absent');
   }
@@ -179,27 +179,27 @@ class Service {
     if (role === 'leading') this.#ask();
   }
 
-  /** Pages that are gone without a word do not answer. */
+  /** Pages that have crashed do not answer. */
   #ask(): void {
     const silent = new Set(this.#guests.keys());
-    const heard = new Map(this.#guests);
-    this.#say({ type: 'ask' });
+    const before = new Map(this.#guests);
+    this.#post({ type: 'ask' });
     this.#timer = setTimeout(() => {
-      for (const id of silent) if (this.#guests.get(id) === heard.get(id)) this.#receive(id, []);
+      for (const id of silent) if (this.#guests.get(id) === before.get(id)) this.#receive(id, []);
       this.#timer = setTimeout(() => this.#ask(), ASK_EVERY_MS);
     }, ANSWER_MS);
   }
 
   #want(): void {
     const watched = [...this.#feeds.values()].map((feed) => feed.watched);
-    this.#say({ type: 'wants', from: this.#id, watched });
+    this.#post({ type: 'wants', from: this.#id, watched });
   }
 
-  #say(message: Message): void {
+  #post(message: Message): void {
     this.#channel?.postMessage(message);
   }
 
-  #hear(message: Message): void {
+  #onMessage(message: Message): void {
     if (message.type === 'ask' && (this.#role === 'following' || this.#role === 'alone')) {
       if (this.#role === 'alone') this.#be('following');
       this.#want();
@@ -216,9 +216,9 @@ class Service {
     const before = this.#guests.get(from);
     const leaving = watched.map((one) =>
       this.#stream(one, ({ error, ...view }) => {
-        const told = error && { code: error.code, message: error.message, status: error.status };
-        const sent = { ...view, error: told, timeOrigin: performance.timeOrigin };
-        this.#say({ type: 'view', to: from, key: keyOf(one), view: sent });
+        const reason = error && { code: error.code, message: error.message, status: error.status };
+        const sent = { ...view, error: reason, timeOrigin: performance.timeOrigin };
+        this.#post({ type: 'view', to: from, key: keyOf(one), view: sent });
       }),
     );
     before?.();

@@ -1,3 +1,5 @@
+import { type ScoreUnit, scoreFormat } from '../../../src/score-format.js';
+
 /** Scores of more characters than this are shortened where there is little room. */
 const LONG_SCORE = 13;
 
@@ -5,7 +7,9 @@ const LONG_SCORE = 13;
 export interface Formats {
   readonly language: string;
   readonly number: (value: number) => string;
-  /** As `number`, but a long one is shortened where there is little room: 9007T. */
+  /** A score in the unit of the board. */
+  readonly wholeScore: (value: number) => string;
+  /** As `wholeScore`, but a long one without a unit is shortened where there is little room: 9007T. */
   readonly score: (value: number) => string;
 }
 
@@ -31,16 +35,16 @@ function isLanguage(tag: string): boolean {
   }
 }
 
-export function formatsIn(language: string, isNarrow: boolean): Formats {
-  const full = new Intl.NumberFormat(language);
+export function formatsIn(language: string, isNarrow: boolean, unit?: ScoreUnit): Formats {
+  const wholeScore = scoreFormat(unit, language);
   const short = new Intl.NumberFormat(language, { notation: 'compact', maximumSignificantDigits: 4 });
-  const number = (value: number) => full.format(value);
   return {
     language,
-    number,
+    number: scoreFormat(undefined, language),
+    wholeScore,
     score: (value) => {
-      const text = number(value);
-      return isNarrow && text.length > LONG_SCORE ? short.format(value) : text;
+      const text = wholeScore(value);
+      return isNarrow && !unit && text.length > LONG_SCORE ? short.format(value) : text;
     },
   };
 }

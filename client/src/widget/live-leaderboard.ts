@@ -1,5 +1,6 @@
 import { html, LitElement, nothing, type PropertyValues, unsafeCSS } from 'lit';
 import { keyed } from 'lit/directives/keyed.js';
+import type { LiveLeaderboardElement } from '../../widget.d.ts';
 import { type Board, type LiveView, NOTHING_YET } from '../live/subscription.js';
 import { Announcer } from './announcer.js';
 import { durationIn, untilNext } from './countdown.js';
@@ -10,7 +11,7 @@ import { type Formats, formatsIn, languageOf } from './language.js';
 import type { Template, Texts } from './languages.js';
 import sheet from './live-leaderboard.css';
 import { nameOf, titleOf } from './names.js';
-import { line, placeholders, type Row, rowOf } from './rows.js';
+import { line, placeholders, type Ranks, type Row, rowOf, rowsOf, shownRankOf } from './rows.js';
 import { fill, textsIn, textsOf } from './texts.js';
 
 /** By default the service is the origin of this script. */
@@ -31,7 +32,7 @@ const CELEBRATION_MS = 20_000;
  * @fires leaderboard-change with `{ board, standing }`, when either has changed
  * @fires leaderboard-state with `{ state, error }`, when the connection has changed
  */
-export class LiveLeaderboard extends LitElement {
+export class LiveLeaderboard extends LitElement implements LiveLeaderboardElement {
   static override styles = unsafeCSS(sheet);
   static override properties = {
     src: {},
@@ -39,6 +40,8 @@ export class LiveLeaderboard extends LitElement {
     limit: { type: Number },
     user: {},
     heading: {},
+    ranks: {},
+    column: {},
     /** The standard attribute, declared so that a new language is shown at once. */
     lang: { reflect: true, useDefault: true },
     texts: { converter: textsOf },
@@ -55,6 +58,8 @@ export class LiveLeaderboard extends LitElement {
   declare limit: number;
   declare user: string;
   declare heading: string;
+  declare ranks: Ranks;
+  declare column: string;
   declare texts: Partial<Texts>;
   declare private view: LiveView;
   declare private isOverdue: boolean;
@@ -66,6 +71,7 @@ export class LiveLeaderboard extends LitElement {
 
   #watched: Watched | null = null;
   #unwatch = () => {};
+  #titleAskedFor = '';
   #nameAskedFor = '';
   #patience: ReturnType<typeof setTimeout> | undefined;
   #celebration: ReturnType<typeof setTimeout> | undefined;
@@ -90,6 +96,8 @@ export class LiveLeaderboard extends LitElement {
     this.limit = DEFAULT_LIMIT;
     this.user = '';
     this.heading = '';
+    this.ranks = 'unique';
+    this.column = '';
     this.lang = '';
     this.texts = {};
     this.view = NOTHING_YET;
@@ -122,7 +130,7 @@ export class LiveLeaderboard extends LitElement {
   }
 
   protected override willUpdate(): void {
-    this.#formats = formatsIn(languageOf(this), this.isNarrow);
+    this.#formats = formatsIn(languageOf(this), this.isNarrow, this.#shown?.unit);
     if (this.isConnected) this.#watch();
   }
 
@@ -131,6 +139,9 @@ export class LiveLeaderboard extends LitElement {
     const wanted = this.#wanted();
     const before = this.#watched;
     const sameBoard = before?.src === wanted.src && before.board === wanted.board;
+    const asked = [wanted.src, wanted.board, this.#formats.language].join(' ');
+    if (!sameBoard) this.#titleAskedFor = '';
+    if (this.#titleAskedFor !== asked) void this.#fetchTitle(wanted, asked);
     if (sameBoard && before.limit === wanted.limit && before.user === wanted.user) return;
     this.#watched = wanted;
     if (!sameBoard) {
@@ -140,7 +151,6 @@ export class LiveLeaderboard extends LitElement {
       this.#announcer.reset();
       this.#beOnTime();
       this.#celebrate(null);
-      void this.#fetchTitle(wanted);
     }
     if (before?.user !== wanted.user) this.ownName = '';
     this.#unwatch();
@@ -186,10 +196,11 @@ export class LiveLeaderboard extends LitElement {
     this.isOverdue = false;
   }
 
-  /** Names are requested once; if that fails the element works without them. */
-  async #fetchTitle({ src, board }: Watched): Promise<void> {
-    const title = await titleOf(src, board).catch(() => '');
-    if (this.#watched?.src === src && this.#watched.board === board) this.boardTitle = title;
+  /** Titles and names are requested once; if that fails the element works without them. */
+  async #fetchTitle({ src, board }: Watched, asked: string): Promise<void> {
+    this.#titleAskedFor = asked;
+    const title = await titleOf(src, board, this.#formats.language).catch(() => '');
+    if (this.#titleAskedFor === asked) this.boardTitle = title;
   }
 
   async #fetchName({ src, board, user }: Watched): Promise<void> {
@@ -207,7 +218,7 @@ export class LiveLeaderboard extends LitElement {
   }
 
   #top(): readonly Row[] {
-    return this.#shown?.items.slice(0, this.#wanted().limit) ?? [];
+    return rowsOf(this.#shown?.items.slice(0, this.#wanted().limit) ?? [], this.#ranks);
   }
 
   /** The user's row, if it is not among the top rows. */
@@ -216,7 +227,13 @@ export class LiveLeaderboard extends LitElement {
     if (!board || this.ended || !standing || standing.rank === null || standing.score === null) return null;
     const { userId, rank, score } = standing;
     if (this.#top().some((entry) => entry.userId === userId)) return null;
-    return { rank, userId, displayName: this.ownName, score };
+    const shownRank = shownRankOf(standing, this.#ranks);
+    return { rank, shownRank, userId, displayName: this.ownName, score };
+  }
+
+  /** Anything else that a page has set counts as the default. */
+  get #ranks(): Ranks {
+    return this.ranks === 'shared' || this.ranks === 'dense' ? this.ranks : 'unique';
   }
 
   get #texts(): Texts {
@@ -240,12 +257,13 @@ export class LiveLeaderboard extends LitElement {
     const board = this.#shown;
     const { limit, user, board: id } = this.#wanted();
     const texts = this.#texts;
-    const look = { formats: this.#formats, user, you: texts.you };
+    const column = this.column || '';
+    const look = { formats: this.#formats, user, you: texts.you, column };
     const own = error ? null : this.#ownRow();
     const state = error ? 'closed' : board && this.view.state === 'connecting' ? 'open' : this.view.state;
     const label = this.ended ? texts.finalStandings : texts[STATE_TEXT[state]];
     const total = board?.total && !error ? this.#totalText(board.total) : '';
-    return html`<div class="board" part="board">
+    return html`<div class="board ${column === '' ? '' : 'wide'}" part="board">
       <table role="table" aria-labelledby="title" aria-busy=${!board && !error}>
         <caption part="header">
           <span id="title" class="title" part="title" dir="auto">${this.heading || this.boardTitle || id}</span>
@@ -255,6 +273,11 @@ export class LiveLeaderboard extends LitElement {
           <tr role="row">
             <th role="columnheader" scope="col" class="rank">${texts.rank}</th>
             <th role="columnheader" scope="col" class="name">${texts.player}</th>
+            ${
+              column === ''
+                ? nothing
+                : html`<th role="columnheader" scope="col" class="column"><slot name="column">${column}</slot></th>`
+            }
             <th role="columnheader" scope="col" class="score">${texts.score}</th>
           </tr>
         </thead>
@@ -264,19 +287,20 @@ export class LiveLeaderboard extends LitElement {
               ? line(
                   'message',
                   html`<span dir="auto">${error.code === 'not-found' ? texts.unknownBoard : texts.failed}</span>`,
+                  column,
                 )
               : !board
                 ? this.isOverdue
-                  ? line('message', html`<span dir="auto">${texts.unreachable}</span>`)
-                  : placeholders(limit)
+                  ? line('message', html`<span dir="auto">${texts.unreachable}</span>`, column)
+                  : placeholders(limit, column)
                 : board.total === 0
-                  ? line('message', html`<span dir="auto">${texts.empty}</span>`)
+                  ? line('message', html`<span dir="auto">${texts.empty}</span>`, column)
                   : this.#top().map((row) => rowOf(row, look))
           }
         </tbody>
         <tfoot role="rowgroup" class="${own ? 'sticky' : ''} ${user && !own ? 'roomy' : ''}">
           ${own ? rowOf(own, look) : nothing}
-          ${line('total', html`<span dir="auto">${total}</span><span class="ends" part="ends" dir="auto"></span>`)}
+          ${line('total', html`<span dir="auto">${total}</span><span class="ends" part="ends" dir="auto"></span>`, column)}
         </tfoot>
       </table>
       <p class="said" role="status" aria-live="polite"></p>
@@ -331,7 +355,8 @@ export class LiveLeaderboard extends LitElement {
     const { leads, ownRank, won } = this.#texts;
     const [first] = board?.items ?? [];
     const [winner] = this.ended?.items ?? [];
-    const { rank = null, total = 0 } = standing ?? {};
+    const rank = standing && shownRankOf(standing, this.#ranks);
+    const { total = 0 } = standing ?? {};
     const leader = (name: string) =>
       typeof leads === 'function' ? leads(name) : this.#fill(leads, { name });
     const place = (rank: string, total: string) =>
@@ -362,9 +387,3 @@ const STATE_TEXT = {
 } as const;
 
 if (!customElements.get('live-leaderboard')) customElements.define('live-leaderboard', LiveLeaderboard);
-
-declare global {
-  interface HTMLElementTagNameMap {
-    'live-leaderboard': LiveLeaderboard;
-  }
-}

@@ -3,9 +3,9 @@ import { problemOf } from '../problem.js';
 
 type Schemas = components['schemas'];
 
-/** The title of a board. */
-export async function titleOf(src: string, board: string): Promise<string> {
-  const { title }: Schemas['Leaderboard'] = await read(src, [board]);
+/** The title of a board in a language, if it has one in that. */
+export async function titleOf(src: string, board: string, language: string): Promise<string> {
+  const { title }: Schemas['Leaderboard'] = await read(src, [board], `?locale=${language}`);
   return title;
 }
 
@@ -17,8 +17,8 @@ export async function nameOf(src: string, board: string, user: string): Promise<
 
 const TIMEOUT_MS = 15_000;
 
-async function read(src: string, path: readonly string[]) {
-  const url = `${src.replace(/\/$/, '')}/v1/leaderboards/${path.map(encodeURIComponent).join('/')}`;
+async function read(src: string, path: readonly string[], query = '') {
+  const url = `${src.replace(/\/$/, '')}/v1/leaderboards/${path.map(encodeURIComponent).join('/')}${query}`;
   const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
   const body = await response.json();
   if (!response.ok) throw problemOf(response, body);

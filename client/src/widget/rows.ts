@@ -2,8 +2,31 @@ import { html, nothing, type TemplateResult } from 'lit';
 import type { Board } from '../live/subscription.js';
 import type { Formats } from './language.js';
 
+type Entry = Board['items'][number];
+
+/** Which rank stands beside an entry: its own, the one that it shares with equal scores (1, 2, 2, 4), or without gaps (1, 2, 2, 3). */
+export type Ranks = 'unique' | 'shared' | 'dense';
+
 /** A row of the table. The name of a user below the top may still be unknown, and empty. */
-export type Row = Pick<Board['items'][number], 'rank' | 'userId' | 'displayName' | 'score'>;
+export interface Row extends Pick<Entry, 'rank' | 'userId' | 'displayName' | 'score' | 'metadata'> {
+  /** The rank to show; null where it is not known. */
+  readonly shownRank: number | null;
+}
+
+/** The rank to show of an entry alone. How many different scores are above it is not known. */
+export const shownRankOf = (
+  { rank, sharedRank }: { readonly rank: number | null; readonly sharedRank: number | null },
+  ranks: Ranks,
+): number | null => ({ unique: rank, shared: sharedRank, dense: null })[ranks];
+
+/** The rows of entries from the top on. */
+export function rowsOf(entries: readonly Entry[], ranks: Ranks): Row[] {
+  let dense = 0;
+  return entries.map((entry, i) => {
+    if (entry.score !== entries[i - 1]?.score) dense++;
+    return { ...entry, shownRank: ranks === 'dense' ? dense : shownRankOf(entry, ranks) };
+  });
+}
 
 export interface Look {
   readonly formats: Formats;
@@ -11,31 +34,53 @@ export interface Look {
   readonly user: string;
   /** The text beside that user's name. */
   readonly you: string;
+  /** The key of the metadata that has a column; empty if there is none. */
+  readonly column: string;
 }
 
 /** Roles are explicit, because a table with another CSS display loses them. Counting writes the scores. */
-export const rowOf = ({ rank, userId, displayName, score }: Row, { formats, user, you }: Look) => {
+export const rowOf = (
+  { rank, shownRank, userId, displayName, score, metadata }: Row,
+  { formats, user, you, column }: Look,
+) => {
   const own = userId === user;
-  const medal = rank <= 3 ? `medal medal-${rank}` : '';
+  const medal = shownRank !== null && shownRank <= 3 ? `medal medal-${shownRank}` : '';
+  const rankText = shownRank === null ? '' : formats.number(shownRank);
   return html`<tr role="row" class="entry ${own ? 'own' : ''}" part="row ${own ? 'own' : ''} row-${rank}"
       aria-current=${own ? 'true' : nothing}>
-    <td role="cell" class="rank" part="rank"><span class=${medal} part=${medal}>${formats.number(rank)}</span></td>
+    <td role="cell" class="rank" part="rank"><span class=${medal} part=${medal}>${rankText}</span></td>
     <th role="rowheader" scope="row" class="name" part="name">
       <span dir="auto" title=${displayName}>${displayName || you}</span>${
         own && displayName ? html`<em part="you" dir="auto">${you}</em>` : nothing
       }</th>
-    <td role="cell" class="score" part="score" title=${formats.number(score)}><bdi></bdi></td>
+${
+  column === ''
+    ? nothing
+    : html`<td role="cell" class="column" part="column"
+            ><slot name="column-${userId}"><span dir="auto">${textOf(metadata?.[column], formats)}</span></slot></td>`
+}
+    <td role="cell" class="score" part="score" title=${formats.wholeScore(score)}><bdi></bdi></td>
   </tr>`;
 };
 
+/** Text and numbers of metadata as they are; a mark for what is true. */
+function textOf(value: string | number | boolean | undefined, { number }: Formats): string {
+  if (typeof value === 'number') return number(value);
+  return value === true ? '✓' : value || '';
+}
+
 /** Placeholders of the same height as entries, shown while the board loads. */
-export const placeholders = (count: number) =>
+export const placeholders = (count: number, column: string) =>
   Array.from(
     { length: count },
     () =>
-      html`<tr aria-hidden="true" class="bone"><td class="rank"><i></i></td><td class="name"><i></i></td><td class="score"><i></i></td></tr>`,
+      html`<tr aria-hidden="true" class="bone"><td class="rank"><i></i></td><td class="name"><i></i></td>${
+        column === '' ? nothing : html`<td class="column"></td>`
+      }<td class="score"><i></i></td></tr>`,
   );
 
 /** One cell as wide as the table. */
-export const line = (className: string, content: string | TemplateResult) =>
-  html`<tr role="row" class=${className}><td role="cell" colspan="3" aria-colspan="3" part=${className}>${content}</td></tr>`;
+export const line = (className: string, content: string | TemplateResult, column: string) => {
+  const width = column === '' ? 3 : 4;
+  return html`<tr role="row" class=${className}><td role="cell" colspan=${width} aria-colspan=${width} part=${className}>${content}</td></tr>`;
+};

@@ -1,6 +1,6 @@
 import { origin } from '../http.js';
 import { connect, type LiveState, type StreamEvent } from '../live/connection.js';
-import { advance, type LiveView, NOTHING_YET, streamUrl } from '../live/subscription.js';
+import { advance, type LiveView, NOTHING_YET, streamPath } from '../live/subscription.js';
 import { ScoreboardError } from '../problem.js';
 
 /** What an element shows. */
@@ -32,7 +32,8 @@ export const keyOf = ({ board, limit, user }: Watched): string => `${board} ${li
 /** One stream for several boards. When they change, another stream takes over: the old one goes on until the new one has begun. */
 export class SharedStream {
   readonly #feeds = new Map<string, Feed>();
-  #url = '';
+  /** That of the stream; empty if there is none, null if it shows a board no more that is still in its path. */
+  #path: string | null = '';
   #stop = () => {};
   /** Ends a stream that has not begun yet. */
   #stopNext = () => {};
@@ -78,12 +79,12 @@ export class SharedStream {
   }
 
   #connect(): void {
-    const url = urlOf(this.src, [...this.#feeds.values()]);
-    if (url === this.#url) return;
+    const path = pathOf([...this.#feeds.values()]);
+    if (path === this.#path) return;
     this.#stopNext();
-    const isFirst = this.#url === '';
-    this.#url = url;
-    if (url === '') {
+    const isFirst = this.#path === '';
+    this.#path = path;
+    if (path === '') {
       this.#stop();
       return;
     }
@@ -104,9 +105,12 @@ export class SharedStream {
     else this.#stopNext = end;
     try {
       stop = connect(
-        url,
-        (state, event, error) => {
+        origin(this.src),
+        path,
+        (state, event, reason) => {
           if (isOver) return;
+          // An element shows only what is permanent.
+          const error = state === 'closed' ? reason : null;
           if (!hasBegun && (event || error)) begin();
           if (hasBegun) this.#receive(state, event, error);
         },
@@ -142,6 +146,7 @@ export class SharedStream {
     // Closed permanently: a later watch() asks again.
     if (view.state === 'closed') {
       this.#feeds.delete(keyOf(feed));
+      this.#path = null;
       if (this.#feeds.size === 0) this.#settle();
     }
     for (const listener of [...feed.listeners]) listener(view);
@@ -157,8 +162,8 @@ function cut(view: LiveView, { view: before, limit }: Feed): LiveView {
   return { ...view, board: before.board && same(before.board) === same(top) ? before.board : top };
 }
 
-/** The stream of these boards, each at the largest limit; empty if there are none. */
-function urlOf(src: string, feeds: readonly Watched[]): string {
+/** The path of the stream of these boards, each at the largest limit; empty if there are none. */
+function pathOf(feeds: readonly Watched[]): string {
   const limits = new Map<string, number>();
   for (const { board, limit } of feeds) limits.set(board, Math.max(limit, limits.get(board) ?? 0));
   const wanted = feeds.filter(
@@ -168,10 +173,9 @@ function urlOf(src: string, feeds: readonly Watched[]): string {
   );
   const [first] = wanted;
   if (first === undefined) return '';
-  if (wanted.length === 1)
-    return streamUrl(src, first.board, limits.get(first.board) ?? first.limit, first.user);
+  if (wanted.length === 1) return streamPath(first.board, limits.get(first.board) ?? first.limit, first.user);
   const boards = wanted.map(({ board, user }) =>
     [board, limits.get(board), ...(user ? [user] : [])].join(':'),
   );
-  return `${origin(src)}/v1/stream?boards=${encodeURIComponent(boards.join())}`;
+  return `/v1/stream?boards=${encodeURIComponent(boards.join())}`;
 }

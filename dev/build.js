@@ -5,7 +5,7 @@ import { writeWhole } from './write-whole.js';
 const ROOT = join(import.meta.dirname, '..');
 const FOLDERS = ['src', 'plugins', 'routes', 'schemas', 'scripts', 'dev', 'test', 'bench', 'client/src'];
 /** When one of these changes, all is built again. */
-const TOOLS = ['dev/build.js', 'client/build.js', 'tsconfig.json', 'package-lock.json'];
+const TOOLS = ['dev/build.js', 'client/build.js', 'client/client.d.ts', 'tsconfig.json', 'package-lock.json'];
 /** The sources of the last build, each with its time and size. */
 const RECORD = join('dist', 'sources.json');
 
@@ -26,7 +26,7 @@ export async function build() {
   for (const file of present) if (!wanted.has(file)) rmSync(join(ROOT, file), { force: true });
 
   const stale = modules.filter((file) => all || changed.has(file) || !present.has(compiledOf(file)));
-  const isOfBrowsers = (file) => file.startsWith(`client${sep}`);
+  const isOfBrowsers = (file) => file.startsWith(`client${sep}`) || file === join('src', 'score-format.ts');
   const forBrowsers = all || [...changed].some(isOfBrowsers) || !existsSync(join(ROOT, 'client/dist'));
   if (stale.length > 0 || forBrowsers) {
     const { stop } = await import('esbuild');

@@ -27,7 +27,8 @@ export async function createTemplate(server: string, name: string): Promise<void
 /** @returns the URL of a new database, a copy of the template */
 export async function cloneDatabase(server: string, template: string): Promise<string> {
   const name = `clone_${randomUUID().replaceAll('-', '')}`;
-  await query(server, `CREATE DATABASE ${name} TEMPLATE ${template}`);
+  // By files it takes half of the processor time, as long as nobody else's changes have to be written out first.
+  await query(server, `CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY FILE_COPY`);
   return inDatabase(server, name);
 }
 

@@ -10,4 +10,5 @@ if (found[0] < wanted[0] || (found[0] === wanted[0] && found[1] < wanted[1])) {
   console.error('scoreboard-api needs Node.js %s or newer; this is %s.', needed, process.version);
   process.exit(1);
 }
+require('./expect-packages.cjs');
 require('./build-and-import.cjs');

@@ -8,8 +8,10 @@ interface Program {
   readonly what: string;
   /** Any of them does. */
   readonly names: readonly string[];
-  /** What each package manager calls it: the first that there is. */
-  readonly packages: Readonly<Record<(typeof PACKAGE_MANAGERS)[number]['program'], readonly string[]>>;
+  /** What each package manager calls it: the first that there is. One is absent if its name is not known. */
+  readonly packages: Readonly<
+    Partial<Record<(typeof PACKAGE_MANAGERS)[number]['program'], readonly string[]>>
+  >;
   readonly byHand: string;
 }
 
@@ -40,6 +42,16 @@ const PROMETHEUS = {
     brew: ['prometheus'],
   },
   byHand: 'install Prometheus 2.42 or newer, so that prometheus and promtool are on PATH',
+};
+
+const MONO = {
+  packages: {
+    'apt-get': ['mono-mcs libmono-system-net-http4.0-cil'],
+    apk: ['mono'],
+    dnf: ['mono-devel'],
+    brew: ['mono'],
+  },
+  byHand: 'install Mono 6, so that mono and mcs are on PATH',
 };
 
 const REDIS = {
@@ -112,6 +124,20 @@ const PROGRAMS = {
     packages: { 'apt-get': ['python3-venv'], apk: ['python3'], dnf: ['python3'], brew: ['python'] },
     byHand: 'install Python 3.11 or newer with its module venv, so that python3 is on PATH',
   },
+  go: {
+    what: 'Go',
+    names: ['go'],
+    packages: { 'apt-get': ['golang-go'], apk: ['go'], dnf: ['golang'], brew: ['go'] },
+    byHand: 'install Go 1.19 or newer, so that go is on PATH',
+  },
+  mcs: { what: "Mono's C# compiler", names: ['mcs'], ...MONO },
+  mono: { what: 'Mono', names: ['mono'], ...MONO },
+  'nunit-console': {
+    what: 'NUnit',
+    names: ['nunit-console'],
+    packages: { 'apt-get': ['nunit-console libnunit-framework2.6.3-cil'] },
+    byHand: 'install NUnit 2.6 for Mono, so that nunit-console is on PATH',
+  },
   chromium: {
     what: 'Chromium',
     names: ['chromium', 'chromium-browser', 'google-chrome'],
@@ -129,7 +155,13 @@ const PROGRAMS = {
 export type TestProgram = keyof typeof PROGRAMS;
 
 /** Where servers also are, when PATH is that of an ordinary user or of an editor. */
-const ELSEWHERE = ['/usr/sbin', '/usr/local/bin', '/opt/homebrew/bin', ...postgresFolders()];
+const ELSEWHERE = [
+  '/usr/sbin',
+  '/usr/local/bin',
+  '/usr/local/go/bin',
+  '/opt/homebrew/bin',
+  ...postgresFolders(),
+];
 
 /** Where Debian keeps the programs of PostgreSQL servers. */
 function postgresFolders(): string[] {
@@ -175,13 +207,13 @@ export function findTestProgram(program: TestProgram, machine = thisMachine()): 
 export function ensureTestProgram(program: TestProgram, machine = thisMachine()): string {
   const found = findTestProgram(program, machine);
   if (found !== undefined) return found;
-  const { what, packages, byHand } = PROGRAMS[program];
+  const { what, packages, byHand }: Program = PROGRAMS[program];
   const missing = (advice: string) =>
     new StartError(`The tests need ${what}, and there is none here: ${advice}`);
   const manager = PACKAGE_MANAGERS.find(({ program }) => findOnPath(machine, program) !== undefined);
-  if (manager === undefined) throw missing(byHand);
+  const names = manager && packages[manager.program];
+  if (manager === undefined || names === undefined) throw missing(byHand);
   const needsSudo = manager.asRoot && !machine.isRoot;
-  const names = packages[manager.program];
   const command = commandOf(manager, names, needsSudo ? 'sudo ' : '');
   const maySudo = () => findOnPath(machine, 'sudo') !== undefined && succeeds(machine, 'sudo -n true 2>&-');
   if (!needsSudo || maySudo()) {

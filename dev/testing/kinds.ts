@@ -23,10 +23,10 @@ export const KINDS = {
   process: { shared: ['postgres'], programs: [], waits: false, sharesProcess: false },
   /** Holds a million entries. */
   million: { shared: ['postgres'], programs: ['redis-server'], waits: false, sharesProcess: false },
-  browser: { shared: ['postgres', 'chromium'], programs: ['chromium'], waits: true, sharesProcess: false },
+  browser: { shared: ['postgres', 'chromium'], programs: ['chromium'], waits: true, sharesProcess: true },
   /** Kills servers, or stops them for a while. */
-  fault: { shared: ['postgres'], programs: ['redis-server'], waits: true, sharesProcess: false },
-  /** Runs what operators and other languages run: nginx, Caddy, PgBouncer, Prometheus, the image, generators of clients. */
+  fault: { shared: ['postgres'], programs: ['redis-server'], waits: true, sharesProcess: true },
+  /** Runs what operators and other languages run: nginx, Caddy, PgBouncer, Prometheus, the image, clients for other languages. */
   system: {
     shared: ['postgres'],
     programs: [
@@ -40,9 +40,13 @@ export const KINDS = {
       'prometheus',
       'promtool',
       'python3',
+      'go',
+      'mcs',
+      'mono',
+      'nunit-console',
     ],
     waits: true,
-    sharesProcess: false,
+    sharesProcess: true,
   },
 } as const satisfies Record<string, Kind>;
 

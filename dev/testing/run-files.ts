@@ -20,10 +20,7 @@ export interface RunOptions {
   readonly onResult: (result: FileResult) => void;
 }
 
-/**
- * Runs as many files that compute as there are processors at a time, and beside them half as many that wait: with more, tests
- * that measure waits would measure the machine.
- */
+/** Runs as many files that compute as there are processors at a time, and beside them as many that wait. */
 export async function runFiles(files: readonly TestFile[], options: RunOptions): Promise<void> {
   // Those that may share a process follow each other.
   const ordered = [...files].sort((a, b) => kindNames.indexOf(a.kind) - kindNames.indexOf(b.kind));
@@ -32,10 +29,7 @@ export async function runFiles(files: readonly TestFile[], options: RunOptions):
   const processors = availableParallelism();
   const workers = (count: number, ...queues: TestFile[][]) =>
     Array.from({ length: count }, () => runFrom(queues, options));
-  await Promise.all([
-    ...workers(Math.ceil(processors / 2), waiting),
-    ...workers(processors, computing, waiting),
-  ]);
+  await Promise.all([...workers(processors, waiting), ...workers(processors, computing, waiting)]);
 }
 
 /** Runs files from the queues, one after the other. Those that may share a process run in one. */

@@ -20,7 +20,7 @@ import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../dev/embedded
 import { startFault } from '../../dev/postgres-folder.js';
 import { StartError } from '../../src/start-error.js';
 
-t.setTimeout(120_000);
+t.setTimeout(300_000);
 
 type Test = Pick<typeof t, 'teardown'>;
 

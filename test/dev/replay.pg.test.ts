@@ -310,6 +310,7 @@ t.test('goals are posted at their time, and never two in one millisecond', async
     times.push(Date.now());
     return new Map();
   };
+  const begin = Date.now();
   await play(goals, {
     service: { postScore },
     screen: new Screen({ write: () => {} }),
@@ -320,8 +321,9 @@ t.test('goals are posted at their time, and never two in one millisecond', async
     issue: () => 'token',
   });
   t.equal(new Set(times).size, 20);
-  const [first = 0, eleventh = 0] = [times[0], times[10]];
-  t.ok(eleventh - first >= 199, 'a minute lasts 200 ms at 300 times real time');
+  // The first may be late: the others are not posted later for that.
+  const [eleventh = 0] = times.slice(10);
+  t.ok(eleventh - begin >= 199, 'a minute lasts 200 ms at 300 times real time');
 });
 
 t.test('a terminal shows a bar that is redrawn in place and never wraps', async (t) => {

@@ -39,6 +39,13 @@ t.test('npm start builds a fresh checkout, serves it, and ends with npm', async 
   const { stdout, stderr } = await npm(folder, 'run', '--silent', 'service-account', '--', 'list');
   t.equal(stdout, 'There is no service account yet.\n', 'a tool prints its result and nothing else');
   t.equal(stderr, '');
+  const created = await npm(
+    folder,
+    ...['run', '--silent', 'service-account', '--', 'create', 'my-game', '--role', 'server'],
+  );
+  const [command = ''] = /^ *curl .*$/m.exec(created.stdout) ?? [];
+  const token = await promisify(execFile)('sh', ['-c', command], { env: { ...process.env, URL: url } });
+  t.match(JSON.parse(token.stdout), { token_type: 'Bearer' }, 'the printed command logs in, on any port');
 
   await service.end('SIGTERM');
   t.notMatch(service.output, /Second signal/);
@@ -86,6 +93,22 @@ t.test('npm run test:watch runs a test again when a source changes', async (t) =
   await tests.prints(/src\/ids\.ts has changed/);
   await tests.prints(/ 0 failed/);
   await tests.end('SIGINT', true);
+});
+
+t.test('without the packages that build, npm names the command to run instead', async (t) => {
+  const folder = freshCheckout(t);
+  await npm(folder, 'run', 'build');
+  rmSync(join(folder, 'node_modules'));
+  const prints = async (script: string, command: string) => {
+    const line = `The packages that build this are not installed. Run: ${command}\n`;
+    const given = ['--', '--role', 'server'];
+    await t.rejects(npm(folder, 'run', '--silent', script, ...given), { code: 1, stdout: '', stderr: line });
+  };
+  await prints('service-account', 'node dist/scripts/service-account.js --role server');
+  await prints('start', 'node dist/src/server.js --role server');
+  await prints('replay', 'npm ci --include=dev');
+  rmSync(join(folder, 'dist'), { recursive: true });
+  await prints('service-account', 'npm ci --include=dev');
 });
 
 t.test('a build compiles what has changed, and deletes what has no source', async (t) => {

@@ -125,6 +125,12 @@ t.test('promtool comes with the package of Prometheus', async (t) => {
   }
 });
 
+t.test('where the name of a package is not known, nothing is installed', async (t) => {
+  const { machine: here, calls } = machine(t, { dnf: 'install nunit-console' });
+  t.throws(() => ensureTestProgram('nunit-console', here), { message: /install NUnit 2\.6 for Mono/ });
+  t.same(calls(), []);
+});
+
 t.test('an installation asks nothing, and starts no service', async (t) => {
   const { machine: here, calls } = machine(t, {
     'apt-get': '[ "$1" = update ] && exit\nshow $DEBIAN_FRONTEND $SYSTEMD_OFFLINE\ninstall promtool',

@@ -19,6 +19,15 @@ conforms() {
 template() {
   helm template release "$chart" --kube-version "$kubernetes" "$@"
 }
+# Renders the chart with these arguments, in one word.
+renders() {
+  echo "== $1"
+  # shellcheck disable=SC2086 # They are arguments.
+  helm lint "$chart" --strict --kube-version "$kubernetes" $1
+  # shellcheck disable=SC2086
+  template $1 > "$work/rendered.yaml"
+  conforms "$work/rendered.yaml"
+}
 # Fails unless helm refuses these values, with these words.
 refuses() {
   words=$1
@@ -30,18 +39,43 @@ refuses() {
   grep -q "$words" "$work/said" || { cat "$work/said"; exit 1; }
 }
 
+# What is empty by default.
+cat > "$work/more.yaml" << 'END'
+nameOverride: boards
+image: { digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef' }
+imagePullSecrets: [{ name: registry }]
+config: { LOG_LEVEL: warn, TRUST_PROXY: 10.0.0.0/8 }
+secret: { existing: scoreboard-api }
+podAnnotations: { example.com/owner: games }
+podLabels: { team: games }
+nodeSelector: { kubernetes.io/os: linux }
+tolerations: [{ key: games, operator: Exists }]
+affinity:
+  nodeAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      nodeSelectorTerms: [{ matchExpressions: [{ key: kubernetes.io/arch, operator: In, values: [amd64, arm64] }] }]
+priorityClassName: high
+volumes: [{ name: certificates, configMap: { name: certificates } }]
+volumeMounts: [{ name: certificates, mountPath: /certificates, readOnly: true }]
+serviceAccount: { annotations: { example.com/role: boards } }
+service: { annotations: { example.com/owner: games } }
+networkPolicy:
+  postgres: { ports: [5432], to: [{ ipBlock: { cidr: 10.1.0.0/16 } }] }
+  egress: [{ ports: [{ port: 443, protocol: TCP }] }]
+serviceMonitor: { enabled: true, labels: { release: prometheus } }
+prometheusRule: { enabled: true, labels: { release: prometheus }, runbookBase: https://docs.example }
+END
 own='--set secret.values.DATABASE_URL=a,secret.values.REDIS_URL=b,secret.values.JWT_SECRET=c,secret.values.ACTION_TOKEN_SECRET=d'
 everything='--set autoscaling.streams.enabled=true,serviceMonitor.enabled=true,prometheusRule.enabled=true,ingress.enabled=true,ingress.host=a.example'
-for values in '--values ../helm/values-simple.yaml' '--values ../helm/values-pgbouncer.yaml' '--values values.yaml' "$own $everything"; do
-  echo "== $values"
-  # shellcheck disable=SC2086 # They are arguments.
-  helm lint "$chart" --strict --kube-version "$kubernetes" $values
-  # shellcheck disable=SC2086
-  template $values > "$work/rendered.yaml"
-  conforms "$work/rendered.yaml"
+for values in '--values ../helm/values-simple.yaml' '--values ../helm/values-pgbouncer.yaml' '--values values.yaml' "$own $everything" "--values $work/more.yaml"; do
+  renders "$values"
   # Images have a version or a digest; processor time beyond what is requested may be used; instances are spread by constraints.
   kube-score score --ignore-container-cpu-limit \
     --ignore-test container-image-pull-policy,deployment-has-host-podantiaffinity "$work/rendered.yaml"
+done
+# kube-score advises against these.
+for part in autoscaling podDisruptionBudget networkPolicy migration; do
+  renders "--values values.yaml --set $part.enabled=false"
 done
 
 refuses 'secret.values.DATABASE_URL is missing' --set secret.existing=

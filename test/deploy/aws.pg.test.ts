@@ -48,6 +48,7 @@ t.test('the service accepts its environment on AWS', async (t) => {
   t.match(config, {
     production: true,
     REDIS_MODE: 'cluster',
+    WORKERS: 2,
     PORT: 3000,
     TRUST_PROXY: ['10.0.0.0/24', '10.0.1.0/24'],
     JWT_SECRET_PREVIOUS: undefined,

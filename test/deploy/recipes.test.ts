@@ -168,7 +168,7 @@ t.test('the files that are fetched without a clone are those that the stack moun
       encoding: 'utf8',
     },
   );
-  const name = ['--transform', 's,^,scoreboard-api-0.1.0/,'];
+  const name = ['--transform', 's,^,scoreboard-api-main/,'];
   const archive = execFileSync('tar', ['-cz', ...name, '--files-from', '-'], { input: tracked });
   execFileSync('sh', ['-c', tar], { cwd: folder, input: archive });
   const { services } = readCompose(join(folder, 'compose.simple.yaml'), {
@@ -192,6 +192,4 @@ t.test('all recipes take the image of this version', async (t) => {
     t.not(images.length, 0, file);
     for (const image of images) t.equal(image, IMAGE, file);
   }
-  t.match(DOCUMENT, `/v${version}.tar.gz`);
-  t.match(DOCUMENT, `--branch v${version} `);
 });

@@ -12,6 +12,8 @@ import { buildTestApp } from '../helper.js';
 import { RawStream } from '../live/live-server.js';
 
 const CADDYFILE = readFileSync('deploy/vps/Caddyfile', 'utf8');
+/** The command of the recipe that puts a name into it. */
+const [SED = ''] = /^sed .*$/m.exec(readFileSync('docs/deploying.md', 'utf8')) ?? [];
 const UNIT = readFileSync('deploy/vps/scoreboard-api.service', 'utf8');
 
 /** A real Caddy with deploy/vps/Caddyfile, but for the addresses and the certificate. It ends with the test. @returns its URL */
@@ -20,10 +22,13 @@ async function startCaddy(t: Test, instance: string): Promise<string> {
   if (program === undefined) throw new Error('Run "npm test", which installs Caddy.');
   const url = `http://127.0.0.1:${await freePort()}`;
   const served = CADDYFILE.replace('scores.example', url).replace('127.0.0.1:3000', new URL(instance).host);
-  const folder = t.testdir({ Caddyfile: `{\n\tadmin off\n}\n${served}`, Original: CADDYFILE });
+  const folder = t.testdir({ Caddyfile: `{\n\tadmin off\n}\n${served}` });
   const env = { PATH: process.env['PATH'], HOME: folder };
+  const named = SED.replace('/etc/caddy/Caddyfile', join(folder, 'Named'));
+  await promisify(execFile)('sh', ['-ec', `name=board.test\n${named}`], { env });
+  t.match(readFileSync(join(folder, 'Named'), 'utf8'), /^board\.test \{$/m);
   const config = (file: string) => ['--adapter', 'caddyfile', '--config', join(folder, file)];
-  await promisify(execFile)(program, ['validate', ...config('Original')], { env });
+  await promisify(execFile)(program, ['validate', ...config('Named')], { env });
   const caddy = spawn(program, ['run', ...config('Caddyfile')], { env, stdio: 'ignore' });
   t.teardown(async () => {
     const ended = once(caddy, 'exit');

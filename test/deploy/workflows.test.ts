@@ -77,7 +77,7 @@ t.test('every job has a time limit, and no more permissions than it needs', asyn
       ? ['security-events: write']
       : where.startsWith('check.yml') || where.endsWith('.yml: check')
         ? []
-        : where.startsWith('publish.yml')
+        : /^publish\.yml: (image|chart)/.test(where)
           ? ['packages: write', 'id-token: write']
           : ['id-token: write'];
     t.same(
@@ -102,6 +102,9 @@ t.test('no expression that others can influence is put into a shell', async (t) 
   for (const { where, step } of steps) t.notMatch(step.run ?? '', /\$\{\{/, where);
 });
 
+/** Commands of npm itself. */
+const OF_NPM = new Set(['ci', 'pkg', 'publish']);
+
 t.test('the commands that are run exist', async (t) => {
   const Package = Type.Object({ scripts: Type.Record(Type.String(), Type.String()) });
   const { scripts } = Value.Parse(Package, JSON.parse(readFileSync('package.json', 'utf8')));
@@ -110,7 +113,7 @@ t.test('the commands that are run exist', async (t) => {
   );
   for (const { where, command } of commands) {
     const [, script] = /^npm (?:run )?([a-z:-]+)(?!.*--prefix)/.exec(command) ?? [];
-    if (script !== undefined && script !== 'ci') t.ok(scripts[script], `${where}: ${command}`);
+    if (script !== undefined && !OF_NPM.has(script)) t.ok(scripts[script], `${where}: ${command}`);
     const [, file] = /^(\.\/\S+)/.exec(command) ?? [];
     if (file !== undefined) t.ok(existsSync(file), `${where}: ${command}`);
   }
@@ -163,7 +166,7 @@ t.test('an image is scanned for what can be fixed', async (t) => {
   t.equal(strategy?.matrix['node']?.length, 3);
 });
 
-t.test('a tag publishes what was checked: an image of both architectures and a chart, signed', async (t) => {
+t.test('a tag publishes what was checked: a signed image and chart, and clients', async (t) => {
   const publish = workflows.get('publish.yml');
   t.same(publish?.on, { push: { tags: ['v[0-9]+.[0-9]+.[0-9]+*'] } });
   const { image, chart } = publish?.jobs ?? {};
@@ -175,12 +178,17 @@ t.test('a tag publishes what was checked: an image of both architectures and a c
     'build-args': /^NODE_VERSION=.*\nVERSION=.*\nREVISION=/,
   });
   t.match(runsOf('publish.yml', 'image'), 'cosign sign --yes --recursive "$IMAGE"');
+  for (const registry of ['npm', 'pypi']) t.equal(publish?.jobs[registry]?.needs, 'check');
+  t.match(runsOf('publish.yml', 'npm'), 'npm publish -w client --provenance');
+  t.match(runsOf('publish.yml', 'pypi'), 'uv publish --trusted-publishing always');
   t.match(runsOf('publish.yml', 'chart'), 'cosign sign --yes "ghcr.io/$owner/charts/scoreboard-api@$digest"');
   const { version } = Value.Parse(
     Type.Object({ version: Type.String() }),
     JSON.parse(readFileSync('package.json', 'utf8')),
   );
   t.match(parse(readFileSync('deploy/helm/Chart.yaml', 'utf8')), { version, appVersion: version });
+  t.match(JSON.parse(readFileSync('client/package.json', 'utf8')), { version });
+  t.match(readFileSync('clients/python/pyproject.toml', 'utf8'), `\nversion = "${version}"\n`);
   t.match(readFileSync('deploy/helm/values.yaml', 'utf8'), 'repository: ghcr.io/example/scoreboard-api\n');
 });
 

@@ -275,15 +275,25 @@ t.test('what is planned with agrees with the formula, wherever it is said', asyn
   const ofDirect = DIRECT.reduce((sum, name) => sum + Number(OF_PROCESS.get(name)), 0);
   const direct = 2 * instances * workers * ofDirect + 3;
   const pooled = 2 * instances * workers * (share(pool, workers) + 1);
-  t.match(read('deploy/helm/values-pgbouncer.yaml'), `= ${direct} to PostgreSQL`);
-  t.match(read('deploy/helm/values-pgbouncer.yaml'), `= ${pooled} to PgBouncer`);
+  const pooler = read('deploy/helm/values-pgbouncer.yaml');
+  t.match(pooler, `1 more to PgBouncer, and ${ofDirect} to PostgreSQL.`);
+  t.match(pooler, `2 × ${instances} × ${workers} × ${ofDirect} + 3 = ${direct} to PostgreSQL`);
+  t.match(pooler, `2 × ${instances} × ${workers} × (${share(pool, workers)} + 1) = ${pooled} to PgBouncer`);
   const stages = [
-    ...read('deploy/aws/src/stage.ts').matchAll(/ maximum: (\d+) [\s\S]*? maxConnections: (\d+),/g),
-  ].map(([, most = '', taken = '']) => ({ most: Number(most), taken: Number(taken) }));
+    ...read('deploy/aws/src/stage.ts').matchAll(
+      / cpu: (\d+),.* maximum: (\d+) [\s\S]*? maxConnections: (\d+),/g,
+    ),
+  ].map(([, cpu = '', most = '', taken = '']) => ({
+    // A process for each processor.
+    workers: Number(cpu) / 1_024,
+    most: Number(most),
+    taken: Number(taken),
+  }));
   t.equal(stages.length, 3);
-  const [ofProduction, ...others] = stages.map(({ most }) => most);
-  t.equal(ofProduction, planned('`deploy/aws`, production')[0]);
-  for (const most of others) t.equal(most, planned('`deploy/aws`, staging')[0]);
+  const [ofProduction, ...others] = stages.map(({ most, workers }) => [most, workers]);
+  t.same(ofProduction, planned('`deploy/aws`, production').slice(0, 2));
+  for (const each of others) t.same(each, planned('`deploy/aws`, staging').slice(0, 2));
   // DatabaseConnectionsHigh must not be raised by a deployment.
-  for (const { most, taken } of stages) t.ok(ofDeployment(pool, 1, most) <= 0.8 * taken, `${taken}`);
+  for (const { most, workers, taken } of stages)
+    t.ok(ofDeployment(pool, workers, most) <= 0.8 * taken, `${taken}`);
 });

@@ -67,8 +67,8 @@ export class SystemPostgres {
     return server;
   }
 
-  url(database: string): string {
-    return `postgres://postgres@127.0.0.1:${this.#port}/${database}`;
+  url(database: string, role = 'postgres'): string {
+    return `postgres://${role}@127.0.0.1:${this.#port}/${database}`;
   }
 
   /** Runs a program of the server's installation. */

@@ -211,6 +211,18 @@ export class Alarms extends Construct {
       minutes: 1,
       description: 'Events for webhooks are given up.',
     });
+    const faults = (fault: string) => serviceMetric(stage, 'season_faults', Stats.MAXIMUM, { fault });
+    this.#alarm('SeasonsFailing', {
+      metric: new MathExpression({
+        expression: 'unplanned + overdue',
+        usingMetrics: { unplanned: faults('unplanned'), overdue: faults('overdue') },
+        label: 'Leaderboards whose seasons fail',
+        period: MINUTE,
+      }),
+      above: 0,
+      minutes: 5,
+      description: 'A leaderboard has no season to come, or its season was not begun or ended.',
+    });
     const large = (table: string) =>
       serviceMetric(stage, 'database_default_partition_bytes', Stats.MAXIMUM, { table });
     this.#alarm('DefaultPartitionLarge', {

@@ -22,6 +22,7 @@ const EXPORTED: readonly { readonly names: readonly string[]; readonly label?: s
     ],
   },
   { names: ['leaderboard_projections', 'background_jobs', 'webhook_deliveries'], label: 'state' },
+  { names: ['season_faults'], label: 'fault' },
   { names: ['database_default_partition_bytes'], label: 'table' },
   { names: ['health_check_status'], label: 'check' },
   { names: ['action_token_validations_total'], label: 'result' },

@@ -14,6 +14,7 @@ import type { Settings } from './settings.js';
 import type { Stage } from './stage.js';
 import { type Environment, variablesOf, withVariables } from './variables.js';
 
+const VCPU = 1_024;
 /** Maximum streams of one task. It rejects more, so scaling must start another task before. */
 const STREAMS_CAPACITY = 10_000;
 /** The part of a task's memory that open boards may take. Their objects count towards the heap, which may be half of it. */
@@ -100,6 +101,8 @@ function environmentOf(props: ServiceProps): Record<string, string> {
   const replica = database.replicaUrl(CERTIFICATES);
   return {
     NODE_ENV: 'production',
+    // A process uses one processor: a task of two would never be busy enough to be scaled by its CPU.
+    WORKERS: String(stage.task.cpu / VCPU),
     PORT: String(port),
     DATABASE_URL: database.url(CERTIFICATES),
     ...(replica !== undefined && { DATABASE_REPLICA_URL: replica }),

@@ -47,7 +47,7 @@ export const PRODUCTION: Stage = {
   database: {
     instanceType: InstanceType.of(InstanceClass.M7G, InstanceSize.LARGE),
     storageGiB: 100,
-    maxConnections: 500,
+    maxConnections: 640,
     backupDays: 14,
     replicated: true,
   },

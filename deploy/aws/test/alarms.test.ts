@@ -41,7 +41,7 @@ const OF_SERVERS = {
   DatabaseStorageLow: ['FreeStorageSpace', 0, 5],
   ReplicaStorageLow: ['FreeStorageSpace', 0, 5],
   DatabaseCpuHigh: ['CPUUtilization', 80, 10],
-  DatabaseConnectionsHigh: ['DatabaseConnections', 400, 5],
+  DatabaseConnectionsHigh: ['DatabaseConnections', 512, 5],
   RedisMemoryHigh: ['DatabaseMemoryUsagePercentage', 80, 5],
   RedisEvictions: ['Evictions', 0, 5],
   RedisReplicationLagging: ['ReplicationLag', 10, 5],

@@ -37,12 +37,28 @@ describe('sizes', () => {
   });
 
   test('all tasks of a deployment together leave a fifth of the connections to PostgreSQL', () => {
-    // Of the pool, and beside it.
-    const ofTask = 10 + 7;
     for (const template of [production, simple, staging]) {
+      const workers = Number(
+        container(template, 'api').Environment.find(({ Name }: Value) => Name === 'WORKERS').Value,
+      );
+      // Of the pool, which the processes share, and beside it.
+      const ofTask = 10 + workers * 7;
       const most = only(template, 'AWS::ApplicationAutoScaling::ScalableTarget').MaxCapacity;
       const { max_connections } = only(template, 'AWS::RDS::DBParameterGroup').Parameters;
       assert.ok(2 * most * ofTask <= 0.8 * max_connections, `${most} tasks, ${max_connections} connections`);
+    }
+  });
+
+  test('a task has a process for each processor', () => {
+    for (const template of [production, simple, staging]) {
+      const [{ Cpu }] = resources(template, 'AWS::ECS::TaskDefinition')
+        .map(([, task]) => task)
+        .filter(({ ContainerDefinitions }) => ContainerDefinitions.some(({ Name }: Value) => Name === 'api'));
+      const { Environment } = container(template, 'api');
+      assert.equal(
+        Number(Environment.find(({ Name }: Value) => Name === 'WORKERS').Value),
+        Number(Cpu) / 1_024,
+      );
     }
   });
 

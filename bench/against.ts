@@ -10,6 +10,7 @@ const FIGURES = [
   ['perSecond', 'a second'],
   ['serviceMicroseconds', 'µs of the service'],
   ['postgresMicroseconds', 'µs of PostgreSQL'],
+  ['redisMicroseconds', 'µs of Redis'],
   ['p50', 'ms, median'],
   ['p99', 'ms, p99'],
   ['logBytes', 'bytes of WAL'],
@@ -28,17 +29,18 @@ export async function compareWith(ref: string, names: readonly string[]): Promis
   const other = await buildAtCommit(ref);
   try {
     console.log(`This checkout against ${other.commit}: medians of ${PAIRS} pairs\n`);
-    for (const [name, subject] of Object.entries(SUBJECTS)) {
+    for (const [name, subject] of Object.entries<Subject>(SUBJECTS)) {
       if (names.length > 0 && !names.includes(name)) continue;
       process.stderr.write(`${name} … `);
       const database = name.replaceAll('-', '_');
       const services = [
-        await startService(ours, database),
-        await startService(other.testbed, database),
+        await startService(ours, database, subject.hasRedis),
+        await startService(other.testbed, database, subject.hasRedis),
       ] as const;
       const samples = await inTurn(ours, subject, services);
       process.stderr.write('done\n');
-      console.log(`${name}: ${subject.what}\n${FIGURES.map((figure) => line(figure, samples)).join('\n')}\n`);
+      const figures = FIGURES.filter(([figure]) => figure !== 'redisMicroseconds' || subject.hasRedis);
+      console.log(`${name}: ${subject.what}\n${figures.map((figure) => line(figure, samples)).join('\n')}\n`);
       await ours.clear();
       await other.testbed.clear();
     }

@@ -5,12 +5,14 @@ import { parseArgs } from 'node:util';
 import { ensureTestProgram } from '../dev/test-program.js';
 import { compareWith } from './against.js';
 import type { Case, Result } from './case.js';
+import { asOf } from './cases/as-of.js';
 import { bare } from './cases/bare.js';
 import { batch } from './cases/batch.js';
 import { boards } from './cases/boards.js';
 import { indexStructure } from './cases/index-structure.js';
 import { instances } from './cases/instances.js';
 import { fanout, latency, season, streams } from './cases/live.js';
+import { memory } from './cases/memory.js';
 import { migrations } from './cases/migrations.js';
 import { rank, top } from './cases/reads.js';
 import { rebuild } from './cases/rebuild.js';
@@ -49,7 +51,9 @@ const CASES: Record<string, Case> = {
   'season-boundary': seasonBoundary,
   growth,
   searches,
+  'as-of': asOf,
   migrations,
+  memory,
   workers,
   instances,
   seasons,

@@ -2,7 +2,7 @@ import { query } from '../dev/databases.js';
 import type { LoadResult } from './http-load.js';
 import { userId } from './players.js';
 import { frameDelays, untilProjected } from './probe.js';
-import { postgresSeconds } from './processor-time.js';
+import { postgresSeconds, redisSeconds } from './processor-time.js';
 import type { Server, Testbed } from './testbed.js';
 
 /** The service on a database of its own. */
@@ -10,6 +10,8 @@ export interface Service {
   readonly server: Server;
   /** Processor time of its PostgreSQL so far, in seconds. */
   readonly postgresSeconds: () => number;
+  /** The same of its Redis; 0 without one. */
+  readonly redisSeconds: () => number;
   readonly written: () => Promise<Written>;
 }
 
@@ -27,6 +29,8 @@ export interface Subject {
   readonly what: string;
   /** Whether requests come at half of the highest rate of the slower side, and not as fast as they are answered. */
   readonly isAtHalfRate?: boolean;
+  /** Whether the boards are in Redis. */
+  readonly hasRedis?: boolean;
   run(clients: Testbed, server: Server, how?: How): Promise<LoadResult>;
 }
 
@@ -42,6 +46,7 @@ export interface Sample {
   readonly perSecond: number;
   readonly serviceMicroseconds: number;
   readonly postgresMicroseconds: number;
+  readonly redisMicroseconds: number;
   readonly p50: number;
   readonly p99: number;
   /** A request. */
@@ -87,6 +92,7 @@ export const SUBJECTS = {
     what: 'scores, each with an access token that the service has not seen before',
     run: scores({ unseen: true }),
   },
+  'write-redis': { what: 'scores over 64 connections, with Redis', hasRedis: true, run: scores({}) },
   'write-half': { what: 'scores at half of the highest rate', isAtHalfRate: true, run: scores({}) },
   'write-lone': { what: 'scores, one after the other', run: scores({ connections: 1 }) },
   'write-beside-reads': {
@@ -108,15 +114,17 @@ export const SUBJECTS = {
 } satisfies Record<string, Subject>;
 
 /** Starts the service of a testbed, with 20,000 players on the board. */
-export async function startService(
-  testbed: Testbed,
-  name: string,
-  environment?: Readonly<Record<string, string>>,
-): Promise<Service> {
+export async function startService(testbed: Testbed, name: string, hasRedis = false): Promise<Service> {
   const url = await testbed.database(name, USERS, USERS);
-  const server = await testbed.server('service', url, environment);
+  const redis = hasRedis ? await testbed.redis() : undefined;
+  const server = await testbed.server('service', url, redis);
   await untilProjected(server, ['global']);
-  return { server, postgresSeconds: await postgresSeconds(url), written: () => written(url) };
+  return {
+    server,
+    postgresSeconds: await postgresSeconds(url),
+    redisSeconds: redis === undefined ? () => 0 : await redisSeconds(redis.REDIS_URL),
+    written: () => written(url),
+  };
 }
 
 /** What is in the database of a service, and what went into the write-ahead log of its server. */
@@ -132,19 +140,26 @@ export async function written(url: string): Promise<Written> {
 }
 
 export async function sample(
-  { server, postgresSeconds, written }: Service,
+  { server, postgresSeconds, redisSeconds, written }: Service,
   run: () => Promise<LoadResult>,
 ): Promise<Sample> {
   const sizes = await written();
-  const before = { service: await server.used('cpu'), postgres: postgresSeconds() };
+  const used = async () => ({
+    service: await server.used('cpu'),
+    postgres: postgresSeconds(),
+    redis: redisSeconds(),
+  });
+  const before = await used();
   const { right, seconds, latencies } = await run();
-  const after = { service: await server.used('cpu'), postgres: postgresSeconds() };
+  const after = await used();
+  const microseconds = (of: keyof typeof before) => ((after[of] - before[of]) * 1e6) / right;
   const { log, tables } = await written();
   const quantile = (part: number) => latencies[Math.ceil(latencies.length * part) - 1] ?? Number.NaN;
   return {
     perSecond: right / seconds,
-    serviceMicroseconds: ((after.service - before.service) * 1e6) / right,
-    postgresMicroseconds: ((after.postgres - before.postgres) * 1e6) / right,
+    serviceMicroseconds: microseconds('service'),
+    postgresMicroseconds: microseconds('postgres'),
+    redisMicroseconds: microseconds('redis'),
     p50: quantile(0.5),
     p99: quantile(0.99),
     logBytes: (log - sizes.log) / right,

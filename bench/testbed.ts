@@ -161,6 +161,8 @@ export class Testbed {
       env: {
         ...PRODUCTION,
         ...{ DATABASE_URL: databaseUrl, REDIS_MODE: 'off', WORKERS: String(count), PORT: String(port) },
+        // As in the image.
+        NODE_OPTIONS: '--enable-source-maps',
       },
       stdio: ['ignore', 'ignore', 'inherit'],
     });

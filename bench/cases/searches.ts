@@ -86,9 +86,17 @@ export const searches: Case = async (testbed) => {
 
 async function measure(testbed: Testbed, url: string, events: number): Promise<Result[]> {
   const { port } = await testbed.server('service', url);
-  // The first answer of a service waits for its connections.
-  await search(port, '');
-  const results: Result[] = [];
+  // What a client does once is no part of a search.
+  await (await fetch(`http://127.0.0.1:${port}/health/live`)).text();
+  const first = await search(port, '');
+  const results: Result[] = [
+    {
+      what: `searches: ms of the first search of a process, ${events} events`,
+      against: '',
+      figure: first.slowest,
+      target: { atMost: 300 },
+    },
+  ];
   for (const [span, from] of [
     ['30 days', ''],
     ['all time', `&from=${new Date(Date.now() - 400 * DAY_MS).toISOString()}`],

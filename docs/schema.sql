@@ -18,6 +18,7 @@ CREATE TABLE actions (
   created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
   cooldown_ms integer,
   daily_limit integer,
+  public_metadata text[] NOT NULL DEFAULT '{}'::text[],
   CONSTRAINT actions_pkey PRIMARY KEY (id),
   CONSTRAINT actions_check CHECK ((points_min <= points_max)),
   CONSTRAINT actions_cooldown_ms_check CHECK ((cooldown_ms > 0)),
@@ -65,6 +66,8 @@ CREATE TABLE archived_standings (
   user_id uuid NOT NULL,
   points numeric NOT NULL,
   achieved_at timestamp(3) with time zone NOT NULL,
+  action_id text COLLATE "C",
+  metadata json,
   CONSTRAINT archived_standings_pkey PRIMARY KEY (leaderboard_id, season, user_id)
 );
 CREATE INDEX archived_standings_user_idx ON archived_standings USING btree (user_id);
@@ -90,6 +93,8 @@ CREATE TABLE leaderboards (
   removed_at timestamp(3) with time zone,
   removed_through integer NOT NULL DEFAULT 0,
   purged_through integer NOT NULL DEFAULT 0,
+  titles jsonb,
+  unit jsonb,
   schedule jsonb,
   season_starts_at timestamp(3) with time zone NOT NULL DEFAULT '-infinity'::timestamp with time zone,
   season_ends_at timestamp(3) with time zone NOT NULL DEFAULT 'infinity'::timestamp with time zone,
@@ -99,7 +104,6 @@ CREATE TABLE leaderboards (
   late_tokens text NOT NULL DEFAULT 'arrival'::text,
   grace_ms integer NOT NULL DEFAULT 0,
   keep_seasons integer,
-  unit jsonb,
   revision bigint NOT NULL DEFAULT 1,
   CONSTRAINT leaderboards_pkey PRIMARY KEY (id),
   CONSTRAINT leaderboards_grace_ms_check CHECK ((grace_ms >= 0)),
@@ -113,6 +117,14 @@ CREATE TABLE leaderboards (
 CREATE INDEX leaderboards_listed_idx ON leaderboards USING btree (id) WHERE ((NOT hidden) AND (removed_at IS NULL));
 CREATE INDEX leaderboards_turning_idx ON leaderboards USING btree (next_starts_at) WHERE (next_starts_at < 'infinity'::timestamp with time zone);
 CREATE INDEX leaderboards_unpurged_idx ON leaderboards USING btree (id) WHERE (purged_through < removed_through);
+
+CREATE TABLE published_leaders (
+  leaderboard_id text COLLATE "C" NOT NULL,
+  season integer NOT NULL,
+  user_id uuid,
+  published_at timestamp(3) with time zone NOT NULL,
+  CONSTRAINT published_leaders_pkey PRIMARY KEY (leaderboard_id)
+);
 
 CREATE TABLE score_events (
   id uuid NOT NULL,
@@ -128,6 +140,8 @@ CREATE TABLE score_events (
   boards jsonb NOT NULL,
   skipped jsonb,
   metadata json,
+  hold_ended_by uuid,
+  voided_by uuid,
   CONSTRAINT score_events_pkey PRIMARY KEY (id),
   CONSTRAINT score_events_status_check CHECK ((status = ANY (ARRAY['counted'::text, 'held'::text, 'voided'::text])))
 ) PARTITION BY RANGE (id);
@@ -188,6 +202,7 @@ CREATE TABLE seasons (
   cursor jsonb,
   digest text,
   revision integer NOT NULL DEFAULT 1,
+  is_skipped boolean NOT NULL DEFAULT false,
   purged_at timestamp(3) with time zone,
   end_is_set boolean NOT NULL DEFAULT false,
   CONSTRAINT seasons_pkey PRIMARY KEY (leaderboard_id, season),
@@ -226,31 +241,26 @@ CREATE INDEX sessions_expires_idx ON sessions USING btree (expires_at);
 CREATE INDEX sessions_revoked_idx ON sessions USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
 CREATE INDEX sessions_user_idx ON sessions USING btree (user_id);
 
-CREATE TABLE told_leaders (
-  leaderboard_id text COLLATE "C" NOT NULL,
-  season integer NOT NULL,
-  user_id uuid,
-  told_at timestamp(3) with time zone NOT NULL,
-  CONSTRAINT told_leaders_pkey PRIMARY KEY (leaderboard_id)
-);
-
 CREATE TABLE users (
   id uuid NOT NULL,
   display_name text NOT NULL,
   username text,
   password_hash text,
   external_id text,
+  external_key bytea,
   role text NOT NULL DEFAULT 'player'::text,
   banned_at timestamp(3) with time zone,
   erased_at timestamp(3) with time zone,
   created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
   CONSTRAINT users_pkey PRIMARY KEY (id),
   CONSTRAINT users_check CHECK (((username IS NULL) = (password_hash IS NULL))),
-  CONSTRAINT users_external_id_key UNIQUE (external_id),
+  CONSTRAINT users_check1 CHECK (((external_id IS NULL) OR (external_key IS NOT NULL))),
   CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['player'::text, 'server'::text, 'admin'::text])))
 );
 CREATE INDEX users_banned_idx ON users USING btree (id) WHERE (banned_at IS NOT NULL);
 CREATE INDEX users_erased_idx ON users USING btree (erased_at) WHERE (erased_at IS NOT NULL);
+CREATE UNIQUE INDEX users_external_key ON users USING btree (external_key) WHERE ((erased_at IS NULL) OR (banned_at IS NOT NULL));
+CREATE INDEX users_forgotten_idx ON users USING btree (erased_at) WHERE ((erased_at IS NOT NULL) AND (banned_at IS NULL) AND (external_key IS NOT NULL));
 CREATE UNIQUE INDEX users_username_key ON users USING btree (lower((username COLLATE "C")));
 
 CREATE TABLE webhook_deliveries (

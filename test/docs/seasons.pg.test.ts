@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { promisify } from 'node:util';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import t from 'tap';
 import { eventually, startApi } from '../api.js';
-import { asShown, fencesOf } from '../shown.js';
+import { asShown } from '../shown.js';
 import { startReceiver } from '../webhooks/receiver.js';
+import { type RunBlock, runBlocks } from './commands.js';
 
-const FENCES = fencesOf(readFileSync('docs/seasons.md', 'utf8'));
+const DOCUMENT = readFileSync('docs/seasons.md', 'utf8');
 const SHOWN_URL = 'http://localhost:3000';
 const DISCORD = 'https://discord.com';
 const Message = Type.Object({
@@ -23,21 +22,13 @@ t.test('the commands of the document work as described', async (t) => {
   const discord = await startReceiver(t, 200);
   const { id } = await app.serviceAccounts.create('my-admin', 'admin');
   const admin = `Authorization: Bearer ${app.accessTokens.issue({ sub: id, role: 'admin' }).token}`;
-  const env = { PATH: process.env['PATH'], admin };
-  const steps = FENCES.filter(({ language }) => language === 'bash').map(
-    ({ text }) => `${text}printf '\\036'\n`,
-  );
-  const script = steps.join('').replaceAll(SHOWN_URL, url).replaceAll(DISCORD, discord.url);
-  const shell = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], { env });
-  const outputs = shell.stdout.split('\x1e');
-  t.equal(outputs.length, steps.length + 1, 'all of them');
-  let output = '';
-  for (const { language, text } of FENCES) {
-    if (language === 'bash') output = outputs.shift() ?? '';
+  const document = DOCUMENT.replaceAll(SHOWN_URL, url).replaceAll(DISCORD, discord.url);
+  const blocks = await runBlocks(document, { admin });
+  for (const [i, { language, text, output }] of blocks.entries()) {
     if (language === 'json') t.same(...asShown(JSON.parse(output), JSON.parse(text)));
-    else if (!isShownToFail(text)) t.notMatch(output, /urn:scoreboard:problem/, text);
+    else if (!isShownToFail(blocks[i + 1])) t.notMatch(output, /urn:scoreboard:problem/, text);
   }
-  const [shown = ''] = FENCES.filter(({ language }) => language === 'text').map(({ text }) => text);
+  const [shown = ''] = blocks.filter(({ language }) => language === 'text').map(({ text }) => text);
   await eventually(async () => assert.equal(discord.received.length, 1), CLOSED_MS);
   const [{ title = '', description = '' } = {}] = Value.Parse(
     Message,
@@ -46,8 +37,6 @@ t.test('the commands of the document work as described', async (t) => {
   t.equal(`${title}\n${description}\n`, shown);
 });
 
-/** Whether the answer to these commands, which comes next, is shown to be a problem. */
-function isShownToFail(commands: string): boolean {
-  const answer = FENCES[FENCES.findIndex(({ text }) => text === commands) + 1];
-  return answer?.language === 'json' && answer.text.includes('urn:scoreboard:problem');
-}
+/** Whether the answer, which comes after its commands, is shown to be a problem. */
+const isShownToFail = (answer?: RunBlock): boolean =>
+  answer?.language === 'json' && answer.text.includes('urn:scoreboard:problem');

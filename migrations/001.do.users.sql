@@ -21,13 +21,21 @@ CREATE TABLE users (
   display_name  text NOT NULL,
   username      text,
   password_hash text,
-  external_id   text UNIQUE,
+  external_id   text,
+  external_key  bytea,
   role          text NOT NULL DEFAULT 'player' CHECK (role IN ('player', 'server', 'admin')),
   banned_at     timestamptz(3),
   erased_at     timestamptz(3),
   created_at    timestamptz(3) NOT NULL DEFAULT now(),
-  CHECK ((username IS NULL) = (password_hash IS NULL))
+  CHECK ((username IS NULL) = (password_hash IS NULL)),
+  CHECK (external_id IS NULL OR external_key IS NOT NULL)
 );
+
+-- SHA-256 of the external id: an erased user has only this, so that a ban can still keep it from coming back.
+CREATE UNIQUE INDEX users_external_key ON users (external_key) WHERE erased_at IS NULL OR banned_at IS NOT NULL;
+-- After a month it is forgotten.
+CREATE INDEX users_forgotten_idx ON users (erased_at)
+  WHERE erased_at IS NOT NULL AND banned_at IS NULL AND external_key IS NOT NULL;
 
 -- The lower case of a user name is that of ASCII, whatever the locale of the database: in Turkish, IRIS and iris would be two.
 CREATE UNIQUE INDEX users_username_key ON users (lower(username COLLATE "C"));

@@ -7,21 +7,24 @@
 -- signing_key: which secret the token was signed with, by its fingerprint.
 -- boards: what the event counts for, {"<leaderboard>": <season>}, whatever its action feeds later.
 -- skipped: the boards that took nothing of the event, and why, {"<leaderboard>": "frozen"}; null if there are none.
+-- hold_ended_by, voided_by: the lines in the audit by which a held event was released or voided, and by which an event was voided.
 -- metadata is json, not jsonb: it is kept as it came.
 CREATE TABLE score_events (
-  id          uuid PRIMARY KEY,
-  user_id     uuid NOT NULL,
-  token_id    uuid NOT NULL,
-  issued_by   uuid,
-  points      bigint NOT NULL,
-  accepted_at timestamptz(3) NOT NULL,
-  best        boolean NOT NULL DEFAULT false,
-  status      text NOT NULL DEFAULT 'counted' CHECK (status IN ('counted', 'held', 'voided')),
-  action_id   text COLLATE "C" NOT NULL,
-  signing_key text COLLATE "C",
-  boards      jsonb NOT NULL,
-  skipped     jsonb,
-  metadata    json
+  id            uuid PRIMARY KEY,
+  user_id       uuid NOT NULL,
+  token_id      uuid NOT NULL,
+  issued_by     uuid,
+  points        bigint NOT NULL,
+  accepted_at   timestamptz(3) NOT NULL,
+  best          boolean NOT NULL DEFAULT false,
+  status        text NOT NULL DEFAULT 'counted' CHECK (status IN ('counted', 'held', 'voided')),
+  action_id     text COLLATE "C" NOT NULL,
+  signing_key   text COLLATE "C",
+  boards        jsonb NOT NULL,
+  skipped       jsonb,
+  metadata      json,
+  hold_ended_by uuid,
+  voided_by     uuid
 ) PARTITION BY RANGE (id);
 
 -- What no other partition is for: a score never fails because a month has none.

@@ -1,3 +1,4 @@
+-- titles: in other languages, by their BCP 47 tags. unit: how scores are written; null is plain numbers.
 -- max_points_per_minute: for one user; null is none.
 -- frozen_at: since when the board takes no scores. hidden: not in the list of boards. removed_at: deleted; the row stays, so
 -- that a board of the same name goes on with the next season. Seasons up to removed_through are deleted: their events count
@@ -16,7 +17,9 @@ CREATE TABLE leaderboards (
   hidden                boolean NOT NULL DEFAULT false,
   removed_at            timestamptz(3),
   removed_through       integer NOT NULL DEFAULT 0,
-  purged_through        integer NOT NULL DEFAULT 0
+  purged_through        integer NOT NULL DEFAULT 0,
+  titles                jsonb,
+  unit                  jsonb
 );
 
 CREATE INDEX leaderboards_listed_idx ON leaderboards (id) WHERE NOT hidden AND removed_at IS NULL;

@@ -1,4 +1,5 @@
--- cooldown_ms, daily_limit: for one user; null is none. A day is one of UTC.
+-- cooldown_ms, daily_limit: for one user; null is none. A day is one of UTC. public_metadata: keys of the metadata of its events that
+-- boards show.
 CREATE TABLE actions (
   id              text COLLATE "C" PRIMARY KEY,
   title           text NOT NULL,
@@ -9,6 +10,7 @@ CREATE TABLE actions (
   created_at      timestamptz(3) NOT NULL DEFAULT now(),
   cooldown_ms     integer CHECK (cooldown_ms > 0),
   daily_limit     integer CHECK (daily_limit > 0),
+  public_metadata text[] NOT NULL DEFAULT '{}',
   CHECK (points_min <= points_max)
 );
 

@@ -1,11 +1,14 @@
 -- What the events that are archived, and dropped, still count for: one row a user and board. increment: the sum, and when it last
--- changed; best: the best points, and when they were first reached; latest: the last points, and since when.
+-- changed; best: the best points, and when they were first reached; latest: the last points, and since when. action_id, metadata: of the event then, if its
+-- action makes metadata public.
 CREATE TABLE archived_standings (
   leaderboard_id text COLLATE "C" NOT NULL,
   season         integer NOT NULL,
   user_id        uuid NOT NULL,
   points         numeric NOT NULL,
   achieved_at    timestamptz(3) NOT NULL,
+  action_id      text COLLATE "C",
+  metadata       json,
   PRIMARY KEY (leaderboard_id, season, user_id)
 );
 

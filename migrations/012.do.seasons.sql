@@ -4,7 +4,8 @@
 --
 -- schedule: null ends by hand only. closed_through: no season that ended by then takes anything more. late_tokens: in which season a
 -- token counts that was issued in the one before: that of its arrival, that of its issue, or none. grace_ms: how long after an end such a token is taken.
--- keep_seasons: how many that are over are kept; null is all. unit: of the score. revision: number of the last change.
+-- Both are those of the oldest season that is not closed. keep_seasons: how many that are over are kept; null is all. revision: counts the
+-- changes that somebody has made, not the seasons that begin.
 
 -- step
 ALTER TABLE leaderboards
@@ -17,7 +18,6 @@ ALTER TABLE leaderboards
   ADD late_tokens      text NOT NULL DEFAULT 'arrival',
   ADD grace_ms         integer NOT NULL DEFAULT 0,
   ADD keep_seasons     integer,
-  ADD unit             jsonb,
   ADD revision         bigint NOT NULL DEFAULT 1,
   ADD CONSTRAINT leaderboards_seasons_check CHECK (
     season_starts_at < season_ends_at AND season_ends_at <= next_starts_at
@@ -28,9 +28,10 @@ ALTER TABLE leaderboards
 
 -- One row a season: those that are over, the one in force, and the next one as soon as its start is known.
 --
--- rules: sort, operator and unit of the season. state: open also before it starts; closing since it has ended; final once nothing
+-- rules: sort, operator and unit of the season; lateTokens and graceMs, if they were changed before it. state: open also before it starts; closing since it has ended; final once nothing
 -- changes its standings any more. entries, digest: of the final standings. cursor: how far closing has come. revision: how often the
--- final standings were corrected. purged_at: its entries are deleted.
+-- final standings were corrected. is_skipped: it came and went without a score while the service was down. purged_at: its entries are
+-- deleted.
 CREATE TABLE seasons (
   leaderboard_id text COLLATE "C" NOT NULL REFERENCES leaderboards,
   season         integer NOT NULL,
@@ -45,6 +46,7 @@ CREATE TABLE seasons (
   cursor         jsonb,
   digest         text,
   revision       integer NOT NULL DEFAULT 1,
+  is_skipped     boolean NOT NULL DEFAULT false,
   purged_at      timestamptz(3),
   PRIMARY KEY (leaderboard_id, season),
   CHECK (starts_at < ends_at)
@@ -72,17 +74,19 @@ CREATE INDEX season_marks_ranking_idx ON season_marks (leaderboard_id, season, s
 -- Every season has its row, also if a version that knows no seasons has made the leaderboard.
 CREATE FUNCTION keep_seasons_of_leaderboard() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-  rules jsonb = jsonb_strip_nulls(jsonb_build_object('sort', NEW.sort, 'operator', NEW.operator, 'unit', NEW.unit));
+  in_force jsonb = jsonb_build_object('sort', NEW.sort, 'operator', NEW.operator, 'unit', NEW.unit);
 BEGIN
   INSERT INTO seasons AS s (leaderboard_id, season, starts_at, ends_at, rules)
-  VALUES (NEW.id, NEW.season, NEW.season_starts_at, NEW.season_ends_at, rules)
+  VALUES (NEW.id, NEW.season, NEW.season_starts_at, NEW.season_ends_at, jsonb_strip_nulls(in_force))
   ON CONFLICT (leaderboard_id, season) DO UPDATE
-  SET starts_at = excluded.starts_at, ends_at = excluded.ends_at, rules = excluded.rules WHERE s.state = 'open';
-  -- What is known of the next season stays: its rules may be others already.
+  SET starts_at = excluded.starts_at, ends_at = excluded.ends_at, rules = jsonb_strip_nulls(s.rules || in_force) WHERE s.state = 'open';
+  -- What is known of the next season stays, but for the unit: its other rules may have changed already.
   IF NEW.next_starts_at < 'infinity' THEN
     INSERT INTO seasons AS s (leaderboard_id, season, starts_at, ends_at, rules)
-    VALUES (NEW.id, NEW.season + 1, NEW.next_starts_at, NEW.next_ends_at, rules)
-    ON CONFLICT (leaderboard_id, season) DO UPDATE SET starts_at = excluded.starts_at, ends_at = excluded.ends_at;
+    VALUES (NEW.id, NEW.season + 1, NEW.next_starts_at, NEW.next_ends_at, jsonb_strip_nulls(in_force))
+    ON CONFLICT (leaderboard_id, season) DO UPDATE
+    SET starts_at = excluded.starts_at, ends_at = excluded.ends_at,
+        rules = jsonb_strip_nulls(s.rules || jsonb_build_object('unit', NEW.unit));
   ELSE DELETE FROM seasons WHERE leaderboard_id = NEW.id AND season > NEW.season;
   END IF;
   RETURN NULL;

@@ -15,7 +15,7 @@ CREATE TABLE webhooks (
   not_before       timestamptz NOT NULL DEFAULT '-infinity'
 );
 
--- The outbox: an event for a receiver, written with the change that it tells. The same event has the same id for every receiver.
+-- The outbox: an event for a receiver, written with the change that it is about. The same event has the same id for every receiver.
 -- Waiting rows have a next try; those that are delivered or dead are kept for some time.
 CREATE TABLE webhook_deliveries (
   webhook_id  uuid NOT NULL REFERENCES webhooks,
@@ -38,9 +38,9 @@ CREATE INDEX webhook_deliveries_dead_idx ON webhook_deliveries (webhook_id, id) 
 CREATE INDEX webhook_deliveries_kept_idx ON webhook_deliveries (kept_until) WHERE kept_until IS NOT NULL;
 
 -- Whom the last event about the leader of a board has named; null is nobody.
-CREATE TABLE told_leaders (
+CREATE TABLE published_leaders (
   leaderboard_id text COLLATE "C" PRIMARY KEY,
   season         integer NOT NULL,
   user_id        uuid,
-  told_at        timestamptz(3) NOT NULL
+  published_at        timestamptz(3) NOT NULL
 );

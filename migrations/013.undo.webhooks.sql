@@ -1,3 +1,3 @@
-DROP TABLE told_leaders;
+DROP TABLE published_leaders;
 DROP TABLE webhook_deliveries;
 DROP TABLE webhooks;

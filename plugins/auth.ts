@@ -1,7 +1,7 @@
 import jwt from '@fastify/jwt';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import { ACCESS_TOKEN_RULES, type AccessClaims, AccessTokens } from '../src/access/access-tokens.js';
+import { type AccessClaims, AccessTokens } from '../src/access/access-tokens.js';
 import { Bans } from '../src/access/bans.js';
 import type { Caller } from '../src/access/caller.js';
 import { LoginAttempts } from '../src/access/login-attempts.js';
@@ -16,10 +16,6 @@ declare module '@fastify/jwt' {
   interface FastifyJWT {
     payload: AccessClaims;
     user: Caller;
-  }
-  interface JWT {
-    /** Verifies with JWT_SECRET_PREVIOUS, where there is one. */
-    previous?: JWT;
   }
 }
 
@@ -42,12 +38,7 @@ export default fp<{ config: AppConfig }>(
   async (app, { config }) => {
     const { pool } = app.pg;
     const { JWT_EXPIRY, JWT_SECRET, JWT_SECRET_PREVIOUS, REFRESH_TOKEN_TTL } = config;
-    // Without the cache of @fastify/jwt, which would keep what it has refused: ten thousand forged tokens are hundreds of
-    // megabytes.
-    const verify = ACCESS_TOKEN_RULES;
-    await app.register(jwt, { secret: JWT_SECRET, verify });
-    if (JWT_SECRET_PREVIOUS !== undefined)
-      await app.register(jwt, { secret: JWT_SECRET_PREVIOUS, verify, namespace: 'previous' });
+    await app.register(jwt, { secret: JWT_SECRET });
 
     const revocations = new Revocations(JWT_EXPIRY, pool, app.changes);
     app.decorate('revocations', revocations);
@@ -68,8 +59,8 @@ export default fp<{ config: AppConfig }>(
     app.decorate('serviceAccounts', new ServiceAccounts(pool));
 
     const accessTokens = new AccessTokens({
-      jwt: app.jwt,
-      previousJwt: app.jwt.previous,
+      sign: (claims, options) => app.jwt.sign(claims, options),
+      secrets: JWT_SECRET_PREVIOUS === undefined ? [JWT_SECRET] : [JWT_SECRET, JWT_SECRET_PREVIOUS],
       lifetime: JWT_EXPIRY,
       revocations,
     });

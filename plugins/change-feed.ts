@@ -27,6 +27,8 @@ export default fp<{ config: AppConfig }>(
     app.decorate('changes', changes);
     app.addHook('onClose', () => changes.close());
     await changes.start();
+    // What is prepared after this may block the loop for longer than a proof lasts.
+    app.addHook('onReady', async () => void (await changes.becomesCurrent()));
   },
   { name: 'change-feed', dependencies: ['db'], fastify: '5.x' },
 );

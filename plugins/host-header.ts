@@ -17,6 +17,9 @@ export default fp(
 /** @param headers names and values in turn */
 function count(headers: readonly string[], name: string): number {
   let found = 0;
-  for (let i = 0; i < headers.length; i += 2) if (headers[i]?.toLowerCase() === name) found++;
+  for (let i = 0; i < headers.length; i += 2) {
+    const header = headers[i];
+    if (header?.length === name.length && header.toLowerCase() === name) found++;
+  }
   return found;
 }

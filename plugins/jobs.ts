@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import fp from 'fastify-plugin';
-import { eraseUser } from '../src/access/erasure.js';
+import { eraseUser, purgeExternalKeys } from '../src/access/erasure.js';
 import { purgeSessions } from '../src/access/sessions.js';
 import { DROP_SEASONS, dropSeasons } from '../src/catalog/drop-seasons.js';
 import { purgeScores } from '../src/catalog/purge-scores.js';
@@ -34,7 +34,7 @@ export default fp<{ config: AppConfig }>(
     const { removeBoards } = app;
     const purgeBoards = (client: Queryable, limit: number) => purgeScores(client, limit, removeBoards);
     const jobs = [
-      purge([purgeTokens, purgeSessions, purgeBoards, ...app.webhookPurges]),
+      purge([purgeTokens, purgeSessions, purgeExternalKeys, purgeBoards, ...app.webhookPurges]),
       partitions({
         retention: config.EVENTS_RETENTION,
         onKept: (month, why) => app.log.warn({ data: { month, why } }, 'Old events are kept'),

@@ -7,6 +7,8 @@ import { BoardNames } from '../src/leaderboard/board-names.js';
 import { Leaderboards } from '../src/leaderboard/leaderboards.js';
 import { MemoryProjection } from '../src/leaderboard/memory-projection.js';
 import { OpenBoards } from '../src/leaderboard/open-boards.js';
+import { Positions } from '../src/leaderboard/positions.js';
+import { EntryMetadata } from '../src/leaderboard/public-metadata.js';
 import { ReceivedChanges } from '../src/leaderboard/received-changes.js';
 import { Reconciler } from '../src/leaderboard/reconciler.js';
 import { RedisBoards } from '../src/leaderboard/redis-boards.js';
@@ -20,6 +22,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     leaderboards: Leaderboards;
     seasons: Seasons;
+    positions: Positions;
     boards: OpenBoards;
     /** Whether Redis answers, and has every board that is in use. */
     redisCheck(): Promise<'ok' | 'error' | 'disabled'>;
@@ -44,7 +47,6 @@ export default fp<{ config: AppConfig }>(
         redis,
         subscriber: app.redisSubscriber,
         reconciler: new Reconciler(database, redis),
-        erased,
         syncIntervalMs: config.REDIS_SYNC_INTERVAL,
         find: (board) => {
           const projection = boards.peek(board);
@@ -68,7 +70,6 @@ export default fp<{ config: AppConfig }>(
     const maxBytes = config.PROJECTION_MEMORY_MB * 2 ** 20;
     measured.projectionCapacity.set(maxBytes);
     const boards = new OpenBoards({
-      isShared: redis !== null,
       database,
       project: (board) => redis?.project(board) ?? new MemoryProjection(board, database, erased),
       maxBytes,
@@ -85,6 +86,7 @@ export default fp<{ config: AppConfig }>(
       catalog,
       boards,
       names,
+      metadata: new EntryMetadata(database),
       database,
       erased,
       unapplied,
@@ -97,11 +99,7 @@ export default fp<{ config: AppConfig }>(
       names,
       erased,
       unapplied,
-      confirm:
-        redis &&
-        (async (key, changeId, work) => {
-          await redis.confirm({ key, sort: await catalog.sortOf(key) }, changeId, work);
-        }),
+      sharedSortOf: redis && ((board) => catalog.sortOf(board)),
       onError: (error) => app.faults.either(error, 'applying a change'),
     });
     app.changes.listen({
@@ -126,6 +124,7 @@ export default fp<{ config: AppConfig }>(
         (error) => app.faults.redis(error, 'answering a health check'),
       );
     app.decorate('leaderboards', leaderboards);
+    app.decorate('positions', new Positions({ leaderboards, catalog, database }));
     app.decorate('seasons', new Seasons({ catalog, leaderboards, database }));
     app.decorate(
       'userChanges',

@@ -1,10 +1,12 @@
 import fp from 'fastify-plugin';
 import { AuditLog } from '../src/audit.js';
 import { Moderation } from '../src/moderation/moderation.js';
+import { Reasons } from '../src/moderation/why.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
     moderation: Moderation;
+    reasons: Reasons;
     auditLog: AuditLog;
   }
 }
@@ -12,6 +14,7 @@ declare module 'fastify' {
 /** What administrators do about cheats. */
 export default fp(
   async (app) => {
+    app.decorate('reasons', new Reasons(app.pg.pool));
     app.decorate('auditLog', new AuditLog(app.pg.pool));
     app.decorate(
       'moderation',

@@ -13,6 +13,9 @@ import { RateCounters } from '../src/redis/rate-counters.js';
  */
 type LimitName = 'read' | 'auth' | 'scores' | 'none';
 
+/** A board of the past is allowed in place of so many reads. */
+const READS_A_COMPUTATION = 20;
+
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** `read` unless the route says otherwise. */
@@ -29,6 +32,11 @@ declare module 'fastify' {
      * @throws Problem `rate-limited`
      */
     countRequest(request: FastifyRequest, reply: FastifyReply): Promise<void>;
+    /**
+     * Counts a request that computes a board of the past, which costs as much as many others, for its network.
+     * @throws Problem `rate-limited`
+     */
+    countComputation(request: FastifyRequest, reply: FastifyReply): Promise<void>;
   }
 }
 
@@ -42,7 +50,7 @@ export default fp<{ config: AppConfig }>(
     const windowMs = config.RATE_LIMIT_WINDOW_MS;
     // Its own hook would count at one fixed moment; here its limiters are called as soon as the caller is known.
     await app.register(rateLimit, { global: false, timeWindow: windowMs, store: rateLimitStore(counters) });
-    const byNetwork = (name: LimitName) => (request: FastifyRequest) =>
+    const byNetwork = (name: LimitName | 'computation') => (request: FastifyRequest) =>
       `${name}:${networkOf(clientOf(request))}`;
     const limiters = {
       // While Redis is away reads are not counted; each instance counts the others for itself.
@@ -56,19 +64,13 @@ export default fp<{ config: AppConfig }>(
         max: config.RATE_LIMIT_SCORE_UPDATE,
         keyGenerator: (request) => `scores:${request.user.id}`,
       }),
+      computations: app.createRateLimit({
+        max: Math.ceil(config.RATE_LIMIT_READ / READS_A_COMPUTATION),
+        keyGenerator: byNetwork('computation'),
+      }),
     };
-
-    app.decorateRequest('counted', false);
-    app.decorate('rateCounters', counters);
-    app.decorate('countRequest', async (request: FastifyRequest, reply: FastifyReply) => {
-      const { limit = 'read' } = request.routeOptions.config;
-      // Undefined if authenticate() has not run.
-      const user: FastifyRequest['user'] | undefined = request.user;
-      if (request.counted || limit === 'none' || user?.role === 'server') return;
-      request.counted = true;
-      // A score without a valid access token is counted like any other request.
-      const name = limit === 'scores' && !user ? 'read' : limit;
-      const verdict = await limiters[name](request);
+    /** @throws Problem `rate-limited` */
+    const judge = (verdict: Awaited<ReturnType<typeof limiters.read>>, reply: FastifyReply): void => {
       // The ttl is 0 if nothing was counted.
       if (verdict.isAllowed || verdict.ttl === 0) return;
       const { max, remaining, isExceeded } = verdict;
@@ -84,6 +86,22 @@ export default fp<{ config: AppConfig }>(
         `Only ${max} of these requests are allowed in this period. Try again in ${reset} s.`,
         { retryAfter: reset },
       );
+    };
+
+    app.decorateRequest('counted', false);
+    app.decorate('rateCounters', counters);
+    app.decorate('countRequest', async (request: FastifyRequest, reply: FastifyReply) => {
+      const { limit = 'read' } = request.routeOptions.config;
+      // Undefined if authenticate() has not run.
+      const user: FastifyRequest['user'] | undefined = request.user;
+      if (request.counted || limit === 'none' || user?.role === 'server') return;
+      request.counted = true;
+      // A score without a valid access token is counted like any other request.
+      const name = limit === 'scores' && !user ? 'read' : limit;
+      judge(await limiters[name](request), reply);
+    });
+    app.decorate('countComputation', async (request: FastifyRequest, reply: FastifyReply) => {
+      judge(await limiters.computations(request), reply);
     });
     app.addHook('preParsing', (request, reply, payload, done) => {
       if (request.counted) done(null, payload);

@@ -1,6 +1,5 @@
 import fp from 'fastify-plugin';
 import { MAX_WAITING, ScoreLedger } from '../src/ledger/score-ledger.js';
-import { turnPages } from '../src/seasons/turning.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -14,7 +13,7 @@ export default fp(
     const ledger = new ScoreLedger({
       pool: app.pg.pool,
       leaderboards: app.leaderboards,
-      turnPages: () => turnPages(app.pg.pool, app.instance),
+      turnPages: app.turnPages,
       writer: app.instance,
       onError: (error) => app.faults.either(error, 'writing scores'),
       onFlush: (size, seconds) => {
@@ -30,5 +29,5 @@ export default fp(
     app.decorate('ledger', ledger);
     app.addHook('onClose', () => ledger.drain());
   },
-  { name: 'score-ledger', dependencies: ['db', 'leaderboard', 'metrics'], fastify: '5.x' },
+  { name: 'score-ledger', dependencies: ['db', 'leaderboard', 'metrics', 'season-turning'], fastify: '5.x' },
 );

@@ -43,9 +43,18 @@ export default fp(
       }
       app.get(
         path,
-        // Not counted: a file costs next to nothing, and a page that lacks one stays broken until it is loaded again.
-        { config: { limit: 'none' }, schema: { hide: true }, ...(helmet && { helmet }) },
-        (_request, reply) => reply.headers({ 'cache-control': CACHED, ...headers }).sendFile(file),
+        {
+          // Not counted: a file costs next to nothing, and a page that lacks one stays broken until it is loaded again.
+          config: { limit: 'none' },
+          schema: { hide: true },
+          ...(helmet && { helmet }),
+          // Last of all, because sendFile() sets its own type.
+          onSend: (_request, reply, _payload, done) => {
+            reply.headers({ 'cache-control': CACHED, ...headers });
+            done();
+          },
+        },
+        (_request, reply) => reply.sendFile(file),
       );
     });
   },

@@ -48,6 +48,7 @@ export default fp<{ config: AppConfig }>(
       onResync: () => hub.resync(),
     });
     app.catalog.onRemoved((leaderboard) => hub.leaderboardRemoved(leaderboard));
+    app.bans.onBan((userId) => hub.userBanned(userId));
     app.onScrape(() => {
       app.measured.streamsActive.set(hub.active);
       app.measured.streamsCapacity.set(config.SSE_MAX_CONNECTIONS);
@@ -69,13 +70,21 @@ export default fp<{ config: AppConfig }>(
         reply.raw,
         problems?.map(([leaderboard, problem]) => problemFrame(leaderboard, problem)),
       );
+      // A user may have been banned since the route asked. If PostgreSQL does not answer, bans are read when it does.
+      for (const userId of new Set(boards.flatMap(({ userId }) => userId ?? []))) {
+        const isBanned = await app.bans.has(userId).catch((error: unknown) => {
+          app.faults.database(error, 'asking who is banned');
+          return false;
+        });
+        if (isBanned) hub.userBanned(userId);
+      }
       return reply;
     });
     app.addHook('preClose', async () => hub.close());
   },
   {
     name: 'sse-broadcaster',
-    dependencies: ['change-feed', 'leaderboard', 'metrics', 'shared-state'],
+    dependencies: ['change-feed', 'auth', 'leaderboard', 'metrics', 'shared-state'],
     fastify: '5.x',
   },
 );

@@ -6,8 +6,9 @@ import { deliver } from '../src/webhooks/deliver.js';
 import { Leaders } from '../src/webhooks/leaders.js';
 import { networksOf } from '../src/webhooks/networks.js';
 import type { Route } from '../src/webhooks/post.js';
-import { purgeWebhooks, resealWebhooks } from '../src/webhooks/purge-webhooks.js';
-import { Sealing } from '../src/webhooks/sealing.js';
+import { purgeWebhooks } from '../src/webhooks/purge-webhooks.js';
+import { resealWebhooks } from '../src/webhooks/reseal.js';
+import { Sealing, type Unreadable } from '../src/webhooks/sealing.js';
 import { Webhooks } from '../src/webhooks/webhooks.js';
 
 declare module 'fastify' {
@@ -27,6 +28,7 @@ export default fp<{ config: AppConfig }>(
       allowed: networksOf(config.WEBHOOK_ALLOW_NETWORKS),
       onlyHttps: config.production,
     };
+    const onUnreadable = (err: Unreadable) => app.log.error({ err }, 'Webhook cannot be read');
     app.decorate('webhooks', new Webhooks({ pool: app.pg.pool, sealing, route, writer: app.instance }));
     app.decorate(
       'deliveries',
@@ -37,7 +39,7 @@ export default fp<{ config: AppConfig }>(
           measured.webhookTries.inc({ result });
           measured.webhookDuration.observe(seconds);
         },
-        onUnreadable: (err) => app.log.error({ err }, 'Webhook cannot be read'),
+        onUnreadable,
         onGone: (webhook) => app.log.warn({ data: { webhook } }, 'Webhook disabled: its receiver is gone'),
       }),
     );
@@ -52,7 +54,7 @@ export default fp<{ config: AppConfig }>(
     });
     app.addHook('onReady', async () => leaders.start());
     app.addHook('onClose', () => leaders.stop());
-    app.decorate('webhookPurges', [purgeWebhooks, resealWebhooks(sealing)]);
+    app.decorate('webhookPurges', [purgeWebhooks, resealWebhooks(sealing, onUnreadable)]);
   },
   { name: 'webhooks', dependencies: ['db', 'change-feed', 'metrics'], fastify: '5.x' },
 );

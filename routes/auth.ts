@@ -17,6 +17,7 @@ import { requireUser } from '../src/access/caller.js';
 import { basicCredentials, isBasic, oauthError, tokenRequest } from '../src/access/oauth.js';
 import {
   BODY_FAULTS,
+  invalid,
   oauthProblemResponses,
   Problem,
   problemResponses,
@@ -167,7 +168,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
       async (request) => {
         const { client_id, client_secret } = request.body;
-        const [id, secret] = basicCredentials(request.headers.authorization) ?? [client_id, client_secret];
+        const basic = basicCredentials(request.headers.authorization);
+        if (basic !== undefined && client_secret !== undefined)
+          throw invalid('/client_secret', 'must not be sent beside HTTP Basic credentials');
+        const [id, secret] = basic ?? [client_id, client_secret];
         const account = id && secret ? await app.serviceAccounts.authenticate(id, secret) : null;
         if (account === null)
           throw new Problem('invalid-credentials', 'Unknown service account or wrong secret.');

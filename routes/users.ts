@@ -90,7 +90,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'eraseMe',
         summary: 'Erase my user',
         description:
-          'Erases the names, ends all sessions and removes the user from every board at once; in seasons that are final its places stay, without a name. What was sent with its scores is erased within the next minutes.',
+          'Erases the names, ends all sessions and removes the user from every board: at once on the instance that answers, within a second on the others; in seasons that are final its places stay, without a name. What was sent with its scores is erased within the next minutes.',
         tags: ['Users'],
         security,
         response: {

@@ -1,10 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
-
-/** Any site may load the element, as a plain script or as a module. CORS_ORIGINS decides which sites may call the API. */
-const FOR_ALL_SITES = {
-  helmet: { crossOriginResourcePolicy: { policy: 'cross-origin' } },
-  headers: { 'access-control-allow-origin': '*' },
-} as const;
+import { FOR_ALL_SITES } from '../src/http/browser-headers.js';
 
 const routes: FastifyPluginAsync = async (app) => {
   app.serveBuilt('/widget.js', { file: 'widget.js', ...FOR_ALL_SITES });

@@ -39,6 +39,15 @@ const ActionRules = {
       description: 'How often a user can score with this action in a day (UTC).',
     }),
   ),
+  publicMetadata: Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 64, pattern: '^[^\\x00]+$' }), {
+      maxItems: 8,
+      uniqueItems: true,
+      description:
+        'Keys of the `metadata` of its events that entries show, to everybody, as long as the action says so. Of their values, numbers, truth values and visible text of up to 256 characters. Absent from responses if there are none.',
+      examples: [['car', 'replay']],
+    }),
+  ),
 };
 const EXAMPLE = {
   title: 'Finish a level',

@@ -37,14 +37,46 @@ export const ActionId = Type.String({
   description: 'An action.',
   examples: ['collect-coin'],
 });
+const RFC3339 = /^(?!0000)(\d{4}-\d\d-\d\d)[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
+
+/** Whether a text is a time as in RFC 3339 that a Date and PostgreSQL can hold: no leap second, and nothing of the year 0. */
+function isTime(text: string): boolean {
+  const [, date = ''] = RFC3339.exec(text) ?? [];
+  const day = Date.parse(date);
+  // Date.parse() takes 30 February for 2 March.
+  const isDay = !Number.isNaN(day) && new Date(day).toISOString().startsWith(date);
+  return isDay && !Number.isNaN(Date.parse(text));
+}
+
 /** Formats of our own, for what patterns cannot say in every language: they must be readable in Python too. */
-export const FORMATS = { 'visible-text': isVisible };
+export const FORMATS = { 'visible-text': isVisible, 'date-time': isTime };
 export const Title = Type.String({
   minLength: 1,
   maxLength: 100,
   format: 'visible-text',
   description: 'A title to show.',
 });
+
+/** Text beside something else, such as a number. */
+export const ShortText = Type.String({ minLength: 1, maxLength: 16, format: 'visible-text' });
+
+/** A language with its script and its region, as BCP 47 has them. */
+const LANGUAGE = '^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?$';
+export const Titles = Type.Record(Type.String({ pattern: LANGUAGE }), Title, {
+  additionalProperties: false,
+  maxProperties: 64,
+  description:
+    'Titles in other languages, by tags of BCP 47. Name the language of `title` too, so that its readers get no other. Absent from responses if there are none.',
+  examples: [{ en: 'Fastest lap', de: 'Schnellste Runde', 'pt-BR': 'Volta mais rápida' }],
+});
+export const Locale = Type.Optional(
+  Type.String({
+    pattern: '^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8}){0,8}$',
+    description:
+      'The language of titles and of `formatted` as a tag of BCP 47, by default those of `Accept-Language`. One that is not known is English.',
+    examples: ['de-CH'],
+  }),
+);
 
 /** Points and scores: every integer that JSON carries exactly. */
 export const Points = Type.Integer({ minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER });
@@ -53,6 +85,12 @@ export const PointsRange = Type.Object(
   { additionalProperties: false, description: 'Lowest and highest points, both allowed.' },
 );
 export type PointsRange = Static<typeof PointsRange>;
+
+/** Beside the rank of an entry, which is its own. */
+export const SharedRank = Type.Integer({
+  minimum: 1,
+  description: 'The rank that all entries with the same score share: 1, 2, 2, 4.',
+});
 
 export const Time = Type.String({
   format: 'date-time',
@@ -104,3 +142,6 @@ export const MAX_BATCH_BYTES = 2 ** 20;
 /** A list: `nextCursor` asks for what comes after, null says that this is the end. */
 export const List = <T extends TSchema>(item: T, options: ObjectOptions) =>
   Type.Object({ items: Type.Array(item), nextCursor: NextCursor }, options);
+/** A list of what begins or ends at a time. */
+export const TimedList = <T extends TSchema>(item: T, options: ObjectOptions) =>
+  Type.Object({ items: Type.Array(item), nextCursor: NextCursor, now: Now }, options);

@@ -11,6 +11,7 @@ import {
   PlannedSeason,
 } from './leaderboard.js';
 import { Act, AdminEvent, AdminEvents, AuditEntry, AuditTrail, ModeratedUser } from './moderation.js';
+import { Histogram, RankOf, ScoreAt, UserEntries, UserEntry } from './position.js';
 import { OAuthProblem, ProblemDocument } from './problem.js';
 import { Schedule } from './schedule.js';
 import {
@@ -25,8 +26,10 @@ import {
 import { FinalPlace, FinalPlaces, Season, SeasonSpan, Seasons } from './season.js';
 import { Health, Liveness, Readiness } from './service.js';
 import { ServiceToken, Session } from './session.js';
+import { Unit } from './unit.js';
 import { BatchedUser, BatchedUsers, PublicUser, ScoreEvent, ScoreEvents, User } from './user.js';
 import { Replayed, Webhook, WebhookDeliveries, WebhookDelivery, WebhookSecret, Webhooks } from './webhook.js';
+import { Why, WhyEvent } from './why.js';
 
 /** The schemas that have a name in the OpenAPI document, those that others refer to first. */
 export const NAMED_SCHEMAS = [
@@ -51,6 +54,7 @@ export const NAMED_SCHEMAS = [
   BatchedScore,
   BatchedScores,
   Schedule,
+  Unit,
   Leaderboard,
   Leaderboards,
   PlannedSeason,
@@ -60,6 +64,11 @@ export const NAMED_SCHEMAS = [
   EntryDetails,
   FriendEntry,
   FriendEntries,
+  RankOf,
+  ScoreAt,
+  Histogram,
+  UserEntry,
+  UserEntries,
   Season,
   Seasons,
   SeasonSpan,
@@ -68,6 +77,8 @@ export const NAMED_SCHEMAS = [
   AdminEvent,
   AdminEvents,
   Act,
+  WhyEvent,
+  Why,
   ModeratedUser,
   AuditEntry,
   AuditTrail,

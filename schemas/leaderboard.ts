@@ -5,18 +5,22 @@ import {
   LeaderboardId,
   Limit,
   List,
+  Locale,
   NextCursor,
   Now,
   Points,
   Reason,
   ref,
   SeasonEndsAt,
+  SharedRank,
   SLUG,
   Time,
   Title,
+  Titles,
   UserId,
 } from './common.js';
 import { Schedule } from './schedule.js';
+import { Unit } from './unit.js';
 
 const Rules = {
   title: Title,
@@ -35,6 +39,8 @@ const Rules = {
         'How many points a user may gain on this board in any 60 s; lost points do not raise the limit. An event above the limit is held: it counts on no board until an administrator releases it.',
     }),
   ),
+  titles: Type.Optional(Titles),
+  unit: Type.Optional(ref(Unit)),
   hidden: Type.Optional(
     Type.Boolean({
       description: 'Whether it is omitted from the list of leaderboards. Absent from responses if false.',
@@ -78,7 +84,10 @@ const LEADERBOARD = {
 const LeaderboardFields = {
   id: LeaderboardId,
   ...Rules,
-  revision: Type.Integer({ description: 'Counts its changes: for `If-Match`.' }),
+  revision: Type.Integer({
+    description:
+      'Counts what is done to it: each `PUT`, freezing, ends and names of seasons, and boundaries that new rules of a time zone have moved. Not the seasons that begin. For `If-Match`.',
+  }),
   season: Type.Integer(),
   seasonEndsAt: SeasonEndsAt,
   frozenAt: Type.Optional(
@@ -152,6 +161,8 @@ export const PlannedSeason = Type.Object(
     label: Type.Union([Type.String(), Type.Null()]),
     sort: Rules.sort,
     operator: Rules.operator,
+    lateTokens: Rules.lateTokens,
+    graceMs: Rules.graceMs,
   },
   { $id: 'PlannedSeason', description: 'A season that is to come, and its rules.', examples: [PLANNED] },
 );
@@ -168,19 +179,56 @@ export const PlannedLeaderboard = Type.Object(
   },
 );
 export type PlannedLeaderboard = Static<typeof PlannedLeaderboard>;
-export const LeaderboardsQuery = Type.Object({ limit: Limit(100), cursor: Type.Optional(Cursor) });
+export const LeaderboardsQuery = Type.Object({
+  limit: Limit(100),
+  cursor: Type.Optional(Cursor),
+  locale: Locale,
+});
+export const LeaderboardQuery = Type.Object({ locale: Locale });
 export const LeaderboardParams = Type.Object({ id: LeaderboardId });
 export const EntryParams = Type.Object({ id: LeaderboardId, userId: UserId });
 
+export const PublicMetadata = Type.Record(
+  Type.String(),
+  Type.Union([Type.String(), Type.Number(), Type.Boolean()]),
+  {
+    description:
+      'What is public of the metadata of the event that made the score, at `achievedAt`. Absent if nothing is.',
+    examples: [{ car: 'Comet' }],
+  },
+);
+export type PublicMetadata = Static<typeof PublicMetadata>;
+
 const EntryFields = {
-  rank: Type.Integer({ minimum: 1 }),
+  rank: Type.Integer({ minimum: 1, description: 'Every entry has its own.' }),
+  sharedRank: SharedRank,
   userId: UserId,
   displayName: Type.String(),
   score: Points,
+  formatted: Type.Optional(
+    Type.String({
+      description:
+        'The score as people write it, where the leaderboard has a `unit` or the request a `locale`.',
+    }),
+  ),
   achievedAt: Time,
+  metadata: Type.Optional(PublicMetadata),
+  voidedSince: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      description: 'With `asOf`: how many of the events that counted then were voided since. Absent if none.',
+    }),
+  ),
+  movement: Type.Optional(
+    Type.Unsafe<number | null>({
+      anyOf: [Type.Integer(), Type.Null()],
+      description: 'With `since`: how many ranks the user has risen since then; null if it had no entry.',
+    }),
+  ),
 };
 const ENTRY = {
   rank: 1,
+  sharedRank: 1,
   userId: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
   displayName: 'Ada',
   score: 1230,
@@ -190,10 +238,15 @@ const ENTRY = {
 export const Entry = Type.Object(EntryFields, {
   $id: 'Entry',
   description:
-    'Ranks are unique: of equal scores, the one reached first ranks higher, then the smaller user id.',
+    'An entry of a leaderboard. Of equal scores, the one reached first ranks higher, then the smaller user id.',
   examples: [ENTRY],
 });
 export type Entry = Static<typeof Entry>;
+
+const Total = Type.Integer({ description: 'Number of entries on the whole board.' });
+/** What all answers about the entries of a board have. */
+export const Board = { leaderboard: LeaderboardId, season: Type.Integer(), total: Total };
+export const BOARD = { leaderboard: 'global', season: 1, total: 2048 };
 
 const State = {
   leaderboard: LeaderboardId,
@@ -202,7 +255,7 @@ const State = {
   version: Type.Integer({
     description: 'Increases with every change, while the first part of the `ETag` is the same.',
   }),
-  total: Type.Integer({ description: 'Number of entries on the whole board.' }),
+  total: Total,
 };
 const STATE = {
   leaderboard: 'global',
@@ -219,12 +272,31 @@ const NowUntilEnd = Type.Optional(
 );
 const NOW = '2026-06-11T19:09:00.000Z';
 
+const AsOf = Type.Optional(
+  Type.Unsafe<string>({ ...Time, description: 'The time at which it was so, if one was asked for.' }),
+);
 export const Entries = Type.Object(
-  { ...State, items: Type.Array(ref(Entry)), nextCursor: NextCursor, now: NowUntilEnd },
+  {
+    ...State,
+    items: Type.Array(ref(Entry)),
+    nextCursor: NextCursor,
+    prevCursor: Type.Union([Type.String(), Type.Null()], {
+      description: 'Leads to the page before this one. Null if this is the first.',
+    }),
+    asOf: AsOf,
+    voidedSince: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description:
+          'With `asOf`: on how many entries of the whole board events counted then that were voided since.',
+      }),
+    ),
+    now: NowUntilEnd,
+  },
   {
     $id: 'Entries',
     description: 'A page of a leaderboard, in its order.',
-    examples: [{ ...STATE, items: [ENTRY], nextCursor: null, now: NOW }],
+    examples: [{ ...STATE, items: [ENTRY], nextCursor: null, prevCursor: null, now: NOW }],
   },
 );
 export type Entries = Static<typeof Entries>;
@@ -233,6 +305,7 @@ export const EntryDetails = Type.Object(
   {
     ...EntryFields,
     total: State.total,
+    asOf: AsOf,
     percentile: Type.Number({
       description: 'The share of entries at this rank or below, in per cent.',
     }),
@@ -243,11 +316,28 @@ export const EntryDetails = Type.Object(
           'How much better the score must be to overtake the next entry above. Null for the first; absent beyond 2^53 - 1.',
       }),
     ),
+    pointsToFirst: Type.Optional(
+      Type.Unsafe<number | null>({
+        anyOf: [Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }), Type.Null()],
+        description:
+          'How much better the score must be to overtake the first. Null for the first; absent beyond 2^53 - 1.',
+      }),
+    ),
   },
   {
     $id: 'EntryDetails',
     description: 'The entry of one user.',
-    examples: [{ ...ENTRY, rank: 2, total: 2048, percentile: 99.95, pointsToNextRank: 21 }],
+    examples: [
+      {
+        ...ENTRY,
+        rank: 2,
+        sharedRank: 2,
+        total: 2048,
+        percentile: 99.95,
+        pointsToNextRank: 21,
+        pointsToFirst: 21,
+      },
+    ],
   },
 );
 export type EntryDetails = Static<typeof EntryDetails>;
@@ -264,17 +354,20 @@ export const FriendEntries = Type.Object(
     ...State,
     items: Type.Array(ref(FriendEntry)),
     nextCursor: NextCursor,
+    asOf: AsOf,
     now: NowUntilEnd,
   },
   {
     $id: 'FriendEntries',
     description: 'The entries of these users, in the order of the board. Users without an entry are omitted.',
-    examples: [{ ...STATE, items: [{ ...ENTRY, rank: 12, position: 1 }], nextCursor: null, now: NOW }],
+    examples: [
+      { ...STATE, items: [{ ...ENTRY, rank: 12, sharedRank: 11, position: 1 }], nextCursor: null, now: NOW },
+    ],
   },
 );
 export type FriendEntries = Static<typeof FriendEntries>;
 
-const Season = {
+export const OfSeason = {
   season: Type.Optional(
     Type.Integer({
       minimum: 1,
@@ -283,10 +376,52 @@ const Season = {
     }),
   ),
 };
-export const EntriesQuery = Type.Object({ ...Season, limit: Limit(10), cursor: Type.Optional(Cursor) });
-export const EntryQuery = Type.Object(Season);
+const Instant = Type.String({ format: 'date-time', examples: ['2026-06-10T19:00:00.000Z'] });
+const AtTime = {
+  asOf: Type.Optional({
+    ...Instant,
+    description:
+      'The board as it was at this time, computed from its events, in the season of then unless another is given. Users who are banned or erased now are left out.',
+  }),
+};
+/** Of all reads of entries. */
+const Shown = { ...OfSeason, ...AtTime, locale: Locale };
+export const EntriesQuery = Type.Object({
+  ...Shown,
+  since: Type.Optional({
+    ...Instant,
+    description: 'Entries say by how many ranks they have moved since then.',
+  }),
+  limit: Limit(10),
+  cursor: Type.Optional({
+    ...Cursor,
+    description: 'The `nextCursor` or `prevCursor` of another page. Not with `rank` or `score`.',
+  }),
+  rank: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 2_147_483_647,
+      description: 'The rank at which the page begins. Not with `score`, `minScore` or `maxScore`.',
+    }),
+  ),
+  score: Type.Optional({
+    ...Points,
+    description:
+      'The page around this score: half of it better entries, then those with this score and worse ones. Not with `minScore` or `maxScore`.',
+  }),
+  minScore: Type.Optional({
+    ...Points,
+    description: 'Only entries with this score or a higher one. With a cursor, send the same again.',
+  }),
+  maxScore: Type.Optional({
+    ...Points,
+    description: 'Only entries with this score or a lower one. With a cursor, send the same again.',
+  }),
+});
+export type EntriesQuery = Static<typeof EntriesQuery>;
+export const EntryQuery = Type.Object(Shown);
 export const AroundQuery = Type.Object({
-  ...Season,
+  ...Shown,
   radius: defaulted(
     Type.Integer({
       minimum: 0,
@@ -298,7 +433,7 @@ export const AroundQuery = Type.Object({
 });
 const USER_ID = (UserId.pattern ?? '').slice(1, -1);
 export const FriendsQuery = Type.Object({
-  ...Season,
+  ...Shown,
   userIds: Type.String({
     pattern: `^${USER_ID}(,${USER_ID}){0,99}$`,
     description: 'Up to 100 user ids, separated by commas.',
@@ -319,3 +454,4 @@ export const StreamQuery = Type.Object({
   limit: Limit(10),
   user: Type.Optional({ ...UserId, description: 'Also send `rank` events for this user.' }),
 });
+export type StreamQuery = Static<typeof StreamQuery>;

@@ -32,6 +32,7 @@ export const PROBLEMS = {
   'too-many-webhooks': { status: 409, title: 'There are as many webhooks as there may be' },
   'already-counted': { status: 409, title: 'The idempotency key was used before' },
   'season-changed': { status: 409, title: 'The season is another' },
+  'history-archived': { status: 410, title: 'The events of that time are archived' },
   'season-purged': { status: 410, title: 'The season is no longer kept' },
   'revision-changed': { status: 412, title: 'Somebody else has changed it meanwhile' },
   'season-final': { status: 409, title: 'The season is final' },

@@ -3,13 +3,14 @@ import {
   Cursor,
   LeaderboardId,
   Limit,
-  List,
   Now,
   Points,
   Reason,
   ref,
   SeasonNumber,
+  SharedRank,
   Time,
+  TimedList,
 } from './common.js';
 import { Entry } from './leaderboard.js';
 import { SeasonLabel } from './schedule.js';
@@ -32,6 +33,7 @@ const SPAN = {
   startsAt: '2026-06-07T22:00:00.000Z',
   endsAt: '2026-06-14T22:00:00.000Z',
 };
+const NOW = '2026-06-11T19:09:00.000Z';
 
 export const Season = Type.Object(
   {
@@ -63,10 +65,10 @@ export const Season = Type.Object(
   },
 );
 export type Season = Static<typeof Season>;
-export const Seasons = List(ref(Season), {
+export const Seasons = TimedList(ref(Season), {
   $id: 'Seasons',
   description: 'The seasons of a leaderboard, newest first.',
-  examples: [{ items: Season.examples, nextCursor: null }],
+  examples: [{ items: Season.examples, nextCursor: null, now: NOW }],
 });
 export const SeasonsQuery = Type.Object({ limit: Limit(10), cursor: Type.Optional(Cursor) });
 
@@ -75,6 +77,7 @@ export const FinalPlace = Type.Object(
     leaderboard: LeaderboardId,
     ...Span,
     rank: Type.Integer({ minimum: 1 }),
+    sharedRank: SharedRank,
     score: Points,
     achievedAt: Time,
     entries: Type.Integer({ description: 'The number of entries of the season.' }),
@@ -87,6 +90,7 @@ export const FinalPlace = Type.Object(
         leaderboard: 'weekly',
         ...SPAN,
         rank: 12,
+        sharedRank: 11,
         score: 1230,
         achievedAt: '2026-06-11T19:09:00.000Z',
         entries: 2048,
@@ -95,10 +99,10 @@ export const FinalPlace = Type.Object(
   },
 );
 export type FinalPlace = Static<typeof FinalPlace>;
-export const FinalPlaces = List(ref(FinalPlace), {
+export const FinalPlaces = TimedList(ref(FinalPlace), {
   $id: 'FinalPlaces',
   description: "A user's final places, those of the season that ended last first.",
-  examples: [{ items: FinalPlace.examples, nextCursor: null }],
+  examples: [{ items: FinalPlace.examples, nextCursor: null, now: NOW }],
 });
 export const FinalPlacesQuery = Type.Object({ limit: Limit(20), cursor: Type.Optional(Cursor) });
 
@@ -107,7 +111,7 @@ export const SeasonSpan = Type.Object(
   {
     $id: 'SeasonSpan',
     description: 'When a season begins and ends.',
-    examples: [{ leaderboard: 'weekly', ...SPAN, now: '2026-06-11T19:09:00.000Z' }],
+    examples: [{ leaderboard: 'weekly', ...SPAN, now: NOW }],
   },
 );
 export type SeasonSpan = Static<typeof SeasonSpan>;

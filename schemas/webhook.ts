@@ -1,4 +1,4 @@
-import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox';
+import { type Static, type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox';
 import {
   ActionId,
   Cursor,
@@ -62,7 +62,10 @@ export const EVENT_DATA = {
       startsAt: Instant,
       endsAt: Instant,
     },
-    { description: 'Seasons went by while the service was down. They exist, and are empty.' },
+    {
+      description:
+        'Seasons began and ended while the service was down, without a score. They have no `season.ended`, and no `season.final` unless a late score still counts in one.',
+    },
   ),
   'leader.changed': Type.Object(
     {
@@ -83,6 +86,48 @@ export const EVENT_DATA = {
 } as const satisfies Record<string, TObject>;
 
 export type EventType = keyof typeof EVENT_DATA;
+
+const DisplayName = orNull(Type.String(), 'The name when the event is sent; null if the user is erased.');
+const named = <T extends TProperties>({ properties, ...options }: TObject<T>) =>
+  Type.Object({ ...properties, displayName: DisplayName }, options);
+const { properties: finalData, ...ofFinal } = EVENT_DATA['season.final'];
+/** What is sent of it, with the names of those whom receivers will want to show. */
+const SENT_DATA = {
+  ...EVENT_DATA,
+  'season.final': Type.Object(
+    {
+      ...finalData,
+      top: Type.Array(named(Place), { maxItems: 10, description: 'The first of the standings.' }),
+    },
+    ofFinal,
+  ),
+  'leader.changed': named(EVENT_DATA['leader.changed']),
+} as const satisfies Record<EventType, TObject>;
+export type SentEvent = {
+  [T in EventType]: {
+    readonly type: T;
+    readonly timestamp: string;
+    readonly data: Static<(typeof SENT_DATA)[T]>;
+  };
+}[EventType];
+/** The body of each event, by its type. */
+export const EVENT_BODIES: readonly (readonly [type: string, body: TObject])[] = Object.entries(
+  SENT_DATA,
+).map(([type, data]) => [
+  type,
+  Type.Object(
+    {
+      type: Type.Literal(type),
+      timestamp: {
+        ...Instant,
+        description:
+          'When it happened: of a season that has ended, its end, also if the service was down then.',
+      },
+      data,
+    },
+    { description: data.description ?? '' },
+  ),
+]);
 /** Something to tell: its type, and its data. */
 export type WebhookEvent = {
   [T in EventType]: { readonly type: T; readonly data: Static<(typeof EVENT_DATA)[T]> };
@@ -260,6 +305,11 @@ export const Replay = Type.Object(
 );
 export type Replay = Static<typeof Replay>;
 export const Replayed = Type.Object(
-  { replayed: Type.Integer({ minimum: 0, description: 'How many are tried again: at most 10,000.' }) },
+  {
+    replayed: Type.Integer({
+      minimum: 0,
+      description: 'How many are tried again: the oldest, as many as fit into the 10,000 that may wait.',
+    }),
+  },
   { $id: 'Replayed', description: 'What is tried again.', examples: [{ replayed: 3 }] },
 );

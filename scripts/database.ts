@@ -1,4 +1,4 @@
-import { assertMode } from '../src/config.js';
+import { loadDatabaseUrls } from '../src/config.js';
 import { openDatabase } from '../src/development-database.js';
 import { assertFit, type DatabaseUrls } from '../src/postgres/fitness.js';
 import { whenStarted } from '../src/postgres/when-started.js';
@@ -22,12 +22,12 @@ export const withDatabase = <T>(work: (url: string) => Promise<T>): Promise<T> =
 export async function withDatabaseAsItIs<T>(
   work: (url: string, urls: DatabaseUrls) => Promise<T>,
 ): Promise<T> {
-  const { DATABASE_URL: url, DATABASE_DIRECT_URL: directUrl, NODE_ENV } = process.env;
-  assertMode(NODE_ENV);
-  if (!url && NODE_ENV === 'production') throw new StartError('DATABASE_URL is missing.');
-  const database = await openDatabase(url || undefined);
+  const { DATABASE_URL: url, DATABASE_DIRECT_URL: directUrl } = loadDatabaseUrls(process.env);
+  if (url === undefined && process.env['NODE_ENV'] === 'production')
+    throw new StartError('DATABASE_URL is missing.');
+  const database = await openDatabase(url);
   try {
-    const urls = { url: database.url, directUrl: directUrl || undefined };
+    const urls = { url: database.url, directUrl };
     return await work(urls.directUrl ?? urls.url, urls);
   } finally {
     await database.stop();

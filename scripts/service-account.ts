@@ -53,9 +53,9 @@ async function run(command: Command, accounts: ServiceAccounts): Promise<string>
   client_id      ${id}
   client_secret  ${secret}
 
-An access token for it:
+An access token for it, where $URL is the address of the service:
 
-  curl -s -u ${id}:${secret} -d grant_type=client_credentials http://localhost:3000/v1/auth/token
+  curl -s -u ${id}:${secret} -d grant_type=client_credentials "$URL/v1/auth/token"
 `;
 }
 

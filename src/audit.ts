@@ -24,15 +24,28 @@ export const actOf = ({
   readonly body: { readonly reason?: string; readonly amend?: boolean };
 }): AdminAct => ({ actor: user.id, reason: body.reason ?? null, amend: body.amend ?? false });
 
-/** Records what an administrator does, in the transaction that does it. @returns the id of the record */
+/** What the caller of an authenticated request without a body does, for the reason in its query. */
+export const actOfQuery = ({
+  user,
+  query,
+}: {
+  readonly user: { readonly id: string };
+  readonly query: { readonly reason?: string };
+}): AdminAct => ({ actor: user.id, reason: query.reason ?? null });
+
+/**
+ * Records what an administrator does, in the transaction that does it.
+ * @param id of the record, where it must be known before
+ * @returns the id of the record
+ */
 export async function audit(
   client: Queryable,
   { actor, reason, amend = false }: AdminAct,
   action: AuditEntry['action'],
   target: string,
   details: object = {},
+  id = newId('aud'),
 ): Promise<string> {
-  const id = newId('aud');
   await client.query(
     'INSERT INTO admin_audit (id, actor, action, target, reason, details) VALUES ($1, $2, $3, $4, $5, $6)',
     [

@@ -12,6 +12,20 @@ export function setClock(databaseMs: number, at = performance.now()): void {
   offset = databaseMs - at;
 }
 
-/** A time in milliseconds since 1970 as the API writes it; null stays null. */
-export const instantOrNull = (ms: number | null): string | null =>
-  ms === null ? null : new Date(ms).toISOString();
+/** The second that was written last, and how it begins: many times are of the same one, and a Date takes long to write one. */
+let second = Number.NaN;
+let secondText = '';
+
+/** A time in milliseconds since 1970, or now, as the API writes it. @throws RangeError if no Date can hold it */
+export function instant(ms = now()): string {
+  const whole = Math.trunc(ms);
+  const seconds = Math.floor(whole / 1000);
+  if (seconds !== second) {
+    secondText = new Date(seconds * 1000).toISOString().slice(0, -'000Z'.length);
+    second = seconds;
+  }
+  return `${secondText}${String(whole - seconds * 1000).padStart(3, '0')}Z`;
+}
+
+/** The same; null stays null. */
+export const instantOrNull = (ms: number | null): string | null => (ms === null ? null : instant(ms));

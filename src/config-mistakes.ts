@@ -36,7 +36,7 @@ export function mistakes(variables: Variables): string[] {
     ...ofSecrets(variables),
     ...ofLifetimes(variables),
     ...ofRetention(variables),
-    ...ofUrls(variables),
+    ...urlMistakes(variables),
   ];
 }
 
@@ -69,15 +69,23 @@ function* ofRetention({ EVENTS_RETENTION = '', ACTION_TOKEN_TTL = '300' }: Varia
     yield 'EVENTS_RETENTION must be a day longer than ACTION_TOKEN_TTL: a replayed token is told from its event';
 }
 
-function* ofUrls(variables: Variables): Generator<string> {
+/** Addresses that cannot be taken for what they are meant to be. */
+export function* urlMistakes(variables: Variables): Generator<string> {
   for (const name of ['DATABASE_URL', 'DATABASE_DIRECT_URL', 'DATABASE_REPLICA_URL', 'REDIS_URL']) {
     const urls = variables[name]?.split(name === 'REDIS_URL' ? ',' : '\n') ?? [];
     const [scheme = ''] = variables[name]?.split('://') ?? [];
     // Another scheme is told already.
     if (!/^(postgres(ql)?|rediss?)$/.test(scheme) || urls.every((url) => isMeant(url.trim()))) continue;
+    if (urls.some((url) => NO_HOST.test(url))) {
+      yield `${name} has a user, but no host: name one, or a socket like postgres://user:password@%2Fvar%2Frun%2Fpostgresql/scoreboard`;
+      continue;
+    }
     yield `${name} is not a URL: percent-encode what is special in its user and password (@ as %40, / as %2F, # as %23, % as %25)`;
   }
 }
+
+/** libpq takes this, with the folder of a socket in `?host=`; a URL it is not. */
+const NO_HOST = /^\s*\w+:\/\/[^/@]*@\//;
 
 /** Whether all of it was taken for what it is: a special character in a password ends the password, or the host, too early. */
 function isMeant(url: string): boolean {

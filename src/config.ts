@@ -3,11 +3,11 @@ import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } 
 import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { type Static, Type } from '@sinclair/typebox';
+import { type Static, type TObject, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { envSchema } from 'env-schema';
 import ipaddr from 'ipaddr.js';
-import { DURATION, mistakes, RETENTION, retention, seconds } from './config-mistakes.js';
+import { DURATION, mistakes, RETENTION, retention, seconds, urlMistakes } from './config-mistakes.js';
 import { errorCode } from './error-code.js';
 import { StartError } from './start-error.js';
 
@@ -149,20 +149,14 @@ type Variables = Record<string, string | undefined>;
 export function loadConfig(variables: Variables, stateDirectory = STATE_DIRECTORY): Config {
   assertMode(variables['NODE_ENV']);
   const production = variables['NODE_ENV'] === 'production';
-  // An empty variable (`JWT_SECRET=`) is how compose files and shells say "not set".
-  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
+  const given = set(variables);
   const complete = production ? given : { ...developmentSecrets(given, stateDirectory), ...given };
   const faults = [
     ...(production ? productionFaults(given) : []),
     ...sharedFaults(complete),
     ...mistakes(complete),
   ];
-  const environment = readEnvironment(complete, faults);
-  if (environment === undefined || faults.length > 0) {
-    throw new StartError(
-      `The environment is not usable:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`,
-    );
-  }
+  const environment = readEnvironment(Environment, complete, faults);
   return {
     ...environment,
     REDIS_MODE: environment.REDIS_MODE ?? (environment.REDIS_URL === undefined ? 'off' : 'single'),
@@ -178,6 +172,23 @@ export function loadConfig(variables: Variables, stateDirectory = STATE_DIRECTOR
   };
 }
 
+const DatabaseEnvironment = Type.Pick(Environment, ['DATABASE_URL', 'DATABASE_DIRECT_URL']);
+
+/**
+ * Reads only where the database is, for tools that need no other setting.
+ * @throws StartError that lists every fault at once.
+ */
+export function loadDatabaseUrls(variables: Variables): Static<typeof DatabaseEnvironment> {
+  assertMode(variables['NODE_ENV']);
+  const { DATABASE_URL, DATABASE_DIRECT_URL } = set(variables);
+  const given = set({ DATABASE_URL, DATABASE_DIRECT_URL });
+  return readEnvironment(DatabaseEnvironment, given, [...urlMistakes(given)]);
+}
+
+/** An empty variable (`JWT_SECRET=`) is how compose files and shells say "not set". */
+const set = (variables: Variables): Variables =>
+  Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== '' && value !== undefined));
+
 /**
  * What is not set, and what is made up, depends on the mode: no other fault can be told before it is clear.
  * @throws StartError
@@ -187,13 +198,20 @@ export function assertMode(mode: string | undefined): void {
   throw new StartError(`NODE_ENV is "${mode}", but must be production, development or test.`);
 }
 
-function readEnvironment(variables: Variables, faults: string[]): Static<typeof Environment> | undefined {
+/** @param known faults that were found already */
+function readEnvironment<Schema extends TObject>(
+  schema: Schema,
+  variables: Variables,
+  known: readonly string[],
+): Static<Schema> {
+  const faults = [...known];
   try {
-    return envSchema<Static<typeof Environment>>({ schema: Environment, data: variables, env: false });
+    const environment = envSchema<Static<Schema>>({ schema, data: variables, env: false });
+    if (faults.length === 0) return environment;
   } catch (error) {
     faults.push(...schemaFaults(error));
-    return undefined;
   }
+  throw new StartError(`The environment is not usable:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
 }
 
 const SchemaFaults = Type.Object({

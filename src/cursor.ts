@@ -2,17 +2,19 @@ import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { type BoardKey, parseBoardKey } from './board-key.js';
+import { instantOrNull } from './clock.js';
 import { invalid, Problem, SEASON_GONE } from './errors.js';
 import { type Span, spanOf } from './span.js';
 
 const MAC_BYTES = 12;
 
-/** Where a page of a board ended; the board is the text of its key. */
+/** Where a page of a board ended, or began if it leads back; the board is the text of its key. */
 const EntryCursor = Type.Object({
   board: Type.String(),
   userId: Type.String(),
   score: Type.Integer(),
   achievedAt: Type.Integer(),
+  back: Type.Optional(Type.Literal(true)),
 });
 export type EntryCursor = Static<typeof EntryCursor>;
 
@@ -123,7 +125,7 @@ export class Cursors {
     const span = begun === null ? asked : { from: begun.from, to: asked.to };
     const { items, rest } = await read(span, begun?.behind ?? null);
     const nextCursor = rest && this.encode({ search, from: span.from, behind: rest });
-    return { items, nextCursor, from: timestamp(span.from), to: timestamp(span.to) };
+    return { items, nextCursor, from: instantOrNull(span.from), to: instantOrNull(span.to) };
   }
 
   #after(cursor: string, list: string): string {
@@ -148,5 +150,4 @@ const keyOf = (secret: string) => Buffer.from(hkdfSync('sha256', secret, '', 'sc
 const mac = (json: Buffer, key: Buffer) =>
   createHmac('sha256', key).update(json).digest().subarray(0, MAC_BYTES);
 
-const timestamp = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString());
 const forged = () => invalid('/cursor', 'is not a cursor of this list');

@@ -60,15 +60,21 @@ export const invalid = (path: string, message: string): Problem =>
 export const userBanned = (): Problem =>
   new Problem('user-banned', 'This user is banned: it may read, but not take part.');
 
+/** What a caller sees of a problem. */
+type Shown = Pick<Problem, 'code' | 'message' | 'statusCode'> & Partial<Pick<Problem, 'errors' | 'original'>>;
+
 /** What a problem looks like on the wire. `instance` is the path without the query, which may hold anything. */
-export function problemDocument(problem: Problem, instance: string, requestId: string): ProblemDocument {
-  const { code, errors, original, statusCode: status } = problem;
+export function problemDocument(
+  { code, message: detail, errors, original, statusCode: status }: Shown,
+  instance: string,
+  requestId: string,
+): ProblemDocument {
   const { title } = PROBLEMS[code];
   return {
     type: `urn:scoreboard:problem:${code}`,
     title,
     status,
-    detail: problem.message,
+    detail,
     instance,
     code,
     requestId,
@@ -106,7 +112,11 @@ function responses(failures: Failure[], schema: typeof ProblemDocument | typeof 
           'application/problem+json': {
             schema: ref(schema),
             example: {
-              ...problemDocument(new Problem(first, PROBLEMS[first].title, { status }), '/v1/…', REQUEST_ID),
+              ...problemDocument(
+                { code: first, message: PROBLEMS[first].title, statusCode: status },
+                '/v1/…',
+                REQUEST_ID,
+              ),
               ...more,
             },
           },

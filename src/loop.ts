@@ -1,3 +1,8 @@
+import { lostTime } from './lost-time.js';
+
+/** A run during which the process has lost so much time, in milliseconds, may have failed because of that alone. */
+const HELD_UP_MS = 500;
+
 interface LoopOptions {
   /** Runs the job unasked as well, this long after its last run ended, in milliseconds. */
   readonly everyMs?: number;
@@ -6,7 +11,7 @@ interface LoopOptions {
   /** How long the loop waits after a first failure, in milliseconds; twice as long after each further one. */
   readonly firstBackoffMs?: number;
   readonly maxBackoffMs?: number;
-  /** The job has failed and will be tried again. */
+  /** The job has failed and will be tried again. A process that was held up tries again first: see HELD_UP_MS. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -27,6 +32,8 @@ export class Loop {
   readonly #backoff: Backoff;
   readonly #stopping = new AbortController();
   #requested = false;
+  /** Whether the last run has failed. */
+  #hasFailed = false;
   /** What the next run waits for: the end of the last one, its rest, its back-off. */
   #pauses = 0;
   #running: Promise<void> | undefined;
@@ -102,16 +109,18 @@ export class Loop {
   async #run(): Promise<void> {
     const { everyMs, onError } = this.#options;
     const { signal } = this.#stopping;
-    let failed = false;
+    const lost = lostTime();
     try {
       await this.#job(signal);
       this.#backoff.reset();
+      this.#hasFailed = false;
     } catch (error) {
-      failed = true;
-      if (!signal.aborted) onError(error);
+      const isExcused = !this.#hasFailed && lostTime() - lost >= HELD_UP_MS;
+      this.#hasFailed = true;
+      if (!signal.aborted && !isExcused) onError(error);
     }
     if (signal.aborted) return;
-    if (failed) {
+    if (this.#hasFailed) {
       this.#requested = true;
       this.#pauses++;
       this.#timer = setTimeout(() => {

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
-import { buildApp, buildMigratingApp } from './app.js';
 import { seedDemoActions } from './catalog/demo-actions.js';
 import { type Config, loadConfig, STATE_DIRECTORY } from './config.js';
 import { openDatabase } from './development-database.js';
@@ -119,6 +118,8 @@ async function bringUp(
     { signal: interrupt },
   );
   if (interrupt.aborted) return;
+  // Loading it takes most of a start: a supervisor, and a start that fails before, do without it.
+  const { buildApp, buildMigratingApp } = await import('./app.js');
   const appConfig = { ...config, DATABASE_URL: url };
   const place = { host: config.HOST, port: config.PORT };
   const early: Part[] = [];

@@ -8,6 +8,8 @@ export interface Span {
 }
 
 const DAY_MS = 86_400_000;
+/** The first that RFC 3339 can write and PostgreSQL can hold. */
+const FIRST_TIME = Date.parse('0001-01-01T00:00:00Z');
 
 /**
  * The span of a query whose times are as in RFC 3339.
@@ -15,16 +17,11 @@ const DAY_MS = 86_400_000;
  * @throws Problem `validation-failed` if the times make no span
  */
 export function spanOf(query: { readonly from?: string; readonly to?: string }, days: number | null): Span {
-  const from = timeOf('from', query.from);
-  const to = timeOf('to', query.to);
+  const from = timeOf(query.from);
+  const to = timeOf(query.to);
   if (from !== null && to !== null && from >= to) throw invalid('/to', 'must be later than from');
-  return { from: from ?? (days === null ? null : (to ?? now()) - days * DAY_MS), to };
+  const reachesBackTo = days === null ? null : Math.max((to ?? now()) - days * DAY_MS, FIRST_TIME);
+  return { from: from ?? reachesBackTo, to };
 }
 
-function timeOf(name: string, text: string | undefined): number | null {
-  if (text === undefined) return null;
-  const ms = Date.parse(text);
-  // A leap second is a time, but none that a Date can hold.
-  if (Number.isNaN(ms)) throw invalid(`/${name}`, 'is no time');
-  return ms;
-}
+const timeOf = (text: string | undefined): number | null => (text === undefined ? null : Date.parse(text));

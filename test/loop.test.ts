@@ -2,6 +2,7 @@ import { mock } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import t from 'tap';
 import { Backoff, Loop } from '../src/loop.js';
+import { holdUp } from './hold-up.js';
 
 const onError = (error: unknown) => {
   throw error;
@@ -152,6 +153,32 @@ t.test('a failed run is repeated unasked, each time after a longer wait, until o
   t.equal(job.begun, 4);
   t.match(errors, [{ message: 'run 1' }, { message: 'run 2' }, { message: 'run 3' }]);
 });
+
+t.test(
+  'a run that fails while the process is held up is reported only if the next one fails too',
+  async (t) => {
+    const job = new Job();
+    const errors: unknown[] = [];
+    const loop = new Loop(job.run, { onError: (error) => errors.push(error) });
+    const fail = async (message: string) => {
+      holdUp(600);
+      await job.end(new Error(message));
+    };
+    loop.request();
+    await pass(0);
+    await fail('run 1');
+    t.same(errors, []);
+    await pass(100);
+    await job.end();
+    loop.request();
+    await pass(0);
+    await fail('run 3');
+    t.same(errors, []);
+    await pass(100);
+    await fail('run 4');
+    t.match(errors, [{ message: 'run 4' }]);
+  },
+);
 
 t.test(
   'a schedule runs the job again that long after each run, and a request in between comes first',

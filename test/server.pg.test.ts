@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request as httpRequest } from 'node:http';
@@ -246,6 +246,23 @@ t.test('a start waits for a PostgreSQL that is starting too, and says so once', 
   t.equal(await early.end('SIGTERM'), 0);
 });
 
+t.test('a start during which the process has no turn for three seconds writes no error', async (t) => {
+  const database = await buildTestDatabase(t);
+  const server = new Server(t, newFolder(t), { DATABASE_URL: database });
+  // It hears changes by then, and is about to listen.
+  const jobs = `SELECT FROM pg_stat_activity
+    WHERE application_name = 'scoreboard-api jobs' AND datname = current_database()`;
+  while ((await query(database, jobs)).length === 0) await delay(5);
+  server.process.kill('SIGSTOP');
+  await delay(3_000);
+  server.process.kill('SIGCONT');
+  const url = await server.ready();
+  t.equal((await fetch(`${url}/health`)).status, 200);
+  t.equal(await server.end('SIGTERM'), 0);
+  t.equal(server.errors, '');
+  t.notMatch(server.output, /"level":/);
+});
+
 t.test('only a database of its own gets demo actions, which players could use at will', async (t) => {
   const url = await buildTestDatabase(t, 'template0');
   await migrate(url);
@@ -378,6 +395,28 @@ t.test('in production the tools take no database of their own', async (t) => {
     });
     t.same(await once(tool, 'close'), [script === 'verify.js' ? 2 : 1, null], script);
     t.equal(errors, 'DATABASE_URL is missing.\n');
+  }
+});
+
+t.test('a tool refuses a DATABASE_URL in the words of the service', async (t) => {
+  for (const [DATABASE_URL, fault] of [
+    [
+      'postgres://user:password@/scoreboard?host=/var/run/postgresql',
+      /has a user, but no host: name one, or a socket like \S+%2F/,
+    ],
+    ['postgres://user:pass/word@localhost/scoreboard', /is not a URL: percent-encode/],
+    ['db', /must match pattern/],
+  ] as const) {
+    const [service, tool] = [SERVER, join(SERVER, '../../scripts/verify.js')].map((script) =>
+      spawnSync(process.execPath, [script], {
+        cwd: newFolder(t),
+        env: { PATH: process.env['PATH'], DATABASE_URL },
+        encoding: 'utf8',
+      }),
+    );
+    t.match(tool, { status: 2, stdout: '', stderr: fault });
+    t.match(tool?.stderr, /^The environment is not usable:\n {2}- DATABASE_URL .*\n$/);
+    t.equal(tool?.stderr, service?.stderr);
   }
 });
 

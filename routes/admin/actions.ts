@@ -1,7 +1,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox';
 import { Action, ActionDefinition, ActionParams } from '../../schemas/action.js';
 import { answer, Deletion } from '../../schemas/common.js';
-import { actOf } from '../../src/audit.js';
+import { actOf, actOfQuery } from '../../src/audit.js';
 import { BODY_FAULTS, problemResponses, UNREAD_BODY_FAULTS } from '../../src/errors.js';
 
 const common = { tags: ['Admin'], security: [{ bearer: [] }] };
@@ -55,8 +55,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const { reason = null } = request.query;
-      await app.catalog.deleteAction(request.params.id, { actor: request.user.id, reason });
+      await app.catalog.deleteAction(request.params.id, actOfQuery(request));
       return reply.code(204).send(null);
     },
   );

@@ -9,7 +9,7 @@ import {
   PlannedLeaderboard,
 } from '../../schemas/leaderboard.js';
 import { Judgement } from '../../schemas/moderation.js';
-import { actOf } from '../../src/audit.js';
+import { actOf, actOfQuery } from '../../src/audit.js';
 import { withTotal } from '../../src/catalog/with-entries.js';
 import { BODY_FAULTS, problemResponses, UNREAD_BODY_FAULTS } from '../../src/errors.js';
 
@@ -24,7 +24,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'putLeaderboard',
         summary: 'Create or replace a leaderboard',
         description:
-          'The season in force ends as it would have anyway: another schedule takes effect with the next season, and so do `sort` and `operator` of a leaderboard with entries. They cannot be changed while no season is to come. Other instances apply the change within a second. A leaderboard with the id of a deleted one starts with the next season.',
+          'The season in force ends as it would have anyway: another schedule takes effect with the next season, and so do `sort`, `operator`, `lateTokens` and `graceMs` of a leaderboard with entries. While no season is to come `sort` and `operator` cannot be changed, and the others are at once. While a season is just beginning, and within five seconds of the start of a first schedule, the answer is 409 `season-changed`: try again. Other instances apply the change within a second. A leaderboard with the id of a deleted one starts with the next season.',
         params: LeaderboardParams,
         querystring: DryRun,
         headers: IfMatch,
@@ -36,6 +36,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
             'unauthenticated',
             'forbidden',
             'leaderboard-in-use',
+            'season-changed',
             'revision-changed',
             'schedule-invalid',
           ),
@@ -102,8 +103,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const { reason = null } = request.query;
-      await app.catalog.deleteLeaderboard(request.params.id, { actor: request.user.id, reason });
+      await app.catalog.deleteLeaderboard(request.params.id, actOfQuery(request));
       return reply.code(204).send(null);
     },
   );

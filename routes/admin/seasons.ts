@@ -6,7 +6,14 @@ import { actOf } from '../../src/audit.js';
 import { BODY_FAULTS, problemResponses } from '../../src/errors.js';
 
 const common = { tags: ['Admin'], security: [{ bearer: [] }] };
-const FAULTS = [...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found', 'season-ended'] as const;
+const FAULTS = [
+  ...BODY_FAULTS,
+  'unauthenticated',
+  'forbidden',
+  'not-found',
+  'season-ended',
+  'leaderboard-in-use',
+] as const;
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
@@ -37,7 +44,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'changeSeason',
         summary: 'Extend, shorten or name a season',
         description:
-          'Any season can be named. The end of the season in force, and of the next one, can be moved until 5 s before; `null` leaves it open where there is no schedule.',
+          'Any season can be named. The end of the season in force, and of the next one, can be moved until 5 s before; `null` leaves it open where there is no schedule. A change after which no season is to come is refused while the next one has other rules.',
         params: SeasonParams,
         body: SeasonChange,
         response: { 200: answer(SeasonSpan), ...problemResponses(...FAULTS, 'season-not-found') },

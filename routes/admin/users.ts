@@ -16,7 +16,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'banUser',
         summary: 'Ban a user',
         description:
-          'The user leaves all boards and streams at once, on every instance. It may read, but not score, change its name or log in. Its external id and its username stay bound to the ban, also if the user is erased. In seasons that are final the user keeps its places, unless `amend` is true.',
+          'The user leaves all boards and streams: at once on the instance that answers, within a second on the others. It may read, but not score, change its name or log in. Its external id and its username stay bound to the ban, also if the user is erased. One who was erased in the last 30 days can be banned too: its external id is refused then, or if it has come back under it, the user that it is now is banned, and is what is returned. In seasons that are final the user keeps its places, unless `amend` is true.',
         params: UserParams,
         body: Correction,
         response: {

@@ -14,8 +14,17 @@ import {
   Webhooks,
   WebhooksQuery,
 } from '../../schemas/webhook.js';
-import { actOf } from '../../src/audit.js';
+import { actOf, actOfQuery } from '../../src/audit.js';
 import { BODY_FAULTS, problemResponses, UNREAD_BODY_FAULTS } from '../../src/errors.js';
+
+/** What a call without a body, about one webhook, may be refused with. */
+const UNREAD = [
+  'validation-failed',
+  ...UNREAD_BODY_FAULTS,
+  'unauthenticated',
+  'forbidden',
+  'not-found',
+] as const;
 
 const common = { tags: ['Admin'], security: [{ bearer: [] }] };
 
@@ -26,7 +35,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         ...common,
         operationId: 'createWebhook',
-        summary: 'Tell a receiver of events',
+        summary: 'Post events to a receiver',
         description:
           'Events are posted as Standard Webhooks 1.0.0, or as messages to Discord, at least once and in no particular order. The secret is shown this once. Nothing is sent to addresses that are not public.',
         body: NewWebhook,
@@ -96,7 +105,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'changeWebhook',
         summary: 'Change a webhook',
         description:
-          'What waits for a webhook that is disabled becomes a dead letter, and what happens meanwhile is not told to it.',
+          'What waits for a webhook that is disabled becomes a dead letter, and what happens meanwhile is not posted to it.',
         params: WebhookParams,
         body: WebhookChange,
         response: {
@@ -126,19 +135,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         querystring: Deletion,
         response: {
           204: Type.Null({ description: 'Deleted.' }),
-          ...problemResponses(
-            'validation-failed',
-            ...UNREAD_BODY_FAULTS,
-            'unauthenticated',
-            'forbidden',
-            'not-found',
-          ),
+          ...problemResponses(...UNREAD),
         },
       },
     },
     async (request, reply) => {
-      const { reason = null } = request.query;
-      await app.webhooks.remove(request.params.id, { actor: request.user.id, reason });
+      await app.webhooks.remove(request.params.id, actOfQuery(request));
       return reply.code(204).send(null);
     },
   );
@@ -154,13 +156,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         params: WebhookParams,
         response: {
           200: answer(WebhookSecret),
-          ...problemResponses(
-            'validation-failed',
-            ...UNREAD_BODY_FAULTS,
-            'unauthenticated',
-            'forbidden',
-            'not-found',
-          ),
+          ...problemResponses(...UNREAD),
         },
       },
     },
@@ -174,18 +170,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...common,
         operationId: 'testWebhook',
         summary: 'Send a test to a webhook',
-        description: 'Sent as events are. Its deliveries show what has become of it.',
+        description:
+          'Sent as events are. Its deliveries show what has become of it. While 10,000 wait, the answer is 429.',
         params: WebhookParams,
         response: {
           202: answer(WebhookDelivery),
-          ...problemResponses(
-            'validation-failed',
-            ...UNREAD_BODY_FAULTS,
-            'unauthenticated',
-            'forbidden',
-            'not-found',
-            'webhook-disabled',
-          ),
+          ...problemResponses(...UNREAD, 'webhook-disabled'),
         },
       },
     },

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { answer } from '../../schemas/common.js';
 import { LeaderboardParams } from '../../schemas/leaderboard.js';
 import { Seasons, SeasonsQuery } from '../../schemas/season.js';
+import { instant } from '../../src/clock.js';
 import { problemResponses } from '../../src/errors.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
@@ -20,13 +21,15 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(Seasons), ...problemResponses('validation-failed', 'not-found') },
       },
     },
-    async ({ params: { id }, query }) =>
-      app.cursors.page(
+    async ({ params: { id }, query }) => {
+      const page = await app.cursors.page(
         `seasons ${id}`,
         query,
         (limit, before) => app.seasons.page(id, limit, before),
         ({ season }) => String(season),
-      ),
+      );
+      return { ...page, now: instant() };
+    },
   );
 };
 

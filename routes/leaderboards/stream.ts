@@ -2,20 +2,27 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { LeaderboardParams, StreamQuery } from '../../schemas/leaderboard.js';
 import { problemResponses, userBanned } from '../../src/errors.js';
 import { STREAM_HEADERS } from '../../src/http/stream-headers.js';
+import type { Subscription } from '../../src/live/hub.js';
 
 const EXAMPLE = `retry: 2417
 
 id: mic0s1aa4f21c0-7
 event: snapshot
-data: {"leaderboard":"global","season":1,"seasonEndsAt":null,"version":7,"total":1,"now":"2026-06-11T19:09:00.120Z","items":[{"rank":1,"userId":"usr_01kcx7f0w3e5tt9m6d7kq2x1zb","displayName":"Ada","score":30,"achievedAt":"2026-06-11T19:09:00.000Z"}]}
+data: {"leaderboard":"global","season":1,"seasonEndsAt":null,"version":7,"total":1,"now":"2026-06-11T19:09:00.120Z","items":[{"rank":1,"sharedRank":1,"userId":"usr_01kcx7f0w3e5tt9m6d7kq2x1zb","displayName":"Ada","score":30,"achievedAt":"2026-06-11T19:09:00.000Z"}]}
 
 `;
 
 const PATH = '/v1/leaderboards/:id/stream';
 const request = { params: LeaderboardParams, querystring: StreamQuery };
 const routes: FastifyPluginAsyncTypebox = async (app) => {
-  app.head(PATH, { schema: { hide: true, ...request } }, async ({ params }, reply) => {
-    await app.leaderboards.board(params.id);
+  const watched = async (id: string, { limit, user }: StreamQuery): Promise<Subscription> => {
+    const board = await app.leaderboards.board(id);
+    if (user !== undefined && (await app.bans.has(user))) throw userBanned();
+    return { board, limit, ...(user && { userId: user }) };
+  };
+
+  app.head(PATH, { schema: { hide: true, ...request } }, async ({ params, query }, reply) => {
+    await watched(params.id, query);
     return reply.headers(STREAM_HEADERS).send();
   });
 
@@ -41,12 +48,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         },
       },
     },
-    async (request, reply) => {
-      const board = await app.leaderboards.board(request.params.id);
-      const { limit, user } = request.query;
-      if (user !== undefined && (await app.bans.has(user))) throw userBanned();
-      return app.openStream(request, reply, [{ board, limit, ...(user && { userId: user }) }]);
-    },
+    async (request, reply) =>
+      app.openStream(request, reply, [await watched(request.params.id, request.query)]),
   );
 };
 

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { answer } from '../../schemas/common.js';
 import { FinalPlaces, FinalPlacesQuery } from '../../schemas/season.js';
 import { UserParams } from '../../schemas/user.js';
+import { instant } from '../../src/clock.js';
 import { problemResponses } from '../../src/errors.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
@@ -21,12 +22,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     async ({ params, query }) => {
       const { id } = await app.users.get(params.id);
-      return app.cursors.page(
+      const page = await app.cursors.page(
         `final places ${id}`,
         query,
         (limit, after) => app.seasons.placesOf(id, limit, after),
         ({ endsAt, leaderboard, season }) => `${endsAt} ${leaderboard} ${season}`,
       );
+      return { ...page, now: instant() };
     },
   );
 };

@@ -1,4 +1,4 @@
-import type { components, Standing } from '@scoreboard/client';
+import { type components, ScoreboardError, type Standing } from '@scoreboard/client';
 import { Value } from '@sinclair/typebox/value';
 import { Health } from '../../schemas/service.js';
 import { SmokeFailure } from './smoke-failure.js';
@@ -210,7 +210,13 @@ async function explained<T>(
   try {
     return await work();
   } catch (error) {
-    const reason = signal.aborted ? tooLate : error instanceof Error ? error.message : String(error);
+    const reason = signal.aborted ? tooLate : reasonOf(error);
     throw new SmokeFailure(`${name}: ${reason}. Look at ${lookAt}.`, { cause: error });
   }
+}
+
+/** The client wraps what the target throws in an error of its own, which says less. */
+function reasonOf(error: unknown): string {
+  if (error instanceof ScoreboardError && error.cause instanceof SmokeFailure) return error.cause.message;
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,10 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { TypeCompiler } from '@sinclair/typebox/compiler';
-import { LRUCache } from 'lru-cache';
 import { Role } from '../../schemas/user.js';
+import { boundedCache } from '../bounded-cache.js';
 import { now } from '../clock.js';
-import { errorCode } from '../error-code.js';
 import { Problem } from '../errors.js';
+import { Hmac } from '../hmac.js';
 import { idPattern } from '../ids.js';
 import type { Caller } from './caller.js';
 import type { Revocations } from './revocations.js';
@@ -13,8 +13,12 @@ const ISSUER = 'scoreboard-api';
 const AUDIENCE = 'scoreboard-api';
 /** RFC 8725: the header is compared as a whole. No algorithm, key or critical extension is ever taken from the token. */
 const HEADER = Buffer.from(JSON.stringify({ alg: 'HS256', typ: 'JWT' })).toString('base64url');
-/** 43 digits hold two bits more than an HMAC-SHA256: were they not 0, one token would have four spellings. */
-const BEARER = new RegExp(`^[Bb][Ee][Aa][Rr][Ee][Rr] +(${HEADER}\\.[\\w-]+\\.[\\w-]{42}[AEIMQUYcgkosw048])$`);
+/** Of header and claims. Ours have some 300 characters. */
+const MAX_LENGTH = 2_048;
+const MAX_CLAIMS = MAX_LENGTH - HEADER.length - 1;
+const BEARER = new RegExp(
+  `^[Bb][Ee][Aa][Rr][Ee][Rr] +((${HEADER}\\.([\\w-]{1,${MAX_CLAIMS}}))\\.([\\w-]{43}))$`,
+);
 
 /** A user of a session, or a service account, which has none. */
 const AccessClaims = Type.Union([
@@ -26,51 +30,55 @@ const AccessClaims = Type.Union([
   Type.Object({ sub: Type.String({ pattern: idPattern('svc') }), role: Role }),
 ]);
 export type AccessClaims = Static<typeof AccessClaims>;
-/** With the times that every token of ours has, in seconds. */
-const VerifiedClaims = TypeCompiler.Compile(
-  Type.Intersect([AccessClaims, Type.Object({ iat: Type.Number(), exp: Type.Number() })]),
+/** With what every token of ours says. Times are in seconds. */
+const SignedClaims = TypeCompiler.Compile(
+  Type.Intersect([
+    AccessClaims,
+    Type.Object({
+      iss: Type.Literal(ISSUER),
+      aud: Type.Literal(AUDIENCE),
+      iat: Type.Number(),
+      nbf: Type.Optional(Type.Number()),
+      exp: Type.Number(),
+    }),
+  ]),
 );
 
 /** How many callers are remembered by their tokens, in some 20 MB: more than play on one instance at a time. */
 const REMEMBERED_CALLERS = 32_768;
 
-/** Signs and verifies JWTs with one secret. */
-interface Jwt {
-  sign(
+interface AccessTokensOptions {
+  /** Signs with the first of the secrets. */
+  readonly sign: (
     claims: AccessClaims & { iat: number },
     options: { algorithm: 'HS256'; iss: string; aud: string; expiresIn: number },
-  ): string;
-  /** @throws Error with the code FAST_JWT_INVALID_SIGNATURE if another secret has signed it, or another code */
-  verify(token: string): unknown;
-}
-
-interface AccessTokensOptions {
-  readonly jwt: Jwt;
-  /** Verifies what was signed before the secret was changed. */
-  readonly previousJwt: Jwt | undefined;
+  ) => string;
+  /** The newest first: what was signed with one before it is still taken. */
+  readonly secrets: readonly string[];
   /** Of a token, in seconds. */
   readonly lifetime: number;
   readonly revocations: Revocations;
 }
 
-/** What fast-jwt verifies of an access token. It has another clock, so the times are verified here. */
-export const ACCESS_TOKEN_RULES = {
-  algorithms: ['HS256' as const],
-  allowedIss: ISSUER,
-  allowedAud: AUDIENCE,
-  requiredClaims: ['iss', 'aud', 'sub', 'iat', 'exp'],
-  checkTyp: 'JWT',
-  ignoreExpiration: true,
-};
+/** A token as it was sent, and its parts. */
+interface Sent {
+  readonly text: string;
+  /** What its signature is of: header and claims. */
+  readonly signed: string;
+  readonly claims: string;
+  readonly signature: string;
+}
 
 /** Issues access tokens, and finds who sends one. */
 export class AccessTokens {
   readonly #options: AccessTokensOptions;
+  readonly #keys: readonly Hmac[];
   /** By valid tokens only, so that garbage does not push them out. `until` by the clock of the database. */
-  readonly #callers = new LRUCache<string, { caller: Caller; until: number }>({ max: REMEMBERED_CALLERS });
+  readonly #callers = boundedCache<string, { caller: Caller; until: number }>(REMEMBERED_CALLERS);
 
   constructor(options: AccessTokensOptions) {
     this.#options = options;
+    this.#keys = options.secrets.map((secret) => new Hmac(secret, MAX_LENGTH));
   }
 
   /** @param expiresIn in seconds; never longer than the lifetime */
@@ -78,56 +86,55 @@ export class AccessTokens {
     const seconds = Math.min(expiresIn, this.#options.lifetime);
     const standard = { algorithm: 'HS256', iss: ISSUER, aud: AUDIENCE, expiresIn: seconds } as const;
     const iat = Math.floor(now() / 1000);
-    return { token: this.#options.jwt.sign({ ...claims, iat }, standard), expiresIn: seconds };
+    return { token: this.#options.sign({ ...claims, iat }, standard), expiresIn: seconds };
   }
 
   /**
    * @param authorization the header of that name
    * @throws Problem `unauthenticated`, or what PostgreSQL fails with if it had to be asked what is revoked
    */
-  async callerOf(authorization: string | undefined): Promise<Caller> {
-    const [, token] = BEARER.exec(authorization ?? '') ?? [];
-    if (token === undefined) throw unauthenticated('Send an access token as "Authorization: Bearer …".');
-    const remembered = this.#callers.get(token);
-    const isValid = remembered !== undefined && now() < remembered.until;
-    const { caller, until } = isValid ? remembered : this.#verify(token);
-    if (!isValid) this.#callers.set(token, { caller, until });
+  callerOf(authorization: string | undefined): Caller | Promise<Caller> {
+    const [, text, signed, claims, signature] = BEARER.exec(authorization ?? '') ?? [];
+    if (text === undefined || signed === undefined || claims === undefined || signature === undefined)
+      throw unauthenticated('Send an access token as "Authorization: Bearer …".');
+    const remembered = this.#callers.get(text);
+    if (remembered !== undefined && now() < remembered.until) return this.#unlessRevoked(remembered.caller);
+    const verified = this.#verify({ text, signed, claims, signature });
+    this.#callers.set(text, verified);
+    return this.#unlessRevoked(verified.caller);
+  }
+
+  #unlessRevoked(caller: Caller): Caller | Promise<Caller> {
     const { id, sessionId } = caller;
-    if (await this.#options.revocations.hasAny(sessionId === null ? [id] : [id, sessionId])) {
+    const refuse = (isRevoked: boolean): Caller => {
+      if (!isRevoked) return caller;
       throw unauthenticated(
         sessionId === null ? 'The service account is revoked.' : 'The session has ended.',
       );
-    }
-    return caller;
+    };
+    const isRevoked = this.#options.revocations.hasAny(sessionId === null ? [id] : [id, sessionId]);
+    return typeof isRevoked === 'boolean' ? refuse(isRevoked) : isRevoked.then(refuse);
   }
 
-  #verify(token: string): { caller: Caller; until: number } {
-    let claims: unknown;
-    try {
-      claims = this.#claimsOf(token);
-    } catch (error) {
-      throw unauthenticated('The access token is not valid, or has expired.', error);
-    }
-    if (!VerifiedClaims.Check(claims))
-      throw unauthenticated('The access token is not valid, or has expired.');
-    const { sub: id, role, iat, exp } = claims;
+  #verify({ signed, claims: part, signature }: Sent): { caller: Caller; until: number } {
+    const claims = this.#keys.some((key) => key.verify(signed, signature)) ? parse(part) : undefined;
+    if (!SignedClaims.Check(claims)) throw notValid();
+    const { sub: id, role, iat, nbf = 0, exp } = claims;
     // Not after the lifetime, also when that was longer before: revocations are remembered no longer.
     const until = Math.min(exp, iat + this.#options.lifetime) * 1000;
-    if (until <= now()) throw unauthenticated('The access token is not valid, or has expired.');
-    const caller = { id, role, sessionId: 'sid' in claims ? claims.sid : null };
-    return { caller, until };
-  }
-
-  #claimsOf(token: string): unknown {
-    const { jwt, previousJwt } = this.#options;
-    try {
-      return jwt.verify(token);
-    } catch (error) {
-      if (errorCode(error) !== 'FAST_JWT_INVALID_SIGNATURE' || previousJwt === undefined) throw error;
-      return previousJwt.verify(token);
-    }
+    if (until <= now() || nbf * 1000 > now()) throw notValid();
+    return { caller: { id, role, sessionId: 'sid' in claims ? claims.sid : null }, until };
   }
 }
 
-const unauthenticated = (detail: string, cause?: unknown) =>
-  new Problem('unauthenticated', detail, { cause });
+function parse(part: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(part, 'base64url').toString());
+  } catch {
+    return undefined;
+  }
+}
+
+const notValid = () => unauthenticated('The access token is not valid, or has expired.');
+
+const unauthenticated = (detail: string) => new Problem('unauthenticated', detail);

@@ -2,11 +2,11 @@ import type { FeedState } from '../changes/change-feed.js';
 import type { Queryable } from '../postgres/database.js';
 import { toUuid, withIds } from '../stored-ids.js';
 
-const BANNED = 'SELECT id FROM users WHERE banned_at IS NOT NULL AND erased_at IS NULL';
+const BANNED = 'SELECT id FROM users WHERE banned_at IS NOT NULL';
 
 const IS_BANNED = `${BANNED} AND id = $1`;
 
-/** Who is banned, as every instance knows it within a second. What must be right to the moment asks PostgreSQL instead. */
+/** Who is banned, erased or not, as every instance knows it within a second. What must be right to the moment asks PostgreSQL instead. */
 export class Bans {
   readonly #database: Queryable;
   readonly #feed: FeedState;
@@ -14,10 +14,16 @@ export class Bans {
   /** What has changed while the users are being read, in the order of the changes. */
   #changed: Map<string, boolean> | null = null;
   #changes = 0;
+  readonly #listeners: ((userId: string) => void)[] = [];
 
   constructor(database: Queryable, feed: FeedState) {
     this.#database = database;
     this.#feed = feed;
+  }
+
+  /** Called with each user who was not banned, as far as this instance knew. */
+  onBan(listener: (userId: string) => void): void {
+    this.#listeners.push(listener);
   }
 
   /** Reads who is banned: at the start, and after changes may have been missed. */
@@ -26,7 +32,9 @@ export class Bans {
     this.#changed = changed;
     try {
       const { rows } = await this.#database.query<{ id: string }>(BANNED);
+      const before = this.#banned;
       this.#banned = new Set(withIds(rows, { id: 'usr' }).map(({ id }) => id));
+      for (const userId of this.#banned) if (!before.has(userId)) this.#tell(userId);
     } finally {
       if (this.#changed === changed) this.#changed = null;
     }
@@ -61,7 +69,13 @@ export class Bans {
   }
 
   #take(userId: string, banned: boolean): void {
+    const isNew = banned && !this.#banned.has(userId);
     if (banned) this.#banned.add(userId);
     else this.#banned.delete(userId);
+    if (isNew) this.#tell(userId);
+  }
+
+  #tell(userId: string): void {
+    for (const listener of this.#listeners) listener(userId);
   }
 }

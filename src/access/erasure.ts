@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import { type Job, type JobKind, job } from '../jobs/job.js';
+import type { Queryable } from '../postgres/database.js';
 import { NEWEST_OF_USER, newestOfUser, olderThan } from '../postgres/events-of-user.js';
 import { fromUuid, toUuid } from '../stored-ids.js';
 
@@ -13,6 +14,14 @@ export const ERASE_USER: JobKind<typeof Erasure> = {
   payload: Erasure,
   keyOf: ({ userId }) => userId,
 };
+
+/** How long an erased user can still be kept from coming back by a ban, in days. */
+const BANNED_WITHIN_DAYS = 30;
+const IS_LET_GO = `erased_at < now() - interval '${BANNED_WITHIN_DAYS} days' AND banned_at IS NULL`;
+/** $1 how many. The condition stands twice, for one who is banned between the two: only the outer one is looked at again. */
+const FORGET_KEYS = `
+UPDATE users SET external_key = NULL WHERE ${IS_LET_GO} AND id = ANY (ARRAY(
+  SELECT id FROM users WHERE ${IS_LET_GO} AND external_key IS NOT NULL LIMIT $1))`;
 
 const FORGET_SESSIONS = `
 DELETE FROM sessions WHERE ctid = ANY (ARRAY(SELECT ctid FROM sessions WHERE user_id = $1 LIMIT ${ROWS}))`;
@@ -47,3 +56,8 @@ export const eraseUser: Job = job(ERASE_USER, async (client, { userId, before })
   if (end !== undefined) return { rest: { userId, before: fromUuid('evt', end.last) } };
   return rowCount === ROWS ? { rest: { userId, before } } : {};
 });
+
+/** Forgets under which external ids erased users were known: of at most `limit` users. @returns whether there may be more */
+export async function purgeExternalKeys(client: Queryable, limit: number): Promise<boolean> {
+  return (await client.query(FORGET_KEYS, [limit])).rowCount === limit;
+}

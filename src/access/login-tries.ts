@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { boundedCache } from '../bounded-cache.js';
 
 /** Tries without a wait; after each further one the account waits, twice as long each time, up to a limit. */
 export const FREE_TRIES = 5;
@@ -18,7 +18,7 @@ interface Tries {
 
 /** Tries to log in, counted in this process: what the scripts of LoginAttempts do in Redis. */
 export class LoginTries {
-  readonly #tries = new LRUCache<string, Tries>({ max: MAX_KEYS, ttl: FORGOTTEN_AFTER_MS });
+  readonly #tries = boundedCache<string, Tries>(MAX_KEYS, { ttl: FORGOTTEN_AFTER_MS });
 
   /** Counts a try. @returns milliseconds to wait, or 0: then it is allowed */
   begin(account: string, fromNetwork: string): number {

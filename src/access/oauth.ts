@@ -8,9 +8,13 @@ const BY_STATUS: Record<number, OAuthError> = {
   503: 'temporarily_unavailable',
 };
 
+const REPEATED = 'must not be repeated';
+
 /** What an error response of OAuth 2.0 has besides: RFC 6749, section 5.2. */
 export function oauthError(problem: Problem): Pick<OAuthProblem, 'error' | 'error_description'> {
-  const isOtherGrant = problem.errors?.some(({ path }) => path === '/grant_type');
+  const isOtherGrant = problem.errors?.some(
+    ({ path, message }) => path === '/grant_type' && message !== REPEATED,
+  );
   const error = isOtherGrant
     ? 'unsupported_grant_type'
     : (BY_STATUS[problem.statusCode] ?? 'invalid_request');
@@ -28,8 +32,7 @@ export function tokenRequest(
   known: readonly string[],
 ): Record<string, string> {
   for (const name of known)
-    if (form.filter(([given]) => given === name).length > 1)
-      throw invalid(`/${name}`, 'must not be repeated');
+    if (form.filter(([given]) => given === name).length > 1) throw invalid(`/${name}`, REPEATED);
   return Object.fromEntries(form.filter(([, value]) => value !== ''));
 }
 

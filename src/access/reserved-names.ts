@@ -22,10 +22,29 @@ function unframed(letter: string): string {
   return String.fromCharCode('A'.charCodeAt(0) + code - first);
 }
 
+/** A text in plain letters and signs. */
+const plain = (text: string): string =>
+  text.normalize('NFKD').replace(/\p{M}/gu, '').replace(FRAMED, unframed);
+
 /** A text in letters and digits of ASCII, as far as it looks like them: by Unicode's table of what is confused. */
-function latinOf(text: string): string {
-  const letters = text.normalize('NFKD').replace(/\p{M}/gu, '').replace(FRAMED, unframed);
-  return unhomoglyph(letters.replace(/[ᴀ-ᴢɪʙɢʜʟɴʀꜰꜱ]/gu, (letter) => SMALL_CAPITALS[letter] ?? letter));
+const latinOf = (text: string): string =>
+  unhomoglyph(plain(text).replace(/[ᴀ-ᴢɪʙɢʜʟɴʀꜰꜱ]/gu, (letter) => SMALL_CAPITALS[letter] ?? letter));
+
+/** Digits and signs that stand for letters, as in "@dm1n". */
+const LETTERS: Record<string, string | undefined> = Object.fromEntries(
+  [...'01!¡|3€4@5$7+869'].map((sign, i) => [sign, 'olllleeaassttbgg'[i]]),
+);
+/** The same among Cyrillic letters. */
+const CYRILLIC_LETTERS: typeof LETTERS = { ...LETTERS, '1': 'и', '!': 'и' };
+/** A name with fewer letters of its own is a number, as "R007". */
+const LETTERS_OF_NAME = 2;
+
+/** A text with the letters for which its digits and signs stand. */
+function spelled(text: string): string {
+  const letters = text.match(/\p{L}/gu) ?? [];
+  if (letters.length < LETTERS_OF_NAME) return text;
+  const meant = /\p{Script=Cyrillic}/u.test(text) ? CYRILLIC_LETTERS : LETTERS;
+  return plain(text).replace(/[^\p{L}\s]/gu, (sign) => meant[sign] ?? sign);
 }
 
 /** A text as it looks at a glance. */
@@ -53,13 +72,18 @@ function endsLikeGuest(name: string): boolean {
 export function isReserved(name: string): boolean {
   // A capital may look like a letter that its small one does not.
   return [name, name.toLowerCase(), name.toUpperCase()].some((variant) => {
-    const whole = words(looksOf(variant)).join('');
-    const unnumbered = words(looksOf(variant.replace(/[\p{N}\p{P}\p{S}\s]+$/u, ''))).join('');
+    const unnumbered = variant.replace(/[\p{N}\p{P}\p{S}\s]+$/u, '');
+    const looksLikeGuest = [variant, spelled(variant)].some((text) =>
+      GUEST.test(words(looksOf(text)).join('')),
+    );
     return (
-      reserved.has(whole) ||
-      reserved.has(unnumbered) ||
-      words(looksOf(variant)).some((word) => reservedWords.has(word)) ||
-      (GUEST.test(whole) && endsLikeGuest(name))
+      (looksLikeGuest && endsLikeGuest(name)) ||
+      [variant, unnumbered].some((text) => isOurs(text) || isOurs(spelled(text)))
     );
   });
+}
+
+function isOurs(text: string): boolean {
+  const ofName = words(looksOf(text));
+  return reserved.has(ofName.join('')) || ofName.some((word) => reservedWords.has(word));
 }

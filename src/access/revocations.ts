@@ -50,11 +50,19 @@ export class Revocations {
   }
 
   /**
-   * Whether one of these was revoked. PostgreSQL is asked only while revocations by other instances may not have been heard.
+   * Whether one of these was revoked: at once, or, while revocations by other instances may not have been heard, from PostgreSQL.
    * @throws what PostgreSQL fails with
    */
-  async hasAny(ids: readonly string[]): Promise<boolean> {
-    if (ids.some((id) => this.#until.has(id))) return true;
+  hasAny(ids: readonly string[]): boolean | Promise<boolean> {
+    if (this.#remembers(ids)) return true;
+    return this.#feed.isCurrent ? false : this.#ask(ids);
+  }
+
+  #remembers(ids: readonly string[]): boolean {
+    return ids.some((id) => this.#until.has(id));
+  }
+
+  async #ask(ids: readonly string[]): Promise<boolean> {
     const backoff = new Backoff();
     for (
       const giveUpAt = performance.now() + PATIENCE_MS;
@@ -72,7 +80,7 @@ export class Revocations {
         if (!isDatabaseUnavailable(error) || performance.now() > giveUpAt) throw error;
       }
     }
-    return ids.some((id) => this.#until.has(id));
+    return this.#remembers(ids);
   }
 
   /** Takes note of a session or service account that this or another instance has revoked, or of a user it has erased. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { ScoreEvent, User } from '../../schemas/user.js';
 import { type BoardKey, boardKey } from '../board-key.js';
@@ -33,13 +34,17 @@ const USER = `id, display_name AS "displayName", username, role, ${rfc3339('crea
 type PerhapsBanned = User & { readonly isBanned: boolean };
 const PERHAPS_BANNED = `${USER}, banned_at IS NOT NULL AS "isBanned"`;
 
-/** A ban stays: who is banned keeps its external id and its username, so that it cannot come back under them. */
+/** A ban stays: a banned user keeps the key of its external id and its username, so that it cannot come back under them. */
 const ERASE = `
 UPDATE users
-SET display_name = '', erased_at = now(), external_id = CASE WHEN banned_at IS NOT NULL THEN external_id END,
+SET display_name = '', erased_at = now(), external_id = NULL,
     username = CASE WHEN banned_at IS NOT NULL THEN username END,
     password_hash = CASE WHEN banned_at IS NOT NULL AND username IS NOT NULL THEN '' END
 WHERE id = $1 AND erased_at IS NULL`;
+
+/** SQL: whether a user holds its external id, as far as nobody else may have it. The condition is that of the index. */
+export const HOLDS_EXTERNAL_ID = '(erased_at IS NULL OR banned_at IS NOT NULL)';
+const externalKey = (externalId: string): Buffer => createHash('sha256').update(externalId).digest();
 
 /** The condition is that of the index. */
 const OF_USER = 'user_id = $1 AND version > 0';
@@ -93,16 +98,17 @@ export class Users {
 
   async #provision(name: string, externalId?: string): Promise<{ user: User; created: boolean }> {
     const id = newId('usr');
+    const key = externalId === undefined ? null : externalKey(externalId);
     const { rows } = await this.#pool.query<User>(
-      `INSERT INTO users (id, display_name, external_id) VALUES ($1, $2, $3)
-       ON CONFLICT (external_id) DO NOTHING RETURNING ${USER}`,
-      [toUuid('usr', id), displayName(name), externalId ?? null],
+      `INSERT INTO users (id, display_name, external_id, external_key) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (external_key) WHERE ${HOLDS_EXTERNAL_ID} DO NOTHING RETURNING ${USER}`,
+      [toUuid('usr', id), displayName(name), externalId ?? null, key],
     );
     const [created] = withIds(rows, { id: 'usr' });
     if (created !== undefined) return { user: created, created: true };
     const known = await this.#pool.query<PerhapsBanned>(
-      `SELECT ${PERHAPS_BANNED} FROM users WHERE external_id = $1`,
-      [externalId],
+      `SELECT ${PERHAPS_BANNED} FROM users WHERE external_key = $1 AND ${HOLDS_EXTERNAL_ID}`,
+      [key],
     );
     const [found] = withIds(known.rows, { id: 'usr' });
     // Erased between the two statements: its external id is free again.
@@ -125,23 +131,26 @@ export class Users {
       })
       .sort((a, b) => (a.externalId < b.externalId ? -1 : 1));
     const externalIds = valid.map(({ externalId }) => externalId);
+    const keys = externalIds.map(externalKey);
     const inserted = await this.#pool.query<{ id: string }>(
-      `INSERT INTO users (id, display_name, external_id) SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])
-       ON CONFLICT (external_id) DO NOTHING RETURNING id`,
-      [valid.map(() => toUuid('usr', newId('usr'))), valid.map(({ name }) => name), externalIds],
+      `INSERT INTO users (id, display_name, external_id, external_key)
+       SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[])
+       ON CONFLICT (external_key) WHERE ${HOLDS_EXTERNAL_ID} DO NOTHING RETURNING id`,
+      [valid.map(() => toUuid('usr', newId('usr'))), valid.map(({ name }) => name), externalIds, keys],
     );
     const created = new Set(withIds(inserted.rows, { id: 'usr' }).map(({ id }) => id));
-    const { rows } = await this.#pool.query<PerhapsBanned & { externalId: string }>(
-      `SELECT ${PERHAPS_BANNED}, external_id AS "externalId" FROM users WHERE external_id = ANY ($1::text[])`,
-      [externalIds],
+    const { rows } = await this.#pool.query<PerhapsBanned & { key: Buffer }>(
+      `SELECT ${PERHAPS_BANNED}, external_key AS key FROM users
+       WHERE external_key = ANY ($1::bytea[]) AND ${HOLDS_EXTERNAL_ID}`,
+      [keys],
     );
     const known = new Map(
-      withIds(rows, { id: 'usr' }).map(({ externalId, ...user }) => [externalId, user] as const),
+      withIds(rows, { id: 'usr' }).map(({ key, ...user }) => [key.toString('hex'), user] as const),
     );
     return Promise.allSettled(
       wanted.map(async ({ displayName: name, externalId }, i) => {
         if (names[i]?.status === 'rejected') throw names[i].reason;
-        const found = known.get(externalId);
+        const found = known.get(externalKey(externalId).toString('hex'));
         // Erased between the two statements.
         if (found === undefined) return this.provision(name, externalId);
         return { user: unlessBanned(found), created: created.delete(found.id) };

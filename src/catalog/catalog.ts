@@ -9,6 +9,7 @@ import { newId } from '../ids.js';
 import { addJob } from '../jobs/job.js';
 import { PURGE } from '../jobs/purge.js';
 import type { Sort } from '../leaderboard/entry.js';
+import { type PublicKeys, type PublicKeysOfAll, publicKeysOf } from '../leaderboard/public-metadata.js';
 import type { Limits } from '../ledger/limits.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { inTurn } from '../postgres/turns.js';
@@ -34,6 +35,7 @@ import {
 } from './put-leaderboard.js';
 
 import { changeSeason, endSeason, type SeasonChange } from './season-acts.js';
+import { checkUnit } from './unit-rules.js';
 
 export type { LeaderboardDefinition } from './leaderboard-rows.js';
 
@@ -51,6 +53,8 @@ export class Catalog {
   /** By the text of a board key. */
   readonly #pastSorts: DefinitionCache<Sort>;
   #allActions: Promise<Action[]> | null = null;
+  /** Made of these actions. */
+  #publicKeys: (PublicKeysOfAll & { readonly actions: Promise<Action[]> }) | null = null;
   readonly #removalListeners: ((leaderboardId: string) => void)[] = [];
   /** Leaderboards that were known, and may have been deleted while changes were missed; with their seasons. */
   readonly #unchecked = new Map<string, number>();
@@ -112,15 +116,42 @@ export class Catalog {
     return readLeaderboards(this.#pool, limit, after);
   }
 
-  /** An action, or null if there is none. */
-  action(id: string): Promise<Action | null> {
+  /** An action, or null if there is none: at once, if it is known without a query. */
+  action(id: string): Action | null | Promise<Action | null> {
     return this.#definition(this.#actions, id);
   }
 
   /** All actions, by id. */
-  async actions(): Promise<Action[]> {
+  actions(): Promise<Action[]> {
+    return this.#settled(this.#readingActions());
+  }
+
+  /** The public keys of metadata, if an action that feeds this leaderboard has some: then its entries show them. */
+  async publicKeys(leaderboard: string): Promise<PublicKeys | null> {
+    const actions = this.#readingActions();
+    const known =
+      this.#publicKeys?.actions === actions
+        ? this.#publicKeys
+        : { ...publicKeysOf(await this.#settled(actions)), actions };
+    if (this.#allActions === actions) this.#publicKeys = known;
+    return known.leaderboards.has(leaderboard) ? known.keys : null;
+  }
+
+  /** The same, if it is known without a query; else undefined. */
+  knownPublicKeys(leaderboard: string): PublicKeys | null | undefined {
+    const known = this.#feed.isCurrent ? this.#publicKeys : null;
+    if (known === null || known.actions !== this.#allActions) return undefined;
+    return known.leaderboards.has(leaderboard) ? known.keys : null;
+  }
+
+  #readingActions(): Promise<Action[]> {
     const reading = (this.#feed.isCurrent ? this.#allActions : null) ?? readActions(this.#pool);
     this.#allActions = reading;
+    return reading;
+  }
+
+  /** What could not be read is not kept. */
+  async #settled(reading: Promise<Action[]>): Promise<Action[]> {
     try {
       return await reading;
     } catch (error) {
@@ -187,8 +218,12 @@ export class Catalog {
     this.#unchecked.set(id, Math.min(season, this.#unchecked.get(id) ?? season));
   }
 
-  async #definition<T>(cache: DefinitionCache<T>, id: string): Promise<T | null> {
-    return (await cache.fetch(id, { forceRefresh: !this.#feed.isCurrent }))?.definition ?? null;
+  #definition<T>(cache: DefinitionCache<T>, id: string): T | null | Promise<T | null> {
+    const { isCurrent } = this.#feed;
+    const known = isCurrent ? cache.get(id) : undefined;
+    if (known !== undefined) return known.definition;
+    const reading = cache.fetch(id, { forceRefresh: !isCurrent });
+    return reading.then((read) => read?.definition ?? null);
   }
 
   #removed(leaderboardId: string): void {
@@ -206,12 +241,14 @@ export class Catalog {
     options: PutOptions = {},
   ): Promise<PutLeaderboard> {
     checkGrace(rules, this.#tokenLifetime);
+    if (rules.unit !== undefined) checkUnit(rules.unit);
     const { id } = rules;
     return await this.#change(
       leaderboardChange(id, false),
       async (client) => {
         const put = await putLeaderboard(client, rules, options);
-        if (options.dryRun !== true) await audit(client, act, 'put-leaderboard', id, rules);
+        const details = put.schedule === undefined ? rules : { ...rules, schedule: put.schedule };
+        if (options.dryRun !== true) await audit(client, act, 'put-leaderboard', id, details);
         return put;
       },
       () => options.dryRun !== true,

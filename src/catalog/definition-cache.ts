@@ -1,4 +1,5 @@
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
+import { boundedCache } from '../bounded-cache.js';
 
 /** Definitions that are kept, for up to some 10 MB. */
 const KEPT = 10_000;
@@ -19,8 +20,7 @@ export const definitionCache = <T>(
   read: (id: string) => Promise<T | null>,
   onReplaced?: (old: T, definition: T | null) => void,
 ): DefinitionCache<T> =>
-  new LRUCache<string, Known<T>>({
-    max: KEPT,
+  boundedCache<string, Known<T>>(KEPT, {
     ignoreFetchAbort: true,
     fetchMethod: async (id, kept) => {
       const definition = await read(id);

@@ -1,12 +1,9 @@
-import { Type } from '@sinclair/typebox';
-import { addJob, type Job, type JobKind, job } from '../jobs/job.js';
+import { addJob, type Job, type JobKind, job, Nothing } from '../jobs/job.js';
 import { PURGE } from '../jobs/purge.js';
 import { closeFenceBriefly } from '../ledger/fence.js';
 
 const EVERY_MS = 60_000;
 const AGAIN_MS = 1_000;
-
-const Nothing = Type.Object({});
 
 /** Drops the seasons that are more than their leaderboards keep, again and again. */
 export const DROP_SEASONS: JobKind<typeof Nothing> = {
@@ -15,12 +12,18 @@ export const DROP_SEASONS: JobKind<typeof Nothing> = {
   keyOf: () => 'all',
 };
 
-/** A leaderboard that has more final seasons than it keeps of those that are over; the ones up to `through` are too many. */
+/**
+ * A leaderboard that has more final seasons than it keeps of those that are over; the ones up to `through` are too many. What is
+ * still being closed stays, and all behind it: seasons that were missed are final before those that were played.
+ */
 const TOO_MANY = `
-SELECT l.id, n.season - l.keep_seasons AS through
+SELECT l.id, n.through
 FROM leaderboards l CROSS JOIN LATERAL (
-  SELECT s.season FROM seasons s WHERE s.leaderboard_id = l.id AND s.state = 'final' ORDER BY s.season DESC LIMIT 1) n
-WHERE l.keep_seasons IS NOT NULL AND l.removed_at IS NULL AND n.season - l.keep_seasons > l.removed_through LIMIT 1`;
+  SELECT least(
+    (SELECT max(s.season) - l.keep_seasons FROM seasons s WHERE s.leaderboard_id = l.id AND s.state = 'final'),
+    (SELECT min(s.season) - 1 FROM seasons s
+     WHERE s.leaderboard_id = l.id AND s.state = 'closing' AND s.season > l.removed_through)) AS through) n
+WHERE l.keep_seasons IS NOT NULL AND l.removed_at IS NULL AND n.through > l.removed_through LIMIT 1`;
 const REMOVE = 'UPDATE leaderboards SET removed_through = greatest(removed_through, $2) WHERE id = $1';
 
 /**

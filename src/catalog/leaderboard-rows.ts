@@ -10,7 +10,7 @@ export type LeaderboardDefinition = Omit<Leaderboard, 'entries' | 'now'>;
 
 /** Properties that do not apply are absent, also from answers. */
 const DEFINITION = `jsonb_strip_nulls(jsonb_build_object('id', id, 'title', title, 'sort', sort, 'operator', operator, 'season', season,
-  'maxPointsPerMinute', max_points_per_minute, 'hidden', CASE WHEN hidden THEN true END, 'frozenAt', ${rfc3339('frozen_at')},
+  'titles', titles, 'unit', unit, 'maxPointsPerMinute', max_points_per_minute, 'hidden', CASE WHEN hidden THEN true END, 'frozenAt', ${rfc3339('frozen_at')},
   'revision', revision, 'schedule', schedule, 'lateTokens', nullif(late_tokens, 'arrival'), 'graceMs', nullif(grace_ms, 0),
   'keepSeasons', keep_seasons)) || jsonb_build_object('seasonEndsAt', ${finiteRfc3339('season_ends_at')})
   AS definition`;
@@ -24,11 +24,13 @@ FROM leaderboards WHERE id = $1 AND removed_at IS NULL FOR UPDATE`;
 const HAS_ENTRIES =
   'SELECT FROM scores WHERE leaderboard_id = $1 AND season > $2 AND coalesce(score, withheld_score) IS NOT NULL LIMIT 1';
 
-const FREEZE = 'UPDATE leaderboards SET frozen_at = now() WHERE id = $1 AND frozen_at IS NULL';
-const UNFREEZE = 'UPDATE leaderboards SET frozen_at = NULL WHERE id = $1 AND frozen_at IS NOT NULL';
-/** No further season of it begins. */
+const FREEZE =
+  'UPDATE leaderboards SET frozen_at = now(), revision = revision + 1 WHERE id = $1 AND frozen_at IS NULL';
+const UNFREEZE =
+  'UPDATE leaderboards SET frozen_at = NULL, revision = revision + 1 WHERE id = $1 AND frozen_at IS NOT NULL';
+/** No further season of it begins. The next one may have scores already, though nobody has turned the page. */
 const REMOVE = `
-UPDATE leaderboards SET removed_at = now(), removed_through = season, schedule = NULL, season_ends_at = 'infinity',
+UPDATE leaderboards SET removed_at = now(), removed_through = season + (next_starts_at <= clock_timestamp())::int, schedule = NULL, season_ends_at = 'infinity',
   next_starts_at = 'infinity', next_ends_at = 'infinity' WHERE id = $1`;
 
 /** A leaderboard, or null if there is none. */

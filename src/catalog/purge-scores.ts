@@ -1,8 +1,10 @@
 import { type BoardKey, boardKey } from '../board-key.js';
 import type { Queryable } from '../postgres/database.js';
 
+/** The first deleted seasons of a leaderboard, no more than $1: a season may have no row at all. */
 const UNPURGED = `
-SELECT id, purged_through AS purged, removed_through AS through FROM leaderboards WHERE purged_through < removed_through ORDER BY id LIMIT 1`;
+SELECT id, purged_through AS purged, least(removed_through, purged_through + $1::int) AS through
+FROM leaderboards WHERE purged_through < removed_through ORDER BY id LIMIT 1`;
 const deleteFrom = (table: string): string => `
 DELETE FROM ${table} WHERE ctid = ANY (ARRAY(
   SELECT ctid FROM ${table} WHERE leaderboard_id = $1 AND season > $2 AND season <= $3 LIMIT $4))`;
@@ -11,7 +13,7 @@ const PURGED_SEASONS = `
 UPDATE seasons SET purged_at = now() WHERE leaderboard_id = $1 AND season > $2 AND season <= $3 AND purged_at IS NULL`;
 
 /**
- * Deletes scores of deleted seasons: at most `limit` of one leaderboard.
+ * Deletes scores of deleted seasons: at most `limit`, of at most as many seasons of one leaderboard.
  * @param removeBoards removes what else is kept of these boards; false if that must be tried again later
  * @returns whether there may be more to do
  */
@@ -20,7 +22,7 @@ export async function purgeScores(
   limit: number,
   removeBoards: (boards: readonly BoardKey[]) => Promise<boolean> = async () => true,
 ): Promise<boolean> {
-  const { rows } = await client.query<{ id: string; purged: number; through: number }>(UNPURGED);
+  const { rows } = await client.query<{ id: string; purged: number; through: number }>(UNPURGED, [limit]);
   const [board] = rows;
   if (board === undefined) return false;
   const purged = [board.id, board.purged, board.through];

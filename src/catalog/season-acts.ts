@@ -1,17 +1,13 @@
 import type { Schedule } from '../../schemas/schedule.js';
 import type { SeasonSpan } from '../../schemas/season.js';
-import { instantOrNull, now } from '../clock.js';
+import { instant, instantOrNull } from '../clock.js';
 import { invalid, Problem } from '../errors.js';
 import { closeFence } from '../ledger/fence.js';
 import type { Queryable } from '../postgres/database.js';
 import { finiteMilliseconds, milliseconds, timestampOr } from '../postgres/sql.js';
 import { SHORTEST_SEASON_MS, seasonFrom, seasonsAfter } from '../seasons/schedule.js';
 import { noSuchLeaderboard } from './leaderboard-rows.js';
-
-/** An end that is set by hand is so far ahead at least, in milliseconds, and one that is nearer stays. */
-const AHEAD_MS = 5_000;
-/** What may be left of that when the transaction commits: every score of the season before must have been recorded by then. */
-const LEFT_MS = 1_000;
+import { AHEAD_MS, checkStillAhead } from './season-ends.js';
 
 const LOCK = `
 SELECT season, schedule, removed_through AS "removedThrough", ${milliseconds('clock_timestamp()')} AS now,
@@ -24,7 +20,20 @@ WHERE id = $1`;
 /** The end of one season is set, and the schedule says the end of the one behind it. */
 const MARK_ENDS = 'UPDATE seasons SET end_is_set = season = $2 WHERE leaderboard_id = $1 AND season >= $2';
 const SET_LABEL = 'UPDATE seasons SET label = $3 WHERE leaderboard_id = $1 AND season = $2';
-const HOW_FAR = `SELECT ${milliseconds('clock_timestamp()')} AS now`;
+const COUNT_CHANGE = 'UPDATE leaderboards SET revision = revision + 1 WHERE id = $1';
+/**
+ * Whether the next season begins with other rules than the one in force has. The rules for late tokens are those of the last season
+ * that has its own.
+ */
+const HAS_OTHER_RULES = `
+SELECT FROM leaderboards l JOIN seasons n ON n.leaderboard_id = l.id AND n.season = l.season + 1
+CROSS JOIN LATERAL (
+  SELECT coalesce(min(rules->>'lateTokens'), l.late_tokens) AS late_tokens, coalesce(min(rules->>'graceMs'), l.grace_ms::text) AS grace_ms
+  FROM (SELECT rules FROM seasons o WHERE o.leaderboard_id = l.id AND o.season <= l.season AND o.rules ? 'lateTokens'
+        ORDER BY o.season DESC LIMIT 1) own) c
+WHERE l.id = $1 AND (
+  (n.rules->>'sort', n.rules->>'operator') <> (l.sort, l.operator)
+  OR (n.rules->>'lateTokens', n.rules->>'graceMs') <> (c.late_tokens, c.grace_ms))`;
 const SPAN = `
 SELECT label, ${finiteMilliseconds('starts_at')} AS "startsAt", ${finiteMilliseconds('ends_at')} AS "endsAt"
 FROM seasons WHERE leaderboard_id = $1 AND season = $2`;
@@ -53,7 +62,8 @@ export interface SeasonChange {
  * @param label of the next season
  * @returns the season in force
  * @throws Problem `not-found`; `season-ended` if it is over, or will be within seconds; `validation-failed` if it would be over
- * too soon, or too short; `service-unavailable` if scores do not pause in time: to be tried again
+ * too soon, or too short; `leaderboard-in-use` if no next season would begin, which was to have other rules; `service-unavailable` if
+ * scores do not pause in time: to be tried again
  */
 export async function endSeason(
   client: Queryable,
@@ -68,6 +78,7 @@ export async function endSeason(
     if (!hasNext) throw invalid('/label', 'is of the next season, and there is none');
     await client.query(SET_LABEL, [id, known.season + 1, label]);
   }
+  await client.query(COUNT_CHANGE, [id]);
   return await spanOf(client, id, known.season);
 }
 
@@ -92,6 +103,7 @@ export async function changeSeason(
     else await setNextEnd(client, id, known, end);
   }
   if (label !== undefined) await client.query(SET_LABEL, [id, season, label]);
+  await client.query(COUNT_CHANGE, [id]);
   return await spanOf(client, id, season);
 }
 
@@ -113,9 +125,14 @@ function checkRunning(known: Known, season: number): void {
 async function setEnd(client: Queryable, id: string, known: Known, end: number | null): Promise<boolean> {
   checkEnd(known, known.startsAt, end);
   const next = end === null ? null : await seasonBehind(client, known, end);
+  if (next === null && (await client.query(HAS_OTHER_RULES, [id])).rowCount !== 0)
+    throw new Problem(
+      'leaderboard-in-use',
+      `Season ${known.season + 1} is to have other rules, and would not come: put the leaderboard with its present ones first.`,
+    );
   await client.query(SET_ENDS, [id, end, next?.startsAt ?? null, next?.endsAt ?? null]);
   await client.query(MARK_ENDS, [id, known.season]);
-  await checkTime(client, end);
+  await checkStillAhead(client, end);
   return next !== null;
 }
 
@@ -123,7 +140,7 @@ async function setNextEnd(client: Queryable, id: string, known: Known, end: numb
   checkEnd(known, known.nextStartsAt, end);
   await client.query(SET_ENDS, [id, known.endsAt, known.nextStartsAt, end]);
   await client.query(MARK_ENDS, [id, known.season + 1]);
-  await checkTime(client, end);
+  await checkStillAhead(client, end);
 }
 
 function checkEnd({ schedule, now: time }: Known, startsAt: number | null, end: number | null): void {
@@ -145,23 +162,13 @@ async function seasonBehind(client: Queryable, { schedule, startsAt }: Known, en
   return await seasonFrom(client, schedule, isOwn ? Math.max(end, own.endsAt) : end);
 }
 
-/** The end must not have come before the change is committed. */
-async function checkTime(client: Queryable, end: number | null): Promise<void> {
-  const [clock] = (await client.query<{ now: number }>(HOW_FAR)).rows;
-  if (clock !== undefined && end !== null && end < clock.now + LEFT_MS)
-    throw new Problem(
-      'service-unavailable',
-      'The change took too long: the season would be over. Try again.',
-    );
-}
-
 async function spanOf(client: Queryable, leaderboard: string, season: number): Promise<SeasonSpan> {
   type Row = { label: string | null; startsAt: number | null; endsAt: number | null };
   const [row] = (await client.query<Row>(SPAN, [leaderboard, season])).rows;
   if (row === undefined) throw noSuchSeason(leaderboard, season);
   const { label, startsAt, endsAt } = row;
   const times = { startsAt: instantOrNull(startsAt), endsAt: instantOrNull(endsAt) };
-  return { leaderboard, season, label, ...times, now: new Date(now()).toISOString() };
+  return { leaderboard, season, label, ...times, now: instant() };
 }
 
 const noSuchSeason = (id: string, season: number): Problem =>

@@ -1,6 +1,6 @@
 import type { Leaderboard } from '../../schemas/leaderboard.js';
 import { type BoardKey, boardKey } from '../board-key.js';
-import { now } from '../clock.js';
+import { instant } from '../clock.js';
 import type { LeaderboardDefinition } from './catalog.js';
 
 interface Totals {
@@ -14,7 +14,7 @@ export async function withEntries(
   definitions: readonly LeaderboardDefinition[],
 ): Promise<Leaderboard[]> {
   const totals = await leaderboards.totals(definitions.map(keyOf));
-  const time = new Date(now()).toISOString();
+  const time = instant();
   return definitions.map((definition, i) => ({ ...definition, entries: totals[i] ?? 0, now: time }));
 }
 
@@ -23,7 +23,7 @@ export async function withTotal<D extends LeaderboardDefinition>(
   definition: D,
 ): Promise<D & Pick<Leaderboard, 'entries' | 'now'>> {
   const [entries = 0] = await leaderboards.totals([keyOf(definition)]);
-  return { ...definition, entries, now: new Date(now()).toISOString() };
+  return { ...definition, entries, now: instant() };
 }
 
 const keyOf = ({ id, season }: LeaderboardDefinition): BoardKey => boardKey(id, season);

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { withDeadline } from '../deadline.js';
+import { countDown, withDeadline } from '../deadline.js';
 import { Loop } from '../loop.js';
 import { connect } from '../postgres/connection.js';
 import type { Queryable } from '../postgres/database.js';
@@ -70,8 +70,8 @@ export class ChangeFeed implements Feed {
   readonly #listeners: ChangeListener[] = [];
   /** Connects, sends a heartbeat and waits for it, and has everything read again that was missed. */
   readonly #beats: Loop;
-  /** Looks whether the proof has lasted too long. */
-  #expiry: NodeJS.Timeout | undefined;
+  /** Ends the wait until the last proof has lasted too long. */
+  #endWait = (): void => {};
   #client: pg.Client | undefined;
   /** Whether nothing was missed since the listeners have read everything. */
   #isWhole = true;
@@ -157,8 +157,8 @@ export class ChangeFeed implements Feed {
 
   async close(): Promise<void> {
     this.#isReported = true;
-    clearTimeout(this.#expiry);
     await this.#beats.stop();
+    this.#endWait();
     const client = this.#client;
     this.#client = undefined;
     await client?.end();
@@ -176,9 +176,8 @@ export class ChangeFeed implements Feed {
       this.#isWhole = true;
     }
     this.#provenAt = sentAt;
-    // A process that was held up reads first what has come meanwhile.
-    this.#expiry ??= setTimeout(() => setImmediate(() => this.#expire()), PROOF_LASTS_MS).unref();
-    this.#expiry.refresh();
+    this.#endWait();
+    this.#endWait = countDown(PROOF_LASTS_MS, () => this.#expire());
     for (const resolve of this.#onProof.splice(0)) resolve();
     if (!this.#isReported || !this.isCurrent) return;
     this.#isReported = false;
@@ -236,6 +235,8 @@ export class ChangeFeed implements Feed {
     this.#isWhole = false;
     this.#reason = reason;
     client.end().catch(() => {});
+    // Its heartbeat is not waited for: a connection is made anew at once.
+    this.#onEcho?.();
     this.#beats.request();
   }
 

@@ -7,6 +7,8 @@ export const CHANGES_CHANNEL = 'scoreboard_changes';
 
 /** A notification is limited to 8,000 bytes: of entries (up to 90 bytes) or boards (up to 75) one carries this many. */
 export const ITEMS_PER_NOTIFICATION = 64;
+/** Of entries that name their boards (up to 175 bytes). */
+export const CORRECTIONS_PER_NOTIFICATION = 44;
 
 const UUID = '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$';
 const Header = {
@@ -15,24 +17,30 @@ const Header = {
   /** The instance that committed the change, and applies it by itself. */
   writer: Type.String(),
 };
+/** In a notification the user is a uuid; a null score removes the entry. */
+const Entry = [
+  Type.String({ pattern: UUID, description: 'The user.' }),
+  Type.Union([Type.Integer(), Type.Null()], { description: 'The score.' }),
+  Type.Integer({ description: 'When it was achieved, in milliseconds.' }),
+  Type.Integer({ description: 'The version.' }),
+] as const;
 const Boards = Type.Array(Type.String(), { description: 'Texts of board keys.' });
 
 /** What other instances must know. Announced in the transaction that changes it, so only what is committed is announced. */
 const Change = Type.Union([
+  /** New scores. Their writer applies them for all who share a projection. */
   Type.Object({
     type: Type.Literal('scores'),
     ...Header,
     /** The text of a board key. */
     board: Type.String(),
-    /** `[userId, score, achievedAt in ms, version]`; a null score removes the entry. In a notification the user is a uuid. */
-    entries: Type.Array(
-      Type.Tuple([
-        Type.String({ pattern: UUID }),
-        Type.Union([Type.Integer(), Type.Null()]),
-        Type.Integer(),
-        Type.Integer(),
-      ]),
-    ),
+    entries: Type.Array(Type.Tuple([...Entry])),
+  }),
+  /** What became of entries, of one user on thousands of boards, or of thousands on one. Each is `[…entry, text of a board key]`. */
+  Type.Object({
+    type: Type.Literal('corrections'),
+    ...Header,
+    entries: Type.Array(Type.Tuple([...Entry, Type.String()])),
   }),
   /** `boards` are those on which the user has an entry. */
   Type.Object({
@@ -44,7 +52,7 @@ const Change = Type.Union([
   }),
   /** `boards` are those on which the user had an entry, now deleted. */
   Type.Object({ type: Type.Literal('user-erased'), ...Header, userId: Type.String(), boards: Boards }),
-  /** The entries of the user are announced as changes of scores. */
+  /** The entries of the user are announced as corrections. */
   Type.Object({
     type: Type.Literal('user-banned'),
     ...Header,
@@ -91,7 +99,7 @@ export function parseChange(payload: string): Change | null {
   try {
     const value: unknown = JSON.parse(payload);
     if (!compiled.Check(value)) return null;
-    if (value.type === 'scores') for (const entry of value.entries) entry[0] = fromUuid('usr', entry[0]);
+    if ('entries' in value) for (const entry of value.entries) entry[0] = fromUuid('usr', entry[0]);
     return value;
   } catch {
     return null;
@@ -110,18 +118,22 @@ export async function announce(
 }
 
 function* parts(change: Change): Generator<Change> {
-  if ('entries' in change) for (const entries of slices(stored(change.entries))) yield { ...change, entries };
-  else if ('boards' in change) for (const boards of slices(change.boards)) yield { ...change, boards };
+  if (change.type === 'scores')
+    for (const entries of slices(change.entries, ITEMS_PER_NOTIFICATION))
+      yield { ...change, entries: entries.map(([user, ...entry]) => [stored(user), ...entry]) };
+  else if (change.type === 'corrections')
+    for (const entries of slices(change.entries, CORRECTIONS_PER_NOTIFICATION))
+      yield { ...change, entries: entries.map(([user, ...entry]) => [stored(user), ...entry]) };
+  else if ('boards' in change)
+    for (const boards of slices(change.boards, ITEMS_PER_NOTIFICATION)) yield { ...change, boards };
   else yield change;
 }
 
-type Entries = Extract<Change, { type: 'scores' }>['entries'];
-/** As RECORD_BATCH announces them, for which PostgreSQL would take long to make ids. */
-const stored = (entries: Entries): Entries =>
-  entries.map(([userId, ...entry]) => [toUuid('usr', userId) ?? '', ...entry]);
+/** As RECORD_BATCH announces users, for whom PostgreSQL would take long to make ids. */
+const stored = (userId: string): string => toUuid('usr', userId) ?? '';
 
 /** At least one slice, which may be empty. */
-function* slices<T>(items: readonly T[]): Generator<T[]> {
-  for (let start = 0; start === 0 || start < items.length; start += ITEMS_PER_NOTIFICATION)
-    yield items.slice(start, start + ITEMS_PER_NOTIFICATION);
+function* slices<T>(items: readonly T[], size: number): Generator<T[]> {
+  for (let start = 0; start === 0 || start < items.length; start += size)
+    yield items.slice(start, start + size);
 }

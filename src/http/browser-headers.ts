@@ -41,6 +41,12 @@ export function pageHeaders(rules: BrowserRules): Headers {
   );
 }
 
+/** Any site may load the SDK and the element, as a plain script or as a module. CORS_ORIGINS decides which sites may call the API. */
+export const FOR_ALL_SITES = {
+  helmet: { crossOriginResourcePolicy: { policy: 'cross-origin' } },
+  headers: { 'access-control-allow-origin': '*' },
+} as const;
+
 /** The headers that the script of a page may read. */
 export const EXPOSED_HEADERS = [
   'ETag',

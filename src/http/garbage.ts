@@ -16,6 +16,12 @@ const refused = new WeakSet<Socket>();
 export const refuseGarbage = (lingerMs: number) => (error: Error & { code?: string }, socket: Socket) => {
   // Node reports each further piece of garbage on the same connection too.
   if (error.code === 'ECONNRESET' || socket.destroyed || refused.has(socket)) return;
+  // Browsers connect ahead of their requests. An answer would be taken for that of a request which is just being sent; without
+  // one, browsers send it again.
+  if (socket.bytesRead === 0) {
+    socket.destroy();
+    return;
+  }
   refused.add(socket);
   const problem = new Problem('validation-failed', REASONS[error.code ?? ''] ?? 'This is not HTTP/1.1.');
   const requestId = randomUUID();

@@ -12,14 +12,18 @@ export function rateLimitStore(counters: RateCounters): FastifyRateLimitStoreCto
     }
 
     incr(key: string, callback: Parameters<FastifyRateLimitStore['incr']>[1], windowMs: number): void {
-      counters
-        .increment(key, windowMs)
+      const count = counters.increment(key, windowMs);
+      // Counted in this process: there is nothing to wait for.
+      if (!(count instanceof Promise)) {
+        callback(null, count);
+        return;
+      }
+      count
         .catch((error: unknown) => {
           if (this.#mayFail) throw error;
           return counters.incrementOwn(key, windowMs);
         })
-        .then((count) => callback(null, count))
-        .catch(callback);
+        .then((count) => callback(null, count), callback);
     }
 
     child(options: object): Store {

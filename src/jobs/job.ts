@@ -1,4 +1,4 @@
-import type { Static, TSchema } from '@sinclair/typebox';
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type pg from 'pg';
 import type { Queryable } from '../postgres/database.js';
@@ -14,6 +14,9 @@ export interface JobKind<Payload extends TSchema> {
   /** Names a piece of work among those of the kind. What is added later under the same key replaces what was added before. */
   keyOf(payload: Static<Payload>): string;
 }
+
+/** The payload of a job that there is one of. */
+export const Nothing = Type.Object({});
 
 /** What a bite of a job has left behind. */
 export interface Bite<Payload> {

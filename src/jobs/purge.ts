@@ -1,11 +1,8 @@
-import { Type } from '@sinclair/typebox';
 import type { Queryable } from '../postgres/database.js';
-import { type Job, type JobKind, job } from './job.js';
+import { type Job, type JobKind, job, Nothing } from './job.js';
 
 const EVERY_MS = 60_000;
 const ROWS = 5_000;
-
-const Nothing = Type.Object({});
 
 /** Deletes what is of no use any more, again and again: to ask for it makes it happen at once. */
 export const PURGE: JobKind<typeof Nothing> = { name: 'purge', payload: Nothing, keyOf: () => 'all' };

@@ -11,9 +11,10 @@ export interface BoardState {
   readonly items: Entry[];
 }
 
-/** One user's place; rank and score are null while the user has no entry. */
+/** One user's place; ranks and score are null while the user has no entry. */
 export interface UserRank {
   readonly rank: number | null;
+  readonly sharedRank: number | null;
   readonly score: number | null;
   readonly total: number;
 }
@@ -24,4 +25,6 @@ export interface EntryState {
   readonly total: number;
   /** The score of the entry just above, or null for the first. */
   readonly scoreAbove: number | null;
+  /** The score of the first entry; null if this is the first. */
+  readonly scoreFirst: number | null;
 }

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { Queryable } from '../postgres/database.js';
 import { milliseconds, timestampAt } from '../postgres/sql.js';
 import { fromUuid, toUuid, toUuids } from '../stored-ids.js';
-import { type EntryChange, type Sort, sortKey } from './entry.js';
+import { ENTRY_ORDER, type EntryChange, type Sort, sortKey } from './entry.js';
 import type { Board } from './projection.js';
 
 /** Taking over a page occupies the event loop for some 5 ms. */
@@ -14,19 +14,18 @@ const lines = (order: string): string => `
 SELECT string_agg(concat_ws(' ', user_id, version, ${milliseconds('achieved_at')}, sort_key), E'\\n'
                   ORDER BY ${order})`;
 const BOARD = 'scores WHERE leaderboard_id = $1 AND season = $2';
-const ORDER = 'sort_key, achieved_at, user_id';
 /** Behind $3, $4 and $5, where the last page ended. The index of the board's order holds all of it. */
-const RANKED = `${lines(ORDER)} AS lines
-FROM (SELECT ${ORDER}, version FROM ${BOARD} AND score IS NOT NULL
-        AND (${ORDER}) > ($3::bigint, ${timestampAt('$4::float8')}, $5::uuid)
-      ORDER BY ${ORDER} LIMIT ${ROWS_PER_READ}) page`;
+const RANKED = `${lines(ENTRY_ORDER)} AS lines
+FROM (SELECT ${ENTRY_ORDER}, version FROM ${BOARD} AND score IS NOT NULL
+        AND (${ENTRY_ORDER}) > ($3::bigint, ${timestampAt('$4::float8')}, $5::uuid)
+      ORDER BY ${ENTRY_ORDER} LIMIT ${ROWS_PER_READ}) page`;
 /** Tombstones are made of these, and kept for ten minutes too. The newest two thousand are enough for late reports. */
 const REMOVED_LATELY = `${lines('user_id')}
 FROM (SELECT * FROM ${BOARD} AND score IS NULL AND achieved_at > now() - interval '10 minutes'
       ORDER BY achieved_at DESC LIMIT ${ROWS_PER_READ}) removed`;
 const FIRST = `
-SELECT (${lines(ORDER)} FROM (SELECT ${ORDER}, version FROM ${BOARD} AND score IS NOT NULL
-                              ORDER BY ${ORDER} LIMIT ${ROWS_PER_READ}) page) AS lines,
+SELECT (${lines(ENTRY_ORDER)} FROM (SELECT ${ENTRY_ORDER}, version FROM ${BOARD} AND score IS NOT NULL
+                              ORDER BY ${ENTRY_ORDER} LIMIT ${ROWS_PER_READ}) page) AS lines,
        (${REMOVED_LATELY}) AS removed`;
 /** Behind the user $3. */
 const ALL = `${lines('user_id')} AS lines
@@ -71,7 +70,7 @@ export async function* entriesInOrder(pool: pg.Pool, board: Board): AsyncGenerat
       key.leaderboard,
       key.season,
     ]);
-    yield parse(sort, rows[0]?.lines);
+    yield parseEntries(sort, rows[0]?.lines);
     await client.query('COMMIT');
     isOver = true;
   } finally {
@@ -88,7 +87,7 @@ async function firstPage(
     key.leaderboard,
     key.season,
   ]);
-  return { entries: parse(sort, rows[0]?.lines), removed: parse(sort, rows[0]?.removed) };
+  return { entries: parseEntries(sort, rows[0]?.lines), removed: parseEntries(sort, rows[0]?.removed) };
 }
 
 /**
@@ -137,15 +136,15 @@ async function entries(
     key.season,
     ...values,
   ]);
-  return parse(sort, rows[0]?.lines);
+  return parseEntries(sort, rows[0]?.lines);
 }
 
 const SPACE = 0x20;
 const MINUS = 0x2d;
 const ZERO = 0x30;
 
-/** Parses a page character by character, which takes a third of the time of splitting it. */
-function parse(sort: Sort, page: string | null | undefined): EntryChange[] {
+/** Entries of lines: user, version, time and sort key. Parses character by character, which takes a third of the time of splitting. */
+export function parseEntries(sort: Sort, page: string | null | undefined): EntryChange[] {
   const lines = page ?? '';
   let at = 0;
   const integer = (): number => {

@@ -11,9 +11,19 @@ export interface Entry {
   readonly achievedAt: number;
 }
 
-/** An entry and its place on the board, from 1. */
+/** An entry and its place on the board, from 1. Entries with the same score share the rank of the first of them. */
 export interface RankedEntry extends Entry {
   readonly rank: number;
+  readonly sharedRank: number;
+}
+
+/** Entries that follow one another on a board, with their ranks, of which those of the first are given. */
+export function rankedFrom(rank: number, sharedRank: number, entries: readonly Entry[]): RankedEntry[] {
+  let shared = sharedRank;
+  return entries.map((entry, i) => {
+    if (i > 0 && entry.score !== entries[i - 1]?.score) shared = rank + i;
+    return { ...entry, rank: rank + i, sharedRank: shared };
+  });
 }
 
 /** The version counts the changes of one entry: of two reports of it, the one with the higher version is newer. */
@@ -56,6 +66,9 @@ export interface RankChange {
   readonly previousRank: number | null;
   readonly rank: number | null;
 }
+
+/** The order of entries, as columns of `scores`. */
+export const ENTRY_ORDER = 'sort_key, achieved_at, user_id';
 
 /** A score as it sorts ascending, and back. `0 -` and not `-`: Redis distinguishes −0 from 0. */
 export const sortKey = (sort: Sort, score: number): number => (sort === 'desc' ? 0 - score : score);

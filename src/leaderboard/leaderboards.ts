@@ -1,5 +1,5 @@
 import pLimit from 'p-limit';
-import type { Entry as EntryBody, Leaderboard } from '../../schemas/leaderboard.js';
+import type { Entry as EntryBody, Leaderboard, PublicMetadata } from '../../schemas/leaderboard.js';
 import type { DisplayNames } from '../access/display-names.js';
 import { type BoardKey, boardKey } from '../board-key.js';
 import type { Feed } from '../changes/change-feed.js';
@@ -19,7 +19,15 @@ import {
 } from './entry.js';
 import type { OpenBoard, OpenBoards } from './open-boards.js';
 import { countEntries, countRanks, PostgresBoard } from './postgres-boards.js';
-import { type BoardReader, NotReady, type Page, type Projection } from './projection.js';
+import {
+  type BoardReader,
+  type Counts,
+  type Mark,
+  NotReady,
+  type Page,
+  type Projection,
+} from './projection.js';
+import type { EntryMetadata, PublicKeys } from './public-metadata.js';
 import type { ReadableBoard } from './seasons.js';
 import type { Tombstones } from './tombstones.js';
 
@@ -27,9 +35,21 @@ import type { Tombstones } from './tombstones.js';
 const BOARDS_AT_ONCE = 32;
 /** Longer than it takes until a change of a writer that has died is applied by another instance. */
 const APPLIED_WITHIN_MS = 2_000;
-/** The projection to write a change to, or undefined if none is needed. */
-type ProjectionOf = (board: BoardKey) => Promise<Projection | undefined>;
+/** Does the work of a change on one board. */
+type Work = (projection: Projection) => Promise<unknown>;
 const UNKNOWN_RANKS: RankChange = { previousRank: null, rank: null };
+
+/** An entry, and the board that it is on. */
+interface OfBoard extends Entry {
+  readonly board: BoardKey;
+  readonly sort: Sort;
+}
+
+/** Where an entry stands; its rank is null if it is not known. */
+interface Standing extends Pick<Entry, 'score' | 'achievedAt'> {
+  readonly rank: number | null;
+  readonly total: number;
+}
 
 interface Definitions {
   /** @throws Problem `not-found` */
@@ -38,12 +58,17 @@ interface Definitions {
   sortOf(board: BoardKey): Promise<Sort>;
   /** The leaderboard, if it is known without a query. */
   knownLeaderboard(id: string): Pick<Leaderboard, 'id' | 'season' | 'sort'> | undefined;
+  /** Which metadata its entries show: null if none. */
+  publicKeys(leaderboard: string): Promise<PublicKeys | null>;
+  /** The same, or undefined if it is not known without a query. */
+  knownPublicKeys(leaderboard: string): PublicKeys | null | undefined;
 }
 
 interface LeaderboardsOptions {
   readonly catalog: Definitions;
   readonly boards: OpenBoards;
   readonly names: DisplayNames;
+  readonly metadata: EntryMetadata;
   readonly database: Queryable;
   /** The users whom this process knows to be erased. */
   readonly erased: Tombstones;
@@ -59,17 +84,8 @@ interface LeaderboardsOptions {
  */
 export class Leaderboards {
   readonly #options: LeaderboardsOptions;
-  /** Of pages, with their names: a projection gives the same page again as long as nothing has changed. */
-  readonly #states = new WeakMap<Page, BoardState>();
-
-  /** A receipt needs ranks, so its boards are opened. */
-  readonly #open: ProjectionOf = async (board) => (await this.#use(board)).projection;
-  /** A user may have entries on tens of thousands of boards. Those that nobody reads here cost next to nothing. */
-  readonly #toWrite: ProjectionOf = async (key) => {
-    const { boards, catalog } = this.#options;
-    if (!boards.isWritten(key)) return undefined;
-    return boards.toWrite({ key, sort: await catalog.sortOf(key) });
-  };
+  /** Of pages, with their names and metadata: a projection gives the same page again as long as nothing has changed. */
+  readonly #states = new WeakMap<Page, { readonly state: BoardState; readonly keys: PublicKeys | null }>();
 
   constructor(options: LeaderboardsOptions) {
     this.#options = options;
@@ -77,23 +93,34 @@ export class Leaderboards {
 
   /**
    * Takes over scores that this instance has committed.
-   * @returns the ranks that each change led from and to; null where they are not known
+   * @returns the ranks that each change led from and to; null where they are not known, as of a user who was erased meanwhile
    */
   async applyAndRank(changeId: string, changes: readonly ScoredChange[]): Promise<RankChange[]> {
+    const { erased } = this.#options;
     const ranks: RankChange[] = changes.map(() => UNKNOWN_RANKS);
     const unranked: { readonly index: number; readonly change: ScoredChange & { readonly sort: Sort } }[] =
       [];
-    await this.#eachBoard(changeId, changes, this.#open, async (projection, ofBoard) => {
-      const applied = await projection.apply(
-        changeId,
-        ofBoard.map(([, change]) => change),
-      );
-      const { sort } = projection.board;
-      for (const [n, [index, change]] of ofBoard.entries()) {
-        if (applied === null || !this.#options.feed.isCurrent)
-          unranked.push({ index, change: { ...change, sort } });
-        else ranks[index] = applied[n] ?? UNKNOWN_RANKS;
-      }
+    const groups = [...byBoard([...changes.entries()], ([, { board }]) => board).values()];
+    await pLimit(BOARDS_AT_ONCE).map(groups, async (ofBoard) => {
+      const board = ofBoard[0]?.[1].board;
+      if (board === undefined) return;
+      await this.#change(changeId, board, async () => {
+        // A receipt needs ranks, so its boards are opened.
+        const { projection } = await this.#use(board);
+        // A shared board has no tombstone of a user who was erased while it was cold.
+        const present = ofBoard.filter(([, change]) => !erased.covers(change));
+        if (present.length === 0) return;
+        const applied = await projection.apply(
+          changeId,
+          present.map(([, change]) => change),
+        );
+        const { sort } = projection.board;
+        for (const [n, [index, change]] of present.entries()) {
+          if (applied === null || !this.#options.feed.isCurrent)
+            unranked.push({ index, change: { ...change, sort } });
+          else ranks[index] = applied[n] ?? UNKNOWN_RANKS;
+        }
+      });
     });
     if (unranked.length > 0) {
       const counted = await countRanks(
@@ -107,11 +134,13 @@ export class Leaderboards {
 
   /** Takes over corrections that this instance has committed. */
   async apply(changeId: string, changes: readonly BoardChange[]): Promise<void> {
-    await this.#eachBoard(changeId, changes, this.#toWrite, async (projection, ofBoard) => {
-      await projection.apply(
-        changeId,
-        ofBoard.map(([, change]) => change),
-      );
+    const { erased } = this.#options;
+    const groups = byBoard(changes, ({ board }) => board);
+    const boards = [...groups.values()].flatMap(([first]) => first?.board ?? []);
+    await this.#eachOpen(changeId, boards, async (projection) => {
+      const ofBoard = groups.get(projection.board.key.text) ?? [];
+      const present = ofBoard.filter((change) => !erased.covers(change));
+      if (present.length > 0) await projection.confirm(changeId, present);
     });
   }
 
@@ -123,14 +152,14 @@ export class Leaderboards {
     boards: readonly BoardKey[],
   ): Promise<void> {
     this.#options.names.set(userId, displayName);
-    await this.#each(changeId, boards, this.#toWrite, (projection) => projection.rename(changeId, userId));
+    await this.#eachOpen(changeId, boards, (projection) => projection.rename(changeId, userId));
   }
 
   /** A user with entries on these boards is erased. */
   async erase(changeId: string, userId: string, boards: readonly BoardKey[]): Promise<void> {
     this.#options.erased.add(userId, Number.POSITIVE_INFINITY);
     this.#options.names.forget(userId);
-    await this.#each(changeId, boards, this.#toWrite, (projection) => projection.erase(changeId, userId));
+    await this.#eachOpen(changeId, boards, (projection) => projection.erase(changeId, userId));
   }
 
   /** The board of a leaderboard's current season. */
@@ -147,10 +176,11 @@ export class Leaderboards {
     userRank: async (board: BoardKey, userId: string): Promise<UserRank> => {
       const placement = await this.#readOn(board, (reader) => reader.placement(userId));
       if (placement !== null) {
-        return { rank: placement.entry.rank, score: placement.entry.score, total: placement.total };
+        const { rank, sharedRank, score } = placement.entry;
+        return { rank, sharedRank, score, total: placement.total };
       }
       const { total } = await this.#readOn(board, (reader) => reader.page(1));
-      return { rank: null, score: null, total };
+      return { rank: null, sharedRank: null, score: null, total };
     },
   };
 
@@ -164,11 +194,61 @@ export class Leaderboards {
     if (known === undefined) return undefined;
     const { projection } = boards.use({ key: boardKey(known.id, known.season), sort: known.sort });
     const page = projection.keptPage(limit);
-    return page && this.#states.get(page);
+    const kept = page && this.#states.get(page);
+    return kept?.keys === catalog.knownPublicKeys(known.id) ? kept?.state : undefined;
   }
 
   async page(board: ReadableBoard, limit: number, after?: Entry): Promise<BoardState> {
     return this.#state(board, await this.#read(board, (reader) => reader.page(limit, after)));
+  }
+
+  /** Up to `limit` entries from the place `start` on, 0 for the first. */
+  async slice(board: ReadableBoard, start: number, limit: number): Promise<BoardState> {
+    return this.#state(board, await this.#read(board, (reader) => reader.slice(start, limit)));
+  }
+
+  /** The last `before` entries before a mark and the first `behind` behind it. */
+  async near(board: ReadableBoard, mark: Mark, before: number, behind: number): Promise<BoardState> {
+    return this.#state(board, await this.#read(board, (reader) => reader.near(mark, before, behind)));
+  }
+
+  /** How many entries have each of these scores or a better one. */
+  countThrough(board: ReadableBoard, scores: readonly number[]): Promise<Counts> {
+    return this.#read(board, (reader) => reader.countThrough(scores));
+  }
+
+  /**
+   * Where entries stand that PostgreSQL has shown: as the projections have them by now, or null if an entry is gone. A rank is null
+   * where too many entries would have to be counted.
+   */
+  async standings(entries: readonly OfBoard[]): Promise<(Standing | null)[]> {
+    const { boards, database } = this.#options;
+    const known = await Promise.all(
+      entries.map(async ({ board, sort, userId }) => {
+        const open = boards.use({ key: board, sort });
+        return await this.#readProjection(open, (reader) => reader.placement(userId));
+      }),
+    );
+    const cold = entries.filter((_, i) => known[i] === undefined);
+    const [ranks, totals] = await Promise.all([
+      countRanks(
+        database,
+        cold.map((entry) => ({ ...entry, version: 0, previous: null })),
+      ),
+      countEntries(
+        database,
+        cold.map(({ board }) => board),
+      ),
+    ]);
+    let n = 0;
+    return entries.map(({ score, achievedAt }, i) => {
+      const read = known[i];
+      if (read === undefined) {
+        const { rank = null } = ranks[n] ?? {};
+        return { rank, total: totals[n++] ?? 0, score, achievedAt };
+      }
+      return read.answer && { ...read.answer.entry, total: read.answer.total };
+    });
   }
 
   /** How many entries each of these boards has. */
@@ -189,11 +269,18 @@ export class Leaderboards {
 
   /** One user's entry, or null if it has none. */
   async entry(board: ReadableBoard, userId: string): Promise<EntryState | null> {
-    const placement = await this.#read(board, (reader) => reader.placement(userId));
-    if (placement === null) return null;
-    const { total, entry: found, above } = placement;
-    const [entry] = await this.withNames([found]);
-    return entry === undefined ? null : { entry, total, scoreAbove: above?.score ?? null };
+    const found = await this.#read(board, async (reader) => {
+      const placement = await reader.placement(userId);
+      if (placement === null) return null;
+      const { entry, above } = placement;
+      const first = entry.rank > 2 ? (await reader.page(1)).entries[0] : above;
+      return { ...placement, first: first ?? null };
+    });
+    if (found === null) return null;
+    const { total, above, first } = found;
+    const [entry] = await this.#entries(board, [found.entry], await this.#keysOf(board));
+    if (entry === undefined) return null;
+    return { entry, total, scoreAbove: above?.score ?? null, scoreFirst: first?.score ?? null };
   }
 
   async around(board: ReadableBoard, userId: string, radius: number): Promise<BoardState | null> {
@@ -206,6 +293,7 @@ export class Leaderboards {
   }
 
   async #read<T>(board: ReadableBoard, read: (reader: BoardReader) => Promise<T>): Promise<T> {
+    if ('reader' in board) return await read(board.reader);
     if ('final' in board && board.final !== null) {
       const { digest, revision } = board.final;
       const final = { epoch: digest, version: revision };
@@ -267,66 +355,78 @@ export class Leaderboards {
     }
   }
 
-  async #state(board: BoardKey, page: Page): Promise<BoardState> {
+  async #state(found: ReadableBoard, page: Page): Promise<BoardState> {
+    const keys = await this.#keysOf(found);
     const known = this.#states.get(page);
-    if (known !== undefined) return known;
+    if (known?.keys === keys) return known.state;
     const { epoch, version, total, entries } = page;
-    const state = { board, epoch, version, total, items: await this.withNames(entries) };
-    this.#states.set(page, state);
+    // One that was amended since it was looked up is not final: what was read is of no revision that has a digest.
+    const isAmended = 'final' in found && found.final !== null && found.final.digest !== epoch;
+    const board = isAmended ? { ...found, final: null } : found;
+    const state = { board, epoch, version, total, items: await this.#entries(board, entries, keys) };
+    this.#states.set(page, { state, keys });
     return state;
   }
 
-  /** Entries as the API shows them. */
-  async withNames(entries: readonly RankedEntry[]): Promise<EntryBody[]> {
+  #keysOf({ leaderboard }: BoardKey): PublicKeys | null | Promise<PublicKeys | null> {
+    const known = this.#options.catalog.knownPublicKeys(leaderboard);
+    return known === undefined ? this.#options.catalog.publicKeys(leaderboard) : known;
+  }
+
+  async #entries(
+    board: ReadableBoard,
+    entries: readonly RankedEntry[],
+    keys: PublicKeys | null,
+  ): Promise<EntryBody[]> {
+    const metadata = keys === null ? undefined : this.#options.metadata.of(board, entries, keys);
+    return voidedSince(board, await this.withNames(entries, await metadata));
+  }
+
+  /** Entries as the API shows them. @param metadata what is public of it, by user */
+  async withNames(
+    entries: readonly RankedEntry[],
+    metadata?: ReadonlyMap<string, PublicMetadata>,
+  ): Promise<EntryBody[]> {
     const names = await this.#options.names.of(entries.map(({ userId }) => userId));
-    return entries.map(({ rank, userId, score, achievedAt }) => ({
-      rank,
-      userId,
+    return entries.map(({ rank, sharedRank, userId, score, achievedAt }) => {
+      const displayName = names.get(userId);
       // A user without a name was erased this very moment, and is about to leave the board.
-      displayName: names.get(userId) ?? 'Erased player',
-      score,
-      achievedAt: new Date(achievedAt).toISOString(),
-    }));
+      const shown = displayName === undefined ? undefined : metadata?.get(userId);
+      return {
+        rank,
+        sharedRank,
+        userId,
+        displayName: displayName ?? 'Erased player',
+        score,
+        achievedAt: new Date(achievedAt).toISOString(),
+        ...(shown && { metadata: shown }),
+      };
+    });
   }
 
-  /** Groups changes by board, each with its index. */
-  async #eachBoard<C extends BoardChange>(
-    changeId: string,
-    changes: readonly C[],
-    projectionOf: ProjectionOf,
-    work: (
-      projection: Projection,
-      ofBoard: readonly (readonly [index: number, change: C])[],
-    ) => Promise<void>,
-  ): Promise<void> {
-    const groups = byBoard([...changes.entries()], ([, { board }]) => board);
-    const boards = [...groups.values()].flatMap(([first]) => first?.[1].board ?? []);
-    await this.#each(changeId, boards, projectionOf, (projection) =>
-      work(projection, groups.get(projection.board.key.text) ?? []),
-    );
+  /**
+   * Does the work on those of these boards that are open here, and announces them. A user may have entries on tens of thousands of
+   * boards: nothing is remembered of the others, which are announced when the change comes back from PostgreSQL, and loaded with it
+   * when they are opened. What fails is reported, and made up for when the change comes back.
+   */
+  async #eachOpen(changeId: string, boards: readonly BoardKey[], work: Work): Promise<void> {
+    const { boards: all, catalog, onError } = this.#options;
+    const isOpen = (board: BoardKey) => all.peek(board) !== undefined;
+    await pLimit(BOARDS_AT_ONCE).map(boards.filter(isOpen), async (board) => {
+      const ofBoard = async () => {
+        const sort = await catalog.sortOf(board);
+        const projection = all.peek(board);
+        // One that sorts otherwise is read by nobody: it is opened again when the board is used.
+        if (projection?.board.sort === sort) await work(projection);
+      };
+      await this.#change(changeId, board, ofBoard).catch(onError);
+    });
   }
 
-  /** Does the work on these boards, some at a time, and announces them. */
-  async #each(
-    changeId: string,
-    boards: readonly BoardKey[],
-    projectionOf: ProjectionOf,
-    work: (projection: Projection) => Promise<void>,
-  ): Promise<void> {
-    const limit = pLimit(BOARDS_AT_ONCE);
-    await limit.map(boards, (board) => this.#change(changeId, board, projectionOf, work));
-  }
-
-  async #change(
-    changeId: string,
-    board: BoardKey,
-    projectionOf: ProjectionOf,
-    work: (projection: Projection) => Promise<void>,
-  ): Promise<void> {
+  async #change(changeId: string, board: BoardKey, work: () => Promise<void>): Promise<void> {
     const { boards, unapplied } = this.#options;
     try {
-      const projection = await projectionOf(board);
-      if (projection !== undefined) await work(projection);
+      await work();
       unapplied.applied(board.text, changeId);
     } catch (error) {
       // A projection that is not ready is loaded from PostgreSQL, where the change is. A deleted leaderboard needs nothing.
@@ -335,4 +435,13 @@ export class Leaderboards {
       boards.announce(board);
     }
   }
+}
+
+/** Entries of a board as it was say how many of the events that counted then were voided since. */
+function voidedSince(board: ReadableBoard, entries: EntryBody[]): EntryBody[] {
+  if (!('voided' in board) || board.voided.size === 0) return entries;
+  return entries.map((entry) => {
+    const voided = board.voided.get(entry.userId);
+    return voided === undefined ? entry : { ...entry, voidedSince: voided };
+  });
 }

@@ -1,10 +1,19 @@
 import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
 import type pg from 'pg';
-import { type Entry, type EntryChange, hasScore, type RankChange, type RankedEntry } from './entry.js';
+import { type Entry, type EntryChange, hasScore, type RankChange } from './entry.js';
 import { entriesInOrder } from './entry-pages.js';
 import { newEpoch } from './epoch.js';
-import { type Board, NotReady, type Page, type Placement, type Projection } from './projection.js';
+import { IndexReader } from './index-reader.js';
+import {
+  type Board,
+  type Counts,
+  type Mark,
+  NotReady,
+  type Page,
+  type Placement,
+  type Projection,
+} from './projection.js';
 import { RankIndex } from './rank-index/rank-index.js';
 import { Tombstones } from './tombstones.js';
 
@@ -42,6 +51,11 @@ export class MemoryProjection implements Projection {
   #version = 0;
   /** While the board is loading: the newest change of each user. */
   #waiting: Map<string, EntryChange> | undefined = new Map();
+  readonly #reader = new IndexReader(
+    () => this.#readable(),
+    () => ({ epoch: this.#epoch, version: this.#version }),
+  );
+
   /** @param erased the users whom this process knows to be erased, on any board */
   constructor(board: Board, pool: pg.Pool, erased: Tombstones) {
     this.board = board;
@@ -100,6 +114,10 @@ export class MemoryProjection implements Projection {
     return isReady ? ranks : null;
   }
 
+  async confirm(changeId: string, changes: readonly EntryChange[]): Promise<void> {
+    await this.apply(changeId, changes);
+  }
+
   async erase(_changeId: string, userId: string): Promise<void> {
     this.#version++;
     this.#take({ userId, score: null, achievedAt: 0, version: Number.POSITIVE_INFINITY });
@@ -110,13 +128,24 @@ export class MemoryProjection implements Projection {
   }
 
   async page(limit: number, after?: Entry): Promise<Page> {
-    const index = this.#readable();
-    if (after !== undefined) return this.#page(index, index.countThrough(after), limit);
+    if (after !== undefined) return await this.#reader.page(limit, after);
     const kept = this.keptPage(limit);
     if (kept !== undefined) return kept;
-    const page = this.#page(index, 0, limit);
+    const page = await this.#reader.page(limit);
     if (limit <= MOST_KEPT) firstPages.set(this.#nameOf(limit), page);
     return page;
+  }
+
+  slice(start: number, limit: number): Promise<Page> {
+    return this.#reader.slice(start, limit);
+  }
+
+  near(mark: Mark, before: number, behind: number): Promise<Page> {
+    return this.#reader.near(mark, before, behind);
+  }
+
+  countThrough(scores: readonly number[]): Promise<Counts> {
+    return this.#reader.countThrough(scores);
   }
 
   keptPage(limit: number): Page | undefined {
@@ -129,35 +158,16 @@ export class MemoryProjection implements Projection {
     return `${this.board.key.text} ${limit}`;
   }
 
-  async placement(userId: string): Promise<Placement | null> {
-    const index = this.#readable();
-    const rank = index.rank(userId);
-    if (rank === undefined) return null;
-    const start = Math.max(rank - 2, 0);
-    const entries = slice(index, start, rank - start);
-    const entry = entries.pop();
-    return entry === undefined ? null : { total: index.size, entry, above: entries.pop() ?? null };
+  placement(userId: string): Promise<Placement | null> {
+    return this.#reader.placement(userId);
   }
 
-  async around(userId: string, radius: number): Promise<Page | null> {
-    const index = this.#readable();
-    const rank = index.rank(userId);
-    if (rank === undefined) return null;
-    const start = Math.max(rank - 1 - radius, 0);
-    return this.#page(index, start, rank + radius - start);
+  around(userId: string, radius: number): Promise<Page | null> {
+    return this.#reader.around(userId, radius);
   }
 
-  async many(userIds: readonly string[]): Promise<Page> {
-    const index = this.#readable();
-    const entries = [...new Set(userIds)].flatMap((userId): RankedEntry[] => {
-      const entry = index.get(userId);
-      const rank = index.rank(userId);
-      return entry === undefined || rank === undefined ? [] : [{ rank, ...entry }];
-    });
-    return this.#answer(
-      index,
-      entries.sort((a, b) => a.rank - b.rank),
-    );
+  many(userIds: readonly string[]): Promise<Page> {
+    return this.#reader.many(userIds);
   }
 
   /** Takes over a change, unless something newer is known. True if the index has changed. */
@@ -170,8 +180,8 @@ export class MemoryProjection implements Projection {
     }
     const index = this.#index;
     // A removal is announced on another connection than the answer to a batch, and may overtake it.
-    if (version <= this.#tombstones.versionOf(userId)) return false;
-    if (hasScore(change)) return version > this.#erased.versionOf(userId) && index.apply(change);
+    if (this.#tombstones.covers(change)) return false;
+    if (hasScore(change)) return !this.#erased.covers(change) && index.apply(change);
     if ((index.get(userId)?.version ?? 0) >= version) return false;
     this.#tombstones.add(userId, version);
     return index.remove(userId);
@@ -185,15 +195,4 @@ export class MemoryProjection implements Projection {
     if (this.#waiting !== undefined) throw new NotReady('The board is being loaded');
     return this.#index;
   }
-
-  #page(index: RankIndex, start: number, count: number): Page {
-    return this.#answer(index, slice(index, start, count));
-  }
-
-  #answer(index: RankIndex, entries: RankedEntry[]): Page {
-    return { epoch: this.#epoch, version: this.#version, total: index.size, entries };
-  }
 }
-
-const slice = (index: RankIndex, start: number, count: number): RankedEntry[] =>
-  index.slice(start, count).map((entry, i) => ({ rank: start + i + 1, ...entry }));

@@ -29,8 +29,6 @@ export interface OpenBoard {
 interface OpenBoardsOptions {
   /** Makes the projection of a board, which is not loaded yet. */
   readonly project: (board: Board) => Projection;
-  /** Whether all instances share projections: a cold board here may be open elsewhere, and changes are written for all. */
-  readonly isShared: boolean;
   readonly database: Queryable;
   /** Memory that projections may take in this process. One that is larger by itself is still opened. */
   readonly maxBytes: number;
@@ -100,18 +98,6 @@ export class OpenBoards {
   /** The projection of a board that is open, which is not used by this. */
   peek(key: BoardKey): Projection | undefined {
     return this.#boards.get(key.text)?.projection;
-  }
-
-  /** Whether changes of this board are written to a projection, by this process or for all instances. */
-  isWritten(key: BoardKey): boolean {
-    return this.#options.isShared || this.#boards.has(key.text);
-  }
-
-  /** The projection of a board to write a change to, or undefined if none is needed. A cold board is not opened. */
-  toWrite(board: Board): Projection | undefined {
-    const known = this.peek(board.key);
-    if (known?.board.sort === board.sort) return known;
-    return this.#options.isShared ? this.#options.project(board) : undefined;
   }
 
   projections(): Projection[] {

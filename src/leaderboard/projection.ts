@@ -24,10 +24,30 @@ export interface Placement {
   readonly above: Entry | null;
 }
 
+/** A place between two entries: beside an entry, which need not be there any more, or above or below all who have a score. */
+export type Mark =
+  | { readonly before: Entry }
+  | { readonly after: Entry }
+  | { readonly above: number }
+  | { readonly below: number };
+
+/** How many entries are as good as each of some scores, or better. */
+export interface Counts {
+  /** Entries on the whole board. */
+  readonly total: number;
+  readonly counts: readonly number[];
+}
+
 /** Reads of one board. The order is the same everywhere: score, then `achievedAt`, then user id. */
 export interface BoardReader {
   /** Up to `limit` entries from the top, or after a position, where there need be no entry any more. */
   page(limit: number, after?: Entry): Promise<Page>;
+  /** Up to `limit` entries from the place `start` on, which is 0 for the first. */
+  slice(start: number, limit: number): Promise<Page>;
+  /** The last `before` entries before a mark and the first `behind` behind it. */
+  near(mark: Mark, before: number, behind: number): Promise<Page>;
+  /** How many entries have each of these scores or a better one, all counted at one moment. */
+  countThrough(scores: readonly number[]): Promise<Counts>;
   /** One user's place, or null if it has no entry. */
   placement(userId: string): Promise<Placement | null>;
   /** The user with up to `radius` entries on each side, or null if it has no entry. */
@@ -66,8 +86,10 @@ export interface Projection extends BoardReader {
    * @returns the ranks of each change, or null if the board is not ready
    */
   apply(changeId: string, changes: readonly EntryChange[]): Promise<RankChange[] | null>;
-  /** Removes an erased user for good. */
+  /** The same for changes that several instances may take over, of which one does for all who share the projection. */
+  confirm(changeId: string, changes: readonly EntryChange[]): Promise<void>;
+  /** Removes an erased user for good. Shared as above. */
   erase(changeId: string, userId: string): Promise<void>;
-  /** The display name of a user has changed: the version grows if the user has an entry. */
+  /** The display name of a user has changed: the version grows if the user has an entry. Shared as above. */
   rename(changeId: string, userId: string): Promise<void>;
 }

@@ -1,20 +1,18 @@
+import pLimit from 'p-limit';
 import type { DisplayNames } from '../access/display-names.js';
 import { type BoardKey, parseBoardKey } from '../board-key.js';
 import type { Change } from '../changes/change.js';
 import type { UnappliedChanges } from '../changes/unapplied-changes.js';
 import { isNotFound } from '../errors.js';
-import type { EntryChange } from './entry.js';
+import type { EntryChange, Sort } from './entry.js';
 import type { OpenBoards } from './open-boards.js';
-import type { Projection } from './projection.js';
+import { NotReady, type Projection } from './projection.js';
 import type { Tombstones } from './tombstones.js';
 
 /** What a change does to one board. */
-export type BoardWork =
+type BoardWork =
   | { readonly type: 'entries'; readonly entries: readonly EntryChange[] }
   | { readonly type: 'rename' | 'erase'; readonly userId: string };
-
-/** Applies a change of a writer that may have failed to. Several instances may be asked to: one does it. */
-type Confirm = (board: BoardKey, changeId: string, work: BoardWork) => Promise<void>;
 
 interface ReceivedChangesOptions {
   readonly instance: string;
@@ -22,18 +20,24 @@ interface ReceivedChangesOptions {
   readonly names: DisplayNames;
   readonly erased: Tombstones;
   readonly unapplied: UnappliedChanges;
-  /** Null where each instance holds projections of its own. */
-  readonly confirm: Confirm | null;
+  /** How a board sorts now, where instances share projections; null where each holds its own. @throws Problem `not-found` */
+  readonly sharedSortOf: ((board: BoardKey) => Promise<Sort>) | null;
   readonly onError: (error: unknown) => void;
 }
 
+/** Shared projections that are written to at a time. */
+const BOARDS_AT_ONCE = 32;
+
 /**
- * Changes that arrive from PostgreSQL. Where each instance holds its own projections, it applies the changes of the others; where
- * they share them in Redis, the writer applies a change for all. Either way a change is applied by somebody if its writer does
- * not report it as applied: the writer may have died, or may never have received the answer to its own commit.
+ * Changes that arrive from PostgreSQL, taken over on the boards that are open here. A cold one is announced, for changes of our own
+ * too, and needs nothing else: it is loaded with the change when it is opened. Where instances share projections in Redis, the writer
+ * of scores applies them for all; of other changes, which may be about thousands of boards, each instance that has a board open tries
+ * to apply them, and one does. A change is also applied by somebody else if its writer does not report it as applied: the writer may
+ * have died, or may never have received the answer to its own commit.
  */
 export class ReceivedChanges {
   readonly #options: ReceivedChangesOptions;
+  readonly #limit = pLimit(BOARDS_AT_ONCE);
 
   constructor(options: ReceivedChangesOptions) {
     this.#options = options;
@@ -42,17 +46,25 @@ export class ReceivedChanges {
   receive(change: Change): void {
     const { names, erased } = this.#options;
     if (change.type === 'scores') {
-      const entries = change.entries.map(([userId, score, achievedAt, version]) => {
-        return { userId, score, achievedAt, version };
-      });
-      this.#toBoards(change, [change.board], { type: 'entries', entries });
+      this.#toBoard(change, change.board, { type: 'entries', entries: change.entries.map(entryOf) });
+    } else if (change.type === 'corrections') {
+      const boards = new Map<string, EntryChange[]>();
+      for (const entry of change.entries) {
+        const [, , , , board] = entry;
+        const ofBoard = boards.get(board) ?? [];
+        ofBoard.push(entryOf(entry));
+        boards.set(board, ofBoard);
+      }
+      for (const [board, entries] of boards) this.#toBoard(change, board, { type: 'entries', entries });
     } else if (change.type === 'user-renamed') {
       names.set(change.userId, change.displayName);
-      this.#toBoards(change, change.boards, { type: 'rename', userId: change.userId });
+      for (const board of change.boards)
+        this.#toBoard(change, board, { type: 'rename', userId: change.userId });
     } else if (change.type === 'user-erased') {
       erased.add(change.userId, Number.POSITIVE_INFINITY);
       names.forget(change.userId);
-      this.#toBoards(change, change.boards, { type: 'erase', userId: change.userId });
+      for (const board of change.boards)
+        this.#toBoard(change, board, { type: 'erase', userId: change.userId });
     }
   }
 
@@ -62,51 +74,49 @@ export class ReceivedChanges {
     this.#options.boards.reloadAll();
   }
 
-  #toBoards({ id, writer }: Change, texts: readonly string[], work: BoardWork): void {
-    const { instance, boards, unapplied, confirm, onError } = this.#options;
-    for (const text of texts) {
-      const board = parseBoardKey(text);
-      if (board === null) {
-        onError(new Error(`Not a board: ${text.slice(0, 100)}`));
-        continue;
-      }
-      if (confirm === null && writer !== instance) {
-        void this.#applyHere(board, id, work).catch(onError);
-        continue;
-      }
-      const isExpected = unapplied.expect(text, id, () =>
-        confirm === null ? this.#applyOwn(board, id, work) : this.#confirm(confirm, board, id, work),
-      );
-      // Too many are waiting, so nobody applies changes any more: this board must be compared with PostgreSQL.
-      if (!isExpected) boards.reload(board);
-      // As the writer we have announced it, or shall when it is overdue.
-      if (writer === instance) continue;
-      // Nobody else announces the change to readers of a board that is not in Redis, who read PostgreSQL. The writer may have
-      // announced a name before this instance knew it.
-      if (work.type !== 'entries' || boards.peek(board)?.isReady !== true) boards.announce(board);
+  #toBoard({ id, writer, type }: Change, text: string, work: BoardWork): void {
+    const { instance, boards, unapplied, sharedSortOf, onError } = this.#options;
+    const board = parseBoardKey(text);
+    if (board === null) {
+      onError(new Error(`Not a board: ${text.slice(0, 100)}`));
+      return;
     }
+    const isOurs = writer === instance;
+    const projection = boards.peek(board);
+    if (projection === undefined) {
+      boards.announce(board);
+      return;
+    }
+    if (!isOurs && (sharedSortOf === null || type !== 'scores')) {
+      void this.#apply(board, id, work);
+      return;
+    }
+    const isExpected = unapplied.expect(text, id, () =>
+      sharedSortOf === null ? this.#applyOwn(board, id, work) : this.#apply(board, id, work),
+    );
+    // Too many are waiting, so nobody applies changes any more: this board must be compared with PostgreSQL.
+    if (!isExpected) boards.reload(board);
+    // Nobody else announces the change to readers of a board that is not in Redis, who read PostgreSQL. As the writer we have
+    // announced it, or shall when it is overdue.
+    if (!isOurs && !projection.isReady) boards.announce(board);
   }
 
-  async #confirm(confirm: Confirm, board: BoardKey, id: string, work: BoardWork): Promise<void> {
-    const { boards, onError } = this.#options;
+  async #apply(board: BoardKey, id: string, work: BoardWork): Promise<void> {
+    const { boards, sharedSortOf, onError } = this.#options;
     try {
-      await confirm(board, id, work);
+      if (sharedSortOf === null) await this.#applyTo(boards.peek(board), id, work);
+      else
+        await this.#limit(async () => {
+          const sort = await sharedSortOf(board);
+          const projection = boards.peek(board);
+          // Nobody reads one that sorts otherwise than its board does now: it is opened again when it is used.
+          if (projection?.board.sort === sort) await this.#applyTo(projection, id, work);
+        });
     } catch (error) {
       // A deleted leaderboard needs nothing.
       if (isNotFound(error)) return;
       boards.reload(board);
-      onError(error);
-    } finally {
-      boards.announce(board);
-    }
-  }
-
-  /** A cold board needs nothing: when it is opened, it is loaded with the change. */
-  async #applyHere(board: BoardKey, id: string, work: BoardWork): Promise<void> {
-    const { boards } = this.#options;
-    const projection = boards.peek(board);
-    try {
-      if (projection !== undefined) await applyTo(projection, id, work);
+      if (!(error instanceof NotReady)) onError(error);
     } finally {
       boards.announce(board);
     }
@@ -118,23 +128,38 @@ export class ReceivedChanges {
     try {
       const projection = boards.peek(board);
       const before = await positionOf(projection);
-      if (projection !== undefined) await applyTo(projection, id, work);
+      await this.#applyTo(projection, id, work);
       if (before === null || before !== (await positionOf(projection))) boards.announce(board);
     } catch (error) {
       boards.announce(board);
       onError(error);
     }
   }
+
+  async #applyTo(projection: Projection | undefined, id: string, work: BoardWork): Promise<void> {
+    if (projection === undefined) return;
+    if (work.type !== 'entries') {
+      await projection[work.type](id, work.userId);
+      return;
+    }
+    // Redis may have lost its tombstones meanwhile.
+    const { erased } = this.#options;
+    const present = work.entries.filter((entry) => !erased.covers(entry));
+    if (present.length > 0) await projection.confirm(id, present);
+  }
 }
+
+const entryOf = ([userId, score, achievedAt, version]: readonly [
+  string,
+  number | null,
+  number,
+  number,
+  ...unknown[],
+]): EntryChange => ({ userId, score, achievedAt, version });
 
 /** What tells one state of a board from another; null while readers do not read the projection. */
 async function positionOf(projection: Projection | undefined): Promise<string | null> {
   if (projection?.isReady !== true) return null;
   const { epoch, version } = await projection.page(1);
   return `${epoch}-${version}`;
-}
-
-async function applyTo(projection: Projection, id: string, work: BoardWork): Promise<void> {
-  if (work.type === 'entries') await projection.apply(id, work.entries);
-  else await projection[work.type](id, work.userId);
 }

@@ -8,7 +8,6 @@ import type { RedisClient } from '../redis/connection.js';
 import { inTime } from '../redis/scripts.js';
 import { newEpoch } from './epoch.js';
 import { type Board, NotReady } from './projection.js';
-import type { BoardWork } from './received-changes.js';
 import type { Reconciler } from './reconciler.js';
 import {
   allKeysOf,
@@ -19,9 +18,7 @@ import {
   keysOf,
   NO_CHANGE,
   RedisProjection,
-  scriptArguments,
 } from './redis-projection.js';
-import type { Tombstones } from './tombstones.js';
 
 /** How often Redis is asked whether it is still the same. */
 const CHECK_EVERY_MS = 500;
@@ -42,7 +39,6 @@ interface RedisBoardsOptions {
   /** A connection of its own, which is only subscribed. */
   readonly subscriber: RedisClient;
   readonly reconciler: Reconciler;
-  readonly erased: Tombstones;
   /** How often every open board is compared with PostgreSQL, in milliseconds. */
   readonly syncIntervalMs: number;
   /** The projections that are open. */
@@ -127,29 +123,6 @@ export class RedisBoards {
   async isReady(): Promise<boolean> {
     await this.#compareSentinel();
     return [...this.#options.open()].every(({ isReady, wasReady }) => isReady || !wasReady);
-  }
-
-  /**
-   * Applies a change that its writer has not reported as applied. Of several instances that try, one does it. A board that is
-   * not in Redis needs nothing: when it is built, it is built with the change.
-   */
-  async confirm(board: Board, changeId: string, work: BoardWork): Promise<void> {
-    const { redis, erased } = this.#options;
-    const { board: keys, tombstones, changes, claimOf } = keysOf(board.key);
-    const message = redis.messageOf(board.key);
-    if (work.type === 'entries') {
-      // Redis may have lost its tombstones meanwhile.
-      const present = work.entries.filter(({ userId, version }) => version > erased.versionOf(userId));
-      if (present.length === 0) return;
-      const args = present.flatMap((change) => scriptArguments(board, change));
-      const claim = claimOf(changeId, work.entries[0]?.userId ?? '');
-      await redis.scripts.confirm([...keys, tombstones, changes, claim], [...message, ...args]);
-      return;
-    }
-    const claim = claimOf(changeId, work.userId);
-    const args = [...message, work.userId];
-    if (work.type === 'erase') await redis.scripts.confirmErase([...keys, tombstones, changes, claim], args);
-    else await redis.scripts.confirmRename([...keys, claim], args);
   }
 
   /** Removes what Redis has of boards that were deleted. */

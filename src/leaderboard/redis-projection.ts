@@ -3,8 +3,23 @@ import { TypeCompiler } from '@sinclair/typebox/compiler';
 import type { BoardKey } from '../board-key.js';
 import type { RedisClient } from '../redis/connection.js';
 import { defineScripts, inTime, type Scripts } from '../redis/scripts.js';
-import { type Entry, type EntryChange, type RankChange, type RankedEntry, sortKey } from './entry.js';
-import { type Board, NotReady, type Page, type Placement, type Projection } from './projection.js';
+import {
+  type Entry,
+  type EntryChange,
+  type RankChange,
+  type RankedEntry,
+  rankedFrom,
+  sortKey,
+} from './entry.js';
+import {
+  type Board,
+  type Counts,
+  type Mark,
+  NotReady,
+  type Page,
+  type Placement,
+  type Projection,
+} from './projection.js';
 import { BOARD_SCRIPTS, type BoardScript } from './redis-scripts.js';
 
 /** On which instances report to each other that a board in Redis has changed; see `messageOf`. */
@@ -42,6 +57,7 @@ const Answer = Type.Tuple([
   Text,
   Type.Integer(),
   Type.Integer(),
+  Type.Integer(),
   Type.Array(Type.Union([Text, Type.Integer()])),
 ]);
 type Answer = Static<typeof Answer>;
@@ -73,8 +89,9 @@ export function keysOf(key: BoardKey) {
     tombstones: `${tag}:tombstones`,
     changes: `${tag}:changes`,
     reconciled: `${tag}:reconciled`,
-    /** Of one part of a change: parts have the id in common, and no user. */
-    claimOf: (changeId: string, firstUser: string) => `${tag}:confirmed:${changeId}:${firstUser}`,
+    /** Of one part of a change: parts have the id in common, and a part may be some of another one. */
+    claimOf: (changeId: string, firstUser: string, lastUser = firstUser) =>
+      `${tag}:confirmed:${changeId}:${firstUser}:${lastUser}`,
     /** Of a board that is being built: each build has its own, so that one that was given up does not write to another's. */
     next: (epoch: string): [rank: string, entries: string] => [
       `${tag}:rank:${epoch}`,
@@ -96,6 +113,15 @@ export const scriptArguments = ({ sort }: Board, { userId, score, achievedAt, ve
   timeText(achievedAt),
   version,
 ];
+
+/** A mark as the script takes it: sort key, side, and the member if it is beside an entry. */
+function markArguments({ sort }: Board, mark: Mark): (string | number)[] {
+  if ('above' in mark) return [sortKey(sort, mark.above), 'before'];
+  if ('below' in mark) return [sortKey(sort, mark.below), 'after'];
+  const [side, { score, achievedAt, userId }] =
+    'before' in mark ? (['before', mark.before] as const) : (['after', mark.after] as const);
+  return [sortKey(sort, score), side, timeText(achievedAt) + userId];
+}
 
 /** Redis as the boards of one instance use it. */
 export class BoardRedis {
@@ -228,12 +254,20 @@ export class RedisProjection implements Projection {
     }
   }
 
+  async confirm(changeId: string, changes: readonly EntryChange[]): Promise<void> {
+    const args = changes.flatMap((change) => scriptArguments(this.board, change));
+    const claim = this.#keys.claimOf(changeId, changes[0]?.userId ?? '', changes.at(-1)?.userId);
+    // Without the id: other parts of the change may be missing.
+    await this.#write('confirm', [...this.#all, claim], NO_CHANGE, args);
+  }
+
   async erase(changeId: string, userId: string): Promise<void> {
-    await this.#write('erase', this.#all, changeId, [userId]);
+    await this.#write('erase', [...this.#all, this.#keys.claimOf(changeId, userId)], changeId, [userId]);
   }
 
   async rename(changeId: string, userId: string): Promise<void> {
-    await this.#write('rename', this.#keys.board, changeId, [userId]);
+    const claim = this.#keys.claimOf(changeId, userId);
+    await this.#write('rename', [...this.#keys.board, claim], changeId, [userId]);
   }
 
   /** Moves the version on, past those that clients may have seen and Redis has lost. The board was just compared. */
@@ -243,11 +277,22 @@ export class RedisProjection implements Projection {
     this.#furthest = { epoch, version };
   }
 
-  async page(limit: number, after?: Entry): Promise<Page> {
-    const position = after
-      ? [sortKey(this.board.sort, after.score), timeText(after.achievedAt) + after.userId]
-      : [];
-    return this.#page(await this.#read('page', [limit, ...position]));
+  page(limit: number, after?: Entry): Promise<Page> {
+    return after === undefined ? this.slice(0, limit) : this.near({ after }, 0, limit);
+  }
+
+  async slice(start: number, limit: number): Promise<Page> {
+    return this.#page(await this.#read('slice', [start, limit]));
+  }
+
+  async near(mark: Mark, before: number, behind: number): Promise<Page> {
+    return this.#page(await this.#read('near', [before, behind, ...markArguments(this.board, mark)]));
+  }
+
+  async countThrough(scores: readonly number[]): Promise<Counts> {
+    const keys = scores.map((score) => sortKey(this.board.sort, score));
+    const [, , total, , , counts] = await this.#read('countThrough', keys);
+    return { total, counts: counts.map(Number) };
   }
 
   /** Only Redis knows whether another instance has changed the board. */
@@ -268,10 +313,13 @@ export class RedisProjection implements Projection {
   }
 
   async many(userIds: readonly string[]): Promise<Page> {
-    const [epoch, version, total, , rows] = await this.#read('many', [...new Set(userIds)]);
+    const [epoch, version, total, , , rows] = await this.#read('many', [...new Set(userIds)]);
     const entries: RankedEntry[] = [];
-    for (let i = 0; i < rows.length; i += 3)
-      entries.push(this.#entry(rows[i], rows[i + 1], Number(rows[i + 2])));
+    for (let i = 0; i < rows.length; i += 4) {
+      const [member, score, before, better] = rows.slice(i, i + 4);
+      const ranks = { rank: Number(before) + 1, sharedRank: Number(better) + 1 };
+      entries.push({ ...this.#entry(member, score), ...ranks });
+    }
     entries.sort((a, b) => a.rank - b.rank);
     return { epoch, version: Number(version), total, entries };
   }
@@ -319,20 +367,15 @@ export class RedisProjection implements Projection {
     }
   }
 
-  #page([epoch, version, total, start, rows]: Answer): Page {
-    const entries: RankedEntry[] = [];
-    for (let i = 0; i < rows.length; i += 2) entries.push(this.#entry(rows[i], rows[i + 1], start + i / 2));
-    return { epoch, version: Number(version), total, entries };
+  #page([epoch, version, total, start, better, rows]: Answer): Page {
+    const entries: Entry[] = [];
+    for (let i = 0; i < rows.length; i += 2) entries.push(this.#entry(rows[i], rows[i + 1]));
+    return { epoch, version: Number(version), total, entries: rankedFrom(start + 1, better + 1, entries) };
   }
 
-  #entry(
-    member: string | number | undefined,
-    score: string | number | undefined,
-    position: number,
-  ): RankedEntry {
+  #entry(member: string | number | undefined, score: string | number | undefined): Entry {
     const text = String(member);
     return {
-      rank: position + 1,
       userId: text.slice(15),
       score: sortKey(this.board.sort, Number(score)),
       achievedAt: Number(text.slice(0, 15)),

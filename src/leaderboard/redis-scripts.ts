@@ -61,7 +61,7 @@ local function remove(rank, entries, tombstones, member, user, version)
   end
 end
 local function put(rank, entries, old_member, user, key, achieved, version)
-  if old_member then redis.call('ZREM', rank, old_member) end
+  if old_member and old_member ~= achieved .. user then redis.call('ZREM', rank, old_member) end
   redis.call('ZADD', rank, key, achieved .. user)
   redis.call('HSET', entries, user, achieved .. ':' .. version)
 end
@@ -84,16 +84,22 @@ local function keep(changes, user, key, achieved, version)
 end
 `;
 
-/** The answer to a read: epoch, version, total, 0-based start, then member and score in turn; false if the board is lost. */
+/**
+ * The answer to a read: epoch, version, total, 0-based start, how many have a better score than the entry there, then member and
+ * score in turn; false if the board is lost.
+ */
 const ANSWER = `
-local function answer(epoch, start, rows)
-  return {epoch, redis.call('HGET', KEYS[2], '~version'), redis.call('ZCARD', KEYS[1]) - 1, start, rows}
+local function better(key)
+  return redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. key)
+end
+local function answer(epoch, start, before, rows)
+  return {epoch, redis.call('HGET', KEYS[2], '~version'), redis.call('ZCARD', KEYS[1]) - 1, start, before, rows}
 end
 local function slice(epoch, start, count)
   local last = math.min(start + count, redis.call('ZCARD', KEYS[1]) - 1) - 1
   local rows = {}
   if last >= start then rows = redis.call('ZRANGE', KEYS[1], start, last, 'WITHSCORES') end
-  return answer(epoch, start, rows)
+  return answer(epoch, start, start > 0 and rows[2] and better(rows[2]) or 0, rows)
 end
 `;
 
@@ -102,33 +108,51 @@ local epoch = epoch_of(KEYS[1], KEYS[2])
 if not epoch then return false end
 `;
 
-/** KEYS rank, entries. ARGV limit; then, for a page after a position, its sort key and member. */
-const PAGE = `${READ}
-local limit, key, member = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-if not key then return slice(epoch, 0, limit) end
-local at = redis.call('ZSCORE', KEYS[1], member)
-if at and tonumber(at) == tonumber(key) then return slice(epoch, redis.call('ZRANK', KEYS[1], member) + 1, limit) end
--- The entry has moved on: among those with its score, look for the first that would stand after it.
+/** KEYS rank, entries. ARGV 0-based start, how many. */
+const SLICE = `${READ}
+return slice(epoch, tonumber(ARGV[1]), tonumber(ARGV[2]))
+`;
+
+/**
+ * KEYS rank, entries. ARGV how many before the mark, how many behind it, its sort key, `before` or `after`; then, unless it is beside all
+ * entries of that score, a member.
+ */
+const NEAR = `${READ}
+local before, behind, key, side, member = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local low = redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. key)
 local high = low + redis.call('ZCOUNT', KEYS[1], key, key)
+if not member then
+  if side == 'after' then low = high end
+  high = low
+end
+-- The entry may have moved on: among those with its score, look for the first that stands behind the mark.
 while low < high do
   local middle = math.floor((low + high) / 2)
-  if redis.call('ZRANGE', KEYS[1], middle, middle)[1] <= member then low = middle + 1 else high = middle end
+  local other = redis.call('ZRANGE', KEYS[1], middle, middle)[1]
+  if other < member or (side == 'after' and other == member) then low = middle + 1 else high = middle end
 end
-return slice(epoch, low, limit)
+local start = math.max(low - before, 0)
+return slice(epoch, start, low + behind - start)
+`;
+
+/** KEYS rank, entries. ARGV sort keys. How many entries have each of them or a lower one, as the rows of an answer. */
+const COUNT_THROUGH = `${READ}
+local counts = {}
+for i = 1, #ARGV do counts[i] = redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[i]) end
+return answer(epoch, 0, 0, counts)
 `;
 
 /** KEYS rank, entries. ARGV user, how many above, how many below. No rows if the user has no entry. */
 const AROUND = `${READ}
 local member = member_of(KEYS[2], ARGV[1])
-if not member then return answer(epoch, 0, {}) end
+if not member then return answer(epoch, 0, 0, {}) end
 local rank = redis.call('ZRANK', KEYS[1], member)
 if not rank then return false end
 local start = math.max(rank - tonumber(ARGV[2]), 0)
 return slice(epoch, start, rank + tonumber(ARGV[3]) + 1 - start)
 `;
 
-/** KEYS rank, entries. ARGV users. Rows are member, score and 0-based rank in turn. */
+/** KEYS rank, entries. ARGV users. Rows are member, score, 0-based rank and how many have a better score, in turn. */
 const MANY = `${READ}
 local rows = {}
 for i = 1, #ARGV do
@@ -139,9 +163,10 @@ for i = 1, #ARGV do
     rows[#rows + 1] = member
     rows[#rows + 1] = score
     rows[#rows + 1] = rank
+    rows[#rows + 1] = better(score)
   end
 end
-return answer(epoch, 0, rows)
+return answer(epoch, 0, 0, rows)
 `;
 
 /**
@@ -151,29 +176,54 @@ return answer(epoch, 0, rows)
  */
 const APPLY = `${HELD}${WRITE}${KEEP}
 local epoch = epoch_of(KEYS[1], KEYS[2])
-local awaited = is_awaited(KEYS[4])
-local ranks = {epoch, 0}
-for i = 3, #ARGV, 4 do
-  if awaited then keep(KEYS[4], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
-  if epoch then
-    local before = member_of(KEYS[2], ARGV[i])
-    ranks[#ranks + 1] = before and redis.call('ZRANK', KEYS[1], before) or -1
-    set(KEYS[1], KEYS[2], KEYS[3], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
-    local after = member_of(KEYS[2], ARGV[i])
-    ranks[#ranks + 1] = after and redis.call('ZRANK', KEYS[1], after) or -1
+if is_awaited(KEYS[4]) then
+  for i = 3, #ARGV, 4 do keep(KEYS[4], ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) end
+  if not epoch then
+    redis.call('PUBLISH', ARGV[1], ARGV[2])
+    return 0
   end
+elseif not epoch then
+  return false
 end
-if not epoch and not awaited then return false end
-if not epoch then
-  redis.call('PUBLISH', ARGV[1], ARGV[2])
-  return 0
+-- Every call of a command costs as much as what it does, so what is known of the users is read at once.
+local users = {}
+for i = 3, #ARGV, 4 do users[#users + 1] = ARGV[i] end
+local entries = redis.call('HMGET', KEYS[2], unpack(users))
+local removals = redis.call('HMGET', KEYS[3], unpack(users))
+local known, removed = {}, {}
+for n, user in ipairs(users) do known[user], removed[user] = entries[n], tonumber(removals[n] or 0) end
+local ranks = {epoch, 0}
+for n, user in ipairs(users) do
+  local key, achieved, version = ARGV[4 * n], ARGV[4 * n + 1], ARGV[4 * n + 2]
+  local entry, newest = known[user], tonumber(version)
+  local member = entry and string.sub(entry, 1, 15) .. user
+  local before = member and redis.call('ZRANK', KEYS[1], member) or -1
+  local after = before
+  if not entry or tonumber(string.sub(entry, 17)) < newest then
+    if key == '' then
+      remove(KEYS[1], KEYS[2], KEYS[3], member, user, version)
+      known[user], removed[user], after = false, math.max(removed[user], newest), -1
+    elseif removed[user] < newest then
+      put(KEYS[1], KEYS[2], member, user, key, achieved, version)
+      known[user], after = achieved .. ':' .. version, redis.call('ZRANK', KEYS[1], achieved .. user)
+    end
+  end
+  ranks[#ranks + 1] = before
+  ranks[#ranks + 1] = after
 end
 ranks[2] = changed(KEYS[2], epoch, 1)
 return ranks
 `;
 
-/** KEYS rank, entries, tombstones, changes. ARGV channel, message, user. */
-const ERASE = `${HELD}${KEEP}
+/** Of all instances one takes over a change: who sets this key, which has the same hash tag as the board. */
+const claimed = (claim: number, script: string): string => `
+if not redis.call('SET', KEYS[${claim}], 1, 'PX', 60000, 'NX') then return 0 end
+${script}`;
+
+/** KEYS rank, entries, tombstones, changes, claim. ARGV channel, message, user. */
+const ERASE = claimed(
+  5,
+  `${HELD}${KEEP}
 redis.call('HSET', KEYS[3], ARGV[3], ${NEVER})
 redis.call('EXPIRE', KEYS[3], 86400)
 if is_awaited(KEYS[4]) then keep(KEYS[4], ARGV[3], '', '', '${NEVER}') end
@@ -186,17 +236,21 @@ if epoch then
 else
   redis.call('PUBLISH', ARGV[1], ARGV[2])
 end
-`;
+`,
+);
 
-/** KEYS rank, entries. ARGV channel, message, user. The display name of a user has changed, who may be on the board. */
-const RENAME = `${HELD}
+/** KEYS rank, entries, claim. ARGV channel, message, user. The display name of a user has changed, who may be on the board. */
+const RENAME = claimed(
+  3,
+  `${HELD}
 local epoch = epoch_of(KEYS[1], KEYS[2])
 if epoch and redis.call('HEXISTS', KEYS[2], ARGV[3]) == 1 then
   changed(KEYS[2], epoch, 1)
 else
   redis.call('PUBLISH', ARGV[1], ARGV[2])
 end
-`;
+`,
+);
 
 /** KEYS rank, entries. ARGV channel, message, by how many versions the board moves on. Its epoch and version; false if it is lost. */
 const SKIP_VERSIONS = `${HELD}
@@ -333,26 +387,19 @@ const TOTALS = `${HELD}
 return epoch_of(KEYS[1], KEYS[2]) and {redis.call('ZCARD', KEYS[1]) - 1, redis.call('HLEN', KEYS[2]) - 2}
 `;
 
-/** Of all instances one confirms a change: who sets this key, which has the same hash tag as the board. */
-const claimed = (script: string, claim: number): string => `
-if not redis.call('SET', KEYS[${claim}], 1, 'PX', 60000, 'NX') then return 0 end
-${script}`;
-
 /** KEYS those of REPAIR, then the claim. 0 if another instance has confirmed the change; else as REPAIR. */
-const CONFIRM = claimed(REPAIR, 5);
-/** KEYS those of ERASE, then the claim. */
-const CONFIRM_ERASE = claimed(ERASE, 5);
-/** KEYS those of RENAME, then the claim. */
-const CONFIRM_RENAME = claimed(RENAME, 3);
+const CONFIRM = claimed(5, REPAIR);
 
 /** All scripts, by the names of their commands. */
 export const BOARD_SCRIPTS = {
-  page: { numberOfKeys: 2, lua: PAGE },
+  slice: { numberOfKeys: 2, lua: SLICE },
+  near: { numberOfKeys: 2, lua: NEAR },
+  countThrough: { numberOfKeys: 2, lua: COUNT_THROUGH },
   around: { numberOfKeys: 2, lua: AROUND },
   many: { numberOfKeys: 2, lua: MANY },
   apply: { numberOfKeys: 4, lua: APPLY },
-  erase: { numberOfKeys: 4, lua: ERASE },
-  rename: { numberOfKeys: 2, lua: RENAME },
+  erase: { numberOfKeys: 5, lua: ERASE },
+  rename: { numberOfKeys: 3, lua: RENAME },
   skipVersions: { numberOfKeys: 2, lua: SKIP_VERSIONS },
   beginBuild: { numberOfKeys: 6, lua: BEGIN },
   set: { numberOfKeys: 3, lua: SET },
@@ -362,8 +409,6 @@ export const BOARD_SCRIPTS = {
   remove: { numberOfKeys: 2, lua: REMOVE },
   totals: { numberOfKeys: 2, lua: TOTALS },
   confirm: { numberOfKeys: 5, lua: CONFIRM },
-  confirmErase: { numberOfKeys: 5, lua: CONFIRM_ERASE },
-  confirmRename: { numberOfKeys: 3, lua: CONFIRM_RENAME },
 } as const;
 
 export type BoardScript = keyof typeof BOARD_SCRIPTS;

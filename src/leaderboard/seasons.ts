@@ -1,16 +1,19 @@
 import type { Entry as EntryBody, Leaderboard } from '../../schemas/leaderboard.js';
 import type { FinalPlace, Season } from '../../schemas/season.js';
+import type { Unit } from '../../schemas/unit.js';
 import { type BoardKey, boardKey } from '../board-key.js';
 import { Problem } from '../errors.js';
 import type { Queryable } from '../postgres/database.js';
 import { finiteRfc3339, milliseconds, rfc3339 } from '../postgres/sql.js';
 import { toUuid, withIds } from '../stored-ids.js';
-import type { RankedEntry, Sort } from './entry.js';
-import { rankOf } from './postgres-boards.js';
+import { ENTRY_ORDER, type Entry, type RankedEntry, rankedFrom, type Sort } from './entry.js';
+import { rankOf, sharedRankOf } from './postgres-boards.js';
+import type { BoardReader } from './projection.js';
 
 /** A season that is over: how it sorts, and what is known of its final standings, or null until they are final. */
 export interface PastSeason extends BoardKey {
   readonly sort: Sort;
+  readonly unit: Unit | null;
   /** As the API writes a time. */
   readonly endsAt: string | null;
   readonly final: { readonly digest: string; readonly revision: number } | null;
@@ -22,6 +25,7 @@ export interface LiveSeason {
   readonly startsAt: string | null;
   readonly endsAt: string | null;
   readonly label: string | null;
+  readonly unit: Unit | null;
 }
 
 /** The first places of a season that is final. */
@@ -30,8 +34,20 @@ export interface FinalStandings {
   readonly items: readonly EntryBody[];
 }
 
-/** A board to be read: of the current season, or of one that is over. */
-export type ReadableBoard = BoardKey | PastSeason;
+/** A board as it was at a time. */
+export interface BoardAsOf extends BoardKey {
+  readonly sort: Sort;
+  /** As the API writes a time. */
+  readonly asOf: string;
+  readonly unit: Unit | null;
+  readonly endsAt: string | null;
+  readonly reader: BoardReader;
+  /** By user: how many of the events that counted then were voided since. */
+  readonly voided: ReadonlyMap<string, number>;
+}
+
+/** A board to be read: of the current season, of one that is over, or as it was. */
+export type ReadableBoard = BoardKey | PastSeason | BoardAsOf;
 
 const WINNERS = 3;
 
@@ -44,7 +60,7 @@ const IS_FINAL = `s.state = 'final'`;
 
 const ONE = `
 SELECT $2::int <= l.removed_through AS "isPurged", coalesce(s.rules->>'sort', l.sort) AS sort,
-       ${finiteRfc3339('s.ends_at')} AS "endsAt",
+       s.rules->'unit' AS unit, ${finiteRfc3339('s.ends_at')} AS "endsAt",
        CASE WHEN ${IS_FINAL} THEN json_build_object('digest', s.digest, 'revision', s.revision) END AS final
 FROM leaderboards l LEFT JOIN seasons s ON s.leaderboard_id = l.id AND s.season = $2
 WHERE l.id = $1`;
@@ -56,7 +72,7 @@ SELECT s.season, ${span('s')}, CASE WHEN s.state = 'open' AND s.ends_at <= now()
        (SELECT coalesce(json_agg(json_build_object('userId', e.user_id, 'score', e.score, 'achievedAt', ${milliseconds('e.achieved_at')})
                                  ORDER BY e.sort_key, e.achieved_at, e.user_id), '[]')
         FROM (SELECT * FROM scores WHERE leaderboard_id = s.leaderboard_id AND season = s.season AND score IS NOT NULL
-              ORDER BY sort_key, achieved_at, user_id LIMIT ${WINNERS}) e) AS top
+              ORDER BY ${ENTRY_ORDER} LIMIT ${WINNERS}) e) AS top
 FROM seasons s JOIN leaderboards l ON l.id = s.leaderboard_id
 WHERE s.leaderboard_id = $1 AND s.season <= $2 AND s.season < $3 AND s.season > l.removed_through
 ORDER BY s.season DESC LIMIT $4`;
@@ -73,12 +89,13 @@ WITH place AS MATERIALIZED (
   ORDER BY s.ends_at DESC, s.leaderboard_id DESC, s.season DESC LIMIT $5
 )
 SELECT p.leaderboard_id AS leaderboard, p.season, ${span('p')}, p.entries, p.score, ${rfc3339('p.achieved_at')} AS "achievedAt",
-       ${rankOf('p', 'p.leaderboard_id', 'p.season')} AS rank
+       ${rankOf('p', 'p.leaderboard_id', 'p.season')} AS rank,
+       ${sharedRankOf('p', 'p.leaderboard_id', 'p.season')} AS "sharedRank"
 FROM place p ORDER BY p.ends_at DESC, p.leaderboard_id DESC, p.season DESC`;
 
 /** The season that is in force by the clock, whether or not the leaderboard's page is turned. $1 a leaderboard. */
 const LIVE = `
-SELECT l.season, ${span('s')}
+SELECT l.season, ${span('s')}, s.rules->'unit' AS unit
 FROM (SELECT id, season + (next_starts_at <= clock_timestamp())::int AS season FROM leaderboards
       WHERE id = $1 AND removed_at IS NULL) l
 LEFT JOIN seasons s ON s.leaderboard_id = l.id AND s.season = l.season`;
@@ -90,7 +107,10 @@ interface SeasonsOptions {
   };
   readonly leaderboards: {
     totals(boards: readonly BoardKey[]): Promise<number[]>;
-    page(board: ReadableBoard, limit: number): Promise<{ readonly items: EntryBody[] }>;
+    page(
+      board: ReadableBoard,
+      limit: number,
+    ): Promise<{ readonly board: ReadableBoard; readonly items: EntryBody[] }>;
     withNames(entries: readonly RankedEntry[]): Promise<EntryBody[]>;
   };
   readonly database: Queryable;
@@ -113,16 +133,16 @@ export class Seasons {
     if (season === undefined) return boardKey(id, current);
     const key = boardKey(id, season);
     const { rows } = await this.#options.database.query<
-      { isPurged: boolean } & Pick<PastSeason, 'sort' | 'endsAt' | 'final'>
+      { isPurged: boolean } & Pick<PastSeason, 'sort' | 'unit' | 'endsAt' | 'final'>
     >(ONE, [id, key.season]);
     const [found] = rows;
     if (key.season > current || found === undefined)
       throw new Problem('season-not-found', `The leaderboard "${id}" has no season ${key.season} yet.`);
-    const { isPurged, sort, endsAt, final } = found;
+    const { isPurged, sort, unit, endsAt, final } = found;
     if (isPurged)
       throw new Problem('season-purged', `The entries of season ${key.season} of "${id}" are deleted.`);
     // The current one may be final: the next one has not begun yet.
-    return key.season === current && final === null ? key : { ...key, sort, endsAt, final };
+    return key.season === current && final === null ? key : { ...key, sort, unit, endsAt, final };
   }
 
   /** What streams read of seasons: see BoardSource. */
@@ -134,11 +154,10 @@ export class Seasons {
       return season;
     },
     final: async ({ leaderboard, season }: BoardKey, limit: number): Promise<FinalStandings | null> => {
-      const board = await this.board(leaderboard, season);
-      if (!('final' in board) || board.final === null) return null;
-      const { digest } = board.final;
-      const { items } = await this.#options.leaderboards.page(board, limit);
-      return { digest, items };
+      const found = await this.board(leaderboard, season);
+      if (!('final' in found) || found.final === null) return null;
+      const { board, items } = await this.#options.leaderboards.page(found, limit);
+      return 'final' in board && board.final !== null ? { digest: board.final.digest, items } : null;
     },
   };
 
@@ -148,16 +167,14 @@ export class Seasons {
     const { id, season: current } = await catalog.leaderboard(leaderboard);
     type Row = Omit<Season, 'entries' | 'top'> & {
       entries: number | null;
-      top: Omit<RankedEntry, 'rank'>[];
+      top: Entry[];
     };
     const values = [id, current, before ?? current + 1, limit];
     const { rows } = await database.query<Row>(PAGE, values);
     const changing = rows.filter(({ entries }) => entries === null);
     const totals = await leaderboards.totals(changing.map(({ season }) => boardKey(id, season)));
     const totalOf = new Map(changing.map(({ season }, i) => [season, totals[i] ?? 0]));
-    const winners = rows.flatMap(({ top }) =>
-      withIds(top, { userId: 'usr' }).map((entry, i) => ({ ...entry, rank: i + 1 })),
-    );
+    const winners = rows.flatMap(({ top }) => rankedFrom(1, 1, withIds(top, { userId: 'usr' })));
     const shown = (await leaderboards.withNames(winners)).values();
     return rows.map((row) => ({
       ...row,

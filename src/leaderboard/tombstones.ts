@@ -1,3 +1,5 @@
+import type { EntryChange } from './entry.js';
+
 /** Far longer than a committed batch can take to be reported, in milliseconds. */
 const KEPT_MS = 600_000;
 
@@ -9,9 +11,9 @@ export class Tombstones {
   /** In the order of `until`. */
   readonly #removed = new Map<string, { readonly version: number; readonly until: number }>();
 
-  /** The version up to which changes of this user come too late, or 0. */
-  versionOf(userId: string): number {
-    return this.#removed.size === 0 ? 0 : (this.#removed.get(userId)?.version ?? 0);
+  /** Whether a change comes too late. */
+  covers({ userId, version }: Pick<EntryChange, 'userId' | 'version'>): boolean {
+    return version <= this.#versionOf(userId);
   }
 
   /** @param version infinity for a user who must not come back at all */
@@ -21,8 +23,12 @@ export class Tombstones {
       if (until > now) break;
       this.#removed.delete(old);
     }
-    const newest = Math.max(version, this.versionOf(userId));
+    const newest = Math.max(version, this.#versionOf(userId));
     this.#removed.delete(userId);
     this.#removed.set(userId, { version: newest, until: now + KEPT_MS });
+  }
+
+  #versionOf(userId: string): number {
+    return this.#removed.size === 0 ? 0 : (this.#removed.get(userId)?.version ?? 0);
   }
 }

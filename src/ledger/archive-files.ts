@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { finished, pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { type Static, Type } from '@sinclair/typebox';
@@ -41,7 +40,7 @@ type Contents = Pick<Manifest, 'events' | 'first' | 'last'>;
 const EVENTS = `
 SELECT id AS "eventId", user_id AS "userId", token_id AS "tokenId", issued_by AS "issuedBy", signing_key AS "signingKey",
        action_id AS action, points, ${rfc3339('accepted_at')} AS "acceptedAt", status, best, boards, skipped,
-       metadata::text AS metadata
+       hold_ended_by AS "holdEndedBy", voided_by AS "voidedBy", metadata::text AS metadata
 FROM score_events WHERE id >= $1 AND id < $2 ORDER BY id`;
 
 interface Line {
@@ -49,13 +48,22 @@ interface Line {
   readonly userId: string;
   readonly tokenId: string;
   readonly issuedBy: string | null;
+  readonly holdEndedBy: string | null;
+  readonly voidedBy: string | null;
   readonly metadata: string | null;
 }
 
 /** Metadata is copied, not read: a number in it may be one that JavaScript would round. Only between its values it can have line ends. */
 function lineOf({ metadata, ...event }: Line): string {
   const isOfPlayer = event.issuedBy === event.userId;
-  const [named] = withIds([event], { eventId: 'evt', userId: 'usr', tokenId: 'tok', issuedBy: 'svc' });
+  const [named] = withIds([event], {
+    eventId: 'evt',
+    userId: 'usr',
+    tokenId: 'tok',
+    issuedBy: 'svc',
+    holdEndedBy: 'aud',
+    voidedBy: 'aud',
+  });
   const text = JSON.stringify({ ...named, ...(isOfPlayer && { issuedBy: 'player' }) });
   return `${text.slice(0, -1)},"metadata":${metadata?.replaceAll(/[\r\n]+/g, ' ') ?? null}}\n`;
 }
@@ -153,7 +161,7 @@ async function readBack(path: string): Promise<Contents & { sha256: string; cont
   const content = createHash('sha256');
   const file = createReadStream(path);
   file.on('data', (chunk) => sha256.update(chunk));
-  const gunzip = createGunzip();
+  const gunzip = createGunzip().setEncoding('utf8');
   const copied = pipeline(file, gunzip);
   const contents: { events: number; first: string | null; last: string | null } = {
     events: 0,
@@ -162,7 +170,7 @@ async function readBack(path: string): Promise<Contents & { sha256: string; cont
   };
   let last = '';
   try {
-    for await (const line of createInterface({ input: gunzip, crlfDelay: Number.POSITIVE_INFINITY })) {
+    for await (const line of linesOf(gunzip)) {
       content.update(`${line}\n`);
       contents.first ??= idOf(line);
       contents.events++;
@@ -174,6 +182,20 @@ async function readBack(path: string): Promise<Contents & { sha256: string; cont
   }
   if (last !== '') contents.last = idOf(last);
   return { ...contents, sha256: sha256.digest('hex'), content: content.digest('hex') };
+}
+
+/** Only "\n" ends a line. For `node:readline` U+2028 does too since Node 24, and texts in metadata may hold it. */
+async function* linesOf(chunks: AsyncIterable<string>): AsyncGenerator<string, void> {
+  let rest = '';
+  for await (const chunk of chunks) {
+    const [first = '', ...others] = chunk.split('\n');
+    rest += first;
+    for (const next of others) {
+      yield rest;
+      rest = next;
+    }
+  }
+  if (rest !== '') yield rest;
 }
 
 const Named = Type.Object({ eventId: Type.String() });

@@ -1,10 +1,12 @@
-import { Type } from '@sinclair/typebox';
 import { type BoardKey, boardKey } from '../board-key.js';
-import { addJob, addStandingJob, type Job, type JobKind, job } from '../jobs/job.js';
+import { announce } from '../changes/change.js';
+import { newId } from '../ids.js';
+import { addJob, addStandingJob, type Job, type JobKind, job, Nothing } from '../jobs/job.js';
 import type { Queryable } from '../postgres/database.js';
 import { JOBS_SCHEMA } from '../postgres/jobs-schema.js';
 import { milliseconds } from '../postgres/sql.js';
 import { CLOSE_SEASON, type SeasonOf } from '../seasons/corrections.js';
+import { isSettled, SETTLE_MS } from '../seasons/settled.js';
 import { closeFenceBriefly } from './fence.js';
 import {
   BITE_SIZES,
@@ -14,11 +16,6 @@ import {
   nextBite,
 } from './final-standings.js';
 
-/**
- * How long after its end a season is closed, in milliseconds: longer than a submission is tried again, whose time is that of its
- * arrival. Tokens that count in the season in which they were issued have their grace besides.
- */
-const SETTLE_MS = 10_000;
 /** How often it is looked for seasons that are due. */
 const LOOK_EVERY_MS = 2_000;
 /** How soon a closing that could not go on is tried again. */
@@ -26,7 +23,6 @@ const AGAIN_MS = 500;
 /** By then every instance has heard that the season is final, and reads it from PostgreSQL. */
 const FORGET_AFTER_MS = 10_000;
 
-const Nothing = Type.Object({});
 /** Looks for seasons to close, again and again. */
 export const CLOSE_SEASONS: JobKind<typeof Nothing> = {
   name: 'close-seasons',
@@ -42,7 +38,7 @@ const DUE = `
 SELECT s.leaderboard_id AS leaderboard, min(s.season) AS season
 FROM seasons s JOIN leaderboards l ON l.id = s.leaderboard_id
 WHERE s.state = 'closing' AND s.purged_at IS NULL AND s.season > l.removed_through
-  AND s.ends_at + ($1 + CASE l.late_tokens WHEN 'issued' THEN l.grace_ms ELSE 0 END) * interval '1 millisecond' <= clock_timestamp()
+  AND ${isSettled('$1')}
 GROUP BY s.leaderboard_id
 HAVING NOT EXISTS (
   SELECT FROM ${JOBS_SCHEMA}.jobs j WHERE j.key = '${CLOSE_SEASON.name}:' || s.leaderboard_id || ':' || min(s.season))
@@ -59,6 +55,11 @@ FROM leaderboards WHERE id = $1 AND season <= $2 AND removed_at IS NULL`;
 const CLOSE = `
 UPDATE leaderboards l SET closed_through = greatest(l.closed_through, s.ends_at)
 FROM seasons s WHERE l.id = $1 AND s.leaderboard_id = $1 AND s.season = $2`;
+/** From now on late tokens are those of the season behind it, which may have other rules for them. */
+const FOLLOW_RULES = `
+UPDATE leaderboards l SET late_tokens = n.late_tokens, grace_ms = n.grace_ms
+FROM (SELECT rules->>'lateTokens' AS late_tokens, (rules->>'graceMs')::int AS grace_ms FROM seasons WHERE leaderboard_id = $1 AND season = $2 + 1) n
+WHERE l.id = $1 AND n.late_tokens IS NOT NULL AND (l.late_tokens, l.grace_ms) <> (n.late_tokens, n.grace_ms)`;
 const CLOSED = 'UPDATE seasons SET closed_at = now() WHERE leaderboard_id = $1 AND season = $2';
 
 /** Asks for the closing of all seasons that are due. */
@@ -81,7 +82,7 @@ export const closeSeason = (writer: string, sizes: BiteSizes = BITE_SIZES): Job 
     const [found] = (await client.query<ClosingSeason>(CLOSING_SEASON, [...of])).rows;
     if (found === undefined) return {};
     if (!found.isClosed) {
-      const isClosed = await takeNoMore(client, of);
+      const isClosed = await takeNoMore(client, of, writer);
       return { rest: payload, afterMs: isClosed ? 0 : AGAIN_MS };
     }
     const [season] = (await client.query<ClosingSeason>(LOCKED_SEASON, [...of])).rows;
@@ -99,12 +100,16 @@ export const closeSeason = (writer: string, sizes: BiteSizes = BITE_SIZES): Job 
 const takeNoMore = (
   client: Queryable,
   of: readonly [leaderboard: string, season: number],
+  writer: string,
 ): Promise<boolean> =>
   closeFenceBriefly(client, of[0], async () => {
-    await client.query('SELECT FROM leaderboards WHERE id = $1 FOR UPDATE', [of[0]]);
+    const [leaderboard] = of;
+    await client.query('SELECT FROM leaderboards WHERE id = $1 FOR UPDATE', [leaderboard]);
     // Corrections share it.
     await client.query('SELECT FROM seasons WHERE leaderboard_id = $1 AND season = $2 FOR UPDATE', [...of]);
     await client.query(CLOSE, [...of]);
+    if ((await client.query(FOLLOW_RULES, [...of])).rowCount === 1)
+      await announce(client, { type: 'leaderboard', id: newId('chg'), writer, leaderboard, removed: false });
     await client.query(CLOSED, [...of]);
   });
 

@@ -1,10 +1,10 @@
 import { announce } from '../changes/change.js';
 import { Problem } from '../errors.js';
 import { newId } from '../ids.js';
-import { type BoardChange, byBoard } from '../leaderboard/entry.js';
+import type { BoardChange } from '../leaderboard/entry.js';
 import type { Queryable } from '../postgres/database.js';
 import { openForCorrection, type SeasonOf } from '../seasons/corrections.js';
-import { toUuids, withIds } from '../stored-ids.js';
+import { toUuid, toUuids, withIds } from '../stored-ids.js';
 import { boardsOf } from './event-boards.js';
 import {
   BOARDS_OF_EVENTS,
@@ -28,16 +28,25 @@ export interface Correction {
   readonly entries: readonly BoardChange[];
 }
 
+/** What is corrected by: a line of the audit, and whether seasons that are final are corrected too. */
+interface Act {
+  readonly id: string;
+  readonly amend: boolean;
+}
+
 /**
- * $1, $2 and $3 event ids, and the first and the last of them; $4 the statuses that are changed, $5 to which. What is being archived
- * has its status for good.
+ * $1, $2 and $3 event ids, and the first and the last of them; $4 the statuses that are changed, $5 to which, $6 by which line of the
+ * audit. What is being archived has its status for good.
  */
 export const SET_STATUS = `
 WITH known AS MATERIALIZED (
   SELECT e.id, e.status AS was FROM ${THESE_EVENTS}
   WHERE e.status = ANY ($4) AND e.id >= (SELECT closed_before FROM archive_progress WHERE only_row) FOR UPDATE OF e
 )
-UPDATE score_events e SET status = $5 FROM known WHERE e.id = known.id AND e.id BETWEEN $2 AND $3 RETURNING e.id, known.was`;
+UPDATE score_events e
+SET status = $5, hold_ended_by = CASE WHEN known.was = 'held' THEN $6::uuid ELSE e.hold_ended_by END,
+    voided_by = CASE WHEN $5 = 'voided' THEN $6::uuid END
+FROM known WHERE e.id = known.id AND e.id BETWEEN $2 AND $3 RETURNING e.id, known.was`;
 /** The operator of a board without entries may have changed while an event was held. The fences must be passed. */
 export const SET_BEST = `
 UPDATE score_events e SET best = NOT e.best FROM unnest($1::uuid[]) AS o (id)
@@ -49,7 +58,6 @@ WHERE e.id = o.id AND e.id BETWEEN $2 AND $3
  * transaction, whose locks it takes in the order of all who write scores: users, then fences.
  * @param from only events of these statuses are touched
  * @param writer names this instance in the announcement
- * @param amend whether seasons that are final are corrected too
  * @throws Problem `season-final` if one is, and is not to be
  */
 export async function correct(
@@ -58,7 +66,7 @@ export async function correct(
   from: readonly Status[],
   to: Status,
   writer: string,
-  amend: boolean,
+  { id: act, amend }: Act,
 ): Promise<Correction> {
   const changeId = newId('chg');
   // Also of users who are erased: their events are marked, and their scores are gone.
@@ -68,6 +76,7 @@ export async function correct(
     ...idParameters('evt', ids),
     from,
     to,
+    toUuid('aud', act),
   ]);
   const changed = withIds(rows, { id: 'evt' });
   const scoring = changed.filter(({ was }) => was === 'counted' || to === 'counted').map(({ id }) => id);
@@ -84,29 +93,27 @@ export async function correct(
   return { changeId, events: changed, entries };
 }
 
-/** Announces what has become of entries. */
+/** Announces what has become of entries, if of any. */
 export async function announceEntries(
   client: Queryable,
   id: string,
   writer: string,
   changes: readonly BoardChange[],
 ): Promise<void> {
-  const boards = byBoard(changes, ({ board }) => board);
-  await announce(
-    client,
-    ...[...boards].map(([board, ofBoard]) => ({
-      type: 'scores' as const,
-      id,
-      writer,
-      board,
-      entries: ofBoard.map(
-        ({ userId, score, achievedAt, version }): EntryTuple => [userId, score, achievedAt, version],
-      ),
-    })),
-  );
+  if (changes.length === 0) return;
+  await announce(client, {
+    type: 'corrections',
+    id,
+    writer,
+    entries: changes.map(({ userId, score, achievedAt, version, board }) => [
+      userId,
+      score,
+      achievedAt,
+      version,
+      board.text,
+    ]),
+  });
 }
-
-type EntryTuple = [userId: string, score: number | null, achievedAt: number, version: number];
 
 const isFinal = ({ leaderboard, season }: SeasonOf): Problem =>
   new Problem(

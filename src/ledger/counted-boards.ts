@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache';
 import { boardKey } from '../board-key.js';
+import { boundedCache } from '../bounded-cache.js';
 import type { Queryable } from '../postgres/database.js';
 import type { Rules } from './standing.js';
 import { BOARDS_OF, type BoardRow, type EventRow, type Scope } from './verification-statements.js';
@@ -17,7 +17,7 @@ interface Counted {
 export class CountedBoards {
   readonly #client: Queryable;
   readonly #scope: Scope;
-  readonly #known = new LRUCache<string, readonly Counted[]>({ max: CACHED });
+  readonly #known = boundedCache<string, readonly Counted[]>(CACHED);
 
   /** @param scope other boards are left out */
   constructor(client: Queryable, scope: Scope) {

@@ -72,8 +72,9 @@ FROM (
   SELECT n.at, coalesce(i.season, a.season) AS season, coalesce(i.ends_at, a.ends_at) AS ends_at
   FROM (VALUES (1)) one
   LEFT JOIN LATERAL (${begunBy('b', 'e.accepted_at')}) o ON o.ends_at > e.accepted_at
-  -- What was accepted in a season that is closed for good counts in the present one.
-  CROSS JOIN LATERAL (SELECT CASE WHEN o.ends_at <= b.closed_through THEN now() ELSE e.accepted_at END AS at) n
+  -- What was accepted in a season that is closed for good counts in the present one. The batch may have begun before that end.
+  CROSS JOIN LATERAL (
+    SELECT CASE WHEN o.ends_at <= b.closed_through THEN greatest(now(), b.closed_through) ELSE e.accepted_at END AS at) n
   LEFT JOIN LATERAL (${begunBy('b', 'n.at')}) a ON a.ends_at > n.at
   LEFT JOIN LATERAL (${begunBy('b', 'e.issued_at')}) i
     ON b.late_tokens = 'issued' AND i.ends_at > e.issued_at AND i.ends_at > b.closed_through

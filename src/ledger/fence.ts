@@ -1,8 +1,8 @@
 import { errorCode } from '../error-code.js';
 import { Problem } from '../errors.js';
+import { briefly } from '../postgres/briefly.js';
 import type { Queryable } from '../postgres/database.js';
 import { SQLSTATE } from '../postgres/errors.js';
-import { briefly } from '../postgres/partitions.js';
 
 /**
  * Writers of scores pass the fence of a leaderboard, any number at a time. A change of the leaderboard closes the fence for a
@@ -23,13 +23,13 @@ SELECT pg_advisory_xact_lock_shared(${FENCE}, fence)
 FROM (SELECT DISTINCT ${fenceOf('leaderboard_id')} AS fence FROM ${from} ORDER BY fence) fences`;
 
 const CLOSE = `SELECT pg_advisory_xact_lock(${FENCE}, ${fenceOf('$1::text')})`;
-const LIMIT_IDLE = "SELECT set_config('idle_in_transaction_session_timeout', $1, true)";
+const LIMIT_IDLE = `set_config('idle_in_transaction_session_timeout', '${CLOSING_MS}', true)`;
+const LIMITS = `SELECT set_config('lock_timeout', '${CLOSING_MS}', true), ${LIMIT_IDLE}`;
 
 /** Closes the fence of a leaderboard until the transaction of `client` ends. Must be the first lock that it takes. */
 export async function closeFence(client: Queryable, leaderboard: string): Promise<void> {
   // Scores wait as long as the fence is closed: a change that hangs must not hold it.
-  await client.query(LIMIT_IDLE, [String(CLOSING_MS)]);
-  await client.query("SELECT set_config('lock_timeout', $1, true)", [String(CLOSING_MS)]);
+  await client.query(LIMITS);
   try {
     await client.query(CLOSE, [leaderboard]);
   } catch (error) {
@@ -51,7 +51,7 @@ export async function closeFenceBriefly(
   leaderboard: string,
   change: () => Promise<unknown>,
 ): Promise<boolean> {
-  await client.query(LIMIT_IDLE, [String(CLOSING_MS)]);
+  await client.query(`SELECT ${LIMIT_IDLE}`);
   return await briefly(client, async () => {
     await client.query(CLOSE, [leaderboard]);
     await change();

@@ -1,11 +1,11 @@
 import { announce } from '../changes/change.js';
 import { newId } from '../ids.js';
-import { type Sort, sortKey } from '../leaderboard/entry.js';
+import { ENTRY_ORDER, type Sort, sortKey } from '../leaderboard/entry.js';
 import type { Queryable } from '../postgres/database.js';
 import { finiteRfc3339, milliseconds, rfc3339, timestampAt } from '../postgres/sql.js';
 import type { SeasonOf } from '../seasons/corrections.js';
 import { fromUuid, withIds } from '../stored-ids.js';
-import { tell } from '../webhooks/tell.js';
+import { publish } from '../webhooks/publish.js';
 import { type FinalEntry, StandingsDigest } from './standings-digest.js';
 
 /** How large a bite is, and how many entries there are from one that is marked to the next. */
@@ -31,6 +31,8 @@ interface Cursor {
 export interface ClosingSeason {
   /** Whether the board takes nothing of it any more. */
   readonly isClosed: boolean;
+  /** Whether an event was published that it went by without a score. */
+  readonly isSkipped: boolean;
   readonly cursor: Cursor | null;
   readonly sort: Sort;
   readonly revision: number;
@@ -41,18 +43,17 @@ export interface ClosingSeason {
 
 /** A season that is to be closed. $1 a leaderboard, $2 a season. */
 export const CLOSING_SEASON = `
-SELECT s.closed_at IS NOT NULL AS "isClosed", s.cursor, coalesce(s.rules->>'sort', l.sort) AS sort, s.revision, s.label,
+SELECT s.closed_at IS NOT NULL AS "isClosed", s.is_skipped AS "isSkipped", s.cursor, coalesce(s.rules->>'sort', l.sort) AS sort, s.revision, s.label,
        ${finiteRfc3339('s.starts_at')} AS "startsAt", ${rfc3339('s.ends_at')} AS "endsAt"
 FROM seasons s JOIN leaderboards l ON l.id = s.leaderboard_id
 WHERE s.leaderboard_id = $1 AND s.season = $2 AND s.state = 'closing' AND s.season > l.removed_through`;
-const ORDER = 'sort_key, achieved_at, user_id';
 /** $3 to $5 behind which entry, $6 its rank, $7 how many, $8 which are marked. A line an entry, because parsing rows costs the client more than everything else. */
 const NEXT_BITE = `
 WITH page AS MATERIALIZED (
-  SELECT ${ORDER}, $6::bigint + row_number() OVER (ORDER BY ${ORDER}) AS rank
-  FROM (SELECT ${ORDER} FROM scores WHERE leaderboard_id = $1 AND season = $2 AND score IS NOT NULL
-          AND (${ORDER}) > ($3::bigint, ${timestampAt('$4::float8')}, $5::uuid)
-        ORDER BY ${ORDER} LIMIT $7) s
+  SELECT ${ENTRY_ORDER}, $6::bigint + row_number() OVER (ORDER BY ${ENTRY_ORDER}) AS rank
+  FROM (SELECT ${ENTRY_ORDER} FROM scores WHERE leaderboard_id = $1 AND season = $2 AND score IS NOT NULL
+          AND (${ENTRY_ORDER}) > ($3::bigint, ${timestampAt('$4::float8')}, $5::uuid)
+        ORDER BY ${ENTRY_ORDER} LIMIT $7) s
 ), marked AS (
   INSERT INTO season_marks (leaderboard_id, season, rank, sort_key, achieved_at, user_id)
   SELECT $1, $2, rank, sort_key, achieved_at, user_id FROM page WHERE rank % $8 = 0
@@ -74,7 +75,7 @@ UPDATE seasons SET state = 'final', entries = $3, digest = $4, final_at = now(),
 WHERE leaderboard_id = $1 AND season = $2`;
 const TOP = `
 SELECT user_id AS "userId", score FROM scores WHERE leaderboard_id = $1 AND season = $2 AND score IS NOT NULL
-ORDER BY ${ORDER} LIMIT ${WINNERS}`;
+ORDER BY ${ENTRY_ORDER} LIMIT ${WINNERS}`;
 
 /** Goes through some more entries. @returns whether these were the last */
 export async function nextBite(
@@ -121,20 +122,22 @@ export async function nextBite(
   await client.query(FINISH, [...of, total, result]);
   const top = await client.query<{ userId: string; score: number }>(TOP, of);
   const { label, startsAt, endsAt, revision } = season;
-  await tell(client, {
-    type: 'season.final',
-    data: {
-      leaderboard,
-      season: number,
-      label,
-      startsAt,
-      endsAt,
-      entries: total,
-      digest: result,
-      revision,
-      top: withIds(top.rows, { userId: 'usr' }).map((place, i) => ({ rank: i + 1, ...place })),
-    },
-  });
+  // One that was missed is in the event of all of them, unless a late score was in time for it.
+  if (!season.isSkipped || total > 0)
+    await publish(client, {
+      type: 'season.final',
+      data: {
+        leaderboard,
+        season: number,
+        label,
+        startsAt,
+        endsAt,
+        entries: total,
+        digest: result,
+        revision,
+        top: withIds(top.rows, { userId: 'usr' }).map((place, i) => ({ rank: i + 1, ...place })),
+      },
+    });
   await announce(client, { type: 'season-final', id: newId('chg'), writer, leaderboard, season: number });
   return true;
 }

@@ -4,7 +4,7 @@ import type { Problem } from '../errors.js';
 import { CLOCK_SLACK_MS, firstIdAt } from '../ids.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { toUuid, toUuids, withIds } from '../stored-ids.js';
-import { tell } from '../webhooks/tell.js';
+import { publish } from '../webhooks/publish.js';
 import { type Attempt, actionSince, judge, type Past, pointsSince } from './limits.js';
 import { limitReached, noSuchUser } from './refusals.js';
 import { CONSUMED_IDS, idParameters, LOCK_FREE_PLAYERS, PAST_DAYS, PAST_POINTS } from './statements.js';
@@ -96,7 +96,7 @@ export async function recordGuarded(
       }
       const { text, values = [], name } = recordBatch(entrants, writer, changeId);
       const rows = entrants.length === 0 ? [] : await ask<BatchRow>(text, values, name);
-      await tellHeld(client, entrants, rows);
+      await publishHeld(client, entrants, rows);
       return { entrants: entrants.map(({ pending }) => pending), rows, refused, locked };
     },
     timeoutMs,
@@ -104,7 +104,7 @@ export async function recordGuarded(
 }
 
 /** Tells webhooks of the events that wait for an administrator. */
-async function tellHeld(
+async function publishHeld(
   client: Queryable,
   entrants: readonly Entrant[],
   rows: readonly BatchRow[],
@@ -115,7 +115,7 @@ async function tellHeld(
     const { eventId, userId, actionId: action, points } = pending;
     return [{ type: 'event.held' as const, data: { eventId, userId, action, points } }];
   });
-  await tell(client, ...events);
+  await publish(client, ...events);
 }
 
 type Ask = <Row extends pg.QueryResultRow>(text: string, values: unknown[], name?: string) => Promise<Row[]>;

@@ -1,13 +1,8 @@
 import { now } from '../clock.js';
+import { eventBehind } from '../leaderboard/public-metadata.js';
+import { briefly } from '../postgres/briefly.js';
 import type { Queryable } from '../postgres/database.js';
-import {
-  briefly,
-  dropPartition,
-  firstKey,
-  partitionsOf,
-  SCORE_EVENTS,
-  timeOfKey,
-} from '../postgres/partitions.js';
+import { dropPartition, firstKey, partitionsOf, SCORE_EVENTS, timeOfKey } from '../postgres/partitions.js';
 import { boardsOf } from './event-boards.js';
 import { REMEMBER_TOKENS_FOR } from './purge-tokens.js';
 
@@ -125,19 +120,28 @@ WITH counted AS (
   WINDOW in_time AS (PARTITION BY b.leaderboard_id, b.season, e.user_id ORDER BY e.accepted_at, e.id
                      ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)
 )
-INSERT INTO archived_standings AS a (leaderboard_id, season, user_id, points, achieved_at)
-SELECT leaderboard_id, season, user_id,
+INSERT INTO archived_standings AS a (leaderboard_id, season, user_id, points, achieved_at, action_id, metadata)
+SELECT s.leaderboard_id, s.season, s.user_id, s.score, s.achieved_at, m.action_id, m.metadata
+FROM (
+SELECT leaderboard_id, season, user_id, operator,
        CASE operator WHEN 'increment' THEN coalesce(carried, 0) + sum(points) WHEN 'latest' THEN latest
-                     ELSE CASE WHEN ${staysBest('sort', 'carried', 'best')} THEN carried ELSE best END END,
+                     ELSE CASE WHEN ${staysBest('sort', 'carried', 'best')} THEN carried ELSE best END END AS score,
        CASE operator
          -- As long as nothing was added, the first event has made the score.
          WHEN 'increment' THEN coalesce(greatest(carried_at, max(accepted_at) FILTER (WHERE points <> 0)), min(accepted_at))
          WHEN 'latest' THEN coalesce(max(accepted_at) FILTER (WHERE points IS DISTINCT FROM before), carried_at)
          ELSE CASE WHEN ${staysBest('sort', 'carried', 'best')} THEN carried_at
-                   ELSE min(accepted_at) FILTER (WHERE points = best) END END
+                   ELSE min(accepted_at) FILTER (WHERE points = best) END END AS achieved_at
 FROM counted
 GROUP BY leaderboard_id, season, user_id, sort, operator, carried, carried_at, best, latest
-ON CONFLICT (leaderboard_id, season, user_id) DO UPDATE SET points = excluded.points, achieved_at = excluded.achieved_at`;
+) s LEFT JOIN LATERAL (
+  ${eventBehind('s', 's.operator', 's.leaderboard_id', 's.season', 'e.id >= $1 AND e.id < $2')}
+) m ON EXISTS (SELECT FROM actions o WHERE o.id = m.action_id AND o.public_metadata <> '{}')
+ON CONFLICT (leaderboard_id, season, user_id) DO UPDATE
+SET points = excluded.points, achieved_at = excluded.achieved_at,
+    -- The event behind an old score was carried with an earlier page.
+    action_id = CASE WHEN a.achieved_at = excluded.achieved_at THEN a.action_id ELSE excluded.action_id END,
+    metadata = CASE WHEN a.achieved_at = excluded.achieved_at THEN a.metadata ELSE excluded.metadata END`;
 const CARRIED = 'UPDATE archive_progress SET carried_before = $1';
 
 const EVENTS_A_PAGE = 20_000;

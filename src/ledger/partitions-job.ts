@@ -1,6 +1,5 @@
-import { Type } from '@sinclair/typebox';
 import { now } from '../clock.js';
-import { type Job, type JobKind, job } from '../jobs/job.js';
+import { type Job, type JobKind, job, Nothing } from '../jobs/job.js';
 import { defaultPartitions, LARGEST_DEFAULT_BYTES, makeNextPartition } from '../postgres/partitions.js';
 import { dropNextEvents } from './old-events.js';
 import { dropNextTokens } from './purge-tokens.js';
@@ -8,8 +7,6 @@ import { dropNextTokens } from './purge-tokens.js';
 const EVERY_MS = 600_000;
 /** After a lock was not to be had: each try may hold up scores for 0.2 s. */
 const AGAIN_MS = 60_000;
-
-const Nothing = Type.Object({});
 
 interface PartitionsOptions {
   /** How long events are kept, in seconds; null is for ever. */

@@ -1,6 +1,7 @@
 import { now } from '../clock.js';
+import { briefly } from '../postgres/briefly.js';
 import type { Queryable } from '../postgres/database.js';
-import { briefly, CONSUMED_TOKENS, dropPartition, partitionsOf } from '../postgres/partitions.js';
+import { CONSUMED_TOKENS, dropPartition, partitionsOf } from '../postgres/partitions.js';
 
 /** How long after its expiry a token can still be told from one that was never used, in seconds. */
 export const REMEMBER_TOKENS_FOR = 86_400;

@@ -195,7 +195,8 @@ WITH submission AS MATERIALIZED (
         FROM final) f
   GROUP BY leaderboard_id, season, part
 )
-SELECT j.ordinal::int - 1 AS index, j.refused, ${milliseconds('a.accepted_at')} AS "acceptedAt", j.held, a.skipped,
+SELECT j.ordinal::int - 1 AS index, j.refused, ${milliseconds('a.accepted_at')} AS "acceptedAt", j.held,
+       CASE WHEN a.ordinal IS NOT NULL OR j.refused = 'unturned' THEN j.skipped END AS skipped,
        t.leaderboard_id AS leaderboard, t.season, t.score, t.previous_score AS "previousScore",
        ${milliseconds('t.achieved_at')} AS "achievedAt",
        ${milliseconds('t.previous_achieved_at')} AS "previousAchievedAt", t.version, t.late,

@@ -33,8 +33,8 @@ interface LedgerOptions {
   readonly leaderboards: {
     applyAndRank(changeId: string, changes: readonly ScoredChange[]): Promise<RankChange[]>;
   };
-  /** Makes the seasons that have begun those of their boards. */
-  readonly turnPages: () => Promise<unknown>;
+  /** Has the pages of these leaderboards turned soon: nothing waits for it. */
+  readonly turnPages: (leaderboards: Iterable<string>) => void;
   /** Names this instance in what it announces to the others. */
   readonly writer: string;
   readonly onError: (error: unknown) => void;
@@ -161,17 +161,23 @@ export class ScoreLedger {
   ): Promise<Pending[]> {
     const recorded = new Map<Pending, Recorded>();
     const again: Pending[] = [];
-    let isUnturned = false;
-    for (const { index, refused: reason, acceptedAt, held, skipped, ...entry } of rows) {
-      const pending = entrants[index];
-      if (pending === undefined) throw new Error(`The batch has no submission ${index}`);
+    const unturned = new Set<string>();
+    for (const row of rows) {
+      const pending = entrants[row.index];
+      if (pending === undefined) throw new Error(`The batch has no submission ${row.index}`);
+      if (row.refused === 'unturned') {
+        again.push(pending);
+        pending.isOfOtherSeason = true;
+        for (const [board, why] of Object.entries(row.skipped)) if (why === 'unturned') unturned.add(board);
+        continue;
+      }
+      const { refused: reason, acceptedAt, held, skipped } = row;
       if (acceptedAt !== null) {
         const event = getOrMake(recorded, pending, () => ({ acceptedAt, held, skipped, entries: [] }));
-        if (entry.leaderboard !== null) event.entries.push(entry);
-      } else if (reason === 'locked' || reason === 'other-season' || reason === 'unturned') {
+        if (row.leaderboard !== null) event.entries.push(row);
+      } else if (reason === 'locked' || reason === 'other-season') {
         again.push(pending);
         if (reason !== 'locked') pending.isOfOtherSeason = true;
-        isUnturned ||= reason === 'unturned';
       } else {
         refused.set(pending, reason === null ? replayed(pending, undefined) : REFUSALS[reason](pending));
       }
@@ -180,8 +186,8 @@ export class ScoreLedger {
     const results = await this.#project(changeId, recorded);
     for (const [pending, problem] of refused) pending.reject(problem);
     for (const [pending, result] of results) pending.resolve(result);
-    // What is committed is answered first. If it fails, what comes again is found unturned again.
-    if (isUnturned) await this.#options.turnPages().catch(this.#options.onError);
+    // What comes again is found unturned again until that is done.
+    if (unturned.size > 0) this.#options.turnPages(unturned);
     return again;
   }
 

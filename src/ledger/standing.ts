@@ -1,6 +1,8 @@
+import type { Sort } from '../leaderboard/entry.js';
+
 /** How the events of a user become a score on a board. */
 export interface Rules {
-  readonly sort: 'asc' | 'desc';
+  readonly sort: Sort;
   readonly operator: 'increment' | 'best' | 'latest';
 }
 

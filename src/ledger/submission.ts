@@ -1,4 +1,5 @@
 import type { QueryConfig } from 'pg';
+import { plainArray } from '../postgres/sql.js';
 import { toUuid } from '../stored-ids.js';
 import type { Limits } from './limits.js';
 import { RECORD_BATCH, RECORD_SEASONS, RECORD_USERS } from './record-batch.js';
@@ -90,24 +91,29 @@ export interface EntryRow {
 /** Why boards have taken nothing, by leaderboard; null if all have. */
 export type Skipped = Readonly<Record<string, SkippedBoard['skipped']>> | null;
 
+/** Why a submission was not written, or null. */
+type Refusal =
+  | {
+      readonly refused:
+        | 'locked'
+        | 'other-season'
+        | 'no-user'
+        | 'banned'
+        | 'no-action'
+        | 'frozen'
+        | 'closed'
+        | 'season-changed'
+        | null;
+      readonly skipped: Skipped;
+    }
+  | { readonly refused: 'unturned'; readonly skipped: Readonly<Record<string, string>> };
+
 /** One row a submission and board; the columns of the board are null if the submission has changed none. */
-export type BatchRow = {
+export type BatchRow = Refusal & {
   readonly index: number;
-  readonly refused:
-    | 'locked'
-    | 'other-season'
-    | 'unturned'
-    | 'no-user'
-    | 'banned'
-    | 'no-action'
-    | 'frozen'
-    | 'closed'
-    | 'season-changed'
-    | null;
   /** Null if it was refused, or its token was consumed before. */
   readonly acceptedAt: number | null;
   readonly held: boolean;
-  readonly skipped: Skipped;
 } & (EntryRow | { readonly leaderboard: null });
 
 /** A submission on its way into the ledger. */
@@ -136,20 +142,20 @@ export function recordBatch(batch: readonly Entrant[], writer: string, changeId:
   return {
     ...statementFor(batch),
     values: [
-      batch.map(({ pending }) => toUuid('evt', pending.eventId)),
-      batch.map(({ pending }) => toUuid('tok', pending.tokenId)),
-      batch.map(({ pending }) => toUuid('usr', pending.userId)),
+      plainArray(batch, ({ pending }) => toUuid('evt', pending.eventId)),
+      plainArray(batch, ({ pending }) => toUuid('tok', pending.tokenId)),
+      plainArray(batch, ({ pending }) => toUuid('usr', pending.userId)),
       batch.map(({ pending }) => pending.actionId),
-      batch.map(({ pending }) => pending.points),
+      plainArray(batch, ({ pending }) => pending.points),
       batch.map(({ pending: { metadata } }) => metadata && JSON.stringify(metadata)),
-      batch.map(({ age }) => age),
-      batch.map(({ pending }) => pending.tokenExpiresAt),
+      plainArray(batch, ({ age }) => age),
+      plainArray(batch, ({ pending }) => pending.tokenExpiresAt),
       writer,
-      batch.map(({ held }) => held),
-      batch.map(({ pending }) => storedIssuer(pending)),
+      plainArray(batch, ({ held }) => held),
+      plainArray(batch, ({ pending }) => storedIssuer(pending)),
       batch.map(({ pending }) => pending.signingKey),
       changeId,
-      batch.map(({ pending }) => pending.tokenIssuedAt),
+      plainArray(batch, ({ pending }) => pending.tokenIssuedAt),
       batch.map(({ pending: { expectedSeasons } }) => expectedSeasons && JSON.stringify(expectedSeasons)),
     ],
   };

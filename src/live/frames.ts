@@ -60,7 +60,7 @@ export class BoardFrames implements Frames {
   /** @param items the entries to show, as JSON joined by commas */
   constructor(
     private readonly state: BoardState,
-    private readonly season: Pick<LiveSeason, 'endsAt'>,
+    private readonly season: Pick<LiveSeason, 'endsAt' | 'unit'>,
     private readonly items: string,
   ) {}
 
@@ -78,6 +78,7 @@ export class BoardFrames implements Frames {
       this.state.board.season === state.board.season &&
       this.state.total === state.total &&
       this.season.endsAt === season.endsAt &&
+      isSameUnit(this.season.unit, season.unit) &&
       this.items === items
     );
   }
@@ -85,11 +86,15 @@ export class BoardFrames implements Frames {
   #event(name: string, now: string): string {
     const { epoch, board, version, total } = this.state;
     const { leaderboard, season } = board;
-    const { endsAt: seasonEndsAt } = this.season;
-    const head = JSON.stringify({ leaderboard, season, seasonEndsAt, version, total, now }).slice(0, -1);
+    const { endsAt: seasonEndsAt, unit } = this.season;
+    const about = { leaderboard, season, seasonEndsAt, ...(unit && { unit }), version, total, now };
+    const head = JSON.stringify(about).slice(0, -1);
     return `id: ${epoch}-${version}\nevent: ${name}\ndata: ${head},"items":[${this.items}]}\n\n`;
   }
 }
+
+const isSameUnit = (one: LiveSeason['unit'], other: LiveSeason['unit']): boolean =>
+  one === other || JSON.stringify(one) === JSON.stringify(other);
 
 /** Has no id, because ids are versions of the board. */
 export class RankFrames implements Frames {
@@ -118,12 +123,13 @@ export class RankFrames implements Frames {
 
   /** A new total alone is no change: the board's own event has it, and it would cost a frame for each user. */
   equals(other: RankFrames): boolean {
-    return this.userRank.rank === other.userRank.rank && this.userRank.score === other.userRank.score;
+    const { rank, sharedRank, score } = this.userRank;
+    const { userRank } = other;
+    return rank === userRank.rank && sharedRank === userRank.sharedRank && score === userRank.score;
   }
 
   #event(name: { leaderboard?: string }): Frame {
-    const { rank, score, total } = this.userRank;
-    return frameOf(`event: rank\ndata: ${json({ ...name, userId: this.userId, rank, score, total })}\n\n`);
+    return frameOf(`event: rank\ndata: ${json({ ...name, userId: this.userId, ...this.userRank })}\n\n`);
   }
 }
 
@@ -133,7 +139,7 @@ export class NewsFrames implements Frames {
 
   private constructor(
     private readonly about: string,
-    private readonly news: TimedFrame | null,
+    private readonly news: { readonly frame: Frame } | null,
   ) {}
 
   /** Nothing has happened yet. */
@@ -151,7 +157,7 @@ export class NewsFrames implements Frames {
   /** The standings of a season are final, or final again. */
   static final({ leaderboard, season }: BoardKey, { digest, items }: FinalStandings) {
     const data = json({ leaderboard, season, digest, items });
-    return new NewsFrames(`${season} ${digest}`, new TimedFrame(() => `event: final\ndata: ${data}\n\n`));
+    return new NewsFrames(`${season} ${digest}`, { frame: frameOf(`event: final\ndata: ${data}\n\n`) });
   }
 
   get next(): Frame | null {

@@ -50,7 +50,8 @@ export class Hub {
   readonly #options: HubOptions;
   /** By the id of the leaderboard. */
   readonly #boards = new Map<string, LiveBoard>();
-  readonly #streams = new Set<Stream>();
+  /** With the users whom they follow. */
+  readonly #streams = new Map<Stream, ReadonlySet<string | undefined>>();
   /** Of all boards: while PostgreSQL answers, each is a query. */
   readonly #rankReads = pLimit(RANKS_AT_ONCE);
   readonly #pings: Loop;
@@ -61,7 +62,7 @@ export class Hub {
   constructor(options: HubOptions) {
     this.#options = options;
     const { pingIntervalMs: everyMs, onError } = options;
-    const ping = () => eachStream(this.#streams, (stream) => stream.ping());
+    const ping = () => eachStream(this.#streams.keys(), (stream) => stream.ping());
     this.#pings = new Loop(ping, { everyMs, onError }).start();
     this.#polls = new Loop(() => this.#poll(), { everyMs: POLL_EVERY_MS, onError }).start();
   }
@@ -117,7 +118,7 @@ export class Hub {
       this.#options.onStreamEnd?.(reason);
     };
     const stream = new Stream(response, this.#options.stallTimeoutMs, onEnd, problems !== null);
-    this.#streams.add(stream);
+    this.#streams.set(stream, new Set(subscriptions.map(({ userId }) => userId)));
     const topics = views.map(({ board, key, view }) => {
       // A definition that is newer than the streams of the board shows that they have missed the change.
       if (key.season > board.season) board.seasonChanged();
@@ -158,6 +159,11 @@ export class Hub {
     this.#boards.get(leaderboard)?.close();
   }
 
+  /** Ends the streams that follow a user who is banned: nobody may open these now, and their clients are told so when they try. */
+  userBanned(userId: string): void {
+    for (const [stream, users] of this.#streams) if (users.has(userId)) stream.close('banned');
+  }
+
   /**
    * Resolves once the present state of these boards is written to all their streams; at once for a board without streams.
    * @throws Error if too many callers wait for that already
@@ -171,7 +177,7 @@ export class Hub {
     this.#closed = true;
     void this.#pings.stop();
     void this.#polls.stop();
-    for (const stream of this.#streams) stream.close();
+    for (const stream of this.#streams.keys()) stream.close();
   }
 
   /** The next boards are read when these are shown, so that however many there are, PostgreSQL has few to read at a time. */

@@ -179,7 +179,7 @@ export class LiveBoard {
   async #readSeason(): Promise<LiveSeason> {
     const { leaderboard, season: previous } = this.#key;
     // Told meanwhile that it may have changed again, the next flush reads it again.
-    const unread: LiveSeason = { season: previous, startsAt: null, endsAt: null, label: null };
+    const unread: LiveSeason = { season: previous, startsAt: null, endsAt: null, label: null, unit: null };
     this.#season = unread;
     try {
       const season = await this.#source.season(leaderboard);

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Frame, type Frames, pingFrame, retryFrame } from './frames.js';
 
-export type StreamEnd = 'client' | 'stalled' | 'shutdown' | 'error';
+export type StreamEnd = 'client' | 'stalled' | 'shutdown' | 'banned' | 'error';
 
 /** What a stream shows; see Topic. */
 export interface Shown {
@@ -21,7 +21,7 @@ const MAX_BUFFERED_BYTES = 64 * 1024;
  * - *stalled*: more than 64 KiB were waiting in the process when it was about to write. Nothing more is written, so
  *   the client costs at most that and one frame. When the socket has drained, *live* again and caught up, which may
  *   be sooner than a flush interval after the last event. When it does not drain in time, the socket is destroyed.
- * - *ended*: by the client, the stall, an error of the response or the shutdown of the hub, whichever is first.
+ * - *ended*: by the client, the stall, an error of the response, a ban or the shutdown of the hub, whichever is first.
  *   `onEnd` is called exactly once, and nothing is written afterwards.
  */
 export class Stream {
@@ -76,10 +76,10 @@ export class Stream {
     this.#write(pingFrame);
   }
 
-  /** Ends the stream at a shutdown. The server's own close() then drops the connection, even if the client does not read. */
-  close(): void {
+  /** Ends the stream. At a shutdown the server's own close() then drops the connection, even if the client does not read. */
+  close(reason: 'shutdown' | 'banned' = 'shutdown'): void {
     if (this.#ended) return;
-    this.#end('shutdown');
+    this.#end(reason);
     this.response.end(retryFrame().event);
   }
 

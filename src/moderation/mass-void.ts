@@ -97,14 +97,10 @@ export const massVoid = ({ leaderboards, writer }: MassVoidOptions): Job =>
     const set = (state: Act['state'], voided: number, problem: string | null = null) =>
       client.query(SET_PROGRESS, [act.id, state, voided, total, problem, id, at]);
     const correction = await tried(client, () =>
-      correct(
-        client,
-        withIds(items, { id: 'evt', userId: 'usr' }),
-        ['counted', 'held'],
-        'voided',
-        writer,
-        act.filter.amend ?? false,
-      ),
+      correct(client, withIds(items, { id: 'evt', userId: 'usr' }), ['counted', 'held'], 'voided', writer, {
+        id: payload.act,
+        amend: act.filter.amend ?? false,
+      }),
     );
     if (typeof correction === 'string') {
       await set('failed', act.voided, correction);

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Act, AdminEvent, AuditEntry, ModeratedUser } from '../../schemas/moderation.js';
 import type { Bans } from '../access/bans.js';
+import { HOLDS_EXTERNAL_ID } from '../access/users.js';
 import { type AdminAct, audit } from '../audit.js';
 import { announce } from '../changes/change.js';
 import { type Found, firstOf, type Position } from '../cursor.js';
@@ -16,17 +17,21 @@ import { outOfRange } from '../ledger/refusals.js';
 import { setWithheld } from '../ledger/withhold.js';
 import { Backoff } from '../loop.js';
 import { type Queryable, transact } from '../postgres/database.js';
+import { brokenConstraint } from '../postgres/errors.js';
 import { rfc3339 } from '../postgres/sql.js';
 import { inTurn } from '../postgres/turns.js';
 import { type Span, spanOf } from '../span.js';
 import { toUuid, withIds } from '../stored-ids.js';
-import { tell } from '../webhooks/tell.js';
+import { publish } from '../webhooks/publish.js';
 import { type EventFilter, eventQuery, search } from './event-search.js';
 import { beginMassVoid, progressOf, type SpanFilter } from './mass-void.js';
 
 /** How often it is looked whether an act is over, in milliseconds. */
 const FIRST_LOOK_MS = 20;
 const LAST_LOOK_MS = 200;
+
+/** How often a ban begins anew because its user comes back just then. */
+const MAX_TRIES = 3;
 
 /** How long an administrator's search looks for events before it shows those that it has, in milliseconds. */
 const SEARCH_MS = 150;
@@ -42,11 +47,17 @@ const COLUMNS = `
 const MODERATED = `
 SELECT id, display_name AS "displayName", ${rfc3339('banned_at')} AS "bannedAt" FROM users
 WHERE id = $1 AND (erased_at IS NULL OR banned_at IS NOT NULL OR $2)`;
-const BAN = 'UPDATE users SET banned_at = now() WHERE id = $1 AND erased_at IS NULL AND banned_at IS NULL';
-/** An erased user who is banned has kept its external id and its username: these are free again. */
+/** An erased user can still be banned as long as it is known under which external id it would come back. */
+const BAN = `
+UPDATE users SET banned_at = now() WHERE id = $1 AND banned_at IS NULL AND (erased_at IS NULL OR external_key IS NOT NULL)`;
+/** Who has the external id of an erased user now. */
+const SUCCESSOR = `
+SELECT id FROM users
+WHERE external_key = (SELECT external_key FROM users WHERE id = $1 AND erased_at IS NOT NULL) AND ${HOLDS_EXTERNAL_ID}`;
+/** An erased user who was banned has kept its username, which is free again. */
 const UNBAN = `
 UPDATE users
-SET banned_at = NULL, external_id = CASE WHEN erased_at IS NULL THEN external_id END,
+SET banned_at = NULL,
     username = CASE WHEN erased_at IS NULL THEN username END, password_hash = CASE WHEN erased_at IS NULL THEN password_hash END
 WHERE id = $1 AND banned_at IS NOT NULL`;
 
@@ -110,8 +121,10 @@ export class Moderation {
     const judge = async (client: Queryable) => {
       const from = to === 'counted' ? (['held'] as const) : (['counted', 'held'] as const);
       const events = [{ id: eventId, userId }];
-      const correction = await correct(client, events, from, to, this.#options.writer, amends(act));
-      for (const { was } of correction.events) await audit(client, act, action, eventId, { from: was, to });
+      const by = { id: newId('aud'), amend: amends(act) };
+      const correction = await correct(client, events, from, to, this.#options.writer, by);
+      for (const { was } of correction.events)
+        await audit(client, act, action, eventId, { from: was, to }, by.id);
       const event = await findEvent(client, eventId);
       if (event.status !== to && (await isArchived(client, toUuid('evt', eventId)))) throw archived(eventId);
       if (event.status !== to)
@@ -159,9 +172,29 @@ export class Moderation {
     }
   }
 
-  /** The user leaves all boards, but for final seasons unless these are amended, and may only read. @throws Problem `not-found` */
-  ban(userId: string, act: AdminAct): Promise<ModeratedUser> {
-    return this.#setBan(userId, true, act);
+  /**
+   * The user leaves all boards, but for final seasons unless these are amended, and may only read. One who was erased, and is back
+   * under its external id, is banned as the user that it is now.
+   * @returns the user who is banned
+   * @throws Problem `not-found`
+   */
+  async ban(userId: string, act: AdminAct): Promise<ModeratedUser> {
+    const { pool } = this.#options;
+    for (let tries = 1; ; tries++) {
+      const { rows } = await inTurn(pool, userId, () =>
+        pool.query<{ id: string }>(SUCCESSOR, [toUuid('usr', userId)]),
+      );
+      const [successor] = withIds(rows, { id: 'usr' });
+      try {
+        if (successor === undefined) return await this.#setBan(userId, true, act);
+        return await this.#setBan(successor.id, true, act, { erasedUserId: userId });
+      } catch (error) {
+        // It was erased, or has come back, since it was looked up.
+        if (brokenConstraint(error) !== 'users_external_key') throw error;
+        if (tries === MAX_TRIES)
+          throw new Problem('service-unavailable', 'The user is being changed. Try again.', { cause: error });
+      }
+    }
   }
 
   /** The user is back on its boards. If it was erased, its external id and username are free. @throws Problem `not-found` */
@@ -169,7 +202,8 @@ export class Moderation {
     return this.#setBan(userId, false, act);
   }
 
-  async #setBan(userId: string, banned: boolean, act: AdminAct): Promise<ModeratedUser> {
+  /** @param details what the audit says besides */
+  async #setBan(userId: string, banned: boolean, act: AdminAct, details = {}): Promise<ModeratedUser> {
     const { pool, writer, bans, onError } = this.#options;
     const changeId = newId('chg');
     const uuid = toUuid('usr', userId);
@@ -180,8 +214,8 @@ export class Moderation {
       if (rowCount !== 0) {
         await announceEntries(client, changeId, writer, entries);
         await announce(client, { type: 'user-banned', id: changeId, writer, userId, banned });
-        await audit(client, act, banned ? 'ban-user' : 'unban-user', userId);
-        if (banned) await tell(client, { type: 'user.banned', data: { userId } });
+        await audit(client, act, banned ? 'ban-user' : 'unban-user', userId, details);
+        if (banned) await publish(client, { type: 'user.banned', data: { userId } });
       }
       const { rows } = await client.query<ModeratedUser>(MODERATED, [uuid, rowCount !== 0]);
       const [result] = withIds(rows, { id: 'usr' });

@@ -1,4 +1,5 @@
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino';
+import { instant } from '../clock.js';
 import type { Config } from '../config.js';
 import { errorCode } from '../error-code.js';
 
@@ -56,7 +57,7 @@ function timestamps(): () => string {
   let text = '';
   return () => {
     const now = Date.now();
-    if (now !== last) text = `,"timestamp":"${new Date(now).toISOString()}"`;
+    if (now !== last) text = `,"timestamp":"${instant(now)}"`;
     last = now;
     return text;
   };

@@ -63,7 +63,7 @@ export function createMetrics(registry: Registry) {
     }),
     streamsClosed: new Counter({
       name: 'sse_connections_closed_total',
-      help: 'Ended live streams: by the client, stalled, at a shutdown, or by an error.',
+      help: 'Ended live streams: by the client, stalled, at a shutdown, by a ban of the user whom they follow, or by an error.',
       labelNames: ['reason'],
       registers,
     }),
@@ -178,6 +178,14 @@ export function createMetrics(registry: Registry) {
       labelNames: ['state'],
       registers,
     }),
+    seasonFaults: new Gauge({
+      name: 'season_faults',
+      help: 'Leaderboards without a season to come because their schedule cannot be computed (unplanned), and those whose season should have begun or ended a minute ago (overdue).',
+      // Every worker counts those of the database.
+      aggregator: 'max',
+      labelNames: ['fault'],
+      registers,
+    }),
     defaultPartition: new Gauge({
       name: 'database_default_partition_bytes',
       help: 'Size of what has no partition of its own. Above 64 MB it keeps others from being added.',
@@ -197,7 +205,8 @@ export function createMetrics(registry: Registry) {
   for (const status of ['accepted', 'held', 'refused', 'failed']) metrics.scoreUpdates.inc({ status }, 0);
   for (const result of ['valid', 'invalid', 'expired', 'replay'])
     metrics.actionTokenValidations.inc({ result }, 0);
-  for (const reason of ['client', 'stalled', 'shutdown', 'error']) metrics.streamsClosed.inc({ reason }, 0);
+  for (const reason of ['client', 'stalled', 'shutdown', 'banned', 'error'])
+    metrics.streamsClosed.inc({ reason }, 0);
   for (const result of ['delivered', 'failed', 'gone']) metrics.webhookTries.inc({ result }, 0);
   return metrics;
 }

@@ -1,6 +1,7 @@
 import { errorCode } from '../error-code.js';
 import { firstIdAt, type IdPrefix } from '../ids.js';
 import { toUuid } from '../stored-ids.js';
+import { briefly, NotNow } from './briefly.js';
 import type { Queryable } from './database.js';
 import { SQLSTATE } from './errors.js';
 import { LOCK_TIMEOUT_MS } from './patiently.js';
@@ -148,11 +149,6 @@ async function attach(
   );
 }
 
-/** The locks of a change were not to be had in time. */
-class NotNow extends Error {
-  override readonly name = 'NotNow';
-}
-
 /**
  * Drops a partition, as a change of `briefly`. From when it asks for its locks until the transaction ends, all who use the table wait.
  * It needs several, each with a limit of its own: this one is for all of them.
@@ -165,33 +161,5 @@ export async function dropPartition(client: Queryable, name: string): Promise<vo
   } catch (cause) {
     if (errorCode(cause) !== SQLSTATE.queryCanceled) throw cause;
     throw new NotNow(`${name} is in use`, { cause });
-  }
-}
-
-const PASSING = new Set<string | undefined>([
-  SQLSTATE.lockNotAvailable,
-  SQLSTATE.deadlockDetected,
-  // A row has just come into the default partition.
-  SQLSTATE.checkViolation,
-  // Another instance has just done the same.
-  SQLSTATE.duplicateTable,
-  SQLSTATE.undefinedTable,
-  SQLSTATE.uniqueViolation,
-]);
-
-/**
- * Changes a table, if the locks for that are to be had within 0.2 s: scores queue behind it.
- * @returns whether it was done
- */
-export async function briefly(client: Queryable, change: () => Promise<unknown>): Promise<boolean> {
-  await client.query('SAVEPOINT briefly');
-  try {
-    await client.query(`SET LOCAL lock_timeout = ${LOCK_TIMEOUT_MS}`);
-    await change();
-    return true;
-  } catch (error) {
-    if (!(error instanceof NotNow) && !PASSING.has(errorCode(error))) throw error;
-    await client.query('ROLLBACK TO briefly');
-    return false;
   }
 }

@@ -17,3 +17,16 @@ export const finiteMilliseconds = (time: string): string =>
 /** The timestamp of a parameter in milliseconds since 1970, and infinity for null. */
 export const timestampOr = (parameter: string, infinity: 'infinity' | '-infinity' = 'infinity'): string =>
   `coalesce(${timestampAt(`${parameter}::float8`)}, '${infinity}')`;
+
+/**
+ * An array as a parameter of a query, of what needs no quotes in one: numbers, booleans and uuids. Other values are left to pg, which
+ * looks through each for what it must escape.
+ */
+export function plainArray<T>(
+  items: readonly T[],
+  valueIn: (item: T) => number | boolean | string | null,
+): string {
+  let text = '';
+  for (const item of items) text += `,${valueIn(item) ?? 'NULL'}`;
+  return `{${text.slice(1)}}`;
+}

@@ -18,7 +18,7 @@ const lines = new WeakMap<pg.Pool, Map<string, Line>>();
 /**
  * Does what needs a connection of the pool on behalf of `key`, a user or whatever else many requests may be about at once.
  * Two are done at a time, and the others wait without a connection: those who wait for one row, or are just many, leave the
- * pool to everybody else. Must not be called again for the same key within `work`: two such would wait for each other.
+ * pool to everybody else. With workers or several instances a key may hold two of each: their pools are apart as well. Must not be called again for the same key within `work`: two such would wait for each other.
  * @throws Problem `rate-limited` if too many wait, or for too long
  */
 export async function inTurn<T>(pool: pg.Pool, key: string, work: () => Promise<T>): Promise<T> {

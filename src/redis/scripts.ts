@@ -7,7 +7,8 @@ type RunScript = (keys: readonly string[], args: readonly (string | number)[]) =
 export type Scripts<Name extends string> = Readonly<Record<Name, RunScript>>;
 
 interface Script {
-  readonly numberOfKeys: number;
+  /** Null if each call may have another number. */
+  readonly numberOfKeys: number | null;
   readonly lua: string;
 }
 
@@ -20,14 +21,15 @@ export function defineScripts<Name extends string>(
   scripts: Readonly<Record<Name, Script>>,
   breaker?: CircuitBreaker,
 ): Scripts<Name> {
-  const define = (name: string, script: Script): RunScript => {
-    client.defineCommand(`scoreboard:${name}`, script);
+  const define = (name: string, { lua, numberOfKeys }: Script): RunScript => {
+    client.defineCommand(`scoreboard:${name}`, { lua, ...(numberOfKeys !== null && { numberOfKeys }) });
     const command: unknown = Reflect.get(client, `scoreboard:${name}`);
     if (typeof command !== 'function') throw new Error(`Redis has no command scoreboard:${name}`);
     return async (keys, args) => {
       if (breaker?.isOpen) throw new Error('Redis has failed a moment ago');
+      const given = numberOfKeys === null ? [keys.length, ...keys, ...args] : [...keys, ...args];
       try {
-        return await inTime(Promise.resolve(Reflect.apply(command, client, [...keys, ...args])));
+        return await inTime(Promise.resolve(Reflect.apply(command, client, given)));
       } catch (error) {
         breaker?.trip();
         throw error;

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { boundedCache } from '../bounded-cache.js';
 
 export interface Count {
   readonly current: number;
@@ -12,14 +12,16 @@ const MAX_KEYS = 50_000;
 /** Counts of what somebody did in a window of time, in this process. */
 export class WindowCounters {
   /** `until` on the clock of `performance.now()`, which nobody sets. */
-  readonly #counts = new LRUCache<string, { current: number; until: number }>({ max: MAX_KEYS });
+  readonly #counts = boundedCache<string, { current: number; until: number }>(MAX_KEYS);
 
   increment(key: string, windowMs: number): Count {
     const now = performance.now();
-    const known = this.#counts.get(key);
-    const counter = known !== undefined && known.until > now ? known : { current: 0, until: now + windowMs };
+    let counter = this.#counts.get(key);
+    if (counter === undefined || counter.until <= now) {
+      counter = { current: 0, until: now + windowMs };
+      this.#counts.set(key, counter);
+    }
     counter.current++;
-    this.#counts.set(key, counter);
     // A sum of fractions may be a little more than the window, which would be a second more when it is rounded up.
     return { current: counter.current, ttl: Math.min(counter.until - now, windowMs) };
   }

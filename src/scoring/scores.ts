@@ -3,7 +3,7 @@ import type { Action } from '../../schemas/action.js';
 import type { MintedScore, Receipt, ScoreSubmission } from '../../schemas/score.js';
 import type { Caller } from '../access/caller.js';
 import type { Catalog } from '../catalog/catalog.js';
-import { now } from '../clock.js';
+import { instant } from '../clock.js';
 import { invalid, isOurFault, Problem } from '../errors.js';
 import type { ScoreLedger, Submission } from '../ledger/score-ledger.js';
 import { type ActionTokenClaims, issuedBy } from './action-token.js';
@@ -158,16 +158,18 @@ export class Scores {
     const { userId, actionId: action, points, signingKey } = submission;
     const hasToken = signingKey !== null;
     try {
-      const { acceptedAt, ...recorded } = await ledger.record(submission);
+      const { eventId, acceptedAt, status, leaderboards } = await ledger.record(submission);
       if (hasToken) onToken('valid');
-      onScore(recorded.status === 'held' ? 'held' : 'accepted');
+      onScore(status === 'held' ? 'held' : 'accepted');
       return {
-        ...recorded,
+        eventId,
         userId,
         action,
         points,
-        acceptedAt: new Date(acceptedAt).toISOString(),
-        now: new Date(now()).toISOString(),
+        acceptedAt: instant(acceptedAt),
+        now: instant(),
+        status,
+        leaderboards,
       };
     } catch (error) {
       throw hasToken

@@ -1,5 +1,6 @@
 import { Cron } from 'croner';
 import type { Schedule } from '../../schemas/schedule.js';
+import { instant as shownAt } from '../clock.js';
 import { Problem } from '../errors.js';
 import type { Queryable } from '../postgres/database.js';
 import { SHORTEST_SEASON_MS, seasonsAfter } from './schedule.js';
@@ -21,9 +22,14 @@ const UNITS_WITH_DAY = ['month', 'quarter', 'year'];
 /**
  * Checks what the schema of a schedule cannot say.
  * @param after seasons that are over then do not count
+ * @returns it with its times as the API writes them
  * @throws Problem `schedule-invalid`, with the reason in words
  */
-export async function checkSchedule(database: Queryable, schedule: Schedule, after: number): Promise<void> {
+export async function checkSchedule(
+  database: Queryable,
+  schedule: Schedule,
+  after: number,
+): Promise<Schedule> {
   const kinds = KINDS.filter((kind) => schedule[kind] !== undefined);
   const [kind] = kinds;
   if (kind === undefined || kinds.length > 1) throw fault('', 'needs one of every, cron and seasons');
@@ -34,6 +40,23 @@ export async function checkSchedule(database: Queryable, schedule: Schedule, aft
   if (schedule.cron !== undefined) checkCron(schedule.cron);
   if (schedule.timeZone !== undefined) await checkTimeZone(database, schedule.timeZone);
   await checkActiveTime(database, schedule, after);
+  return canonical(schedule);
+}
+
+/** Any form of RFC 3339 is taken, of which the milliseconds count. */
+function canonical({ from, seasons, ...others }: Schedule): Schedule {
+  const instantOf = (text: string) => shownAt(Date.parse(text));
+  return {
+    ...others,
+    ...(from !== undefined && { from: instantOf(from) }),
+    ...(seasons !== undefined && {
+      seasons: seasons.map(({ startsAt, endsAt, ...label }) => ({
+        startsAt: instantOf(startsAt),
+        endsAt: instantOf(endsAt),
+        ...label,
+      })),
+    }),
+  };
 }
 
 function checkSeasons(seasons: NonNullable<Schedule['seasons']>, after: number): void {

@@ -13,6 +13,7 @@ const UNIT_MS = {
   quarter: 91.310625 * DAY_MS,
   year: 365.2425 * DAY_MS,
 };
+const ANY_MIDNIGHT = Date.UTC(2000, 0, 1);
 const FIRST_MONDAY = Date.UTC(1970, 0, 5);
 /** Times are written with a year of four digits. */
 const END = Date.UTC(9999, 0);
@@ -46,15 +47,33 @@ export function* localTimes(
   }
 }
 
-/** What a time zone makes of a local time is for the database to say: here it is taken for a time in UTC. */
+/**
+ * What a time zone makes of a local time is for the database to say: here it is taken for a time in UTC. The days on which a pattern
+ * matches are looked for, and its times of the day are the same on each: to look for every time takes ten times as long.
+ */
 function* matching(cron: string, start: LocalTime): Generator<LocalTime> {
-  const pattern = new Cron(cron, { mode: '5-part', utcOffset: 0 });
-  let next = pattern.nextRun(new Date(start - 1));
-  while (next !== null) {
-    yield next.getTime();
-    next = pattern.nextRun(next);
-  }
+  const [minute, hour, ...days] = cron.trim().split(/\s+/);
+  const hours = matchesBefore(`0 ${hour} * * *`, DAY_MS);
+  const minutes = matchesBefore(`${minute} * * * *`, HOUR_MS);
+  const times = hours.flatMap((ofHour) => minutes.map((ofMinute) => ofHour + ofMinute));
+  const pattern = patternOf(`0 0 ${days.join(' ')}`);
+  const midnight = start - (((start % DAY_MS) + DAY_MS) % DAY_MS);
+  for (let day = pattern.nextRun(new Date(midnight - 1)); day !== null; day = pattern.nextRun(day))
+    for (const time of times) if (day.getTime() + time >= start) yield day.getTime() + time;
 }
+
+/** How long after midnight a pattern matches, each time until `end`, in milliseconds. */
+function matchesBefore(cron: string, end: number): number[] {
+  const pattern = patternOf(cron);
+  const matches: number[] = [];
+  for (let next = pattern.nextRun(new Date(ANY_MIDNIGHT - 1)); next !== null; next = pattern.nextRun(next)) {
+    if (next.getTime() >= ANY_MIDNIGHT + end) break;
+    matches.push(next.getTime() - ANY_MIDNIGHT);
+  }
+  return matches;
+}
+
+const patternOf = (cron: string): Cron => new Cron(cron, { mode: '5-part', utcOffset: 0 });
 
 function* repeated(
   repetition: Repetition,

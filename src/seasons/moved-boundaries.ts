@@ -41,7 +41,8 @@ WHERE l.id > $1 AND removed_at IS NULL AND season_ends_at < 'infinity' AND sched
 ORDER BY l.id LIMIT ${BOARDS}`;
 /** Unless the board has been changed meanwhile, or its page was turned. $3 to $5 as it was, $6 to $8 as it is to be. */
 const MOVE = `
-UPDATE leaderboards SET season_ends_at = ${timestampOr('$6')}, next_starts_at = ${timestampOr('$7')}, next_ends_at = ${timestampOr('$8')}
+UPDATE leaderboards SET season_ends_at = ${timestampOr('$6')}, next_starts_at = ${timestampOr('$7')}, next_ends_at = ${timestampOr('$8')},
+  revision = revision + 1
 WHERE id = $1 AND season = $2 AND season_ends_at = ${timestampOr('$3')} AND next_starts_at = ${timestampOr('$4')} AND next_ends_at = ${timestampOr('$5')}`;
 
 interface Boundaries {

@@ -8,12 +8,12 @@ import { milliseconds, rfc3339 } from '../postgres/sql.js';
 import { fromUuid, toUuids, withIds } from '../stored-ids.js';
 import { discord } from './discord.js';
 import { type Format, leaderboardsOf, type Message, type Names, usersOf } from './message.js';
-import { type Answer, post, type Route, reasonOf } from './post.js';
+import { post, type Route, reasonOf } from './post.js';
+import { DEAD_LETTER_KEPT, DELIVER, MAX_DEAD, MAX_WAITING } from './publish.js';
 import { type Sealed, type Sealing, Unreadable } from './sealing.js';
 import { signedHeaders } from './signature.js';
 import { standard } from './standard.js';
-import { DEAD_LETTER_KEPT, DELIVER } from './tell.js';
-import { nextTryMs } from './tries.js';
+import { isSuccess, nextTryMs } from './tries.js';
 
 const FORMATS: Readonly<Record<WebhookFormat, Format>> = { standard, discord };
 
@@ -55,9 +55,10 @@ const USERS = `
 SELECT id, display_name AS name FROM users WHERE id = ANY ($1::uuid[]) AND erased_at IS NULL`;
 const LEADERBOARDS = 'SELECT id, title AS name FROM leaderboards WHERE id = ANY ($1::text[])';
 
-const COUNT = `
-SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting, count(*) FILTER (WHERE state = 'dead') AS dead
-FROM webhook_deliveries WHERE state IN ('waiting', 'dead')`;
+const countOf = (state: string, most: number): string => `
+coalesce(sum((SELECT count(*) FROM (
+  SELECT FROM webhook_deliveries WHERE webhook_id = w.id AND state = '${state}' LIMIT ${most}) d)), 0)::int AS ${state}`;
+const COUNT = `SELECT ${countOf('waiting', MAX_WAITING)}, ${countOf('dead', MAX_DEAD)} FROM webhooks w`;
 
 type Due = Message & { readonly tries: number };
 /** What has become of a try: null if it was called off. */
@@ -74,9 +75,7 @@ interface DeliverOptions {
   readonly onUnreadable?: (error: Unreadable) => void;
 }
 
-const isSuccess = ({ status }: Pick<Answer, 'status'>): boolean => status >= 200 && status < 300;
-
-/** How many deliveries wait, and how many are dead letters, of all webhooks. */
+/** How many deliveries wait, and how many are dead letters, of all webhooks. Of each no more are counted than it may have. */
 export async function countDeliveries(
   database: Queryable,
 ): Promise<{ readonly waiting: number; readonly dead: number }> {
@@ -85,7 +84,7 @@ export async function countDeliveries(
 }
 
 /**
- * Nothing is told to a webhook any more, and what waits for it is a dead letter.
+ * Nothing is published to a webhook any more, and what waits for it is a dead letter.
  * @param webhook its uuid
  */
 export async function disable(
@@ -99,8 +98,8 @@ export async function disable(
 
 /**
  * Sends what is due to one webhook, and asks for the next run. One run at a time is at a webhook, on any instance, so a receiver that
- * hangs holds up nobody else, and no transaction is open meanwhile. A process that dies in between leaves everything as it was: what
- * it has sent is sent again, with the same id.
+ * hangs holds one place of this process for one try, and no transaction is open meanwhile. A process that dies in between leaves
+ * everything as it was: what it has sent is sent again, with the same id.
  */
 export const deliver = ({ sealing, route, onTry, onGone, onUnreadable }: DeliverOptions): OutsideJob => {
   async function send(
@@ -162,12 +161,10 @@ export const deliver = ({ sealing, route, onTry, onGone, onUnreadable }: Deliver
   };
 };
 
-interface Claim {
+interface Claim extends Sealed {
   readonly isClaimed: boolean;
   readonly waitMs: number;
   readonly format: WebhookFormat;
-  readonly sealed: Buffer;
-  readonly sealedBy: string;
 }
 
 /** The webhook, if this run may send to it; null if it is disabled, another run is at it, or it is to be left alone for a while. */
@@ -176,7 +173,7 @@ function claimed(pool: pg.Pool, webhook: string): Promise<Claim | null> {
     const { rows } = await client.query<Claim>(CLAIM, [webhook]);
     const [claim] = rows;
     if (claim?.isClaimed === true) return claim;
-    // Told by a transaction that did not see yet that it is disabled.
+    // Published by a transaction that did not see yet that it is disabled.
     if (claim === undefined) await client.query(BURY, [webhook]);
     else await addJob(client, DELIVER, { webhook }, claim.waitMs);
     return null;

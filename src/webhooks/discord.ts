@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import type { Format, Message, Names } from './message.js';
 import type { Answer } from './post.js';
-import { pauseMs } from './tries.js';
+import { msOf, pauseMs } from './tries.js';
 
 /** Limits of an embed, in characters. */
 const MAX_TITLE = 256;
@@ -59,7 +59,7 @@ function retryAfterMs({ status, body }: Answer): number {
 /** The last message that the limit allows was answered with the time after which there may be more. */
 function untilResetMs({ headers }: Answer): number {
   if (headers['x-ratelimit-remaining'] !== '0') return 0;
-  return pauseMs({ headers: { 'retry-after': headers['x-ratelimit-reset-after'] } });
+  return msOf(headers['x-ratelimit-reset-after']);
 }
 
 function titleOf({ data }: Message, { leaderboards }: Names): string {

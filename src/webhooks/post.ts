@@ -1,7 +1,8 @@
-import { lookup } from 'node:dns/promises';
+import { lookup, Resolver } from 'node:dns/promises';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
+import pLimit from 'p-limit';
 import { errorCode } from '../error-code.js';
 import { mayReach, type Network } from './networks.js';
 
@@ -34,6 +35,9 @@ export interface Answer {
 /** Where a webhook may not be sent. */
 export class Refused extends Error {}
 
+/** A receiver that goes on in another protocol. */
+class Switched extends Error {}
+
 /** What is wrong with a URL by itself, or null. */
 export function faultOf(url: URL, { allowed, onlyHttps }: Route): string | null {
   if (url.protocol !== 'https:' && (onlyHttps || url.protocol !== 'http:'))
@@ -61,7 +65,7 @@ export async function post(
   const signal = AbortSignal.any([stopping, AbortSignal.timeout(route.tryMs ?? TRY_MS)]);
   try {
     const addresses = await unlessAborted(addressesOf(hostOf(url), route), signal);
-    const response = await answerTo(url, headers, body, addresses, signal);
+    const response = await unlessAborted(answerTo(url, headers, body, addresses, signal), signal);
     return {
       status: response.statusCode ?? 0,
       headers: headersOf(response),
@@ -97,6 +101,11 @@ function answerTo(
       resolve,
     )
       .on('error', reject)
+      .on('upgrade', (_response, socket) => {
+        socket.destroy();
+        reject(new Switched());
+      })
+      .on('close', () => reject(new Error('closed without an answer')))
       .end(body);
   });
 }
@@ -106,16 +115,34 @@ const hostOf = ({ hostname }: URL): string => hostname.replace(/^\[(.*)\]$/, '$1
 const notPublic = (address: string): string =>
   `leads to ${address}, which is not a public address and not in WEBHOOK_ALLOW_NETWORKS`;
 
-const underWay = new Map<string, ReturnType<Resolve>>();
+/** Asks name servers by itself, with limits, and so needs no thread; but it knows nothing of /etc/hosts and the system's domains. */
+const nameServers = new Resolver({ timeout: 1_000, tries: 2 });
 
-/** Looked up once for all that ask at a time: the thread pool of Node has two threads for it, which others need as well. */
-const fromSystem: Resolve = (name) => {
-  const known = underWay.get(name);
-  if (known !== undefined) return known;
-  const looking = lookup(name, { all: true }).finally(() => underWay.delete(name));
-  underWay.set(name, looking);
-  return looking;
-};
+/** Whether name servers answer for this name at once, if only that they do not know it. */
+async function isAnswered(name: string): Promise<boolean> {
+  const answers = await Promise.allSettled([nameServers.resolve4(name), nameServers.resolve6(name)]);
+  return answers.every((answer) => answer.status === 'fulfilled' || errorCode(answer.reason) !== 'ETIMEOUT');
+}
+
+/**
+ * Looks names up, each once for all that ask at a time. The thread pool of Node has two threads for lookups: names that hang wait
+ * for each other, so that they hold no more than one, and others do not wait for them.
+ */
+export function lookups(isAnswered: (name: string) => Promise<boolean>, look: Resolve): Resolve {
+  const underWay = new Map<string, ReturnType<Resolve>>();
+  const slow = pLimit(1);
+  const lookUp: Resolve = async (name) =>
+    (await isAnswered(name)) ? await look(name) : await slow(() => look(name));
+  return (name) => {
+    const known = underWay.get(name);
+    if (known !== undefined) return known;
+    const looking = lookUp(name).finally(() => underWay.delete(name));
+    underWay.set(name, looking);
+    return looking;
+  };
+}
+
+const fromSystem = lookups(isAnswered, (name) => lookup(name, { all: true }));
 
 /** @throws Refused */
 async function addressesOf(
@@ -174,6 +201,7 @@ async function beginningOf(response: IncomingMessage): Promise<string> {
 /** Why there was no answer, in few words that have nothing secret of the URL. */
 export function reasonOf(error: unknown): string {
   if (error instanceof Refused) return error.message;
+  if (error instanceof Switched) return 'an answer in another protocol';
   if (error instanceof DOMException && error.name === 'TimeoutError') return 'no answer in time';
   return errorCode(error) ?? 'no connection';
 }

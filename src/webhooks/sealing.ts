@@ -54,7 +54,7 @@ export class Sealing {
     return { sealed: Buffer.concat([iv, cipher.getAuthTag(), text]), sealedBy: this.#key.name };
   }
 
-  /** @throws Unreadable if it was sealed with a key that is not known any more; Error if for another webhook */
+  /** @throws Unreadable if it was sealed with a key that is not known any more, or for another webhook, or is damaged */
   open(webhook: string, { sealed, sealedBy }: Sealed): Secrets {
     const key = [this.#key, this.#previous].find((known) => known?.name === sealedBy);
     if (key === undefined) {
@@ -62,11 +62,15 @@ export class Sealing {
         `What webhook ${webhook} keeps secret was encrypted with ${sealedBy}, a key of an earlier JWT_SECRET`,
       );
     }
-    const decipher = createDecipheriv(CIPHER, key.bytes, sealed.subarray(0, IV_BYTES))
-      .setAAD(Buffer.from(webhook))
-      .setAuthTag(sealed.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
-    const text = Buffer.concat([decipher.update(sealed.subarray(IV_BYTES + TAG_BYTES)), decipher.final()]);
-    return Value.Parse(Secrets, JSON.parse(text.toString()));
+    try {
+      const decipher = createDecipheriv(CIPHER, key.bytes, sealed.subarray(0, IV_BYTES))
+        .setAAD(Buffer.from(webhook))
+        .setAuthTag(sealed.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
+      const text = Buffer.concat([decipher.update(sealed.subarray(IV_BYTES + TAG_BYTES)), decipher.final()]);
+      return Value.Parse(Secrets, JSON.parse(text.toString()));
+    } catch (cause) {
+      throw new Unreadable(`What webhook ${webhook} keeps secret is damaged`, { cause });
+    }
   }
 }
 

@@ -7,7 +7,7 @@ const SECRET_BYTES = 32;
 export const newSecret = (): string => `${PREFIX}${randomBytes(SECRET_BYTES).toString('base64')}`;
 
 /**
- * The headers that tell a receiver who has sent a message, and which one it is. Source: Standard Webhooks 1.0.0.
+ * The headers that prove the sender of a message, and name it. Source: Standard Webhooks 1.0.0.
  * @param secrets each signs, so that a receiver may know any one of them
  * @param seconds when it is sent, since 1970
  */

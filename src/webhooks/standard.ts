@@ -1,3 +1,4 @@
+import type { SentEvent } from '../../schemas/webhook.js';
 import type { Format, Message, Names } from './message.js';
 import { pauseMs } from './tries.js';
 
@@ -6,23 +7,23 @@ export const standard: Format = {
   userAgent: 'scoreboard-api',
   atATime: 8,
   urlOf: (url) => url,
-  bodyOf: (message, names) => ({
-    type: message.type,
-    timestamp: message.at,
-    data: withNames(message, names),
-  }),
+  bodyOf,
   isGone: ({ status }) => status === 410,
   pauseMs,
 };
 
-/** The data of a message, with the names of those whom receivers will want to show. */
-function withNames(message: Message, { users }: Names): unknown {
+function bodyOf(message: Message, { users }: Names): SentEvent {
   const displayName = (userId: string | null) => (userId === null ? null : (users.get(userId) ?? null));
-  if (message.type === 'leader.changed')
-    return { ...message.data, displayName: displayName(message.data.userId) };
-  if (message.type === 'season.final') {
-    const top = message.data.top.map((place) => ({ ...place, displayName: displayName(place.userId) }));
-    return { ...message.data, top };
+  const { type, at: timestamp } = message;
+  if (type === 'leader.changed') {
+    const { data } = message;
+    return { type, timestamp, data: { ...data, displayName: displayName(data.userId) } };
   }
-  return message.data;
+  if (type === 'season.final') {
+    const { data } = message;
+    const top = data.top.map((place) => ({ ...place, displayName: displayName(place.userId) }));
+    return { type, timestamp, data: { ...data, top } };
+  }
+  const { id: _, at, ...event } = message;
+  return { ...event, timestamp };
 }

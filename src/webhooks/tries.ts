@@ -24,9 +24,15 @@ export function nextTryMs(failed: number): number | null {
   return delay === undefined ? null : delay * (1 + VARIED_BY * (2 * Math.random() - 1));
 }
 
-/** How long a receiver wants to be left alone, in milliseconds: `Retry-After`, as seconds or as a date. 0 if it does not say. */
-export function pauseMs({ headers }: Pick<Answer, 'headers'>): number {
-  const text = headers['retry-after'] ?? '';
+/** Whether a receiver has taken what was sent. */
+export const isSuccess = ({ status }: Pick<Answer, 'status'>): boolean => status >= 200 && status < 300;
+
+/** How long a receiver that has failed wants to be left alone, in milliseconds: `Retry-After`. 0 if it does not say. */
+export const pauseMs = (answer: Answer): number =>
+  isSuccess(answer) ? 0 : msOf(answer.headers['retry-after']);
+
+/** A time from now, as HTTP writes it: seconds or a date. At most a day. */
+export function msOf(text = ''): number {
   const ms = /^\d+(\.\d+)?$/.test(text) ? Number(text) * SECOND_MS : Date.parse(text) - now();
   return Number.isNaN(ms) ? 0 : Math.min(Math.max(ms, 0), MAX_PAUSE_MS);
 }

@@ -12,15 +12,16 @@ import { announce } from '../changes/change.js';
 import { now } from '../clock.js';
 import { invalid, Problem } from '../errors.js';
 import { newId } from '../ids.js';
-import { addJob } from '../jobs/job.js';
+import { addJob, BITE_MS } from '../jobs/job.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { rfc3339 } from '../postgres/sql.js';
 import { fromUuid, toUuid, toUuids, withIds } from '../stored-ids.js';
 import { disable } from './deliver.js';
 import { faultOf, type Route } from './post.js';
+import { DELIVER, hasAsMany, MAX_WAITING } from './publish.js';
+import { reseal } from './reseal.js';
 import type { Sealed, Sealing } from './sealing.js';
 import { newSecret } from './signature.js';
-import { DELIVER, MAX_WAITING } from './tell.js';
 
 const MAX_WEBHOOKS = 100;
 /** How long the secret before signs too. */
@@ -37,26 +38,34 @@ SELECT ${MEMBERS} FROM webhooks WHERE ($1::uuid IS NULL OR id < $1) AND removed_
 const ONE = `SELECT ${MEMBERS} FROM webhooks WHERE id = $1 AND removed_at IS NULL`;
 const LOCK = `
 SELECT ${MEMBERS}, sealed, sealed_by AS "sealedBy" FROM webhooks WHERE id = $1 AND removed_at IS NULL FOR NO KEY UPDATE`;
-const RESEAL = 'UPDATE webhooks SET sealed = $2, sealed_by = $3 WHERE id = $1';
 const SET_URL = 'UPDATE webhooks SET url = $2 WHERE id = $1';
+/** The receiver of before has asked for a pause. A shorter time is that of a run that is under way. */
+const END_PAUSE = `
+UPDATE webhooks SET not_before = '-infinity' WHERE id = $1 AND not_before > now() + interval '${BITE_MS} milliseconds'`;
+const TRY_NOW = `
+UPDATE webhook_deliveries SET next_try_at = now() WHERE webhook_id = $1 AND state = 'waiting' AND next_try_at > now()`;
 const SET_EVENTS = 'UPDATE webhooks SET events = $2 WHERE id = $1';
 const ENABLE = 'UPDATE webhooks SET disabled_at = NULL, disabled_because = NULL WHERE id = $1';
 const REMOVE = 'UPDATE webhooks SET removed_at = now() WHERE id = $1';
-const TEST = `INSERT INTO webhook_deliveries (webhook_id, id, type, data) VALUES ($1, $2, 'webhook.test', '{}')`;
+/** Unless as many wait as may. */
+const TEST = `
+INSERT INTO webhook_deliveries (webhook_id, id, type, data)
+SELECT w.id, $2, 'webhook.test', '{}' FROM webhooks w WHERE w.id = $1 AND NOT ${hasAsMany('waiting', MAX_WAITING)}`;
 const DELIVERY = `
 id, type, ${rfc3339('at')} AS at, state, tries, ${rfc3339(`CASE state WHEN 'waiting' THEN next_try_at END`)} AS "nextTryAt",
 ${rfc3339('tried_at')} AS "triedAt", status, error`;
 const DELIVERIES = `
 SELECT ${DELIVERY} FROM webhook_deliveries
 WHERE webhook_id = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR state = $3) ORDER BY id DESC LIMIT $4`;
-/** $1 a webhook, $2 the events, or null for all dead letters since $3. */
+/** $1 a webhook, $2 the events, or null for all dead letters since $3. The oldest, and no more than may wait. */
 const REPLAY = `
 UPDATE webhook_deliveries SET state = 'waiting', tries = 0, next_try_at = now(), kept_until = NULL
 WHERE webhook_id = $1 AND id = ANY (ARRAY(
   SELECT id FROM webhook_deliveries
   WHERE webhook_id = $1 AND state <> 'waiting'
     AND CASE WHEN $2::uuid[] IS NULL THEN state = 'dead' AND at >= $3 ELSE id = ANY ($2) END
-  ORDER BY id LIMIT ${MAX_WAITING}))`;
+  ORDER BY id LIMIT ${MAX_WAITING} - (
+    SELECT count(*) FROM (SELECT FROM webhook_deliveries WHERE webhook_id = $1 AND state = 'waiting' LIMIT ${MAX_WAITING}) d)))`;
 
 interface WebhooksOptions {
   readonly pool: pg.Pool;
@@ -68,7 +77,7 @@ interface WebhooksOptions {
 
 type Locked = Webhook & Sealed;
 
-/** Who is told of what, as administrators decide. Each act is one transaction with its line in the audit. */
+/** Which receivers get which events, as administrators decide. Each act is one transaction with its line in the audit. */
 export class Webhooks {
   readonly #options: WebhooksOptions;
 
@@ -121,6 +130,11 @@ export class Webhooks {
       if (events !== undefined) await client.query(SET_EVENTS, [uuid, events]);
       if (disabled === true) await disable(client, uuid, 'administrator');
       if (disabled === false) await client.query(ENABLE, [uuid]);
+      if (url !== undefined || disabled === false) {
+        await client.query(END_PAUSE, [uuid]);
+        await client.query(TRY_NOW, [uuid]);
+        await addJob(client, DELIVER, { webhook: uuid ?? '' });
+      }
       const changes = {
         ...(shown && { url: shown }),
         ...(events && { events }),
@@ -132,7 +146,7 @@ export class Webhooks {
     });
   }
 
-  /** Nothing is told to it any more; its deliveries leave in bites. @throws Problem `not-found` */
+  /** Nothing is published to it any more; its deliveries leave in bites. @throws Problem `not-found` */
   remove(id: string, act: AdminAct): Promise<void> {
     return this.#act(id, async (client) => {
       await client.query(REMOVE, [toUuid('whk', id)]);
@@ -154,13 +168,14 @@ export class Webhooks {
     });
   }
 
-  /** Tells it a test. @throws Problem `not-found`, `webhook-disabled` */
+  /** Sends it a test. @throws Problem `not-found`, `webhook-disabled`; `rate-limited` if as many deliveries wait as may */
   test(id: string): Promise<WebhookDelivery> {
     return this.#act(id, async (client, webhook) => {
       assertEnabled(webhook);
       const uuid = toUuid('whk', id);
       const message = toUuid('msg', newId('msg'));
       const { rows } = await client.query<WebhookDelivery>(`${TEST} RETURNING ${DELIVERY}`, [uuid, message]);
+      if (rows.length === 0) throw tooManyWait();
       await addJob(client, DELIVER, { webhook: uuid ?? '' });
       return one(rows, id, 'msg');
     });
@@ -179,7 +194,7 @@ export class Webhooks {
   }
 
   /**
-   * Has deliveries tried again, from the first try on.
+   * Has deliveries tried again, from the first try on: as many as may wait, the oldest first.
    * @returns how many
    * @throws Problem `validation-failed`, `not-found`, `webhook-disabled`
    */
@@ -225,6 +240,15 @@ function one<Row extends { id: string }>(rows: Row[], id: string, prefix: 'whk' 
   return { ...row, id: fromUuid(prefix, row.id) };
 }
 
+const tooManyWait = (): Problem =>
+  new Problem(
+    'rate-limited',
+    `${MAX_WAITING} deliveries wait for this webhook: test it when they have left.`,
+    {
+      retryAfter: 60,
+    },
+  );
+
 function assertEnabled({ id, disabledAt }: Webhook): void {
   if (disabledAt !== null)
     throw new Problem('webhook-disabled', `The webhook "${id}" is disabled: put it into use first.`);
@@ -233,14 +257,4 @@ function assertEnabled({ id, disabledAt }: Webhook): void {
 /** A query often has a token, and the path of a webhook of Discord ends in one. */
 function shownUrl({ origin, pathname }: URL, format: Webhook['format']): string {
   return `${origin}${format === 'discord' ? pathname.replace(/[^/]+\/?$/, '…') : pathname}`;
-}
-
-async function reseal(
-  client: Queryable,
-  sealing: Sealing,
-  id: string,
-  secrets: Parameters<Sealing['seal']>[1],
-): Promise<void> {
-  const { sealed, sealedBy } = sealing.seal(id, secrets);
-  await client.query(RESEAL, [toUuid('whk', id), sealed, sealedBy]);
 }

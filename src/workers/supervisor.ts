@@ -108,12 +108,8 @@ export class Supervisor {
   #fork(): Worker {
     const worker = cluster.fork();
     const slots = new Map<string, number>();
-    const calls = new Calls(
-      (message) => {
-        if (worker.isConnected()) worker.send(message);
-      },
-      this.#answers(worker, slots),
-    );
+    // A worker may end before it is known to: what cannot be sent to it is lost, as `exit` ends its calls.
+    const calls = new Calls((message) => worker.send(message, () => {}), this.#answers(worker, slots));
     worker.on('message', (message) => calls.receive(message));
     const known: Known = { calls, slots, metrics: [] };
     this.#workers.set(worker, known);

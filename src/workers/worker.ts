@@ -23,13 +23,14 @@ export function connectToSupervisor(): Worker | null {
   const stopped = new Promise<void>((resolve) => {
     stop = resolve;
   });
-  const calls = new Calls((message) => process.send?.(message), {
+  // A supervisor that is gone ends this process as well.
+  const calls = new Calls((message) => process.send?.(message, undefined, undefined, () => {}), {
     report: async ([kind]) => (kind === 'health' || kind === 'metrics' ? reporters.get(kind)?.() : null),
     stop,
   });
   process.on('message', (message) => calls.receive(message));
   process.once('disconnect', () => calls.close());
-  calls.call('loaded').catch(() => {}); // A supervisor that is gone ends this process as well.
+  calls.call('loaded').catch(() => {});
   return {
     state: remoteState(calls, reporters),
     ready: (port) => {

@@ -75,6 +75,25 @@ t.test('a leaderboard in use is not deleted', async (t) => {
   );
 });
 
+t.test(
+  'a leaderboard is deleted with a season that has begun, though nobody has turned the page',
+  async (t) => {
+    const { pool, user, catalog, feed, ledger } = await open(t);
+    await pool.query(
+      "UPDATE leaderboards SET season_ends_at = now(), next_starts_at = now() WHERE id = 'global'",
+    );
+    await ledger.record(submission(user, 5));
+    t.same(await rowsOf(pool, 'global'), { 2: 1 });
+    await feed('best-race');
+    await catalog.setFrozen('global', true, act);
+    await catalog.deleteLeaderboard('global', act);
+    const { season } = await catalog.putLeaderboard({ id: 'global', ...RULES }, act);
+    t.equal(season, 3);
+    while (await purgeScores(pool, 10));
+    t.same(await rowsOf(pool, 'global'), {});
+  },
+);
+
 t.test('no action feeds a deleted leaderboard, also if both are decided at once', async (t) => {
   const { pool, catalog, feed } = await open(t);
   await feed('best-race');

@@ -67,10 +67,44 @@ t.test('a leaderboard keeps as many seasons as it should, and the others leave i
     [true, true, false, false, false],
   );
   assert(/^[0-9a-f]{64}$/.test((await seasonRow(pool, 'global', 1)).digest ?? ''), 'what it was stays known');
+  // As one that was missed, it is final before the one that was played.
+  await endSeason(pool);
+  await close(pool, 'global', 5);
+  await drop();
+  t.same(await removedThrough(), 3, 'what is still being closed stays');
   await close(pool, 'global', 4);
   await drop();
-  t.same(await removedThrough(), 3);
+  t.same(await removedThrough(), 4);
   while (await purgeScores(pool, 100));
-  t.same(await rowsOf('scores'), all.slice(3));
+  t.same(await rowsOf('scores'), []);
   t.same(await differencesAt(databaseUrl), []);
+});
+
+t.test('also of seasons without a score some leave at a time', async (t) => {
+  const pool = openPool(t, await buildTestDatabase(t));
+  await pool.query(
+    `INSERT INTO seasons (leaderboard_id, season, starts_at, ends_at, rules, state)
+     SELECT 'global', n, to_timestamp(n), to_timestamp(n + 1), '{}', 'final' FROM generate_series(2, 25) n`,
+  );
+  await pool.query("UPDATE leaderboards SET removed_through = 25 WHERE id = 'global'");
+  const removed: number[][] = [];
+  const purged: number[] = [];
+  let more = true;
+  while (more) {
+    more = await purgeScores(
+      pool,
+      10,
+      async (boards) => removed.push(boards.map(({ season }) => season)) > 0,
+    );
+    purged.push((await pool.query('SELECT FROM seasons WHERE purged_at IS NOT NULL')).rowCount ?? 0);
+  }
+  t.same(purged, [10, 20, 25, 25]);
+  t.same(
+    removed.map((seasons) => [seasons.at(0), seasons.at(-1)]),
+    [
+      [1, 10],
+      [11, 20],
+      [21, 25],
+    ],
+  );
 });

@@ -7,6 +7,7 @@ import { ChangeFeed } from '../../src/changes/change-feed.js';
 import type { Queryable } from '../../src/postgres/database.js';
 import { PostgresProxy } from '../faults/proxy.js';
 import { buildTestDatabase } from '../helper.js';
+import { holdUp } from '../hold-up.js';
 import { openPool } from '../ledger/game-server.js';
 
 const CONNECTIONS =
@@ -182,6 +183,16 @@ t.test(
     await once(events, 'back');
   },
 );
+
+t.test('a process that had no turn for long is not current at once, and has lost nothing', async (t) => {
+  const { feed, losses, tell } = await openFeed(t);
+  await feed.heardAll();
+  holdUp(3_000);
+  t.equal(feed.isCurrent, false);
+  t.ok(await feed.becomesCurrent());
+  await tell(erased('usr_1'));
+  t.same(losses, []);
+});
 
 t.test('whoever waits for what is committed by now is told when it was heard', async (t) => {
   const { client, feed, heard } = await openFeed(t);

@@ -29,6 +29,14 @@ t.test('what an instance announces is understood', async (t) => {
         [BOB, null, 1_781_136_000_000, 3],
       ],
     },
+    {
+      type: 'corrections',
+      ...header,
+      entries: [
+        [ADA, null, 1_781_136_000_000, 2, 'global:1'],
+        [ADA, 7, 1_781_136_000_000, 2, 'laps:1'],
+      ],
+    },
     { type: 'user-renamed', ...header, userId: 'usr_1', displayName: 'Ada', boards: ['global:1'] },
     { type: 'user-erased', ...header, userId: 'usr_1', boards: [] },
     { type: 'session-revoked', ...header, sessionId: 'ses_1' },
@@ -78,6 +86,16 @@ t.test(
       entries,
     );
     t.same(new Set(parts.map(({ id, writer }) => `${id} ${writer}`)), new Set(['evt_1 instance-1']));
+
+    const corrections = entries.map((entry): [...typeof entry, string] => [
+      ...entry,
+      `${'b'.repeat(63)}:999999999`,
+    ]);
+    const corrected = await announced({ type: 'corrections', ...header, entries: corrections });
+    t.same(
+      corrected.flatMap((part) => (part.type === 'corrections' ? part.entries : [])),
+      corrections,
+    );
 
     const boards = Array.from({ length: 100 }, (_, n) => `${'b'.repeat(60)}-${n}:999999999`);
     const erased = await announced({ type: 'user-erased', ...header, userId, boards });

@@ -67,7 +67,8 @@ async function confirmations(monitor: RedisMonitor, changeId: string) {
   await monitor.catchUp();
   return monitor.scripts.filter(
     ({ name, args }) =>
-      name.startsWith('confirm') && args.some((arg) => arg.includes(`confirmed:${changeId}`)),
+      ['confirm', 'rename', 'erase'].includes(name) &&
+      args.some((arg) => arg.includes(`confirmed:${changeId}`)),
   );
 }
 
@@ -82,6 +83,24 @@ t.test('each score is applied by its writer, once, and nobody else touches Redis
     const [board, writer, changeId] = message.split(' ');
     t.match({ board, writer, changeId }, { board: 'global:1', writer: one.app.instance, changeId: /^chg_/ });
   }
+});
+
+t.test('a batch is one script for each of its boards, with five commands a score', async (t) => {
+  const { one, pool, monitor, score } = await openTwo(t);
+  const players = await addPlayers(pool, 40);
+  for (const player of players) await score(player);
+  await monitor.forget();
+  // In one turn of the event loop, so that they are one batch.
+  const act = { actionId: 'win-match' };
+  await Promise.all(players.map((player) => one.app.ledger.record(submission(player, POINTS, act))));
+  await monitor.catchUp();
+  const [applied, ...others] = monitor.scripts.filter(({ name }) => name === 'apply');
+  t.same(others, []);
+  const calls: Record<string, number> = {};
+  for (const name of applied?.calls ?? []) calls[name] = (calls[name] ?? 0) + 1;
+  // What is known of the board and of all users at once; then ranks before and after, and what is written.
+  const once = { hmget: 3, zscore: 1, hexists: 1, hincrby: 1, publish: 1 };
+  t.same(calls, { ...once, zrank: 80, zrem: 40, zadd: 40, hset: 40 });
 });
 
 t.test('a rename touches the boards of the user alone', async (t) => {
@@ -100,7 +119,7 @@ t.test('a rename touches the boards of the user alone', async (t) => {
 
   await monitor.forget();
   (await ada.api.patch('/v1/users/me', { displayName: 'Countess' })).is(200, User);
-  t.same(await settled(), { rename: 1 }, 'of a user who is on one of 50: one script');
+  t.same(await settled(), { rename: 2 }, 'of a user who is on one of 50: a script of each instance');
   t.match(monitor.messages, [/^global:1 \S+ chg_\w+ \w+ \d+$/], 'and one message');
 });
 

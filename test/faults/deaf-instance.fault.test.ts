@@ -3,6 +3,7 @@ import pg from 'pg';
 import t, { type Test } from 'tap';
 import { Action } from '../../schemas/action.js';
 import { Entries, Leaderboard } from '../../schemas/leaderboard.js';
+import { ModeratedUser } from '../../schemas/moderation.js';
 import { Receipt } from '../../schemas/score.js';
 import { Health } from '../../schemas/service.js';
 import { User } from '../../schemas/user.js';
@@ -66,6 +67,9 @@ async function deaf(t: Test, settings: Partial<AppConfig>): Promise<void> {
     (await player.api.at(at.url).post('/v1/scores', { actionToken: mint(player.id) })).is(200, Receipt);
   const shown = async () => (await b.api.get('/v1/leaderboards/global/entries')).is(200, Entries);
   for (const player of [ada, bob]) await score(player);
+  const cy = await newPlayer(a.api, 'Cy');
+  (await admin.post(`/v1/admin/users/${cy.id}/ban`, { reason: 'A test.' })).is(200, ModeratedUser);
+  await eventually(async () => assert.equal(await b.app.bans.has(cy.id), true));
   const stream = await BoardStream.open(t, b.url, 'limit=10');
   await eventually(async () => assert.equal((await shown()).total, 2));
   await projected(a.app, b.app);
@@ -88,6 +92,7 @@ async function deaf(t: Test, settings: Partial<AppConfig>): Promise<void> {
   await score(ada);
   (await ada.api.patch('/v1/users/me', { displayName: 'Countess' })).is(200, User);
   (await bob.api.post('/v1/auth/logout')).isEmpty(204);
+  (await admin.post(`/v1/admin/users/${cy.id}/unban`, { reason: 'A test.' })).is(200, ModeratedUser);
   await a.app.serviceAccounts.revoke('game');
   const title = { title: 'Renamed', sort: 'desc', operator: 'increment' };
   (await admin.put('/v1/admin/leaderboards/global', title)).is(200, Leaderboard);
@@ -115,6 +120,9 @@ async function deaf(t: Test, settings: Partial<AppConfig>): Promise<void> {
       ],
     ),
   );
+  const ofCy = await BoardStream.open(t, b.url, `user=${cy.id}`);
+  await eventually(async () => assert.equal(ofCy.own?.rank, null));
+  t.ok(ofCy.isOpen, 'the ban was lifted');
   t.match(results(await score(ada, b)), [{ rank: 1, previousRank: 1, score: 1_000 }]);
   t.match((await b.api.get('/health')).is(503, Health), { checks: { database: 'error' } });
   (await a.api.get('/health')).is(200, Health);
@@ -135,6 +143,7 @@ async function deaf(t: Test, settings: Partial<AppConfig>): Promise<void> {
   });
   (await bob.api.at(b.url).get('/v1/users/me')).fails('unauthenticated');
   t.ok(stream.isOpen);
+  t.ok(ofCy.isOpen);
   t.same([...stream.disorder, ...stream.falls], []);
 }
 

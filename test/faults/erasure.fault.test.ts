@@ -81,10 +81,12 @@ t.test(
     }, 30_000);
     t.same(await personal(), { events: 0, sessions: 0 });
     const { rows } = await pool.query(
-      'SELECT display_name, username, external_id, password_hash FROM users WHERE id = uuid_of($1)',
+      'SELECT display_name, username, external_id, external_key, password_hash FROM users WHERE id = uuid_of($1)',
       [user.id],
     );
-    t.same(rows, [{ display_name: '', username: null, external_id: null, password_hash: null }]);
+    t.same(rows, [
+      { display_name: '', username: null, external_id: null, external_key: null, password_hash: null },
+    ]);
     const kept = await pool.query('SELECT count(*) AS events FROM score_events WHERE user_id = uuid_of($1)', [
       user.id,
     ]);

@@ -14,6 +14,8 @@ import { clockOff, type Service, startService } from './service.js';
 
 /** Shorter than a schedule may be, so that the test is. */
 const SEASON_MS = 1_500;
+/** As many as are passed in a quarter of an hour with a season every minute. */
+const BOUNDARIES = 15;
 const CONNECTIONS = 64;
 const HELD = 15;
 const HOLD_MS = 300;
@@ -100,6 +102,8 @@ t.test(
     await restartPostgres();
     await load.more(200);
     await seasons.soon(2);
+    await load.more(100);
+    while (seasons.seasonAt(Date.now()) <= BOUNDARIES) await seasons.soon();
     await load.more(100);
     await load.stop();
     held.abort();

@@ -2,7 +2,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { boardKey } from '../../src/board-key.js';
 import { OpenBoards } from '../../src/leaderboard/open-boards.js';
-import { type Board, NotReady, type Page, type Projection } from '../../src/leaderboard/projection.js';
+import {
+  type Board,
+  type Counts,
+  NotReady,
+  type Page,
+  type Projection,
+} from '../../src/leaderboard/projection.js';
 import type { Queryable } from '../../src/postgres/database.js';
 
 const MEGABYTE = 2 ** 20;
@@ -35,6 +41,7 @@ class Stub implements Projection {
   async apply() {
     return null;
   }
+  async confirm() {}
   async erase() {}
   async rename() {}
   async placement() {
@@ -52,9 +59,18 @@ class Stub implements Projection {
   page(): Promise<Page> {
     return this.many();
   }
+  slice(): Promise<Page> {
+    return this.many();
+  }
+  near(): Promise<Page> {
+    return this.many();
+  }
+  async countThrough(): Promise<Counts> {
+    throw new NotReady();
+  }
 }
 
-function open(t: Test, size: number, isShared = false) {
+function open(t: Test, size: number) {
   const made: Stub[] = [];
   const database: Queryable = {
     query: async () => {
@@ -62,7 +78,6 @@ function open(t: Test, size: number, isShared = false) {
     },
   };
   const boards = new OpenBoards({
-    isShared,
     database,
     project: (board) => {
       const stub = new Stub(board, size);
@@ -143,19 +158,3 @@ t.test('the longest load is that of the board that has not been ready for longes
   await loaded(made);
   t.equal(boards.longestLoadMs, 0);
 });
-
-t.test(
-  'a change is written to an open board, and to a cold one only where projections are shared',
-  async (t) => {
-    for (const isShared of [false, true]) {
-      const { boards, made } = open(t, 1, isShared);
-      const opened = boards.use(boardOf(1)).projection;
-      t.equal(boards.toWrite(boardOf(1)), opened);
-      t.equal(boards.toWrite(boardOf(2)) !== undefined, isShared, 'cold');
-      const resorted = boards.toWrite({ ...boardOf(1), sort: 'asc' });
-      t.equal(resorted?.board.sort, isShared ? 'asc' : undefined, 'never to one that sorts otherwise');
-      t.equal(boards.size, 1, 'no board is opened by a change');
-      await loaded(made.slice(0, 1));
-    }
-  },
-);

@@ -3,8 +3,14 @@ import fc from 'fast-check';
 import type pg from 'pg';
 import type { Test } from 'tap';
 import { idFromWords } from '../../src/ids.js';
-import type { EntryChange, RankedEntry, Sort, VersionedEntry } from '../../src/leaderboard/entry.js';
-import { type Board, type BoardReader, NotReady, type Projection } from '../../src/leaderboard/projection.js';
+import type { Entry, EntryChange, RankedEntry, Sort, VersionedEntry } from '../../src/leaderboard/entry.js';
+import {
+  type Board,
+  type BoardReader,
+  type Mark,
+  NotReady,
+  type Projection,
+} from '../../src/leaderboard/projection.js';
 import { BoardRows, compare, inOrder, interrupted, slowDatabase } from './board-rows.js';
 
 const SORTS = ['desc', 'asc'] as const;
@@ -31,10 +37,20 @@ const rows = fc.uniqueArray(row, {
   size: 'max',
 });
 
-const shown = (entries: readonly VersionedEntry[], from = 0): RankedEntry[] =>
-  entries.map(({ userId, score, achievedAt }, i) => ({ userId, score, achievedAt, rank: from + i + 1 }));
+/** The entries of a whole board, in its order, with the ranks that a reader must give them. */
+const shown = (entries: readonly VersionedEntry[]): RankedEntry[] =>
+  entries.map(({ userId, score, achievedAt }, i) => {
+    const sharedRank = 1 + entries.findIndex((other) => other.score === score);
+    return { userId, score, achievedAt, rank: i + 1, sharedRank };
+  });
 /** Without what a projection may know besides. */
-const plain = ({ userId, score, achievedAt, rank }: RankedEntry) => ({ userId, score, achievedAt, rank });
+const plain = ({ userId, score, achievedAt, rank, sharedRank }: RankedEntry): RankedEntry => ({
+  userId,
+  score,
+  achievedAt,
+  rank,
+  sharedRank,
+});
 
 /**
  * What every way to read a board must answer. `open` gives a reader of a board that has exactly these rows, in `scores`
@@ -47,7 +63,9 @@ export function readerContract(t: Test, scores: BoardRows, open: (key: Board) =>
         limit: fc.integer({ min: 1, max: 25 }),
         radius: fc.integer({ min: 0, max: 25 }),
         // Mostly of no entry: it may have moved, or left the board, since the cursor was made.
-        after: anyEntry,
+        position: anyEntry,
+        sides: fc.tuple(fc.nat(8), fc.nat(8)),
+        scores: fc.array(score, { maxLength: 6 }),
         users: fc.array(user, { maxLength: 8 }),
       });
       await fc.assert(
@@ -58,8 +76,10 @@ export function readerContract(t: Test, scores: BoardRows, open: (key: Board) =>
             const key = scores.newBoard(sort);
             await scores.write(key, entries);
             const reader = await open(key);
-            for (const { limit, radius, after, users } of questions) {
-              await checkPages(reader, sort, entries, limit, after);
+            for (const { limit, radius, sides, position, scores, users } of questions) {
+              await checkPages(reader, sort, entries, limit, position);
+              await checkPositions(reader, sort, entries, sides, position);
+              await checkCounts(reader, sort, entries, scores);
               await checkUsers(reader, sort, entries, users, radius);
             }
           },
@@ -103,6 +123,55 @@ async function checkPages(
     assert.deepEqual(next.entries.map(plain), shown(ordered).slice(start, start + limit));
     assert.equal(next.total, entries.length);
   }
+}
+
+/** What lies on both sides of an entry that may not be there, of a score, and from a rank on. */
+async function checkPositions(
+  reader: BoardReader,
+  sort: Sort,
+  entries: readonly VersionedEntry[],
+  [before, behind]: readonly [number, number],
+  position: Omit<VersionedEntry, 'version'>,
+): Promise<void> {
+  const ordered = inOrder(sort, entries);
+  const ranking = shown(ordered);
+  const total = ranking.length;
+  const { score } = position;
+  const byScore = (a: number) => (sort === 'desc' ? score - a : a - score);
+  // An entry that is there, or mostly none.
+  const at = (behind % 2 === 0 ? ordered[before] : undefined) ?? position;
+  const marks: readonly [Mark, isBefore: (entry: Entry) => boolean][] = [
+    [{ before: at }, (entry) => compare(sort, entry, at) < 0],
+    [{ after: at }, (entry) => compare(sort, entry, at) <= 0],
+    [{ above: score }, (entry) => byScore(entry.score) < 0],
+    [{ below: score }, (entry) => byScore(entry.score) <= 0],
+  ];
+  for (const [mark, isBefore] of marks) {
+    const place = ordered.filter(isBefore).length;
+    const found = await reader.near(mark, before, behind);
+    const expected = ranking.slice(Math.max(place - before, 0), place + behind);
+    assert.deepEqual(found.entries.map(plain), expected, JSON.stringify({ mark, before, behind }));
+    assert.equal(found.total, total);
+  }
+  const found = await reader.slice(before, behind);
+  assert.deepEqual(found.entries.map(plain), ranking.slice(before, before + behind));
+  assert.equal(found.total, total);
+}
+
+async function checkCounts(
+  reader: BoardReader,
+  sort: Sort,
+  entries: readonly VersionedEntry[],
+  scores: readonly number[],
+): Promise<void> {
+  const { counts, total } = await reader.countThrough(scores);
+  const isThrough = (score: number) => (entry: VersionedEntry) =>
+    sort === 'desc' ? entry.score >= score : entry.score <= score;
+  assert.deepEqual(
+    counts,
+    scores.map((score) => entries.filter(isThrough(score)).length),
+  );
+  assert.equal(total, entries.length);
 }
 
 async function checkUsers(
@@ -248,9 +317,10 @@ export function projectionContract(t: Test, scores: BoardRows, project: Project)
     const { epoch, version } = await board.page(1);
     let last = version;
     const changes: [string, () => Promise<unknown>][] = [
-      ['apply', () => board.apply(CHANGE, [change(1, 40, 2)])],
-      ['rename', () => board.rename(CHANGE, userIn(1))],
-      ['erase', () => board.erase(CHANGE, userIn(1))],
+      ['apply', () => board.apply('evt_1', [change(1, 40, 2)])],
+      ['confirm', () => board.confirm('chg_1', [change(1, 50, 3)])],
+      ['rename', () => board.rename('chg_2', userIn(1))],
+      ['erase', () => board.erase('chg_3', userIn(1))],
     ];
     for (const [name, make] of changes) {
       await make();

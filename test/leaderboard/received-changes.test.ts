@@ -32,15 +32,24 @@ class Noted implements Projection {
     this.loads++;
     this.isReady = true;
   }
+  /** What it fails with when it is written to. */
+  fault: Error | undefined;
   async apply(changeId: string) {
-    this.done.push(`apply ${changeId}`);
+    this.#note(`apply ${changeId}`);
     return null;
   }
+  async confirm(changeId: string): Promise<void> {
+    this.#note(`confirm ${changeId}`);
+  }
+  #note(done: string): void {
+    this.done.push(done);
+    if (this.fault !== undefined) throw this.fault;
+  }
   async erase(changeId: string): Promise<void> {
-    this.done.push(`erase ${changeId}`);
+    this.#note(`erase ${changeId}`);
   }
   async rename(changeId: string): Promise<void> {
-    this.done.push(`rename ${changeId}`);
+    this.#note(`rename ${changeId}`);
   }
   async page(): Promise<Page> {
     return { epoch: 'e1', version: 1, total: 0, entries: [] };
@@ -50,6 +59,15 @@ class Noted implements Projection {
   }
   many(): Promise<Page> {
     return this.page();
+  }
+  slice(): Promise<Page> {
+    return this.page();
+  }
+  near(): Promise<Page> {
+    return this.page();
+  }
+  async countThrough() {
+    return { total: 0, counts: [] };
   }
   async placement() {
     return null;
@@ -70,7 +88,6 @@ async function open(t: Test, mode: 'memory' | 'redis') {
   const onError = (error: unknown) => errors.push(error);
   const made: Noted[] = [];
   const boards = new OpenBoards({
-    isShared: false,
     database,
     project: (board) => {
       const projection = new Noted(board);
@@ -85,8 +102,11 @@ async function open(t: Test, mode: 'memory' | 'redis') {
     boards.close();
     void unapplied.close();
   });
-  const confirmed: string[] = [];
-  let confirm = async (changeId: string) => void confirmed.push(changeId);
+  let sort: 'asc' | 'desc' | null = GLOBAL.sort;
+  const sharedSortOf = async (): Promise<'asc' | 'desc'> => {
+    if (sort === null) throw new Problem('not-found', 'There is no leaderboard "global".');
+    return sort;
+  };
   const names = new DisplayNames(database);
   const received = new ReceivedChanges({
     instance: OURS,
@@ -94,7 +114,7 @@ async function open(t: Test, mode: 'memory' | 'redis') {
     names,
     erased: new Tombstones(),
     unapplied,
-    confirm: mode === 'memory' ? null : (_board, changeId) => confirm(changeId),
+    sharedSortOf: mode === 'memory' ? null : sharedSortOf,
     onError,
   });
   boards.use(GLOBAL);
@@ -104,13 +124,11 @@ async function open(t: Test, mode: 'memory' | 'redis') {
   await nextTurn();
   const announced: string[] = [];
   boards.onChange(({ text }) => announced.push(text));
-  const failConfirming = (error: Error) => {
-    confirm = async (changeId) => {
-      confirmed.push(changeId);
-      throw error;
-    };
+  /** The leaderboard sorts like this now, or is deleted. */
+  const redefine = (now: typeof sort) => {
+    sort = now;
   };
-  return { boards, unapplied, names, received, projection, announced, confirmed, errors, failConfirming };
+  return { boards, unapplied, names, received, projection, announced, errors, redefine };
 }
 
 const scored = (id: string, writer: string, board = 'global:1'): Change => ({
@@ -120,11 +138,14 @@ const scored = (id: string, writer: string, board = 'global:1'): Change => ({
   board,
   entries: [['usr_1', 5, 0, 1]],
 });
+const corrected = (id: string, writer: string, boards: readonly string[]): Change => {
+  return { type: 'corrections', id, writer, entries: boards.map((board, i) => [`usr_${i}`, 5, 0, 1, board]) };
+};
 const renamed = (id: string, writer: string, boards = ['global:1']): Change => {
   return { type: 'user-renamed', id, writer, userId: 'usr_1', displayName: 'Countess', boards };
 };
-const erased = (id: string, writer: string): Change => {
-  return { type: 'user-erased', id, writer, userId: 'usr_1', boards: ['global:1'] };
+const erased = (id: string, writer: string, userId = 'usr_9'): Change => {
+  return { type: 'user-erased', id, writer, userId, boards: ['global:1'] };
 };
 
 t.test(
@@ -136,7 +157,7 @@ t.test(
     received.receive(erased('chg_2', THEIRS));
     received.receive(scored('evt_2', THEIRS, 'laps:1'));
     await nextTurn();
-    t.same(projection.done, ['apply evt_1', 'rename chg_1', 'erase chg_2']);
+    t.same(projection.done, ['confirm evt_1', 'rename chg_1', 'erase chg_2']);
     t.same(announced.sort(), ['global:1', 'global:1', 'global:1', 'laps:1']);
     t.equal(boards.size, 1, 'a cold board stays cold');
   },
@@ -146,15 +167,13 @@ for (const mode of ['memory', 'redis'] as const) {
   t.test(
     `in ${mode}, a change of our own is left to us, unless we do not report it as applied`,
     async (t) => {
-      const { unapplied, received, projection, confirmed } = await open(t, mode);
+      const { unapplied, received, projection } = await open(t, mode);
       unapplied.applied('global:1', 'evt_1');
       received.receive(scored('evt_1', OURS));
       received.receive(scored('evt_2', OURS));
       unapplied.applied('global:1', 'evt_2');
       received.receive(scored('evt_3', OURS));
-      const done = mode === 'memory' ? projection.done : confirmed;
-      await eventually(async () => assert(done.length > 0));
-      t.same(done, [mode === 'memory' ? 'apply evt_3' : 'evt_3']);
+      await eventually(async () => assert.deepEqual(projection.done, ['confirm evt_3']));
     },
   );
 }
@@ -163,12 +182,10 @@ t.test('a change of our own is no news here: not when it arrives, and not when i
   const { unapplied, received, projection, announced } = await open(t, 'memory');
   received.receive(renamed('chg_1', OURS));
   received.receive(erased('chg_2', OURS));
-  received.receive(scored('evt_1', OURS, 'laps:1'));
   unapplied.applied('global:1', 'chg_1');
   unapplied.applied('global:1', 'chg_2');
-  unapplied.applied('laps:1', 'evt_1');
   received.receive(scored('evt_2', OURS));
-  await eventually(async () => assert.deepEqual(projection.done, ['apply evt_2']));
+  await eventually(async () => assert.deepEqual(projection.done, ['confirm evt_2']));
   await nextTurn();
   t.same(announced, [], 'the board had it already');
   projection.isReady = false;
@@ -176,21 +193,65 @@ t.test('a change of our own is no news here: not when it arrives, and not when i
   await eventually(async () => assert.deepEqual(announced, ['global:1']));
 });
 
+t.test('a change of our own is announced on cold boards, and nobody waits for it', async (t) => {
+  for (const mode of ['memory', 'redis'] as const) {
+    const { boards, unapplied, received, announced } = await open(t, mode);
+    received.receive(renamed('chg_1', OURS, ['laps:1', 'miles:1']));
+    t.same(announced, ['laps:1', 'miles:1'], mode);
+    await unapplied.settled();
+    t.same(announced, ['laps:1', 'miles:1'], 'once');
+    t.equal(boards.size, 1, 'a cold board stays cold');
+  }
+});
+
 t.test(
-  'in Redis, changes of others are left to them, unless they do not report them as applied',
+  'in Redis, scores of others are left to them, unless they do not report them as applied',
   async (t) => {
-    const { unapplied, received, projection, confirmed, announced } = await open(t, 'redis');
+    const { unapplied, received, projection, announced } = await open(t, 'redis');
     received.receive(scored('evt_1', THEIRS));
     unapplied.applied('global:1', 'evt_1');
     received.receive(scored('evt_2', THEIRS));
     t.same(announced, [], 'nobody reads before it is applied');
-    await eventually(async () => assert(confirmed.length > 0));
+    await eventually(async () => assert(projection.done.length > 0));
     await nextTurn();
-    t.same(confirmed, ['evt_2']);
+    t.same(projection.done, ['confirm evt_2']);
     t.same(announced, ['global:1']);
-    t.same(projection.done, []);
   },
 );
+
+t.test(
+  'in Redis too, other changes are applied by all who have their boards open, and at once',
+  async (t) => {
+    const { received, projection, announced, boards } = await open(t, 'redis');
+    received.receive(corrected('chg_1', THEIRS, ['global:1', 'laps:1', 'global:1']));
+    received.receive(renamed('chg_2', THEIRS, ['laps:1', 'global:1']));
+    received.receive(erased('chg_3', THEIRS));
+    await eventually(async () => assert.equal(announced.length, 5));
+    t.same(projection.done, ['confirm chg_1', 'rename chg_2', 'erase chg_3']);
+    t.same(announced.sort(), ['global:1', 'global:1', 'global:1', 'laps:1', 'laps:1']);
+    t.equal(boards.size, 1, 'a cold board stays cold');
+  },
+);
+
+t.test('an erased user does not come back, whatever the projection has forgotten', async (t) => {
+  for (const mode of ['memory', 'redis'] as const) {
+    const { received, projection, unapplied } = await open(t, mode);
+    received.receive(erased('chg_1', THEIRS, 'usr_1'));
+    received.receive(scored('evt_1', THEIRS));
+    received.receive(corrected('chg_2', THEIRS, ['global:1']));
+    await eventually(async () => assert(projection.done.includes('confirm chg_2')));
+    await unapplied.settled();
+    t.same(projection.done, ['erase chg_1', 'confirm chg_2'], mode);
+  }
+});
+
+t.test('nothing is written into a shared board in the order that it had before', async (t) => {
+  const { received, projection, announced, redefine } = await open(t, 'redis');
+  redefine('asc');
+  received.receive(corrected('chg_1', THEIRS, ['global:1']));
+  await eventually(async () => assert.deepEqual(announced, ['global:1']));
+  t.same(projection.done, []);
+});
 
 t.test(
   'a name is announced when it is known here, even if its writer has announced the board before',
@@ -198,7 +259,7 @@ t.test(
     const { unapplied, names, received, announced } = await open(t, 'redis');
     unapplied.applied('global:1', 'chg_1');
     received.receive(renamed('chg_1', THEIRS));
-    t.same(announced, ['global:1']);
+    await eventually(async () => assert.deepEqual(announced, ['global:1']));
     t.same(await names.of(['usr_1']), new Map([['usr_1', 'Countess']]));
   },
 );
@@ -210,19 +271,19 @@ t.test('a change of a board that is not ready is announced at once, for reads of
 });
 
 t.test('a board whose change could not be confirmed is compared with PostgreSQL', async (t) => {
-  const { received, projection, errors, failConfirming } = await open(t, 'redis');
-  failConfirming(new Error('Redis is away'));
+  const { received, projection, errors } = await open(t, 'redis');
+  projection.fault = new Error('Redis is away');
   received.receive(scored('evt_1', THEIRS));
   await eventually(async () => assert.equal(projection.loads, 2));
   t.match(errors, [{ message: 'Redis is away' }]);
 });
 
 t.test('nothing is confirmed of a leaderboard that was deleted meanwhile', async (t) => {
-  const { received, projection, confirmed, errors, failConfirming } = await open(t, 'redis');
-  failConfirming(new Problem('not-found', 'There is no leaderboard "global".'));
+  const { received, projection, announced, errors, redefine } = await open(t, 'redis');
+  redefine(null);
   received.receive(erased('chg_1', THEIRS));
-  await eventually(async () => assert.deepEqual(confirmed, ['chg_1']));
-  await nextTurn();
+  await eventually(async () => assert.deepEqual(announced, ['global:1']));
+  t.same(projection.done, []);
   t.same(errors, []);
   t.equal(projection.loads, 1);
 });

@@ -6,7 +6,6 @@ import type { Board } from '../../src/leaderboard/projection.js';
 import { Reconciler } from '../../src/leaderboard/reconciler.js';
 import { RedisBoards } from '../../src/leaderboard/redis-boards.js';
 import { BoardRedis, keysOf, type RedisProjection } from '../../src/leaderboard/redis-projection.js';
-import { Tombstones } from '../../src/leaderboard/tombstones.js';
 import { eventually } from '../api.js';
 import { connectTestRedis, RedisServer } from '../redis-server.js';
 import { BoardRows } from './board-rows.js';
@@ -26,7 +25,6 @@ async function openInstance(t: Test, board: Board) {
   const client = await connectTestRedis(t, server.url);
   const subscriber = await connectTestRedis(t, server.url);
   const redis = new BoardRedis(client, randomUUID());
-  const erased = new Tombstones();
   const open: RedisProjection[] = [];
   const reloaded: string[] = [];
   const applied: string[] = [];
@@ -35,7 +33,6 @@ async function openInstance(t: Test, board: Board) {
     redis,
     subscriber,
     reconciler: new Reconciler(scores.pool, redis),
-    erased,
     syncIntervalMs: 3_600_000,
     open: () => open,
     find: ({ text }) => open.find(({ board }) => board.key.text === text),
@@ -53,7 +50,7 @@ async function openInstance(t: Test, board: Board) {
   const projection = boards.project(board);
   open.push(projection);
   await projection.load();
-  return { client, boards, projection, erased, reloaded, applied, changed };
+  return { client, boards, projection, reloaded, applied, changed };
 }
 
 async function openBoard(entries = 3) {
@@ -64,8 +61,6 @@ async function openBoard(entries = 3) {
   );
   return board;
 }
-
-const work = (...entries: VersionedEntry[]) => ({ type: 'entries' as const, entries });
 
 t.test('an instance receives what others have applied, and not its own messages', async (t) => {
   const board = await openBoard();
@@ -82,50 +77,47 @@ t.test('an instance receives what others have applied, and not its own messages'
 t.test('of instances that confirm a change one does, and each part of it is confirmed', async (t) => {
   const board = await openBoard();
   const [one, two] = [await openInstance(t, board), await openInstance(t, board)];
-  const [first, second] = [work(entry(1, 11), entry(2, 11)), work(entry(0, 11))];
   const { version } = await one.projection.page(1);
-  for (const part of [first, second]) {
-    await one.boards.confirm(board, 'evt_1', part);
-    await two.boards.confirm(board, 'evt_1', part);
-  }
+  for (const part of [[entry(1, 11), entry(2, 11)], [entry(0, 11)]])
+    for (const { projection } of [one, two]) await projection.confirm('evt_1', part);
   t.equal((await one.projection.page(1)).version, version + 2);
-  await one.boards.confirm(board, 'chg_1', { type: 'rename', userId: entry(1).userId });
-  await two.boards.confirm(board, 'chg_1', { type: 'rename', userId: entry(1).userId });
+  for (const { projection } of [one, two]) await projection.rename('chg_1', entry(1).userId);
   t.equal((await one.projection.page(1)).version, version + 3);
-  await two.boards.confirm(board, 'chg_2', { type: 'erase', userId: entry(1).userId });
-  await one.boards.confirm(board, 'chg_2', { type: 'erase', userId: entry(1).userId });
+  for (const { projection } of [two, one]) await projection.erase('chg_2', entry(1).userId);
   t.equal((await one.projection.page(1)).version, version + 4);
   t.equal(await one.projection.placement(entry(1).userId), null);
 });
 
+t.test(
+  'a writer that confirms all of a change is not held up by another instance that has had a part',
+  async (t) => {
+    const board = await openBoard();
+    const [one, two] = [await openInstance(t, board), await openInstance(t, board)];
+    const all = [entry(0, 11), entry(1, 11), entry(2, 11)].map((known) => ({ ...known, score: 500 }));
+    await two.projection.confirm('chg_1', all.slice(0, 2));
+    await one.projection.confirm('chg_1', all);
+    t.same(
+      (await one.projection.page(3)).entries.map(({ score }) => score),
+      [500, 500, 500],
+    );
+  },
+);
+
 t.test('a confirmation changes nothing that its writer has applied, and undoes nothing newer', async (t) => {
   const board = await openBoard();
-  const { boards, projection } = await openInstance(t, board);
+  const { projection } = await openInstance(t, board);
   await projection.apply('evt_1', [entry(1, 11)]);
   await projection.apply('evt_2', [{ ...entry(2, 12), score: 500 }]);
   const before = await projection.page(10);
-  await boards.confirm(board, 'evt_1', work(entry(1, 11), entry(2, 11)));
+  await projection.confirm('evt_1', [entry(1, 11), entry(2, 11)]);
   t.same(await projection.page(10), before);
-});
-
-t.test('a confirmation does not bring back an erased user, whatever Redis has lost', async (t) => {
-  const board = await openBoard();
-  const { client, boards, projection, erased } = await openInstance(t, board);
-  const [gone, other] = [entry(8), entry(9)];
-  erased.add(gone.userId, Number.POSITIVE_INFINITY);
-  await projection.erase('chg_1', gone.userId);
-  await client.del(keysOf(board.key).tombstones);
-  await boards.confirm(board, 'evt_1', work(gone, other));
-  await boards.confirm(board, 'evt_2', work(gone));
-  t.ok(await projection.placement(other.userId));
-  t.equal(await projection.placement(gone.userId), null);
 });
 
 t.test('a board that is not in Redis needs no confirmation', async (t) => {
   const board = await openBoard();
-  const { client, boards, projection } = await openInstance(t, board);
+  const { client, projection } = await openInstance(t, board);
   await client.unlink(...keysOf(board.key).board);
-  await boards.confirm(board, 'evt_1', work(entry(1, 11)));
+  await projection.confirm('evt_1', [entry(1, 11)]);
   t.equal(await client.exists(...keysOf(board.key).board), 0);
   await t.rejects(projection.page(1));
 });

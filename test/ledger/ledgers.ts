@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { Problem } from '../../src/errors.js';
 import { type RecordedScore, ScoreLedger, type Submission } from '../../src/ledger/score-ledger.js';
-import { turnPages } from '../../src/seasons/turning.js';
+import { PageTurner } from '../../src/seasons/turning.js';
 import { typeId } from '../mint.js';
 import { ACTION } from './game-server.js';
 
@@ -9,9 +9,10 @@ import { ACTION } from './game-server.js';
 export function newLedger(pool: pg.Pool) {
   const errors: unknown[] = [];
   let flushed = 0;
+  const pages = new PageTurner({ pool, writer: 'writer', onFault: (fault) => errors.push(fault) });
   const ledger = new ScoreLedger({
     pool,
-    turnPages: () => turnPages(pool, 'writer'),
+    turnPages: (leaderboards) => void pages.turn(leaderboards).catch((error) => errors.push(error)),
     writer: typeId('svc'),
     onError: (error) => errors.push(error),
     onFlush: () => flushed++,

@@ -2,6 +2,10 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type pg from 'pg';
 import t, { type Test } from 'tap';
+import { boardKey } from '../../src/board-key.js';
+import { newId } from '../../src/ids.js';
+import { PostgresBoard } from '../../src/leaderboard/postgres-boards.js';
+import { EntryMetadata } from '../../src/leaderboard/public-metadata.js';
 import { correct } from '../../src/ledger/correction.js';
 import { ARCHIVE_LOCK, carry, close, drop, type Month, oldestMonth } from '../../src/ledger/old-events.js';
 import { partitions } from '../../src/ledger/partitions-job.js';
@@ -80,7 +84,9 @@ t.test(
         await pool.query("DELETE FROM scores WHERE leaderboard_id = 'global' AND user_id = ANY ($1)", [
           rows.map(({ id }) => id),
         ]);
-      await transact(pool, (client) => correct(client, chosen, ['counted'], 'voided', 'svc_1', false));
+      await transact(pool, (client) =>
+        correct(client, chosen, ['counted'], 'voided', 'svc_1', { id: newId('aud'), amend: false }),
+      );
       await equalsRecomputed(t, pool, 'kept_events');
       t.same(await differences(), []);
     };
@@ -99,6 +105,41 @@ t.test(
     await voidSome(1, 1, true);
   },
 );
+
+t.test('what an entry shows of its event is kept when that leaves the ledger', async (t) => {
+  const { pool, step } = await open(t, 2);
+  const [ada = '', bob = ''] = await addPlayers(pool, 2);
+  await pool.query(`UPDATE actions SET public_metadata = '{lap}' WHERE id = 'finish-race'`);
+  const start = monthsAgo(2) + 60_000;
+  await addEvents(pool, [
+    ...[5, 9, 7].map((points, i) => ({ user: ada, points, at: start + i, metadata: `{"lap": ${i}}` })),
+    { user: bob, points: 1, at: start, metadata: '{"lap": "before"}' },
+    { user: bob, points: 3, at: monthsAgo(1) + 60_000, metadata: '{"lap": "after"}' },
+  ]);
+  await recompute(pool);
+  const keys = new Map([['finish-race', ['lap']]]);
+  const shown = async () => {
+    const boards = ['best-race', 'latest-race', 'global', 'best-lap'].map(async (leaderboard) => {
+      const board = boardKey(leaderboard, 1);
+      const { entries } = await new PostgresBoard({ key: board, sort: 'desc' }, pool).page(9);
+      const metadata = await new EntryMetadata(pool).of(board, entries, keys);
+      return [ada, bob].map((user) => metadata.get(user)?.['lap']);
+    });
+    return await Promise.all(boards);
+  };
+  const expected = [
+    [1, 'after'],
+    [2, 'after'],
+    [2, 'after'],
+    [0, 'before'],
+  ];
+  t.same(await shown(), expected);
+  t.equal(await step(close), 'closed');
+  while (await step((client, month) => carry(client, month, 2)));
+  t.same(await shown(), expected, 'carried, in several pages');
+  t.equal(await step(drop), 'dropped');
+  t.same(await shown(), expected, 'and dropped');
+});
 
 t.test('a month that must stay says why, and holds up those after it', async (t) => {
   const { databaseUrl, pool, step } = await open(t, 2);

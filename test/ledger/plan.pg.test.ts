@@ -114,7 +114,12 @@ for (const statistics of ['none', 'fresh']) {
       const questions: [sql: string, values: unknown[], index: RegExp, partitions: RegExp][] = [
         [PAST_DAYS, [players, [ACTION], [since], from, to], /^score_events_(un)?counted_idx$/, month],
         [PAST_POINTS, [players, ['global'], [since], from, to], /^score_events_counted_idx$/, month],
-        [SET_STATUS, [...those, ['counted', 'held'], 'voided'], /^score_events_pkey$/, month],
+        [
+          SET_STATUS,
+          [...those, ['counted', 'held'], 'voided', toUuid('aud', newId('aud'))],
+          /^score_events_pkey$/,
+          month,
+        ],
         [PASS_FENCES, those, /^score_events_pkey$/, month],
         [SET_BEST, those, /^score_events_pkey$/, month],
         [RECOMPUTE, [...those, -1], /^score_events_((counted|best)_idx|pkey)$/, /./],

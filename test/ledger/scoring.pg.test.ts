@@ -78,7 +78,7 @@ t.test('scoring', async (t) => {
   const told: ScoredChange[] = [];
   const ledger = new ScoreLedger({
     pool,
-    turnPages: async () => {},
+    turnPages: () => {},
     writer: 'test',
     onError: (error) => t.fail(String(error)),
     leaderboards: {

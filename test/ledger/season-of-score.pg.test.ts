@@ -4,11 +4,12 @@ import t, { type Test } from 'tap';
 import { newId } from '../../src/ids.js';
 import { closeFence } from '../../src/ledger/fence.js';
 import { type BatchRow, recordBatch } from '../../src/ledger/submission.js';
-import { turnPages } from '../../src/seasons/turning.js';
 import { eventually } from '../api.js';
 import { buildTestDatabase } from '../helper.js';
-import { openPool, prepare } from './game-server.js';
+import { turnPages } from '../seasons/turn-pages.js';
+import { addPlayers, openPool, prepare } from './game-server.js';
 import { newLedger, outcome, submission } from './ledgers.js';
+import { holding } from './waiting.js';
 
 /** Seasons in seconds from now. Between the first two, and before the fourth, the board is closed. */
 const SEASONS = [
@@ -131,6 +132,69 @@ t.test('what comes too late for its season counts in the present one, and says s
     'UPDATE leaderboards l SET closed_through = s.ends_at FROM seasons s WHERE s.leaderboard_id = l.id AND s.season = 2',
   );
   t.same(await allPlaced([-1_600], [-2_500], [-1_400], [-1]), ['4 late', 'closed', 3, 4]);
+});
+
+t.test('a batch that began in a season which was closed meanwhile counts in the one after it', async (t) => {
+  const databaseUrl = await buildTestDatabase(t);
+  const [user = ''] = await prepare(databaseUrl, 1);
+  const pool = openPool(t, databaseUrl);
+  const score = {
+    ...submission(user, 1),
+    eventId: newId('evt'),
+    arrivedAt: 0,
+    isOfOtherSeason: true,
+    resolve: () => {},
+    reject: () => {},
+  };
+  const client = await pool.connect();
+  t.teardown(() => client.release(true));
+  await client.query('BEGIN');
+  await client.query('SELECT now()');
+  await set(
+    pool,
+    "season_ends_at = clock_timestamp(), next_starts_at = clock_timestamp(), next_ends_at = now() + interval '1 hour'",
+  );
+  await turnPages(pool, 'here');
+  await set(pool, 'closed_through = season_starts_at');
+  const batch = recordBatch([{ pending: score, age: 0, held: false }], 'i', 'c');
+  t.equal(resultOf((await client.query<BatchRow>(batch)).rows), '2 late');
+});
+
+const SLOW = 99;
+
+t.test('a page that takes its time makes no score of other boards wait', async (t) => {
+  const { pool, user } = await open(t);
+  const [other = '', another = ''] = await addPlayers(pool, 2);
+  await pool.query(`
+    INSERT INTO actions VALUES ('practise', 'Practise', 0, 100000, 'server', 0);
+    INSERT INTO leaderboards (id, title, sort, operator) VALUES ('practice', 'Practice', 'desc', 'best');
+    INSERT INTO action_leaderboards VALUES ('practise', 'practice');
+    CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN PERFORM pg_advisory_xact_lock(${SLOW}); RETURN NEW; END $$;
+    CREATE TRIGGER slow BEFORE UPDATE OF season ON leaderboards FOR EACH ROW EXECUTE FUNCTION take_time();`);
+  const goOn = await holding(pool, (client) => client.query(`SELECT pg_advisory_xact_lock(${SLOW})`));
+  const turning = (pages: number) =>
+    eventually(async () => {
+      const { rowCount } = await pool.query(
+        "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+      );
+      assert((rowCount ?? 0) >= pages);
+    });
+  const { ledger, errors } = newLedger(pool);
+  // As many as there can be batches under way.
+  const first = outcome(ledger, submission(user, 5));
+  await turning(1);
+  const second = outcome(ledger, submission(other, 5));
+  await turning(2);
+  const practice = submission(another, 7, { actionId: 'practise' });
+  const waited = new Promise((resolve) => setTimeout(resolve, 3_000, 'it waits'));
+  t.same(await Promise.race([outcome(ledger, practice, 'practice'), waited]), [null, 7]);
+  await goOn();
+  t.same(await Promise.all([first, second]), [
+    [null, 5],
+    [null, 5],
+  ]);
+  t.same(errors, []);
 });
 
 t.test('a token counts in the season of its issue, or not at all, if the board says so', async (t) => {

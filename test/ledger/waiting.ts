@@ -11,7 +11,7 @@ export const waiting = (pool: pg.Pool, statements: number): Promise<void> =>
     assert.equal(rowCount, statements);
   });
 
-type Change = (client: pg.ClientBase) => Promise<unknown>;
+export type Change = (client: pg.ClientBase) => Promise<unknown>;
 
 /** Makes a change in a transaction, which the returned function commits. */
 export async function holding(pool: pg.Pool, change: Change): Promise<() => Promise<void>> {

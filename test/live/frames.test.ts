@@ -17,6 +17,7 @@ const anyLineEnd = /\r\n|[\n\r\u2028\u2029\u0085\v\f]/;
 const entry = fc.record(
   {
     rank: fc.nat(),
+    sharedRank: fc.nat(),
     userId: anyText,
     displayName: anyText,
     score: fc.maxSafeInteger(),
@@ -31,7 +32,7 @@ t.test('whatever a name contains, a frame is one event whose one line of data sa
       const state = { version: 7, total: 9, items };
       const frames = new BoardFrames(
         { epoch: 'e1', board: boardKey('global', 2), ...state },
-        { endsAt: null },
+        { endsAt: null, unit: null },
         items.map(entryJson).join(','),
       );
       const expected = { snapshot: frames.first, leaderboard: frames.next };
@@ -55,12 +56,13 @@ t.test('whatever a name contains, a frame is one event whose one line of data sa
 t.test('the same holds for a rank', async () => {
   fc.assert(
     fc.property(anyText, fc.option(fc.nat()), (userId, rank) => {
-      const frame = new RankFrames('global', userId, { rank, score: rank, total: 3 }).first;
+      const frame = new RankFrames('global', userId, { rank, sharedRank: rank, score: rank, total: 3 }).first;
       const [name, data, ...rest] = frame.event.toString().split(anyLineEnd);
       assert.deepEqual([name, ...rest], ['event: rank', '', '']);
       assert.deepEqual(JSON.parse(data?.replace(/^data: /, '') ?? ''), {
         userId,
         rank,
+        sharedRank: rank,
         score: rank,
         total: 3,
       });
@@ -72,7 +74,8 @@ t.test('the same holds for a rank', async () => {
 t.test('a frame is also one chunk of HTTP, around the same memory', async () => {
   fc.assert(
     fc.property(anyText, (userId) => {
-      const { event, chunk } = new RankFrames('global', userId, { rank: 1, score: 1, total: 3 }).first;
+      const rank = { rank: 1, sharedRank: 1, score: 1, total: 3 };
+      const { event, chunk } = new RankFrames('global', userId, rank).first;
       assert.equal(chunk.toString(), `${event.length.toString(16)}\r\n${event}\r\n`);
       assert.equal(event.buffer, chunk.buffer);
     }),
@@ -82,7 +85,7 @@ t.test('a frame is also one chunk of HTTP, around the same memory', async () => 
 t.test('frames are built once, whoever asks, unless the time that they tell is over', async (t) => {
   const state = { epoch: 'e1', board: boardKey('global', 1), version: 1, total: 0, items: [] };
   const endsAt = '2026-06-13T00:00:00.000Z';
-  const frames = new BoardFrames(state, { endsAt }, '');
+  const frames = new BoardFrames(state, { endsAt, unit: null }, '');
   const { first } = frames;
   t.equal(frames.first, first);
   t.equal(frames.next, frames.next);

@@ -33,7 +33,7 @@ t.test('a stream begins with a retry of its own and a snapshot of what was asked
   const data = JSON.parse(/^data: (.*)$/m.exec(text)?.[1] ?? '');
   t.same(Object.keys(data), ['leaderboard', 'season', 'seasonEndsAt', 'version', 'total', 'now', 'items']);
   t.match(data, { leaderboard: 'global', season: 1, version: 5, total: 5 });
-  t.same(Object.keys(data.items[0]), ['rank', 'userId', 'score', 'displayName', 'achievedAt']);
+  t.same(Object.keys(data.items[0]), ['rank', 'sharedRank', 'userId', 'score', 'displayName', 'achievedAt']);
   t.equal(data.items.length, 2);
   const retryMs = Number(/^retry: (\d+)/.exec(text)?.[1]);
   t.ok(retryMs >= 1000 && retryMs <= 4000);
@@ -288,28 +288,40 @@ t.test('with a user, its rank follows the snapshot and every change of its rank 
   t.equal((await watcher.next()).type, 'snapshot');
   const first = await watcher.next();
   t.equal(first.type, 'rank');
-  t.same(first.data, { userId: 'usr_3', rank: 3, score: 997, total: 3 });
+  t.same(first.data, { userId: 'usr_3', rank: 3, sharedRank: 3, score: 997, total: 3 });
 
   source.score('usr_2', 1);
   hub.boardChanged(GLOBAL);
   t.same(
     (await watcher.next()).data,
-    { userId: 'usr_3', rank: 2, score: 997, total: 3 },
+    { userId: 'usr_3', rank: 2, sharedRank: 2, score: 997, total: 3 },
     'its rank, by others',
   );
 
   source.score('usr_3', 998);
   hub.boardChanged(GLOBAL);
-  t.same((await watcher.next()).data, { userId: 'usr_3', rank: 2, score: 998, total: 3 }, 'its score');
+  t.same(
+    (await watcher.next()).data,
+    { userId: 'usr_3', rank: 2, sharedRank: 2, score: 998, total: 3 },
+    'its score',
+  );
 
   source.score('usr_4', 0);
   hub.boardChanged(GLOBAL);
   t.equal((await watcher.next()).type, 'leaderboard', 'a new total is told by the board alone');
   await eventually(() => source.ranksAsked === 4);
+  source.score('usr_1', 998);
+  hub.boardChanged(GLOBAL);
+  const shared = await watcher.until((event) => event.type === 'rank');
+  t.same(
+    shared.data,
+    { userId: 'usr_3', rank: 2, sharedRank: 1, score: 998, total: 4 },
+    'a tie with the one above',
+  );
   source.score('usr_3', 5000);
   hub.boardChanged(GLOBAL);
   const both = await watcher.until((event) => event.type === 'rank');
-  t.same(both.data, { userId: 'usr_3', rank: 1, score: 5000, total: 4 }, 'both');
+  t.same(both.data, { userId: 'usr_3', rank: 1, sharedRank: 1, score: 5000, total: 4 }, 'both');
 });
 
 t.test('no rank goes out before the snapshot, even if the board answers last', async (t) => {
@@ -339,12 +351,32 @@ t.test('a lookup of a rank that failed is repeated', async (t) => {
   t.equal(errors.length, 2);
 });
 
+t.test('streams that follow a banned user end, and no others', async (t) => {
+  const { hub, url, ends, ended, responses } = await startLiveServer(t, { source: sourceWith(2) });
+  const followers = ['global?user=usr_1', 'laps,global?user=usr_1'].map(
+    (path) => new Watcher(t, `${url}/${path}`),
+  );
+  const others = ['global?user=usr_2', 'global?limit=5'].map((path) => new Watcher(t, `${url}/${path}`));
+  await Promise.all([...followers, ...others].map((watcher) => watcher.next()));
+  hub.userBanned('usr_1');
+  await ended(2);
+  t.same(ends, ['banned', 'banned']);
+  t.equal(hub.active, 2);
+  t.equal(responses.filter(({ writableEnded }) => writableEnded).length, 2);
+});
+
 t.test('a user without an entry has no rank, until it has', async (t) => {
   const source = sourceWith(1);
   const { hub, url } = await startLiveServer(t, { source });
   const watcher = new Watcher(t, `${url}/global?user=usr_9`);
   await watcher.next();
-  t.same((await watcher.next()).data, { userId: 'usr_9', rank: null, score: null, total: 1 });
+  t.same((await watcher.next()).data, {
+    userId: 'usr_9',
+    rank: null,
+    sharedRank: null,
+    score: null,
+    total: 1,
+  });
   source.score('usr_9', 1);
   hub.boardChanged(GLOBAL);
   t.match(await watcher.until((event) => event.type === 'rank'), { data: { rank: 2, score: 1, total: 2 } });
@@ -370,11 +402,15 @@ t.test('300 users followed at once all get their rank', async (t) => {
   const raws = await Promise.all(
     Array.from({ length: 300 }, (_, n) => openRaw(t, `${url}/global?limit=1&user=usr_${n + 1}`)),
   );
-  await Promise.all(raws.map((raw, n) => raw.until(new RegExp(`"rank":${n + 1},"score":${999 - n},`))));
+  await Promise.all(
+    raws.map((raw, n) => raw.until(new RegExp(`"rank":${n + 1},"sharedRank":${n + 1},"score":${999 - n},`))),
+  );
   // The last becomes the first: every rank changes.
   source.score('usr_300', 5000);
   hub.boardChanged(GLOBAL);
-  await Promise.all(raws.map((raw, n) => raw.until(new RegExp(`"rank":${n === 299 ? 1 : n + 2},"score"`))));
+  await Promise.all(
+    raws.map((raw, n) => raw.until(new RegExp(`"rank":${n === 299 ? 1 : n + 2},"sharedRank"`))),
+  );
 });
 
 t.test('a ping goes to every stream, also before its snapshot', async (t) => {
@@ -523,7 +559,7 @@ t.test(
     source.turn();
     hub.leaderboardChanged('global');
     for (const watcher of watchers) {
-      const { season: _, ...told } = source.current;
+      const { season: _, unit: __, ...told } = source.current;
       const { type, data } = await watcher.next();
       t.equal(type, 'season');
       t.same(data, { leaderboard: 'global', season: 2, previous: 1, ...told, now: data.now });

@@ -46,14 +46,15 @@ export class ScriptedSource implements BoardSource {
     return { epoch: 'e1', board, version, total: this.#players.size, items };
   }
 
-  current: LiveSeason = { season: 1, startsAt: null, endsAt: null, label: null };
+  current: LiveSeason = { season: 1, startsAt: null, endsAt: null, label: null, unit: null };
   standings: FinalStandings | null = null;
 
   /** The next season begins: nobody has scored in it. */
   turn(): void {
     const { season } = this.current;
     const startsAt = '2026-06-12T00:00:00.000Z';
-    this.current = { season: season + 1, startsAt, endsAt: '2026-06-13T00:00:00.000Z', label: 'Day 2' };
+    const endsAt = '2026-06-13T00:00:00.000Z';
+    this.current = { season: season + 1, startsAt, endsAt, label: 'Day 2', unit: null };
     this.#players.clear();
     this.version = 0;
   }
@@ -69,15 +70,20 @@ export class ScriptedSource implements BoardSource {
   async userRank(_board: BoardKey, userId: string): Promise<UserRank> {
     this.ranksAsked++;
     await this.latency('userRank');
-    const own = this.#ranking().find((entry) => entry.userId === userId);
-    return { rank: own?.rank ?? null, score: own?.score ?? null, total: this.#players.size };
+    const {
+      rank = null,
+      sharedRank = null,
+      score = null,
+    } = this.#ranking().find((entry) => entry.userId === userId) ?? {};
+    return { rank, sharedRank, score, total: this.#players.size };
   }
 
   #ranking() {
     return [...this.#players]
       .sort(([, a], [, b]) => b.score - a.score)
-      .map(([userId, player], i) => ({
+      .map(([userId, player], i, players) => ({
         rank: i + 1,
+        sharedRank: 1 + players.findIndex(([, { score }]) => score === player.score),
         userId,
         ...player,
         achievedAt: '2026-06-11T19:00:00.000Z',
@@ -200,11 +206,13 @@ export interface LiveData {
   readonly now: string;
   readonly version: number;
   readonly season: number;
+  readonly digest: string;
   readonly total: number;
   readonly items: readonly {
     readonly userId: string;
     readonly displayName: string;
     readonly score: number;
+    readonly metadata?: unknown;
   }[];
   readonly userId: string;
   readonly rank: number | null;

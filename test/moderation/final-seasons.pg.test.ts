@@ -7,8 +7,9 @@ import { FinalPlaces } from '../../schemas/season.js';
 import { addJob } from '../../src/jobs/job.js';
 import { CLOSE_SEASON } from '../../src/seasons/corrections.js';
 import { type Api, eventually, newPlayer, serviceApi, startApi } from '../api.js';
-import { endSeason, seasonRow } from '../ledger/final-seasons.js';
+import { close, endSeason, seasonRow } from '../ledger/final-seasons.js';
 import { differencesAt } from '../ledger/old-months.js';
+import { type Change, during } from '../ledger/waiting.js';
 import { mint } from '../mint.js';
 
 const service = await startApi(t);
@@ -180,21 +181,22 @@ t.test('before a season is final it is corrected as ever', async (t) => {
     `INSERT INTO season_marks SELECT 'ended', 1, 3, sort_key, achieved_at, user_id FROM scores
      WHERE leaderboard_id = 'ended' AND score IS NOT NULL LIMIT 1`,
   );
-  const hold = await pool.connect();
-  await hold.query('BEGIN');
-  await hold.query("SELECT FROM seasons WHERE leaderboard_id = 'ended' FOR UPDATE");
-  const acts = [
-    admin.post(`/v1/admin/events/${second?.eventId}/void`, why),
-    admin.post(`/v1/admin/users/${third?.id}/ban`, why),
-    fourth?.api.delete('/v1/users/me'),
-  ];
-  await hold.query('COMMIT');
-  hold.release();
+  const lock: Change = (client) =>
+    client.query("SELECT FROM seasons WHERE leaderboard_id = 'ended' FOR UPDATE");
+  const acts = () =>
+    Promise.all([
+      admin.post(`/v1/admin/events/${second?.eventId}/void`, why),
+      admin.post(`/v1/admin/users/${third?.id}/ban`, why),
+      fourth?.api.delete('/v1/users/me'),
+    ]);
+  // The first that is committed asks for the closing. It must not come before the others.
+  await app.jobs.stop();
+  const answers = await during(pool, lock, 3, acts);
   t.same(
-    (await Promise.all(acts)).map((answer) => answer?.status),
+    answers.map((answer) => answer?.status),
     [200, 200, 204],
   );
-  await season.final(1);
+  await close(pool, 'ended');
   t.same(await season.standings(), [[4, 40]]);
   const { rows } = await pool.query("SELECT FROM season_marks WHERE leaderboard_id = 'ended'");
   t.equal(rows.length, 0);

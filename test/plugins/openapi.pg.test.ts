@@ -2,9 +2,20 @@ import assert from 'node:assert/strict';
 import { Type } from '@sinclair/typebox';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import pLimit from 'p-limit';
 import t from 'tap';
 import { FORMATS } from '../../schemas/common.js';
-import { type Document, eventually, newPlayer, type Operation, serviceApi, startApi } from '../api.js';
+import type { WebhookEvent } from '../../schemas/webhook.js';
+import { standard } from '../../src/webhooks/standard.js';
+import {
+  conform,
+  type Document,
+  eventually,
+  newPlayer,
+  type Operation,
+  serviceApi,
+  startApi,
+} from '../api.js';
 import { PostgresProxy } from '../faults/proxy.js';
 import { buildTestDatabase } from '../helper.js';
 import { typeId } from '../mint.js';
@@ -21,6 +32,13 @@ interface Named {
   readonly operation: Operation;
 }
 
+/** Queries that operations need, by the last part of their path. */
+const REQUIRED: Readonly<Record<string, string>> = {
+  batch: `?userIds=${typeId('usr')}`,
+  'rank-of': '?score=1',
+  'score-at': '?rank=1',
+};
+
 function operationsOf({ paths }: Document): Named[] {
   return Object.entries(paths).flatMap(([template, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({
@@ -33,11 +51,18 @@ function operationsOf({ paths }: Document): Named[] {
           .replace('/events/{id}', `/events/${typeId('evt')}`)
           .replace('{season}', '1')
           .replace('/webhooks/{id}', `/webhooks/${typeId('whk')}`)
-          .replace('{id}', 'global') + (template.endsWith('/batch') ? `?userIds=${typeId('usr')}` : ''),
+          .replace('{id}', 'global') + (REQUIRED[template.replace(/.*\//, '')] ?? ''),
       operation,
     })),
   );
 }
+
+const Body = Type.Object({
+  content: Type.Object({ 'application/json': Type.Object({ schema: Type.Object({}) }) }),
+});
+const Webhooks = Type.Object({
+  webhooks: Type.Record(Type.String(), Type.Object({ post: Type.Object({ requestBody: Body }) })),
+});
 
 const all = operationsOf(document);
 /** A stream does not end, so it is not for these tests. */
@@ -63,6 +88,7 @@ t.test('the document has every endpoint of the contract, and no other', async (t
       'POST /v1/users/batch',
       'POST /v1/users/{id}/sessions',
       'GET /v1/users/{id}',
+      'GET /v1/users/{id}/entries',
       'GET /v1/users/{id}/seasons',
       'GET /v1/actions',
       'POST /v1/action-tokens',
@@ -74,6 +100,10 @@ t.test('the document has every endpoint of the contract, and no other', async (t
       'GET /v1/leaderboards/{id}/entries/batch',
       'GET /v1/leaderboards/{id}/entries/{userId}',
       'GET /v1/leaderboards/{id}/entries/{userId}/around',
+      'GET /v1/leaderboards/{id}/entries/{userId}/why',
+      'GET /v1/leaderboards/{id}/rank-of',
+      'GET /v1/leaderboards/{id}/score-at',
+      'GET /v1/leaderboards/{id}/histogram',
       'GET /v1/leaderboards/{id}/seasons',
       'GET /v1/leaderboards/{id}/stream',
       'GET /v1/stream',
@@ -183,6 +213,44 @@ t.test(
   },
 );
 
+t.test('it has the body of each event, as it is posted to webhooks', async (t) => {
+  const whole: unknown = await (await fetch(`${service.url}/openapi.json`)).json();
+  conform(Webhooks, whole, 'openapi.json');
+  const { webhooks } = whole;
+  const ajv = new Ajv2020({ strict: false });
+  addFormats.default(ajv);
+  for (const [name, format] of Object.entries(FORMATS)) ajv.addFormat(name, format);
+  const userId = typeId('usr');
+  const at = '2026-06-14T22:00:00.000Z';
+  const season = { leaderboard: 'global', season: 7 };
+  const span = { ...season, label: null, startsAt: null, endsAt: at };
+  const top = [{ rank: 1, userId, score: 7 }];
+  const events: WebhookEvent[] = [
+    { type: 'season.ended', data: span },
+    { type: 'season.final', data: { ...span, entries: 1, digest: 'ab'.repeat(32), revision: 1, top } },
+    {
+      type: 'season.skipped',
+      data: { leaderboard: 'global', firstSeason: 7, lastSeason: 8, startsAt: at, endsAt: at },
+    },
+    { type: 'leader.changed', data: { ...season, userId, score: 7, previousUserId: null } },
+    { type: 'event.held', data: { eventId: typeId('evt'), userId, action: 'win-match', points: 7 } },
+    { type: 'user.banned', data: { userId } },
+    { type: 'webhook.test', data: {} },
+  ];
+  t.same(events.map(({ type }) => type).sort(), Object.keys(webhooks).sort());
+  const names = { users: new Map([[userId, 'Ada']]), leaderboards: new Map() };
+  for (const event of events) {
+    const schema = webhooks[event.type]?.post.requestBody.content['application/json'].schema;
+    const body = standard.bodyOf({ ...event, id: typeId('msg'), at }, names);
+    assert(schema !== undefined);
+    const strict = JSON.stringify(schema).replaceAll(
+      '"type":"object"',
+      '"type":"object","additionalProperties":false',
+    );
+    t.ok(ajv.validate(JSON.parse(strict), body), `${event.type}: ${ajv.errorsText()}`);
+  }
+});
+
 t.test('other languages can read it: names, enumerations, patterns', async (t) => {
   const names = all.map(({ operation }) => operation.operationId);
   t.equal(new Set(names).size, names.length);
@@ -269,7 +337,8 @@ t.test('when the database is away, what needs it says so and when to ask again',
   proxy.target = null;
   proxy.cut();
   const needed: string[] = [];
-  for (const { name, method, path, operation } of ending) {
+  // Each that needs it waits for a connection for seconds.
+  await pLimit(8).map(ending, async ({ name, method, path, operation }) => {
     const as = path.startsWith('/v1/users/me') || path.endsWith('/logout') ? player.api : admin;
     const [media] = Object.values(operation.requestBody?.content ?? {});
     const answer = await as.send(method, path, media && { json: media.example });
@@ -277,7 +346,7 @@ t.test('when the database is away, what needs it says so and when to ask again',
       answer.fails('service-unavailable');
       needed.push(name);
     }
-  }
+  });
   t.ok(needed.length >= 12, needed.join());
   t.ok(needed.includes('POST /v1/auth/login') && needed.includes('GET /v1/users/{id}'));
   const fromMemory = [

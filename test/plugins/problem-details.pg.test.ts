@@ -46,6 +46,7 @@ t.test('the catalogue is that of the contract', async (t) => {
     'season-ended': 409,
     'season-changed': 409,
     'season-final': 409,
+    'history-archived': 410,
     'season-purged': 410,
     'revision-changed': 412,
     'payload-too-large': 413,

@@ -15,16 +15,25 @@ async function raw(headers: Record<string, string>) {
   return { status: response.statusCode, headers: response.headers, body: await buffer(response) };
 }
 
-t.test('/widget.js is a script for pages of any origin, also where the API is for none', async (t) => {
-  const { status, headers } = await fetch(`${url}/widget.js`, { headers: { origin: 'https://fan.example' } });
-  t.equal(status, 200);
-  t.match(headers.get('content-type'), /^(text|application)\/javascript; charset=utf-8$/);
-  t.equal(headers.get('cross-origin-resource-policy'), 'cross-origin');
-  t.equal(headers.get('access-control-allow-origin'), '*');
-  t.equal(headers.get('x-content-type-options'), 'nosniff');
-  t.match(headers.get('cache-control'), /^public, max-age=300, stale-while-revalidate=\d+$/);
-  t.notOk(headers.has('x-ratelimit-limit'), 'files are not counted');
-  t.equal((await fetch(`${url}/widget.js`)).status, 200);
+for (const path of ['/widget.js', '/client.js'])
+  t.test(`${path} is a script for pages of any origin, also where the API is for none`, async (t) => {
+    const { status, headers } = await fetch(url + path, { headers: { origin: 'https://fan.example' } });
+    t.equal(status, 200);
+    t.match(headers.get('content-type'), /^(text|application)\/javascript; charset=utf-8$/);
+    t.equal(headers.get('cross-origin-resource-policy'), 'cross-origin');
+    t.equal(headers.get('access-control-allow-origin'), '*');
+    t.equal(headers.get('x-content-type-options'), 'nosniff');
+    t.match(headers.get('cache-control'), /^public, max-age=300, stale-while-revalidate=\d+$/);
+    t.notOk(headers.has('x-ratelimit-limit'), 'files are not counted');
+    t.equal((await fetch(url + path)).status, 200);
+  });
+
+t.test('the types of /client.js are where its header says', async (t) => {
+  const { headers } = await fetch(`${url}/client.js`, { method: 'HEAD' });
+  const types = await fetch(new URL(headers.get('x-typescript-types') ?? '', `${url}/client.js`));
+  t.equal(types.url, `${url}/client.d.ts`);
+  t.equal(types.headers.get('content-type'), 'application/typescript; charset=utf-8');
+  t.match(await types.text(), /export declare function createClient/);
 });
 
 t.test('a browser that has it is told so, and one that has another is sent it', async (t) => {
@@ -48,16 +57,23 @@ t.test('it goes out compressed to those who understand it', async (t) => {
   t.equal(gunzipSync((await raw({ 'accept-encoding': 'gzip' })).body).toString(), plain);
 });
 
-t.test('its source map is there too', async (t) => {
-  const script = await (await fetch(`${url}/widget.js`)).text();
-  const [, name = ''] = /\/\/# sourceMappingURL=(\S+)\s*$/.exec(script) ?? [];
-  const { status, headers } = await fetch(new URL(name, `${url}/widget.js`));
-  t.equal(status, 200);
-  t.match(headers.get('content-type'), /^application\/json/);
+t.test('source maps are there too', async (t) => {
+  for (const path of ['/widget.js', '/client.js']) {
+    const script = await (await fetch(url + path)).text();
+    const [, name = ''] = /\/\/# sourceMappingURL=(\S+)\s*$/.exec(script) ?? [];
+    const { status, headers } = await fetch(new URL(name, url + path));
+    t.equal(status, 200, path);
+    t.match(headers.get('content-type'), /^application\/json/);
+  }
 });
 
 t.test('nothing else of the build is served', async () => {
-  for (const path of ['/index.js', '/widget.js.gz', '/widget/live-leaderboard.js', '/..%2fpackage.json'])
+  for (const path of [
+    '/client.node.js',
+    '/widget.js.gz',
+    '/widget/live-leaderboard.js',
+    '/..%2fpackage.json',
+  ])
     (await api.get(path)).fails('not-found');
 });
 

@@ -8,6 +8,7 @@ import { WindowCounters } from '../../src/redis/window-counters.js';
 import { eventually, newPlayer, startApi } from '../api.js';
 import { buildTestDatabase } from '../helper.js';
 import { mint } from '../mint.js';
+import { RedisMonitor } from '../redis-monitor.js';
 import { connectTestRedis, RedisServer, startRedisCluster } from '../redis-server.js';
 
 t.test('all instances count together, in Redis or a cluster of them', async (t) => {
@@ -59,8 +60,29 @@ t.test('whatever is in the place of a key, all instances count anew', async (t) 
     for (let i = 0; i < FREE_TRIES; i++) await begin(i);
     await t.rejects(begin(FREE_TRIES), { code: 'rate-limited' });
   }
-  await redis.persist('scoreboard:rate:{key}');
+  const [key = ''] = await redis.keys('*:key');
+  t.equal(await redis.persist(key), 1);
   t.ok((await one.increment('key', 60_000)).ttl > 0, 'one that would never expire does');
+});
+
+t.test('what is counted in one turn of the event loop goes to Redis as one command', async (t) => {
+  const { url } = await RedisServer.start(t);
+  const counters = new RateCounters(await connectTestRedis(t, url), new WindowCounters());
+  const monitor = await RedisMonitor.open(t, url);
+  // Twelve of each.
+  const keys = Array.from({ length: 60 }, (_, i) => `usr_${i % 5}`);
+  const inOneTurn = () => Promise.all(keys.map((key) => counters.increment(key, 60_000)));
+  for (const turns of [0, 1, 2]) {
+    await monitor.forget();
+    const counts = await inOneTurn();
+    t.same(
+      counts.map(({ current }) => current),
+      keys.map((_, i) => 12 * turns + Math.floor(i / 5) + 1),
+      'each has a number of its own, in the order of the requests',
+    );
+    await monitor.catchUp();
+    t.equal(monitor.commands.length, 1);
+  }
 });
 
 t.test('after the window a count starts anew, in Redis as in a process', async (t) => {
@@ -93,6 +115,8 @@ t.test('without Redis reads are not refused; logins and scores are counted by ea
     RATE_LIMIT_READ: 8,
     RATE_LIMIT_AUTH: 4,
     RATE_LIMIT_SCORE_UPDATE: 3,
+    // Longer than this takes on any machine.
+    RATE_LIMIT_WINDOW_MS: 600_000,
   };
   const [one, two] = [await startApi(t, options), await startApi(t, options)];
   const ada = await newPlayer(one.api);

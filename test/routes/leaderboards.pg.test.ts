@@ -412,16 +412,17 @@ t.test('one entry tells how far it is to the next', async (t) => {
   const players = await Promise.all(Array.from({ length: 4 }, () => newPlayer(api)));
   for (const [i, points] of [100, 60, 60, 10].entries()) await score(players[i]?.id ?? '', points, 'both');
   const standing = async (board: string, n: number) => {
-    const { rank, total, percentile, pointsToNextRank } = await details(board, players[n]?.id ?? '');
+    const entry = await details(board, players[n]?.id ?? '');
+    const { rank, sharedRank, total, percentile, pointsToNextRank } = entry;
     t.equal(total, 4);
-    return { rank, percentile, pointsToNextRank };
+    return { rank, sharedRank, percentile, pointsToNextRank };
   };
-  t.same(await standing('far', 0), { rank: 1, percentile: 100, pointsToNextRank: null });
-  t.same(await standing('far', 1), { rank: 2, percentile: 75, pointsToNextRank: 41 });
-  t.same(await standing('far', 2), { rank: 3, percentile: 50, pointsToNextRank: 1 });
-  t.same(await standing('far', 3), { rank: 4, percentile: 25, pointsToNextRank: 51 });
-  t.same(await standing('far-down', 3), { rank: 1, percentile: 100, pointsToNextRank: null });
-  t.same(await standing('far-down', 0), { rank: 4, percentile: 25, pointsToNextRank: 41 });
+  t.same(await standing('far', 0), { rank: 1, sharedRank: 1, percentile: 100, pointsToNextRank: null });
+  t.same(await standing('far', 1), { rank: 2, sharedRank: 2, percentile: 75, pointsToNextRank: 41 });
+  t.same(await standing('far', 2), { rank: 3, sharedRank: 2, percentile: 50, pointsToNextRank: 1 });
+  t.same(await standing('far', 3), { rank: 4, sharedRank: 4, percentile: 25, pointsToNextRank: 51 });
+  t.same(await standing('far-down', 3), { rank: 1, sharedRank: 1, percentile: 100, pointsToNextRank: null });
+  t.same(await standing('far-down', 0), { rank: 4, sharedRank: 4, percentile: 25, pointsToNextRank: 41 });
   // It is enough, and one less is not.
   const last = players[3]?.id ?? '';
   await score(last, 50, 'far');

@@ -2,10 +2,10 @@ import t from 'tap';
 import { Action } from '../../schemas/action.js';
 import { Leaderboard } from '../../schemas/leaderboard.js';
 import { Receipt } from '../../schemas/score.js';
-import { turnPages } from '../../src/seasons/turning.js';
 import { newPlayer, serviceApi, startApi } from '../api.js';
 import { Watcher } from '../live/live-server.js';
 import { mint } from '../mint.js';
+import { turnPages } from '../seasons/turn-pages.js';
 
 const service = await startApi(t);
 const { app, url, api } = service;

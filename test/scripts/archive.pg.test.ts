@@ -8,6 +8,8 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import t, { type Test } from 'tap';
+import { writeArchive } from '../../src/ledger/archive-files.js';
+import { oldestMonth } from '../../src/ledger/old-events.js';
 import { transact } from '../../src/postgres/database.js';
 import { fromUuid } from '../../src/stored-ids.js';
 import { eventually } from '../api.js';
@@ -76,7 +78,12 @@ t.test('a month is archived, whatever kills the command, and scores stay exact',
   const [ada = '', bob = '', cleo = '', dan = ''] = await addPlayers(pool, 4);
   const first = monthsAgo(3);
   const ids = await addEvents(pool, [
-    { user: ada, points: 90, at: first + MINUTE, metadata: '{"a": 1,\n "n": 12345678901234567890}' },
+    {
+      user: ada,
+      points: 90,
+      at: first + MINUTE,
+      metadata: '{"a": 1,\n "n": 12345678901234567890, "line": "one\u2028two\u2029three"}',
+    },
     { user: ada, points: 10, at: first + 2 * MINUTE, status: 'voided' },
     { user: bob, points: 40, at: first + 3 * MINUTE, tokenId: KEY },
     { user: cleo, points: 60, at: first + 4 * MINUTE },
@@ -159,7 +166,7 @@ t.test('a month is archived, whatever kills the command, and scores stay exact',
     action: 'finish-race',
     boards: { global: 1 },
     best: true,
-    metadata: { a: 1 },
+    metadata: { a: 1, line: 'one\u2028two\u2029three' },
   });
   t.match(lines[0], /"n": 12345678901234567890/, 'a number is not rounded');
   t.match(JSON.parse(readFileSync(join(month, 'manifest.json'), 'utf8')), {
@@ -212,6 +219,20 @@ t.test('nothing is dropped that an archive does not have', async (t) => {
   const other = await archive(url, '--before', nameOf(monthsAgo(1)), '--to', folder).end();
   t.match(other, { code: 1, error: `${taken} has another archive. Use another folder.` });
   t.equal((await pool.query('SELECT FROM score_events')).rowCount, 1);
+
+  // The archive of this month, which lacks an event.
+  const lacking = join(folder, 'lacking');
+  const client = await pool.connect();
+  const month = await oldestMonth(client);
+  assert(month !== null);
+  await writeArchive(client, month, join(lacking, month.name));
+  client.release();
+  await addEvents(pool, [{ user: ada, points: 5, at: monthsAgo(2) + 2 * MINUTE }]);
+  t.match(await archive(url, '--before', nameOf(monthsAgo(1)), '--to', lacking).end(), {
+    code: 1,
+    error: `${join(lacking, month.name)} has another archive. Use another folder.`,
+  });
+  t.equal((await pool.query('SELECT FROM score_events')).rowCount, 2);
 
   appendFileSync(join(folder, months[0] ?? '', 'events.ndjson.gz'), 'x');
   t.match(await archive(url, '--read', join(folder, months[0] ?? '')).end(), {

@@ -6,8 +6,11 @@ import { openPool, prepare } from '../ledger/game-server.js';
 import { newLedger, submission } from '../ledger/ledgers.js';
 import { differencesAt } from '../ledger/old-months.js';
 import { statement } from '../operations/runbook.js';
-import { verify } from '../verify.js';
+import { verify, verifyWithin } from '../verify.js';
 
+/** Events of one user, and a heap that could not hold them all. */
+const MANY = 100_000;
+const HEAP_MB = 24;
 const DIFFERENCE = /^(\S+):1 (usr_\w+): stored is .*; the ledger says (\d+) since (\S+)$/;
 
 t.test('it says what was verified, and what differs', async (t) => {
@@ -72,6 +75,25 @@ t.test('it says what was verified, and what differs', async (t) => {
     out: '',
     error: 'The leaderboard "global" has no season 2, or its scores are deleted.\n',
   });
+});
+
+t.test('its memory does not grow with the events of the ledger, nor with those of a user', async (t) => {
+  const url = await buildTestDatabase(t);
+  const users = await prepare(url, 1);
+  const pool = openPool(t, url);
+  // Two days ago: no token of theirs is remembered.
+  await pool.query(
+    `WITH recorded AS (
+       INSERT INTO score_events (id, user_id, token_id, action_id, points, accepted_at, boards)
+       SELECT (lpad(to_hex(ms), 12, '0') || '7000' || lpad(to_hex(n), 16, '8'))::uuid, uuid_of($1), gen_random_uuid(), 'old', 1,
+              to_timestamp(ms / 1000.0), '{"global": 1}'
+       FROM generate_series(1, $2::int) n, LATERAL (SELECT $3::bigint + n AS ms) e
+       RETURNING points, accepted_at)
+     INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
+     SELECT 'global', 1, uuid_of($1), sum(points), -sum(points), max(accepted_at), 1 FROM recorded`,
+    [users[0], MANY, Date.now() - 2 * 86_400_000],
+  );
+  t.match(await verifyWithin(HEAP_MB, url), { code: 0, out: /^Verified 1 board, 1 entry, 100,000 events, / });
 });
 
 t.test('it makes the digests of final seasons again', async (t) => {

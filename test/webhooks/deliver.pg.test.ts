@@ -4,12 +4,13 @@ import t, { type Test } from 'tap';
 import type { WebhookEvent, WebhookFormat } from '../../schemas/webhook.js';
 import { Problem } from '../../src/errors.js';
 import { fromUuid, toUuid } from '../../src/stored-ids.js';
-import { deliver } from '../../src/webhooks/deliver.js';
+import { countDeliveries, deliver } from '../../src/webhooks/deliver.js';
 import { networksOf } from '../../src/webhooks/networks.js';
 import type { Resolve } from '../../src/webhooks/post.js';
-import { purgeWebhooks, resealWebhooks } from '../../src/webhooks/purge-webhooks.js';
+import { publish } from '../../src/webhooks/publish.js';
+import { purgeWebhooks } from '../../src/webhooks/purge-webhooks.js';
+import { resealWebhooks } from '../../src/webhooks/reseal.js';
 import { Sealing } from '../../src/webhooks/sealing.js';
-import { tell } from '../../src/webhooks/tell.js';
 import { Webhooks } from '../../src/webhooks/webhooks.js';
 import { buildTestDatabase } from '../helper.js';
 import { openPool } from '../ledger/game-server.js';
@@ -80,7 +81,7 @@ t.test('an event is posted as Standard Webhooks say, and its signature is verifi
   const userId = typeId('usr');
   await pool.query("INSERT INTO users (id, display_name) VALUES ($1, 'Ada')", [toUuid('usr', userId)]);
   const data = { leaderboard: 'global', season: 1, userId, score: 7, previousUserId: null };
-  await tell(pool, { type: 'leader.changed', data });
+  await publish(pool, { type: 'leader.changed', data });
   await run();
   const [request, ...others] = receiver.received;
   assert(request !== undefined && others.length === 0);
@@ -125,11 +126,18 @@ t.test('a receiver that fails in any way is tried again five seconds later', asy
     socket.on('close', () => clearInterval(timer));
   });
   receivers.push(['never ends its headers', endless, { status: null, error: 'HPE_HEADER_OVERFLOW' }]);
+  const upgrade = await startSocket(t, (socket) => {
+    socket.once('data', () =>
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'),
+    );
+  });
+  const otherProtocol = { status: null, error: 'an answer in another protocol' };
+  receivers.push(['switches protocols', upgrade, otherProtocol]);
   receivers.push(['refuses connections', 'http://127.0.0.1:1', { status: null, error: 'ECONNREFUSED' }]);
 
   for (const [what, url, outcome] of receivers) {
     const { run, only, delay, jobs } = await add(url);
-    await tell(pool, banned());
+    await publish(pool, banned());
     await run();
     t.match(await only(), { state: 'waiting', tries: 1, ...outcome }, what);
     const ms = await delay();
@@ -149,7 +157,7 @@ t.test('an answer that has no end is read for a while, and its status counts', a
     response.on('close', () => clearInterval(timer));
   });
   const { run, only } = await add(receiver.url);
-  await tell(pool, banned());
+  await publish(pool, banned());
   await run();
   t.match(await only(), { state: 'delivered', status: 200 });
 });
@@ -158,7 +166,7 @@ t.test('after ten tries in three days an event is a dead letter, which can be re
   const { pool, webhooks, add } = await open(t);
   const receiver = await startReceiver(t, 500);
   const { id, run, only, delay, due, jobs } = await add(receiver.url);
-  await tell(pool, banned());
+  await publish(pool, banned());
   const expected = [5, 300, 1_800, ...[2, 5, 10, 14, 20, 24].map((hours) => hours * 3_600)];
   for (const seconds of expected) {
     await run();
@@ -189,13 +197,13 @@ t.test('a receiver that is gone is told nothing more, until an administrator say
   const { pool, webhooks, add, tries } = await open(t);
   const receiver = await startReceiver(t, 410);
   const { id, run, list } = await add(receiver.url);
-  for (let n = 0; n < 10; n++) await tell(pool, banned());
+  for (let n = 0; n < 10; n++) await publish(pool, banned());
   await run();
   t.match(await webhooks.one(id), { disabledBecause: 'gone', disabledAt: String });
   t.equal(receiver.received.length, 8, 'those that were on their way');
   t.same(new Set((await list()).map(({ state }) => state)), new Set(['dead']));
   t.same(tries, Array(8).fill('gone'));
-  await tell(pool, banned());
+  await publish(pool, banned());
   await run();
   t.equal((await list()).length, 10);
   await t.rejects(webhooks.test(id), new Problem('webhook-disabled', ''));
@@ -219,11 +227,11 @@ t.test('a receiver is left alone for as long as it asks for', async (t) => {
       response.writeHead(status, { 'retry-after': retryAfter }).end(),
     );
     const { run, delay, jobs, list } = await add(receiver.url);
-    await tell(pool, banned());
+    await publish(pool, banned());
     await run();
     const ms = await delay();
     t.ok(Math.abs(ms - HOUR_MS) < 60_000, `${ms} ms`);
-    await tell(pool, banned());
+    await publish(pool, banned());
     await run();
     t.equal(receiver.received.length, 1, 'nor is anything else sent');
     const [next = 0] = await jobs();
@@ -235,6 +243,50 @@ t.test('a receiver is left alone for as long as it asks for', async (t) => {
     await pool.query('UPDATE webhooks SET disabled_at = now()');
   }
 });
+
+t.test('a receiver that has taken an event is left alone no longer than others', async (t) => {
+  const { pool, add } = await open(t);
+  const receiver = await startReceiver(t, (_, response) =>
+    response.writeHead(204, { 'retry-after': '86400' }).end(),
+  );
+  const { run } = await add(receiver.url);
+  for (const sent of [1, 2]) {
+    await publish(pool, banned());
+    await run();
+    t.equal(receiver.received.length, sent);
+  }
+});
+
+t.test(
+  'another URL ends the pause that the receiver of before has asked for, and so does enabling',
+  async (t) => {
+    const { pool, webhooks, add } = await open(t);
+    const busy = await startReceiver(t, (_, response) =>
+      response.writeHead(429, { 'retry-after': '86400' }).end(),
+    );
+    const other = await startReceiver(t, 204);
+    const { id, run, jobs } = await add(busy.url);
+    await publish(pool, banned());
+    await run();
+    await publish(pool, banned());
+    await run();
+    t.equal(busy.received.length, 1);
+    await webhooks.change(id, { url: other.url }, ACT);
+    t.ok((await jobs()).some((ms) => ms <= 0));
+    await run();
+    t.equal(other.received.length, 2, 'what was tried, and what waited');
+
+    await webhooks.change(id, { url: busy.url }, ACT);
+    await publish(pool, banned());
+    await run();
+    t.equal(busy.received.length, 2);
+    await webhooks.change(id, { disabled: true }, ACT);
+    await webhooks.change(id, { disabled: false }, ACT);
+    await publish(pool, banned());
+    await run();
+    t.equal(busy.received.length, 3);
+  },
+);
 
 t.test('after a rotation both secrets sign, and after a day only the new one', async (t) => {
   const { pool, webhooks, sealing, add } = await open(t);
@@ -267,10 +319,10 @@ t.test('one run at a time is at a webhook, and what comes meanwhile is not forgo
   });
   const receiver = await startReceiver(t, (_, response) => ask(response), 200);
   const { run, list, jobs } = await add(receiver.url);
-  await tell(pool, banned());
+  await publish(pool, banned());
   const first = run();
   const response = await asked;
-  await tell(pool, banned());
+  await publish(pool, banned());
   await run();
   t.equal(receiver.received.length, 1, 'the second run leaves it to the first');
   response.writeHead(200).end();
@@ -286,7 +338,7 @@ t.test('a try that is called off because the process ends leaves everything as i
   const stopping = new AbortController();
   const receiver = await startReceiver(t, () => stopping.abort(), 200);
   const { run, only, jobs } = await add(receiver.url);
-  await tell(pool, banned());
+  await publish(pool, banned());
   await run(stopping.signal);
   t.match(await only(), { state: 'waiting', tries: 0 });
   t.match(await jobs(), [Number]);
@@ -309,7 +361,7 @@ t.test('a name is looked up at every try, and only what was checked is connected
     },
   });
   const { run, only, due } = await add(receiver.url.replace('127.0.0.1', 'hooks.example.com'));
-  await tell(pool, banned());
+  await publish(pool, banned());
   const refused = (address: string) => ({
     status: null,
     error: new RegExp(`leads to ${address}, which is not`),
@@ -363,7 +415,7 @@ t.test('Discord gets messages, one at a time, and is left alone when its limit i
   const url = `${receiver.url}/api/webhooks/7/token-of-discord`;
   const { id, run, list, due, jobs } = await add(url, 'discord');
   t.match((await webhooks.one(id)).url, /\/api\/webhooks\/7\/…$/);
-  await tell(pool, banned(), banned());
+  await publish(pool, banned(), banned());
   for (const [tries, pause] of [
     [1, 600_000],
     [2, 1_200_500],
@@ -388,7 +440,7 @@ t.test('what was kept long enough is deleted, and so are deleted webhooks, in bi
   const { pool, webhooks, add } = await open(t);
   const receiver = await startReceiver(t, 200);
   const [one, other] = [await add(receiver.url), await add(receiver.url)];
-  for (let n = 0; n < 4; n++) await tell(pool, banned());
+  for (let n = 0; n < 4; n++) await publish(pool, banned());
   await one.run();
   const kept = async () => (await pool.query('SELECT FROM webhook_deliveries')).rowCount;
   t.equal(await purgeWebhooks(pool, 100), false);
@@ -407,6 +459,53 @@ t.test('what was kept long enough is deleted, and so are deleted webhooks, in bi
   t.equal(receiver.received.length, 4);
 });
 
+t.test('a replay takes as many dead letters as may wait, the oldest first', async (t) => {
+  const { pool, webhooks, add } = await open(t);
+  const { id, webhook } = await add('http://127.0.0.1/');
+  const add10_003 = `INSERT INTO webhook_deliveries (webhook_id, id, type, data, state, kept_until)
+     SELECT $1, lpad(to_hex(n), 32, '0')::uuid, 'user.banned', '{}', CASE WHEN n <= 5 THEN 'dead' ELSE 'waiting' END,
+            CASE WHEN n <= 5 THEN now() + interval '1 day' END
+     FROM generate_series(1, 10003) n`;
+  await pool.query(add10_003, [webhook]);
+  t.equal(await webhooks.replay(id, { since: '2000-01-01T00:00:00.000Z' }, ACT), 2);
+  const { rows } = await pool.query(
+    "SELECT ltrim(right(id::text, 12), '0') AS n FROM webhook_deliveries WHERE state = 'dead' ORDER BY id",
+  );
+  t.same(rows, [{ n: '3' }, { n: '4' }, { n: '5' }]);
+  t.equal(await webhooks.replay(id, { since: '2000-01-01T00:00:00.000Z' }, ACT), 0, 'the others stay');
+  await t.rejects(
+    webhooks.test(id),
+    { code: 'rate-limited', retryAfter: 60 },
+    'nor is there room for a test',
+  );
+  await pool.query(
+    "UPDATE webhook_deliveries SET state = 'dead' WHERE id = (SELECT id FROM webhook_deliveries WHERE state = 'waiting' LIMIT 1)",
+  );
+  t.match(await webhooks.test(id), { type: 'webhook.test', state: 'waiting' });
+  await t.rejects(webhooks.test(id), { code: 'rate-limited' });
+});
+
+t.test('the newest dead letters of each webhook are kept, and no more are counted', async (t) => {
+  const { pool, add } = await open(t);
+  const [full, other] = [await add('http://127.0.0.1/'), await add('http://127.0.0.1/')];
+  const bury = (webhook: string, first: number, last: number) =>
+    pool.query(
+      `INSERT INTO webhook_deliveries (webhook_id, id, type, data, state, kept_until)
+       SELECT $1, lpad(to_hex(n), 32, '0')::uuid, 'user.banned', '{}', 'dead', now() + interval '1 day'
+       FROM generate_series($2::int, $3::int) n`,
+      [webhook, first, last],
+    );
+  await bury(full.webhook, 1, 10_012);
+  await bury(other.webhook, 1, 3);
+  t.same(await countDeliveries(pool), { waiting: 0, dead: 10_003 });
+  t.equal(await purgeWebhooks(pool, 10), true);
+  t.equal(await purgeWebhooks(pool, 10), false);
+  const { rows } = await pool.query<{ first: string }>(
+    'SELECT min(id::text) AS first, count(*) AS count FROM webhook_deliveries GROUP BY webhook_id ORDER BY count',
+  );
+  t.match(rows, [{ count: 3 }, { count: 10_000, first: /0d$/ }]);
+});
+
 t.test('a rotation of the secret of the service loses no webhook', async (t) => {
   const { pool, webhooks, sealing, add } = await open(t);
   const receiver = await startReceiver(t, 200);
@@ -423,8 +522,16 @@ t.test('a rotation of the secret of the service loses no webhook', async (t) => 
   const text = JSON.stringify((await pool.query('SELECT encode(sealed, $1) FROM webhooks', ['escape'])).rows);
   t.notMatch(text, secret.slice(6, 20), 'PostgreSQL does not have it');
 
+  // One that nobody can read is before the others, and as many as a bite has.
+  const { webhook: damaged } = await add(receiver.url);
+  await pool.query("UPDATE webhooks SET sealed = '' WHERE id = $1", [damaged]);
+  await pool.query('UPDATE webhooks SET url = url WHERE id = $1', [webhook]);
   const rotated = new Sealing('another secret of the service, as long as it', SECRET);
-  t.equal(await resealWebhooks(rotated)(pool, 10), false);
+  const unreadable: string[] = [];
+  const bite = resealWebhooks(rotated, ({ message }) => unreadable.push(message));
+  for (let n = 0; n < 3; n++) await bite(pool, 1);
+  t.equal(await bite(pool, 1), false);
+  t.match(unreadable, { length: 1, 0: /is damaged$/ }, 'it is reported once');
   await t.rejects(read(sealing), /a key of an earlier JWT_SECRET/);
   const after = new Sealing('another secret of the service, as long as it');
   t.same(await read(after), { url: `${receiver.url}/`, secret });
@@ -433,7 +540,7 @@ t.test('a rotation of the secret of the service loses no webhook', async (t) => 
     'what is of one webhook is of no other',
   );
   await t.rejects(webhooks.rotate(id, ACT), /earlier JWT_SECRET/);
-  await tell(pool, banned());
+  await publish(pool, banned());
   await run();
   t.match(await only(), { state: 'waiting', tries: 1, error: 'its URL and secrets cannot be read' });
   t.same(receiver.received, []);

@@ -125,7 +125,7 @@ async function open(t: Test) {
     await eventually(async () => assert.ok(queries.length >= 1));
     return { leaders, queries, errors };
   };
-  const forget = () => pool.query("UPDATE told_leaders SET told_at = '-infinity'");
+  const forget = () => pool.query("UPDATE published_leaders SET published_at = '-infinity'");
   return { pool, webhook, ada, bob, enter, watch, forget, told: () => toldIn(pool) };
 }
 
@@ -182,7 +182,7 @@ t.test('a leader who was there before anybody asked is no news', async (t) => {
   const { leaders } = await watch();
   await eventually(async () => {
     leaders.hear(await enter(ada, 101));
-    assert.equal((await pool.query('SELECT FROM told_leaders')).rowCount, 1);
+    assert.equal((await pool.query('SELECT FROM published_leaders')).rowCount, 1);
   });
   t.same(await told(), []);
   leaders.hear(await enter(bob, 102));

@@ -28,6 +28,7 @@ t.test('only what each worker has of its own is added up', async (t) => {
     'health_check_status',
     'leaderboard_projection_loading_seconds',
     'redis_leaderboard_sync_drift',
+    'season_faults',
     'sse_connections_capacity',
     'webhook_deliveries',
   ]);

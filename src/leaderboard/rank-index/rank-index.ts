@@ -1,4 +1,5 @@
 import type { Entry, Sort, VersionedEntry } from '../entry.js';
+import type { Mark } from '../projection.js';
 import { RankedSlots } from './ranked-slots.js';
 import { NO_SLOT } from './slot-table.js';
 import { SOUGHT, UserSlots } from './user-slots.js';
@@ -97,11 +98,31 @@ export class RankIndex {
     return this.#order.slice(Math.max(start, 0), start + count).map((slot) => this.#entryOf(slot));
   }
 
-  /** How many entries are at or before a position, where there need be none: the page after it begins there. Throws as `apply`. */
-  countThrough(position: Entry): number {
+  /** How many entries are before a mark. Throws as `apply`. */
+  place(mark: Mark): number {
+    if ('after' in mark) return this.#countThrough(mark.after);
+    if ('before' in mark) return this.#countThrough(mark.before) - (this.#isAt(mark.before) ? 1 : 0);
+    if ('above' in mark) return this.countBetter(mark.above);
+    // Scores are integers.
+    return this.#order.countLower(this.#sign * mark.below + 1);
+  }
+
+  /** How many entries have a better score: those that share the rank behind them have this one. */
+  countBetter(score: number): number {
+    return this.#order.countLower(this.#sign * score);
+  }
+
+  /** How many entries are at or before a position, where there need be none. */
+  #countThrough(position: Entry): number {
     this.#users.seek(position.userId);
     this.#users.set(SOUGHT, this.#keyOf(position), position.achievedAt, 0);
     return this.#order.countThrough(SOUGHT);
+  }
+
+  /** Whether the user has an entry at this very position. */
+  #isAt({ userId, score, achievedAt }: Entry): boolean {
+    const entry = this.get(userId);
+    return entry?.score === score && entry.achievedAt === achievedAt;
   }
 
   #keyOf({ score, achievedAt }: Entry): number {

@@ -105,6 +105,20 @@ export class RankedSlots {
     return count;
   }
 
+  /** How many slots have a lower key. */
+  countLower(key: number): number {
+    const blocks = this.#blocks;
+    let block = this.#tree.root;
+    let count = 0;
+    for (let height = this.#tree.height; height > 0; height--) {
+      // Slots with a lower key can be in the last block that begins with one, but not behind it.
+      const at = Math.max(blocks.lower(block, blocks.lengthOf(block), key) - 1, 0);
+      count += blocks.countBefore(block, at);
+      block = blocks.reference(block, at);
+    }
+    return count + blocks.lower(block, blocks.lengthOf(block), key);
+  }
+
   /** The slots in the places from `start` (0 is the first) up to, but without, `end`. */
   slice(start: number, end: number): number[] {
     const found: number[] = [];

@@ -33,14 +33,31 @@ class PlainBoard {
     return this.ordered().findIndex((standing) => standing.userId === userId) + 1 || undefined;
   }
 
-  countThrough(position: Entry): number {
-    return this.ordered().filter((standing) => this.#compare(standing, position) <= 0).length;
+  places({ userId, score, achievedAt }: Entry): number[] {
+    const ordered = this.ordered();
+    const position = { userId, score, achievedAt };
+    const byScore = (standing: Entry) => (this.sort === 'asc' ? 1 : -1) * (standing.score - score);
+    return [
+      ordered.filter((standing) => this.#compare(standing, position) < 0),
+      ordered.filter((standing) => this.#compare(standing, position) <= 0),
+      ordered.filter((standing) => byScore(standing) < 0),
+      ordered.filter((standing) => byScore(standing) <= 0),
+    ].map(({ length }) => length);
+  }
+
+  countBetter(score: number): number {
+    return this.ordered().filter((standing) => this.#by(standing.score, score) < 0).length;
+  }
+
+  #by(a: number, b: number): number {
+    return this.sort === 'asc' ? a - b : b - a;
   }
 
   #compare(a: Entry, b: Entry): number {
-    const byScore = this.sort === 'asc' ? a.score - b.score : b.score - a.score;
     return (
-      byScore || a.achievedAt - b.achievedAt || Number(a.userId > b.userId) - Number(a.userId < b.userId)
+      this.#by(a.score, b.score) ||
+      a.achievedAt - b.achievedAt ||
+      Number(a.userId > b.userId) - Number(a.userId < b.userId)
     );
   }
 }
@@ -90,7 +107,13 @@ const gets = user.map(
 const counts = position.map(
   (sought): Step =>
     (index, model) => {
-      assert.equal(index.countThrough(sought), model.countThrough(sought));
+      assert.equal(index.countBetter(sought.score), model.countBetter(sought.score));
+      const { score } = sought;
+      const marks = [{ before: sought }, { after: sought }, { above: score }, { below: score }];
+      assert.deepEqual(
+        marks.map((mark) => index.place(mark)),
+        model.places(sought),
+      );
     },
 );
 const slices = fc.tuple(fc.integer({ min: -5, max: 60 }), fc.nat(20)).map(
@@ -238,7 +261,7 @@ t.test('what is no standing is refused and changes nothing', async (t) => {
   }
   for (const userId of ['', 'usr_', newId('evt'), good.userId.toUpperCase()]) {
     t.throws(() => index.apply({ ...good, userId }), TypeError);
-    t.throws(() => index.countThrough({ ...good, userId }), TypeError);
+    t.throws(() => index.place({ after: { ...good, userId } }), TypeError);
     t.equal(index.rank(userId), undefined);
     t.equal(index.get(userId), undefined);
     t.notOk(index.remove(userId));

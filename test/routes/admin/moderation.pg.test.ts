@@ -7,12 +7,15 @@ import { Act, AdminEvent, AdminEvents, AuditTrail, ModeratedUser } from '../../.
 import { Receipt } from '../../../schemas/score.js';
 import { Session } from '../../../schemas/session.js';
 import { ScoreEvents, User } from '../../../schemas/user.js';
+import { addJob } from '../../../src/jobs/job.js';
+import { PURGE } from '../../../src/jobs/purge.js';
 import { firstKey } from '../../../src/postgres/partitions.js';
 import { fromUuid, toUuid } from '../../../src/stored-ids.js';
 import { type Api, eventually, newPlayer, serviceApi, startApi } from '../../api.js';
 import { BoardStream } from '../../faults/board-stream.js';
 import { ACTION_TOKEN_SECRET } from '../../helper.js';
 import { submission } from '../../ledger/ledgers.js';
+import { type Change, during } from '../../ledger/waiting.js';
 import { mint, typeId } from '../../mint.js';
 
 const OLD_SECRET = 'the secret for action tokens before, only for tests';
@@ -374,15 +377,24 @@ t.test('a ban shows on open streams, and what the user itself asks for is refuse
     [1, 2],
   );
   const ban = (what: 'ban' | 'unban') => admin.post(`/v1/admin/users/${first.id}/${what}`, why);
+  const followers = [service, other].flatMap(({ url }) => [
+    fetch(`${url}/v1/leaderboards/arena/stream?user=${first.id}`),
+    fetch(`${url}/v1/stream?boards=global,arena:10:${first.id}`),
+  ]);
+  await Promise.all(followers);
   (await ban('ban')).is(200, ModeratedUser);
   t.match((await entry(second.id, 'arena')).rank, 1, 'at once');
-  await shown([[second.id, 1, 10]], [null, 1]);
+  for (const follower of followers) t.match(await (await follower).text(), /retry: \d+\n\n$/, 'it has ended');
+  t.equal(streams.shift()?.isOpen, false);
+  await shown([[second.id, 1, 10]], [1]);
 
   for (const { url } of [service, other]) {
     const me = first.api.at(url);
     await eventually(async () =>
       (await api.at(url).get(`/v1/leaderboards/arena/stream?user=${first.id}`)).fails('user-banned'),
     );
+    const stream = `${url}/v1/leaderboards/arena/stream?user=${first.id}`;
+    t.equal((await fetch(stream, { method: 'HEAD' })).status, 403);
     (await me.patch('/v1/users/me', { displayName: 'Eve' })).fails('user-banned');
     (await me.post('/v1/users/me/credentials', { username: 'ada-again', password: 'correct horse' })).fails(
       'user-banned',
@@ -395,15 +407,16 @@ t.test('a ban shows on open streams, and what the user itself asks for is refuse
   }
   (await on(counted.eventId, 'void')).is(200, AdminEvent);
   (await putBoard('arena', { operator: 'best' })).fails('leaderboard-in-use');
-  await shown([[second.id, 1, 10]], [null, 1]);
+  await shown([[second.id, 1, 10]], [1]);
 
   (await ban('unban')).is(200, ModeratedUser);
+  streams.push(await BoardStream.open(t, service.url, `user=${first.id}`, undefined, 'arena'));
   await shown(
     [
       [first.id, 1, 20],
       [second.id, 2, 10],
     ],
-    [1, 2],
+    [2, 1],
   );
   (await first.api.patch('/v1/users/me', { displayName: 'Eve' })).is(200, User);
   (await api.post('/v1/auth/refresh', { refreshToken: first.session.refreshToken })).is(200, Session);
@@ -434,6 +447,76 @@ t.test('a banned user does not come back by erasing itself, until it is unbanned
   t.not(fresh.id, id);
   (await api.post('/v1/auth/register', credentials)).is(201, Session);
   (await api.get(`/v1/leaderboards/global/entries/${id}`)).fails('not-found');
+});
+
+t.test('a user who has erased itself can still be banned, and then does not come back', async (t) => {
+  let made = 0;
+  const provisioned = async () => {
+    const externalId = `steam-of-cheat-${++made}`;
+    const provision = (url = service.url) =>
+      server.at(url).post('/v1/users', { displayName: 'Cheat', externalId });
+    const batch = () => server.post('/v1/users/batch', { users: [{ displayName: 'Cheat', externalId }] });
+    const { id } = (await provision()).is(201, User);
+    const me = api.as((await server.post(`/v1/users/${id}/sessions`)).is(201, Session).accessToken);
+    const ban = (what: 'ban' | 'unban', of = id, url = service.url) =>
+      admin.at(url).post(`/v1/admin/users/${of}/${what}`, why);
+    return { id, me, provision, batch, ban };
+  };
+
+  const { id, me, provision, batch, ban } = await provisioned();
+  (await me.delete('/v1/users/me')).isEmpty(204);
+  t.match((await ban('ban')).is(200, ModeratedUser), { id, displayName: '', bannedAt: /Z$/ });
+  for (const { url } of [service, other]) (await provision(url)).fails('user-banned');
+  t.match((await batch()).body, { items: [{ status: 403, problem: { code: 'user-banned' } }] });
+  (await ban('unban')).is(200, ModeratedUser);
+  const back = (await provision()).is(201, User);
+  t.not(back.id, id);
+
+  // It is back already, so the user that it is now is banned.
+  t.match((await ban('ban')).is(200, ModeratedUser), { id: back.id, bannedAt: /Z$/ });
+  (await provision()).fails('user-banned');
+  t.match(await auditOf(back.id), [{ action: 'ban-user', details: { erasedUserId: id } }]);
+  (await ban('unban', back.id)).is(200, ModeratedUser);
+  t.equal((await provision()).is(200, User).id, back.id);
+
+  const again = (await server.post(`/v1/users/${back.id}/sessions`)).is(201, Session);
+  (await ban('ban', back.id)).is(200, ModeratedUser);
+  (await api.as(again.accessToken).delete('/v1/users/me')).isEmpty(204);
+  t.match((await ban('ban')).is(200, ModeratedUser), { id: back.id }, 'banned already, under its last id');
+
+  await Promise.all(
+    Array.from({ length: 12 }, async (_, i) => {
+      const cheat = await provisioned();
+      const [first, second] = i % 2 ? [service, other] : [other, service];
+      const erasing = cheat.me.at(first.url).delete('/v1/users/me');
+      const banning = cheat.ban('ban', cheat.id, second.url);
+      const returning = cheat.provision(first.url);
+      (await erasing).isEmpty(204);
+      const banned = (await banning).is(200, ModeratedUser);
+      await returning;
+      t.not(banned.bannedAt, null);
+      for (const { url } of [service, other]) (await cheat.provision(url)).fails('user-banned');
+    }),
+  );
+
+  const { pool } = app.pg;
+  const [old, banned, judged] = [await provisioned(), await provisioned(), await provisioned()];
+  for (const { id: erased, me: own } of [old, banned, judged]) {
+    (await own.delete('/v1/users/me')).isEmpty(204);
+    await pool.query("UPDATE users SET erased_at = now() - interval '31 days' WHERE id = uuid_of($1)", [
+      erased,
+    ]);
+  }
+  (await banned.ban('ban')).is(200, ModeratedUser);
+  const judge: Change = (client) =>
+    client.query('UPDATE users SET banned_at = now() WHERE id = uuid_of($1)', [judged.id]);
+  await during(pool, judge, 1, () => addJob(pool, PURGE, {}));
+  await eventually(async () => {
+    const { rows } = await pool.query('SELECT external_key FROM users WHERE id = uuid_of($1)', [old.id]);
+    assert.deepEqual(rows, [{ external_key: null }]);
+  });
+  (await old.ban('ban')).fails('not-found');
+  for (const cheat of [banned, judged]) (await cheat.provision()).fails('user-banned');
 });
 
 t.test('events of an erased user can be voided, and it stays away', async (t) => {
@@ -563,6 +646,39 @@ t.test('what is not as the schema says is refused', async () => {
   ])
     (await admin.get(`/v1/admin/events?${query}`)).fails('validation-failed');
   (await admin.post('/v1/admin/events/x/void', why)).fails('validation-failed');
+});
+
+t.test('a time is one that a clock and the database can have', async () => {
+  const { id } = await newPlayer(api);
+  for (const time of [
+    '2027-06-30T23:59:60.000Z',
+    '9999-12-31T23:59:60Z',
+    '0000-01-01T00:00:00.000Z',
+    '2027-02-30T00:00:00Z',
+    '2027-06-30T24:00:01Z',
+    '2027-06-30T00:00:00',
+    '+002027-06-30T00:00:00Z',
+  ]) {
+    const text = encodeURIComponent(time);
+    for (const list of ['events', 'audit'])
+      for (const end of ['from', 'to'])
+        (await admin.get(`/v1/admin/${list}?${end}=${text}`)).fails('validation-failed');
+    (await admin.post('/v1/admin/events/void', { ...EVER, ...why, userId: id, from: time })).fails(
+      'validation-failed',
+    );
+    const season = { endsAt: time, ...why };
+    (await admin.patch('/v1/admin/leaderboards/global/seasons/1', season)).fails('validation-failed');
+    (await admin.post('/v1/admin/leaderboards/global/seasons', season)).fails('validation-failed');
+    (await admin.post(`/v1/admin/webhooks/${typeId('whk')}/replay`, { since: time })).fails(
+      'validation-failed',
+    );
+  }
+  // What reaches back from the first time does not reach further.
+  for (const list of ['events', 'audit'])
+    t.match((await admin.get(`/v1/admin/${list}?to=0001-01-02T00:00:00Z`)).body, {
+      from: '0001-01-01T00:00:00.000Z',
+      items: [],
+    });
 });
 
 t.test('nobody but an administrator sees or does any of it', async () => {

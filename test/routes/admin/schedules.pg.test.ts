@@ -78,6 +78,8 @@ t.test(
         label: null,
         sort: 'desc',
         operator: 'increment',
+        lateTokens: 'issued',
+        graceMs: 60_000,
       })),
     );
     const { now: _, preview: __, ...definition } = made;
@@ -152,16 +154,34 @@ t.test('scores are sorted and counted otherwise with the next season, if there a
   const planned = await put('golf', { sort: 'desc', operator: 'best', schedule: WEEK });
   t.hasStrict(planned, { sort: 'asc', operator: 'increment', preview: [{ sort: 'desc', operator: 'best' }] });
   t.hasStrict(await read('golf'), { sort: 'asc', operator: 'increment' });
-  t.same(await rulesOf('golf'), [
+  t.match(await rulesOf('golf'), [
     { sort: 'asc', operator: 'increment' },
     { sort: 'desc', operator: 'best' },
   ]);
   await put('golf', { sort: 'asc', schedule: WEEK });
-  t.same((await rulesOf('golf'))[1], { sort: 'asc', operator: 'increment' }, 'and back');
+  t.match((await rulesOf('golf'))[1], { sort: 'asc', operator: 'increment' }, 'and back');
   const final = { startsAt: inHours(-1), endsAt: inHours(1) };
   await put('last', { schedule: { seasons: [final] } });
   await scoreOn('last');
   (await send('last', { sort: 'asc', schedule: { seasons: [final] } })).fails('leaderboard-in-use');
+});
+
+t.test('the times of a schedule are shown as all times are', async (t) => {
+  const seasons = [
+    { startsAt: '2099-06-14t22:00:00.123456z', endsAt: '2099-06-16T00:00:00+02:00', label: 'Cup' },
+  ];
+  const listed = {
+    seasons: [{ startsAt: '2099-06-14T22:00:00.123Z', endsAt: '2099-06-15T22:00:00.000Z', label: 'Cup' }],
+  };
+  t.same((await put('listed', { schedule: { seasons } })).schedule, listed);
+  t.same((await read('listed')).schedule, listed);
+  const hourly = { every: 'hour', from: '2026-01-01T00:00:00.000Z' };
+  t.same(
+    (await put('hourly', { schedule: { ...hourly, from: '2026-01-01T01:00:00.0009+01:00' } })).schedule,
+    hourly,
+  );
+  const trail = (await admin.get('/v1/admin/audit?limit=1')).is(200, AuditTrail);
+  t.match(trail.items, [{ target: 'hourly', details: { schedule: hourly } }]);
 });
 
 t.test('a dry run says what would be, and changes nothing', async (t) => {
@@ -192,6 +212,22 @@ t.test('of two who change the same revision, the second is told', async (t) => {
   t.equal((await as('*')).headers.get('etag'), '"4"');
   for (const tag of ['4', 'W/"4"', '', '"04"']) (await as(tag)).fails('revision-changed');
   t.equal((await read('shared')).revision, 4);
+
+  const seasons = '/v1/admin/leaderboards/shared/seasons';
+  const reason = 'A test.';
+  for (const act of [
+    () => admin.post('/v1/admin/leaderboards/shared/freeze', { reason }),
+    () => admin.post('/v1/admin/leaderboards/shared/unfreeze', { reason }),
+    () => admin.post(seasons, { endsAt: inHours(1), reason }),
+    () => admin.patch(`${seasons}/1`, { label: 'Named', reason }),
+  ]) {
+    const { revision } = await read('shared');
+    await act();
+    t.equal((await read('shared')).revision, revision + 1, 'so is whoever has not seen what else was done');
+    (await as(`"${revision}"`)).fails('revision-changed');
+  }
+  await admin.post('/v1/admin/leaderboards/shared/unfreeze', { reason });
+  t.equal((await read('shared')).revision, 8, 'what changes nothing does not count');
 });
 
 t.test('what is wrong with a schedule is said in words, and changes nothing', async (t) => {

@@ -1,14 +1,18 @@
+import assert from 'node:assert/strict';
 import t from 'tap';
+import { Action } from '../../../schemas/action.js';
 import { Leaderboard, PlannedLeaderboard } from '../../../schemas/leaderboard.js';
 import { AuditTrail } from '../../../schemas/moderation.js';
 import { Receipt } from '../../../schemas/score.js';
 import { SeasonSpan } from '../../../schemas/season.js';
-import { turnPages } from '../../../src/seasons/turning.js';
-import { newPlayer, serviceApi, startApi } from '../../api.js';
+import { eventually, newPlayer, serviceApi, startApi } from '../../api.js';
+import { LogLines } from '../../log-lines.js';
 import { mint } from '../../mint.js';
 import { resultOn } from '../../receipts.js';
+import { turnPages } from '../../seasons/turn-pages.js';
 
-const service = await startApi(t);
+const lines = new LogLines();
+const service = await startApi(t, { LOG_LEVEL: 'error' }, lines);
 const { pool } = service.app.pg;
 const [admin, server] = [await serviceApi(service, 'admin'), await serviceApi(service, 'server')];
 const HOUR_MS = 3_600_000;
@@ -114,6 +118,32 @@ t.test('a season is extended, shortened, left open and named', async (t) => {
   (await admin.post(seasonsOf('nowhere'), { reason })).fails('not-found');
 });
 
+t.test('a season is not left open while the next one is to have other rules', async (t) => {
+  await put('pending');
+  await begun('pending', 1);
+  const { id } = await newPlayer(service.api);
+  const feeds = { points: { min: 1, max: 9 }, leaderboards: ['pending'], issuer: 'server', minDurationMs: 0 };
+  (await admin.put('/v1/admin/actions/wait', { title: 'Wait', ...feeds })).is(200, Action);
+  (await server.post('/v1/scores', { actionToken: mint(id, { act: 'wait', pts: [1, 1] }) })).is(200, Receipt);
+  const change = (endsAt: string | null) => admin.patch(`${seasonsOf('pending')}/1`, { endsAt, reason });
+  (await admin.post(seasonsOf('pending'), { endsAt: inHours(1), reason })).is(202, SeasonSpan);
+  for (const rules of [
+    { sort: 'asc' },
+    { operator: 'best' },
+    { lateTokens: 'refuse' },
+    { lateTokens: 'issued', graceMs: 1_000 },
+  ]) {
+    await put('pending', rules);
+    (await change(null)).fails('leaderboard-in-use');
+    t.same(await bounds('pending'), [1, inHours(1), inHours(1), null], 'and it ends as before');
+    (await change(inHours(2))).is(200, SeasonSpan);
+    (await change(inHours(1))).is(200, SeasonSpan);
+  }
+  await put('pending');
+  (await change(null)).is(200, SeasonSpan);
+  t.same(await bounds('pending'), [1, null, null, null]);
+});
+
 t.test('an end is neither in the past nor too soon, and one that is there stays', async () => {
   await put('strict');
   const soon = new Date(Date.now() + 2_000).toISOString();
@@ -163,4 +193,62 @@ t.test('the schedule says what comes behind an end by hand', async (t) => {
   (await admin.post(seasonsOf('exact'), { endsAt: inHours(8), label: 'x', reason })).fails(
     'validation-failed',
   );
+});
+
+t.test('a board whose schedule cannot be computed any more is mended by another one', async (t) => {
+  const boards = ['lost', 'lost-late', 'found'];
+  for (const id of boards) await put(id);
+  await admin.put('/v1/admin/actions/play-on', {
+    title: 'Play',
+    points: { min: 1, max: 9 },
+    leaderboards: boards,
+    issuer: 'server',
+    minDurationMs: 0,
+  });
+  await pool.query(
+    `UPDATE leaderboards SET schedule = '{"every": "day", "timeZone": "Mars/Phobos"}', season_ends_at = now() - interval '2 s',
+       next_starts_at = now() - interval '2 s', next_ends_at = CASE id WHEN 'lost' THEN $1 ELSE now() - interval '1 s' END
+     WHERE id = ANY ('{lost,lost-late}')`,
+    [inHours(1)],
+  );
+  const { id } = await newPlayer(service.api);
+  const score = async () => {
+    const actionToken = mint(id, { act: 'play-on', pts: [1, 1] });
+    return (await server.post('/v1/scores', { actionToken })).is(200, Receipt).leaderboards;
+  };
+  t.match(
+    await score(),
+    [
+      { id: 'found', season: 1 },
+      { id: 'lost', season: 2, seasonEndsAt: inHours(1) },
+      { id: 'lost-late', skipped: 'closed' },
+    ],
+    'other boards of the action go on',
+  );
+  await eventually(async () => {
+    const named = lines.of('Season not planned').map(({ data }) => data?.['leaderboard']);
+    assert.deepEqual(named.sort(), ['lost', 'lost-late']);
+  });
+  t.same(await bounds('lost'), [2, inHours(1), null, null]);
+
+  const schedule = { every: 'hour', from: inHours(2) };
+  const preview = (await put('lost', { schedule })).preview;
+  t.match(preview[0], { season: 3, startsAt: inHours(1) }, 'what follows is by the new schedule');
+  t.match((await put('lost', { schedule: null })).preview, [
+    { season: 3, startsAt: inHours(1), endsAt: null },
+  ]);
+  await put('lost-late');
+  t.match(await score(), [
+    { id: 'found' },
+    { id: 'lost', season: 2 },
+    { id: 'lost-late', season: 3, score: 1 },
+  ]);
+  // As if PostgreSQL knew the zone again.
+  await pool.query(
+    "UPDATE leaderboards SET schedule = '{\"every\": \"day\"}', next_starts_at = 'infinity', next_ends_at = 'infinity' WHERE id = 'lost'",
+  );
+  t.match((await put('lost', { schedule: { every: 'day' } })).preview[0], {
+    season: 3,
+    startsAt: inHours(1),
+  });
 });

@@ -1,9 +1,21 @@
+import assert from 'node:assert/strict';
 import t from 'tap';
-import { Entries, EntryDetails, FriendEntries, Leaderboard } from '../../../schemas/leaderboard.js';
-import { Receipt } from '../../../schemas/score.js';
+import { Action } from '../../../schemas/action.js';
+import {
+  Entries,
+  EntryDetails,
+  FriendEntries,
+  Leaderboard,
+  PlannedLeaderboard,
+} from '../../../schemas/leaderboard.js';
+import { BatchedScores, Receipt } from '../../../schemas/score.js';
 import { FinalPlaces, Seasons } from '../../../schemas/season.js';
-import { newPlayer, serviceApi, startApi } from '../../api.js';
+import { eventually, newPlayer, serviceApi, startApi } from '../../api.js';
+import { close } from '../../ledger/final-seasons.js';
+import { holding, waiting } from '../../ledger/waiting.js';
 import { mint } from '../../mint.js';
+import { resultOn } from '../../receipts.js';
+import { turnPages } from '../../seasons/turn-pages.js';
 
 const service = await startApi(t);
 const { api, app } = service;
@@ -129,7 +141,7 @@ t.test('a season that is over sorts as it did', async (t) => {
 
 t.test('the pages of a final season may be kept for ever', async (t) => {
   await newBoard('daily');
-  const { id } = await newPlayer(api);
+  const { id, api: own } = await newPlayer(api);
   await score(id, 10, 'daily');
   await turn('daily');
   const path = '/v1/leaderboards/daily/entries?season=1';
@@ -140,8 +152,41 @@ t.test('the pages of a final season may be kept for ever', async (t) => {
   const etag = headers.get('etag') ?? '';
   t.match(etag, new RegExp(`^"${'ab'.repeat(32)}-1-`));
   t.equal((await api.get(path, { 'if-none-match': etag })).status, 304);
-  t.match(body, { version: 1 });
+  t.match(body, { version: 1, items: [{ displayName: 'Ada' }] });
   t.same((await api.get(path)).body, body);
+  (await own.delete('/v1/users/me')).isEmpty(204);
+  const erased = await api.get(path, { 'if-none-match': etag });
+  t.match(erased.is(200, Entries).items, [{ rank: 1, score: 10, displayName: 'Erased player' }]);
+  t.not(erased.headers.get('etag'), etag, 'a name that is erased is on no page from then on');
+});
+
+t.test('a page that is read while its season is amended is not kept for ever', async (t) => {
+  await newBoard('amended');
+  const { id } = await newPlayer(api);
+  await score(id, 10, 'amended');
+  await turn('amended');
+  await makeFinal('amended', 1);
+  const path = '/v1/leaderboards/amended/entries?season=1';
+  const before = await api.get(path);
+  // Reads wait here, when they have found the season final.
+  const commit = await holding(pool, async (client) => {
+    await client.query('LOCK TABLE scores IN ACCESS EXCLUSIVE MODE');
+    await client.query("UPDATE scores SET score = 4, sort_key = -4 WHERE leaderboard_id = 'amended'");
+    await client.query(
+      "UPDATE seasons SET state = 'closing', revision = 2, digest = NULL WHERE leaderboard_id = 'amended' AND season = 1",
+    );
+  });
+  const reading = api.get(path);
+  await waiting(pool, 1);
+  await commit();
+  const page = await reading;
+  t.match(page.is(200, Entries).items, [{ score: 4 }]);
+  t.equal(page.headers.get('cache-control'), 'no-cache');
+  t.not(page.headers.get('etag'), before.headers.get('etag'));
+  await makeFinal('amended', 1);
+  const after = await api.get(path);
+  t.equal(after.headers.get('cache-control'), 'public, max-age=31536000, immutable');
+  t.not(after.headers.get('etag'), before.headers.get('etag'));
 });
 
 t.test(
@@ -158,6 +203,136 @@ t.test(
     (await api.get(`/v1/leaderboards/global/entries?cursor=${nextCursor}`)).fails('validation-failed');
   },
 );
+
+/** A board that takes late tokens so, in its second season for two seconds. */
+async function newLateBoard(board: string, lateTokens: string, more: object = {}) {
+  await newBoard(board);
+  const { id } = await newPlayer(api);
+  const put = async (rules: object) =>
+    (
+      await admin.put(`/v1/admin/leaderboards/${board}`, {
+        title: board,
+        sort: 'desc',
+        operator: 'increment',
+        ...rules,
+      })
+    ).is(200, PlannedLeaderboard);
+  await put({ lateTokens, ...more });
+  const endsBefore = (seconds: number) =>
+    pool.query(
+      `UPDATE leaderboards SET season_ends_at = now() - $2 * interval '1 second', next_starts_at = now() - $2 * interval '1 second',
+         next_ends_at = now() + interval '1 hour' WHERE id = $1`,
+      [board, seconds],
+    );
+  const token = (age = 8) => {
+    const iat = Math.floor(Date.now() / 1000) - age;
+    return mint(id, { act: board, pts: [10, 10], iat, nbf: iat, exp: iat + 300 });
+  };
+  const post = (actionToken: string, season?: number) =>
+    server.post('/v1/scores', { actionToken, season: season && { [board]: season } });
+  const seasonOf = async (actionToken: string) =>
+    resultOn(board, (await post(actionToken)).is(200, Receipt))?.season;
+  return { put, endsBefore, token, post, seasonOf };
+}
+const batch = async (...submissions: object[]) =>
+  (await server.post('/v1/scores/batch', { submissions })).is(200, BatchedScores).items;
+
+t.test('a token of a season that has ended counts as its leaderboard says, also in a batch', async (t) => {
+  const late = await newLateBoard('late', 'issued', { graceMs: 60_000 });
+  await late.endsBefore(2);
+  await turnPages(pool, 'test');
+  (await late.post(late.token(), 2)).fails('season-changed');
+  t.match((await late.post(late.token(), 1)).is(200, Receipt).leaderboards, [{ season: 1, score: 10 }]);
+  t.match(
+    await batch(
+      { actionToken: late.token(), season: { late: 2 } },
+      { actionToken: late.token(), season: { late: 1 } },
+      { actionToken: late.token(0) },
+    ),
+    [
+      { status: 409, problem: { code: 'season-changed' } },
+      { receipt: { leaderboards: [{ season: 1, score: 20 }] } },
+      { receipt: { leaderboards: [{ season: 2, score: 10 }] } },
+    ],
+  );
+
+  const strict = await newLateBoard('strict', 'refuse');
+  await strict.endsBefore(2);
+  await turnPages(pool, 'test');
+  const refused = strict.token();
+  (await strict.post(refused)).fails('season-ended');
+  t.match(await batch({ actionToken: refused }), [{ status: 409, problem: { code: 'season-ended' } }]);
+  await pool.query("UPDATE leaderboards SET late_tokens = 'arrival' WHERE id = 'strict'");
+  t.equal(await strict.seasonOf(refused), 2, 'it is not used up');
+});
+
+t.test('each season takes late tokens by its own rules', async (t) => {
+  const { put, endsBefore, token, seasonOf } = await newLateBoard('own', 'arrival');
+  t.equal(await seasonOf(token(0)), 1);
+  t.equal((await put({ lateTokens: 'refuse' })).lateTokens, 'refuse', 'its end is not known yet');
+  await put({ lateTokens: 'arrival' });
+  await endsBefore(-600);
+  const planned = await put({ lateTokens: 'issued', graceMs: 60_000 });
+  t.match(planned, { preview: [{ season: 2, lateTokens: 'issued', graceMs: 60_000 }] });
+  t.notOk('lateTokens' in planned || 'graceMs' in planned, 'the season in force keeps its own');
+
+  await endsBefore(2);
+  t.equal(await seasonOf(token()), 2);
+  await turnPages(pool, 'test');
+  t.equal(await seasonOf(token()), 2, 'a token of the first one counts by the rules of that');
+  await put({ lateTokens: 'refuse' });
+  t.equal(await seasonOf(token()), 2);
+  await close(pool, 'own', 1);
+  // A token of the second one counts by those that began with it.
+  const takesLateTokens = (by: string) =>
+    eventually(async () => {
+      assert.equal((await api.get('/v1/leaderboards/own')).is(200, Leaderboard).lateTokens, by);
+    });
+  await takesLateTokens('issued');
+  await pool.query("UPDATE leaderboards SET season_starts_at = now() - interval '1 hour' WHERE id = 'own'");
+  await endsBefore(2);
+  await turnPages(pool, 'test');
+  t.equal(await seasonOf(token()), 2);
+  t.equal(await seasonOf(token(0)), 3);
+  await close(pool, 'own', 2);
+  await takesLateTokens('refuse');
+});
+
+t.test('in a batch each score says which boards have taken nothing of it', async (t) => {
+  for (const board of ['open', 'ice', 'gap']) await newBoard(board);
+  const { id } = await newPlayer(api);
+  const feeds = async (act: string, ...leaderboards: string[]) =>
+    (
+      await admin.put(`/v1/admin/actions/${act}`, {
+        title: act,
+        points: { min: 0, max: 1_000 },
+        leaderboards,
+        issuer: 'server',
+        minDurationMs: 0,
+      })
+    ).is(200, Action);
+  await feeds('all', 'open', 'ice', 'gap');
+  (await admin.post('/v1/admin/leaderboards/ice/freeze', { reason: 'A test.' })).is(200, Leaderboard);
+  await pool.query(
+    `UPDATE leaderboards SET season_ends_at = now() - interval '1 second', next_starts_at = now() + interval '1 hour'
+     WHERE id = 'gap'`,
+  );
+  const tokens = ['all', 'ice', 'gap'].map((act) => ({ actionToken: mint(id, { act, pts: [5, 5] }) }));
+  const { items } = (await server.post('/v1/scores/batch', { submissions: tokens })).is(200, BatchedScores);
+  t.match(items, [
+    {
+      receipt: {
+        leaderboards: [
+          { id: 'gap', skipped: 'closed' },
+          { id: 'ice', skipped: 'frozen' },
+          { id: 'open', season: 1, score: 5 },
+        ],
+      },
+    },
+    { status: 409, problem: { code: 'board-frozen' } },
+    { status: 409, problem: { code: 'season-ended' } },
+  ]);
+});
 
 t.test('seasons are listed newest first, with their winners', async (t) => {
   await newBoard('cup');
@@ -197,7 +372,9 @@ t.test('seasons are listed newest first, with their winners', async (t) => {
   ]);
   t.equal(items[1]?.endsAt, items[0]?.startsAt);
   const { nextCursor } = await seasons('cup', '?limit=2');
-  t.same(await seasons('cup', `?limit=2&cursor=${nextCursor}`), { items: items.slice(2), nextCursor: null });
+  const last = await seasons('cup', `?limit=2&cursor=${nextCursor}`);
+  t.same(last, { items: items.slice(2), nextCursor: null, now: last.now });
+  t.ok(Math.abs(Date.parse(last.now) - Date.now()) < 60_000, 'by the clock of the service');
   (await api.get('/v1/leaderboards/no-such/seasons')).fails('not-found');
 });
 
@@ -207,7 +384,7 @@ t.test('a player has its final places, the newest first', async (t) => {
     (await api.get(`/v1/users/${id}/seasons${query}`)).is(200, FinalPlaces);
   for (const board of ['places-a', 'places-b']) {
     await newBoard(board);
-    await score((await newPlayer(api)).id, 10, board);
+    for (const points of [10, 5]) await score((await newPlayer(api)).id, points, board);
     await score(id, 5, board);
     await turn(board);
     t.notMatch((await places()).items, [{ leaderboard: board }], 'nothing is final yet');
@@ -216,8 +393,8 @@ t.test('a player has its final places, the newest first', async (t) => {
   await score(id, 20, 'places-a');
   const { items } = await places();
   t.match(items, [
-    { leaderboard: 'places-b', season: 1, rank: 2, score: 5, entries: 2 },
-    { leaderboard: 'places-a', season: 1, rank: 2, score: 5, entries: 2 },
+    { leaderboard: 'places-b', season: 1, rank: 3, sharedRank: 2, score: 5, entries: 3 },
+    { leaderboard: 'places-a', season: 1, rank: 3, sharedRank: 2, score: 5, entries: 3 },
   ]);
   const { nextCursor } = await places('?limit=1');
   t.same((await places(`?cursor=${nextCursor}`)).items, items.slice(1));

@@ -43,7 +43,16 @@ t.test('a stream is a snapshot, then the state at each change', async (t) => {
     leaderboard: 'global',
     season: 1,
     total: 1,
-    items: [{ rank: 1, userId: ada.id, displayName: 'Ada', score: 30, achievedAt: /^\d{4}-.*\.\d{3}Z$/ }],
+    items: [
+      {
+        rank: 1,
+        sharedRank: 1,
+        userId: ada.id,
+        displayName: 'Ada',
+        score: 30,
+        achievedAt: /^\d{4}-.*\.\d{3}Z$/,
+      },
+    ],
   });
   await finishLevel(bob, 40);
   const second = await watcher.next();
@@ -155,11 +164,11 @@ t.test('with "user" that user\'s own rank comes too, wherever it stands', async 
   const [ada, bob] = [await newPlayer(api, 'Ada'), await newPlayer(api, 'Bob')];
   const watcher = new Watcher(t, streamOf(url, `?limit=1&user=${ada.id}`));
   const ranks = async () => (await watcher.until(({ type }) => type === 'rank')).data;
-  t.same(await ranks(), { userId: ada.id, rank: null, score: null, total: 0 });
+  t.same(await ranks(), { userId: ada.id, rank: null, sharedRank: null, score: null, total: 0 });
   await finishLevel(ada, 10);
-  t.same(await ranks(), { userId: ada.id, rank: 1, score: 10, total: 1 });
+  t.same(await ranks(), { userId: ada.id, rank: 1, sharedRank: 1, score: 10, total: 1 });
   await finishLevel(bob, 20);
-  t.same(await ranks(), { userId: ada.id, rank: 2, score: 10, total: 2 });
+  t.same(await ranks(), { userId: ada.id, rank: 2, sharedRank: 2, score: 10, total: 2 });
 });
 
 t.test('an idle stream is kept awake by pings', async (t) => {
@@ -217,6 +226,7 @@ t.test('a user who is renamed or erased is so on open streams', async (t) => {
   t.same((await watcher.until(({ type }) => type === 'rank')).data, {
     userId: ada.id,
     rank: null,
+    sharedRank: null,
     score: null,
     total: 1,
   });

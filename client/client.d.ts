@@ -621,6 +621,26 @@ export interface paths {
 		patch?: never;
 		trace?: never;
 	};
+	"/v1/admin/overview": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * How things are
+		 * @description For a page that people look at: what was scored lately on all instances, what waits for them, and how the instance is that has answered. Monitoring reads `/metrics`.
+		 */
+		get: operations["getOverview"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
 	"/v1/admin/leaderboards/{id}": {
 		parameters: {
 			query?: never;
@@ -3162,6 +3182,157 @@ export interface components {
 		Replayed: {
 			/** @description How many are tried again: the oldest, as many as fit into the 10,000 that may wait. */
 			replayed: number;
+		};
+		/**
+		 * @description How things are.
+		 * @example {
+		 *       "now": "2026-06-11T19:09:00.000Z",
+		 *       "checks": {
+		 *         "database": "ok",
+		 *         "redis": "disabled"
+		 *       },
+		 *       "scores": [
+		 *         40,
+		 *         47,
+		 *         42,
+		 *         49,
+		 *         44,
+		 *         51,
+		 *         46,
+		 *         41,
+		 *         48,
+		 *         43,
+		 *         50,
+		 *         45,
+		 *         40,
+		 *         47,
+		 *         42,
+		 *         49,
+		 *         44,
+		 *         51,
+		 *         46,
+		 *         41,
+		 *         48,
+		 *         43,
+		 *         50,
+		 *         45,
+		 *         40,
+		 *         47,
+		 *         42,
+		 *         49,
+		 *         44,
+		 *         51
+		 *       ],
+		 *       "players": {
+		 *         "count": 61,
+		 *         "isMore": false
+		 *       },
+		 *       "held": {
+		 *         "count": 3,
+		 *         "isMore": false
+		 *       },
+		 *       "seasons": [
+		 *         {
+		 *           "leaderboard": "weekly",
+		 *           "title": "This week",
+		 *           "season": 7,
+		 *           "label": "Week 7",
+		 *           "endsAt": "2026-06-14T22:00:00.000Z"
+		 *         }
+		 *       ],
+		 *       "instance": {
+		 *         "streams": 17,
+		 *         "streamsCapacity": 10000,
+		 *         "rejectedTokens": [
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0,
+		 *           0
+		 *         ],
+		 *         "projectionsReady": 2,
+		 *         "projectionsLoading": 0
+		 *       }
+		 *     }
+		 */
+		Overview: {
+			/**
+			 * Format: date-time
+			 * @description The time of the service, so that a countdown needs no right clock.
+			 * @example 2026-06-11T19:09:00.000Z
+			 */
+			now: string;
+			checks: {
+				/** @enum {string} */
+				database: "ok" | "error" | "disabled";
+				/** @enum {string} */
+				redis: "ok" | "error" | "disabled";
+			};
+			/** @description Scores of all instances in each of the last whole minutes, oldest first. Above 20000 they are estimated from the first of the minute. */
+			scores: number[];
+			/** @description Players with a score in the last five minutes. */
+			players: {
+				count: number;
+				/** @description Whether there are more: only the last 20000 scores are looked at. */
+				isMore: boolean;
+			};
+			/** @description Events that are held. */
+			held: {
+				count: number;
+				/** @description Whether there are more: they are counted up to 1000. */
+				isMore: boolean;
+			};
+			/** @description The next five ends of seasons. */
+			seasons: {
+				/**
+				 * @description A leaderboard.
+				 * @example global
+				 */
+				leaderboard: string;
+				title: string;
+				season: number;
+				label: string | null;
+				/**
+				 * Format: date-time
+				 * @description RFC 3339, UTC, with milliseconds.
+				 * @example 2026-06-11T19:09:00.000Z
+				 */
+				endsAt: string;
+			}[];
+			/** @description What the instance that has answered knows of itself. */
+			instance: {
+				streams: number;
+				/** @description Action tokens that were rejected in each of the last minutes, oldest first. The last of them is not over. */
+				rejectedTokens: number[];
+				projectionsReady: number;
+				projectionsLoading: number;
+				streamsCapacity: number;
+			};
 		};
 		/**
 		 * @description The state of PostgreSQL and Redis.
@@ -9449,6 +9620,222 @@ interface operations {
 					 *       "detail": "The request does not match the schema",
 					 *       "instance": "/v1/…",
 					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	getOverview: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description How things are. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "now": "2026-06-11T19:09:00.000Z",
+					 *       "checks": {
+					 *         "database": "ok",
+					 *         "redis": "disabled"
+					 *       },
+					 *       "scores": [
+					 *         40,
+					 *         47,
+					 *         42,
+					 *         49,
+					 *         44,
+					 *         51,
+					 *         46,
+					 *         41,
+					 *         48,
+					 *         43,
+					 *         50,
+					 *         45,
+					 *         40,
+					 *         47,
+					 *         42,
+					 *         49,
+					 *         44,
+					 *         51,
+					 *         46,
+					 *         41,
+					 *         48,
+					 *         43,
+					 *         50,
+					 *         45,
+					 *         40,
+					 *         47,
+					 *         42,
+					 *         49,
+					 *         44,
+					 *         51
+					 *       ],
+					 *       "players": {
+					 *         "count": 61,
+					 *         "isMore": false
+					 *       },
+					 *       "held": {
+					 *         "count": 3,
+					 *         "isMore": false
+					 *       },
+					 *       "seasons": [
+					 *         {
+					 *           "leaderboard": "weekly",
+					 *           "title": "This week",
+					 *           "season": 7,
+					 *           "label": "Week 7",
+					 *           "endsAt": "2026-06-14T22:00:00.000Z"
+					 *         }
+					 *       ],
+					 *       "instance": {
+					 *         "streams": 17,
+					 *         "streamsCapacity": 10000,
+					 *         "rejectedTokens": [
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0,
+					 *           0
+					 *         ],
+					 *         "projectionsReady": 2,
+					 *         "projectionsLoading": 0
+					 *       }
+					 *     }
+					 */
+					"application/json": components["schemas"]["Overview"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
 					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
 					 *     }
 					 */

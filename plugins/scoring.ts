@@ -1,5 +1,8 @@
 import fp from 'fastify-plugin';
+import { OVERVIEW_MINUTES } from '../schemas/overview.js';
+import { now } from '../src/clock.js';
 import type { AppConfig } from '../src/config.js';
+import { MinuteCounts } from '../src/observability/minute-counts.js';
 import { ActionTokens } from '../src/scoring/action-tokens.js';
 import { Scores } from '../src/scoring/scores.js';
 
@@ -7,6 +10,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     actionTokens: ActionTokens;
     scores: Scores;
+    /** Action tokens that this process has rejected lately. */
+    rejectedTokens: MinuteCounts;
   }
 }
 
@@ -22,13 +27,18 @@ export default fp<{ config: AppConfig }>(
       lifetime: config.ACTION_TOKEN_TTL,
     });
     app.decorate('actionTokens', tokens);
+    const rejectedTokens = new MinuteCounts(OVERVIEW_MINUTES);
+    app.decorate('rejectedTokens', rejectedTokens);
     app.decorate(
       'scores',
       new Scores({
         catalog,
         tokens,
         ledger,
-        onToken: (result) => measured.actionTokenValidations.inc({ result }),
+        onToken: (result) => {
+          measured.actionTokenValidations.inc({ result });
+          if (result !== 'valid') rejectedTokens.add(now());
+        },
         onScore: (status) => measured.scoreUpdates.inc({ status }),
       }),
     );

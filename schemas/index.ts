@@ -11,6 +11,7 @@ import {
   PlannedSeason,
 } from './leaderboard.js';
 import { Act, AdminEvent, AdminEvents, AuditEntry, AuditTrail, ModeratedUser } from './moderation.js';
+import { Overview } from './overview.js';
 import { Histogram, RankOf, ScoreAt, UserEntries, UserEntry } from './position.js';
 import { OAuthProblem, ProblemDocument } from './problem.js';
 import { Schedule } from './schedule.js';
@@ -88,6 +89,7 @@ export const NAMED_SCHEMAS = [
   WebhookDelivery,
   WebhookDeliveries,
   Replayed,
+  Overview,
   Health,
   Liveness,
   Readiness,

@@ -17,6 +17,7 @@ import metrics from '../plugins/metrics.js';
 import migrating from '../plugins/migrating.js';
 import moderation from '../plugins/moderation.js';
 import openapi from '../plugins/openapi.js';
+import overview from '../plugins/overview.js';
 import problemDetails from '../plugins/problem-details.js';
 import rateLimit from '../plugins/rate-limit.js';
 import redis from '../plugins/redis.js';
@@ -37,6 +38,7 @@ import adminActionRoutes from '../routes/admin/actions.js';
 import adminAuditRoutes from '../routes/admin/audit.js';
 import adminEventRoutes from '../routes/admin/events.js';
 import adminLeaderboardRoutes from '../routes/admin/leaderboards.js';
+import adminOverviewRoutes from '../routes/admin/overview.js';
 import adminSeasonRoutes from '../routes/admin/seasons.js';
 import adminUserRoutes from '../routes/admin/users.js';
 import adminWebhookRoutes from '../routes/admin/webhooks.js';
@@ -136,6 +138,7 @@ async function register(
   await app.register(scoring, { config });
   await app.register(moderation);
   await app.register(sseBroadcaster, { config });
+  await app.register(overview, { config });
   await app.register(webhooks, { config });
   await app.register(jobs, { config });
 
@@ -187,6 +190,7 @@ async function registerMigrating(
 async function administration(app: FastifyInstance): Promise<void> {
   app.addHook('onRequest', app.authenticate);
   app.addHook('onRequest', requireRole('admin'));
+  await app.register(adminOverviewRoutes);
   await app.register(adminLeaderboardRoutes);
   await app.register(adminSeasonRoutes);
   await app.register(adminActionRoutes);

@@ -3,7 +3,8 @@ import { ConnectionSlots } from '../live/connection-slots.js';
 import { type Count, WindowCounters } from '../redis/window-counters.js';
 
 /** What the processes of an instance report of themselves. */
-export type ReportKind = 'health' | 'metrics';
+export const REPORT_KINDS = ['health', 'metrics', 'overview'] as const;
+export type ReportKind = (typeof REPORT_KINDS)[number];
 export type Reporter = () => Promise<unknown>;
 
 /** What the processes of an instance have in common: limits are those of one service, however many workers it has. */

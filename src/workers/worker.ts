@@ -1,7 +1,7 @@
 import cluster from 'node:cluster';
 import { Calls } from './calls.js';
 import { remoteState } from './remote-state.js';
-import type { Reporter, ReportKind, SharedState } from './shared-state.js';
+import { REPORT_KINDS, type Reporter, type ReportKind, type SharedState } from './shared-state.js';
 
 /** This process as a worker of its supervisor. */
 export interface Worker {
@@ -25,7 +25,10 @@ export function connectToSupervisor(): Worker | null {
   });
   // A supervisor that is gone ends this process as well.
   const calls = new Calls((message) => process.send?.(message, undefined, undefined, () => {}), {
-    report: async ([kind]) => (kind === 'health' || kind === 'metrics' ? reporters.get(kind)?.() : null),
+    report: async ([asked]) => {
+      const kind = REPORT_KINDS.find((known) => known === asked);
+      return kind === undefined ? null : reporters.get(kind)?.();
+    },
     stop,
   });
   process.on('message', (message) => calls.receive(message));

@@ -107,6 +107,7 @@ t.test('the document has every endpoint of the contract, and no other', async (t
       'GET /v1/leaderboards/{id}/seasons',
       'GET /v1/leaderboards/{id}/stream',
       'GET /v1/stream',
+      'GET /v1/admin/overview',
       'PUT /v1/admin/leaderboards/{id}',
       'DELETE /v1/admin/leaderboards/{id}',
       'POST /v1/admin/leaderboards/{id}/freeze',

@@ -56,8 +56,8 @@ SELECT b.season, b.sort, b.operator, b.season_ends_at AS ends_at, false AS late,
 /**
  * The same for events of any season. A board is `unturned` if it does not know the season yet: the event is to be sent again when
  * somebody has turned the page. The answer is the same before and after that, because both read the same rows of `seasons`.
- * A batch that has waited for somebody to set an end sees the new row of the board and the old rows of its seasons: where they
- * differ, the board counts as unturned too.
+ * A batch that has waited for somebody to set an end, or to turn the page, sees the new row of the board and the old rows of its
+ * seasons: where they differ, the board counts as unturned too.
  */
 export const PLACE = `
 SELECT c.season, ${ruleIn('sort', 'b', 'c.season')} AS sort, ${ruleIn('operator', 'b', 'c.season')} AS operator, c.ends_at,
@@ -66,6 +66,7 @@ SELECT c.season, ${ruleIn('sort', 'b', 'c.season')} AS sort, ${ruleIn('operator'
             WHEN c.at >= b.next_ends_at THEN 'unturned'
             WHEN c.ends_at <> CASE c.season WHEN b.season THEN b.season_ends_at WHEN b.season + 1 THEN b.next_ends_at END
             THEN 'unturned'
+            WHEN NOT EXISTS (SELECT FROM seasons s WHERE s.leaderboard_id = b.id AND s.season = b.season) THEN 'unturned'
             WHEN c.season IS NULL THEN 'closed'
             WHEN b.late_tokens = 'refuse' AND e.issued_at < ${endBefore('b', 'c.season')} THEN 'closed' END AS skipped
 FROM (

@@ -4,12 +4,13 @@ import t, { type Test } from 'tap';
 import { newId } from '../../src/ids.js';
 import { closeFence } from '../../src/ledger/fence.js';
 import { type BatchRow, recordBatch } from '../../src/ledger/submission.js';
+import { turnPage } from '../../src/seasons/turn-page.js';
 import { eventually } from '../api.js';
 import { buildTestDatabase } from '../helper.js';
 import { turnPages } from '../seasons/turn-pages.js';
 import { addPlayers, openPool, prepare } from './game-server.js';
 import { newLedger, outcome, submission } from './ledgers.js';
-import { holding } from './waiting.js';
+import { during, holding } from './waiting.js';
 
 /** Seasons in seconds from now. Between the first two, and before the fourth, the board is closed. */
 const SEASONS = [
@@ -43,19 +44,20 @@ async function open(t: Test) {
     ],
   );
 
+  const pendingOf = (issuedAt?: number, expected?: number) => ({
+    ...submission(user, 1, {
+      tokenIssuedAt: issuedAt === undefined ? null : now / SECOND + issuedAt,
+      expectedSeasons: expected === undefined ? null : { global: expected },
+    }),
+    eventId: newId('evt'),
+    arrivedAt: 0,
+    isOfOtherSeason: false,
+    resolve: () => {},
+    reject: () => {},
+  });
   /** What the ledger makes of a score that was accepted, and whose token was issued, at these times. Nothing of it stays. */
   const placed = async (...[acceptedAt, issuedAt, expected]: Score) => {
-    const pending = {
-      ...submission(user, 1, {
-        tokenIssuedAt: issuedAt === undefined ? null : now / SECOND + issuedAt,
-        expectedSeasons: expected === undefined ? null : { global: expected },
-      }),
-      eventId: newId('evt'),
-      arrivedAt: 0,
-      isOfOtherSeason: false,
-      resolve: () => {},
-      reject: () => {},
-    };
+    const pending = pendingOf(issuedAt, expected);
     const client = await pool.connect();
     try {
       await client.query('BEGIN');
@@ -82,7 +84,7 @@ async function open(t: Test) {
     for (const score of scores) found.push(await placed(...score));
     return found;
   };
-  return { pool, user, placed, allPlaced };
+  return { pool, user, pendingOf, placed, allPlaced };
 }
 
 function resultOf(rows: readonly BatchRow[]) {
@@ -309,6 +311,19 @@ t.test('a score that waits while an end is set that comes first counts in the se
   );
   t.same(rows, [{ season: 2 }], 'that of its time');
   t.same(errors, []);
+});
+
+t.test('a score that waits while several pages are turned is sent again', async (t) => {
+  const { pool, pendingOf } = await open(t);
+  const pending = { ...pendingOf(), isOfOtherSeason: true };
+  const turnAll = async (client: pg.ClientBase) => {
+    await closeFence(client, 'global');
+    while ((await turnPage(client, 'global', 'here')).isBehind);
+  };
+  const { rows } = await during(pool, turnAll, 1, () =>
+    pool.query<BatchRow>(recordBatch([{ pending, age: 0, held: false }], 'i', 'c')),
+  );
+  t.match(rows, [{ refused: 'unturned', skipped: { global: 'unturned' } }]);
 });
 
 t.test('a board that is closed is skipped; if all are, the score is refused', async (t) => {

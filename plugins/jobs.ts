@@ -27,6 +27,8 @@ declare module 'fastify' {
 const JOBS_AT_A_TIME = 2;
 /** Webhooks that are sent to at a time. No transaction is open meanwhile, so they have one connection in common. */
 const DELIVERIES_AT_A_TIME = 4;
+/** Nobody waits for a connection. A process that had no turn for some seconds would take its own rest for PostgreSQL's. */
+const CONNECT_TIMEOUT_MS = 10_000;
 
 /** Work that goes on after its request. It has connections of its own, so that requests do not wait for it. */
 export default fp<{ config: AppConfig }>(
@@ -49,8 +51,12 @@ export default fp<{ config: AppConfig }>(
       eraseUser,
       massVoid({ leaderboards: app.leaderboards, writer: app.instance }),
     ];
-    const url = config.DATABASE_DIRECT_URL ?? config.DATABASE_URL;
-    const pool = app.openPool('jobs', { url, viaPooler: false, max: 1 + JOBS_AT_A_TIME });
+    const direct = {
+      url: config.DATABASE_DIRECT_URL ?? config.DATABASE_URL,
+      viaPooler: false,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    };
+    const pool = app.openPool('jobs', { ...direct, max: 1 + JOBS_AT_A_TIME });
     const runner = startRunner(app, {
       pool,
       atATime: JOBS_AT_A_TIME,
@@ -65,7 +71,7 @@ export default fp<{ config: AppConfig }>(
     });
     // Apart from the others, which would wait for receivers that do not answer.
     startRunner(app, {
-      pool: app.openPool('deliveries', { url, viaPooler: false, max: 2 }),
+      pool: app.openPool('deliveries', { ...direct, max: 2 }),
       atATime: DELIVERIES_AT_A_TIME,
       jobs: [app.deliveries],
       addStanding: async () => {},

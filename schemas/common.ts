@@ -62,8 +62,9 @@ export const ShortText = Type.String({ minLength: 1, maxLength: 16, format: 'vis
 
 /** A language with its script and its region, as BCP 47 has them. */
 const LANGUAGE = '^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?$';
-export const Titles = Type.Record(Type.String({ pattern: LANGUAGE }), Title, {
-  additionalProperties: false,
+export const Titles = Type.Record(Type.String(), Title, {
+  // Of patterns of properties the OpenAPI document says nothing.
+  propertyNames: { pattern: LANGUAGE },
   maxProperties: 64,
   description:
     'Titles in other languages, by tags of BCP 47. Name the language of `title` too, so that its readers get no other. Absent from responses if there are none.',

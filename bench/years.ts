@@ -1,9 +1,24 @@
-import { query } from '../dev/databases.js';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createTemplate, inDatabase, query } from '../dev/databases.js';
+import { startEmbeddedPostgres } from '../dev/embedded-postgres.js';
 import { firstKey, SCORE_EVENTS } from '../src/postgres/partitions.js';
+import type { Result } from './case.js';
+import type { Testbed } from './testbed.js';
 
 /** How far back the events go. */
 const DAYS = 365;
 const DAY_MS = 86_400_000;
+
+/** What was filled is not durable, so that it takes minutes and not hours. */
+const POSTGRES = {
+  shared_buffers: '1GB',
+  maintenance_work_mem: '512MB',
+  max_wal_size: '8GB',
+  wal_level: 'minimal',
+  max_wal_senders: '0',
+};
 
 /** Users of whom there are one event in a hundred, three, a hundred of a hundred million, and none. */
 export const BOT = '01900000-0000-7000-0000-000000000001';
@@ -19,13 +34,35 @@ const id = (high: string, low: string) =>
 const USER_TIME = 0x01900000_00007000n;
 const someone = (n: string) => id(String(USER_TIME), `1000 + ${n} * 7919 % 999983`);
 
+/** Measures in a database of its own whose ledger is filled: see fillYear(). */
+export async function inYear(
+  testbed: Testbed,
+  count: number,
+  now: number,
+  measure: (url: string) => Promise<Result[]>,
+): Promise<Result[]> {
+  const directory = mkdtempSync(join(tmpdir(), 'scoreboard-year-'));
+  const postgres = await startEmbeddedPostgres({ directory, fsync: false, settings: POSTGRES });
+  try {
+    await createTemplate(postgres.url, 'year');
+    const url = inDatabase(postgres.url, 'year');
+    await fillYear(url, count, now);
+    await query(url, 'ANALYZE score_events');
+    return await measure(url);
+  } finally {
+    await testbed.clear();
+    await postgres.stop();
+    rmSync(directory, { recursive: true });
+  }
+}
+
 /**
  * Fills the ledger with events of a year, as lean as they can be: every month is inserted, and gets its indexes when it is attached.
  * Nothing of it goes to the write-ahead log where `wal_level` is minimal.
  * @param count how many; they are spread evenly
  * @param now when the last one was accepted, in milliseconds since 1970
  */
-export async function fillYear(url: string, count: number, now: number): Promise<void> {
+async function fillYear(url: string, count: number, now: number): Promise<void> {
   const stepMs = (DAYS * DAY_MS) / count;
   const first = now - DAYS * DAY_MS;
   const { table, period } = SCORE_EVENTS;

@@ -16532,12 +16532,7 @@ interface ClientOptions$1 {
 	/** Needed only on platforms other than browsers and Node. */
 	readonly eventSource?: EventSourceClass;
 }
-export interface ReadOptions {
-	readonly limit?: number;
-	/** The `nextCursor` of the page before. */
-	readonly cursor?: string;
-	readonly signal?: AbortSignal;
-}
+export type ReadOptions = Cancellable & Paged;
 /** The service for one player. All calls reject with a ScoreboardError. */
 interface Client$1 {
 	/** The session's user; null without a session. */

@@ -1,4 +1,5 @@
 import type { AuditEntry } from '../schemas/moderation.js';
+import { instant } from './clock.js';
 import { type Found, firstOf, type Position } from './cursor.js';
 import { CLOCK_SLACK_MS, newId } from './ids.js';
 import type { Queryable } from './postgres/database.js';
@@ -87,6 +88,6 @@ export class AuditLog {
     ]);
     const { items, rest } = firstOf({ items: rows, rest: null }, limit);
     const named = withIds(items, { id: 'aud' });
-    return { items: named.map((entry) => ({ ...entry, at: new Date(entry.at).toISOString() })), rest };
+    return { items: named.map((entry) => ({ ...entry, at: instant(entry.at) })), rest };
   }
 }

@@ -1,31 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createTemplate, inDatabase, query } from '../../dev/databases.js';
-import { startEmbeddedPostgres } from '../../dev/embedded-postgres.js';
+import { query } from '../../dev/databases.js';
 import type { Case, Result } from '../case.js';
-import { fillYear } from '../years.js';
+import { inYear } from '../years.js';
 
 const EVENTS = 1_000_000;
-/** What was filled is not durable. */
-const POSTGRES = {
-  shared_buffers: '1GB',
-  maintenance_work_mem: '512MB',
-  max_wal_size: '8GB',
-  wal_level: 'minimal',
-  max_wal_senders: '0',
-};
 
 /** How long a board as it was takes: a million events of a year, of nearly as many users, on one board. */
-export const asOf: Case = async (testbed) => {
-  const results: Result[] = [];
-  const directory = mkdtempSync(join(tmpdir(), 'scoreboard-as-of-'));
-  const postgres = await startEmbeddedPostgres({ directory, fsync: false, settings: POSTGRES });
-  try {
-    await createTemplate(postgres.url, 'year');
-    const url = inDatabase(postgres.url, 'year');
-    await fillYear(url, EVENTS, Date.now() - 60_000);
-    await query(url, 'ANALYZE score_events');
+export const asOf: Case = (testbed) =>
+  inYear(testbed, EVENTS, Date.now() - 60_000, async (url) => {
+    const results: Result[] = [];
     for (const operator of ['increment', 'best', 'latest']) {
       await query(url, `UPDATE leaderboards SET operator = '${operator}' WHERE id = 'global'`);
       const { port, stop } = await testbed.server('service', url);
@@ -51,10 +33,5 @@ export const asOf: Case = async (testbed) => {
       });
       await stop();
     }
-  } finally {
-    await testbed.clear();
-    await postgres.stop();
-    rmSync(directory, { recursive: true });
-  }
-  return results;
-};
+    return results;
+  });

@@ -1,26 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import { createTemplate, inDatabase, query } from '../../dev/databases.js';
-import { startEmbeddedPostgres } from '../../dev/embedded-postgres.js';
 import { fromUuid } from '../../src/stored-ids.js';
 import type { Case, Result } from '../case.js';
 import { adminToken } from '../players.js';
 import type { Testbed } from '../testbed.js';
-import { ACCOUNT, BOT, fillYear, NOBODY, RARE_ACCOUNT, SOMEBODY, VISITOR } from '../years.js';
+import { ACCOUNT, BOT, inYear, NOBODY, RARE_ACCOUNT, SOMEBODY, VISITOR } from '../years.js';
 
 const DAY_MS = 86_400_000;
 const SIZES = [200_000, 2_000_000];
-/** What was filled is not durable, so that it takes minutes and not hours. */
-const POSTGRES = {
-  shared_buffers: '1GB',
-  maintenance_work_mem: '512MB',
-  max_wal_size: '8GB',
-  wal_level: 'minimal',
-  max_wal_senders: '0',
-};
 /** A search that has found less than a page is continued so often. */
 const MOST_PAGES = 10;
 const LIMIT = 20;
@@ -66,21 +53,8 @@ export const searches: Case = async (testbed) => {
   const sizes = EVENTS === undefined ? SIZES : [Number(EVENTS)];
   if (filled !== undefined) return measure(testbed, filled, sizes[0] ?? 0);
   const results: Result[] = [];
-  for (const events of sizes) {
-    const directory = mkdtempSync(join(tmpdir(), 'scoreboard-searches-'));
-    const postgres = await startEmbeddedPostgres({ directory, fsync: false, settings: POSTGRES });
-    try {
-      await createTemplate(postgres.url, 'year');
-      const url = inDatabase(postgres.url, 'year');
-      await fillYear(url, events, Date.now());
-      await query(url, 'ANALYZE score_events');
-      results.push(...(await measure(testbed, url, events)));
-    } finally {
-      await testbed.clear();
-      await postgres.stop();
-      rmSync(directory, { recursive: true });
-    }
-  }
+  for (const events of sizes)
+    results.push(...(await inYear(testbed, events, Date.now(), (url) => measure(testbed, url, events))));
   return results;
 };
 

@@ -5,7 +5,14 @@ import {
   type BegunAction,
   type Receipt,
 } from './actions.js';
-import { type Leaderboard, leaderboardOf, type UserEntries, type Why } from './leaderboard.js';
+import {
+  type Cancellable,
+  type Leaderboard,
+  leaderboardOf,
+  type Paged,
+  type UserEntries,
+  type Why,
+} from './leaderboard.js';
 import type { EventSourceClass } from './live/subscription.js';
 import { offlineQueue, type PendingAction } from './offline-queue.js';
 import { type Account, type Credentials, sessionOf, type User } from './session.js';
@@ -27,12 +34,7 @@ export interface ClientOptions {
   readonly eventSource?: EventSourceClass;
 }
 
-export interface ReadOptions {
-  readonly limit?: number;
-  /** The `nextCursor` of the page before. */
-  readonly cursor?: string;
-  readonly signal?: AbortSignal;
-}
+export type ReadOptions = Cancellable & Paged;
 
 /** The service for one player. All calls reject with a ScoreboardError. */
 export interface Client {

@@ -28,7 +28,7 @@ export type UserEntries = Schemas['UserEntries'];
 /** The events that a score is made of, newest first. */
 export type Why = Schemas['Why'];
 
-interface Cancellable {
+export interface Cancellable {
   readonly signal?: AbortSignal;
 }
 
@@ -49,7 +49,7 @@ interface Since {
   readonly since?: string;
 }
 
-interface Paged {
+export interface Paged {
   /** 1 to 100. */
   readonly limit?: number;
   /** The `nextCursor` of another page. */

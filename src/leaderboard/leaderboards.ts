@@ -4,6 +4,7 @@ import type { DisplayNames } from '../access/display-names.js';
 import { type BoardKey, boardKey } from '../board-key.js';
 import type { Feed } from '../changes/change-feed.js';
 import type { UnappliedChanges } from '../changes/unapplied-changes.js';
+import { instant } from '../clock.js';
 import { withDeadline } from '../deadline.js';
 import { isNotFound } from '../errors.js';
 import type { Queryable } from '../postgres/database.js';
@@ -398,7 +399,7 @@ export class Leaderboards {
         userId,
         displayName: displayName ?? 'Erased player',
         score,
-        achievedAt: new Date(achievedAt).toISOString(),
+        achievedAt: instant(achievedAt),
         ...(shown && { metadata: shown }),
       };
     });

@@ -139,8 +139,7 @@ export class Seasons {
     if (key.season > current || found === undefined)
       throw new Problem('season-not-found', `The leaderboard "${id}" has no season ${key.season} yet.`);
     const { isPurged, sort, unit, endsAt, final } = found;
-    if (isPurged)
-      throw new Problem('season-purged', `The entries of season ${key.season} of "${id}" are deleted.`);
+    if (isPurged) throw seasonPurged(key);
     // The current one may be final: the next one has not begun yet.
     return key.season === current && final === null ? key : { ...key, sort, unit, endsAt, final };
   }
@@ -190,3 +189,6 @@ export class Seasons {
     return (await this.#options.database.query<FinalPlace>(OF_USER, values)).rows;
   }
 }
+
+export const seasonPurged = ({ leaderboard, season }: BoardKey): Problem =>
+  new Problem('season-purged', `The entries of season ${season} of "${leaderboard}" are deleted.`);

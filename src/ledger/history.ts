@@ -4,13 +4,13 @@ import type pg from 'pg';
 import type { Unit } from '../../schemas/unit.js';
 import { boardKey } from '../board-key.js';
 import type { Change } from '../changes/change.js';
-import { instant, now } from '../clock.js';
+import { instant, instantOrNull, now } from '../clock.js';
 import { withDeadline } from '../deadline.js';
 import { errorCode } from '../error-code.js';
 import { invalid, Problem } from '../errors.js';
 import { newEpoch } from '../leaderboard/epoch.js';
 import { IndexReader } from '../leaderboard/index-reader.js';
-import type { BoardAsOf } from '../leaderboard/seasons.js';
+import { type BoardAsOf, seasonPurged } from '../leaderboard/seasons.js';
 import { SQLSTATE } from '../postgres/errors.js';
 import { timeOfKey } from '../postgres/partitions.js';
 import { finiteMilliseconds, timestampAt } from '../postgres/sql.js';
@@ -111,11 +111,8 @@ export class History {
     const [found] = rows;
     if (found === undefined)
       throw new Problem('season-not-found', `"${leaderboard}" has no such season, or had none at that time.`);
-    if (found.isPurged)
-      throw new Problem(
-        'season-purged',
-        `The entries of season ${found.season} of "${leaderboard}" are deleted.`,
-      );
+    const key = boardKey(leaderboard, found.season);
+    if (found.isPurged) throw seasonPurged(key);
     const archivedUntil = timeOfKey(found.carriedBefore);
     if (at < archivedUntil)
       throw new Problem(
@@ -123,7 +120,6 @@ export class History {
         `Events before ${instant(archivedUntil)} are archived: how boards stood until then is not known any more.`,
       );
     const { sort, operator, unit, endsAt } = found;
-    const key = boardKey(leaderboard, found.season);
     const startsAt = found.startsAt ?? Number.NEGATIVE_INFINITY;
     const { reader, entries } = await this.#computed(
       { ...key, sort, operator, startsAt },
@@ -136,7 +132,7 @@ export class History {
       sort,
       asOf: instant(at),
       unit,
-      endsAt: endsAt === null ? null : instant(endsAt),
+      endsAt: instantOrNull(endsAt),
       reader,
       voided: entries.voided,
     };
@@ -149,12 +145,16 @@ export class History {
     count: () => Promise<void>,
   ): Promise<Computed> {
     const name = `${text} ${at}`;
-    const known = this.#kept.get(name) ?? this.#computing.get(name);
-    if (known !== undefined) return await inTime(known);
+    const known = this.#known(name);
+    if (known !== undefined) return await known;
     await count();
-    return await inTime(
-      this.#kept.get(name) ?? this.#computing.get(name) ?? this.#begin(board, text, at, name),
-    );
+    return await (this.#known(name) ?? inTime(this.#begin(board, text, at, name)));
+  }
+
+  /** What is kept, or is being computed. */
+  #known(name: string): Computed | Promise<Computed> | undefined {
+    const computing = this.#computing.get(name);
+    return this.#kept.get(name) ?? (computing && inTime(computing));
   }
 
   #begin(board: RuledSeason, text: string, at: number, name: string): Promise<Computed> {
@@ -194,10 +194,10 @@ export class History {
 }
 
 /** @throws Problem `service-unavailable` if it takes too long */
-async function inTime(computing: Computed | Promise<Computed>): Promise<Computed> {
+async function inTime(computing: Promise<Computed>): Promise<Computed> {
   const late = 'The board of that time could not be computed in time.';
   try {
-    return await withDeadline(Promise.resolve(computing), PATIENCE_MS, late);
+    return await withDeadline(computing, PATIENCE_MS, late);
   } catch (cause) {
     const isLate = cause instanceof Error && cause.message === late;
     if (isLate || errorCode(cause) === SQLSTATE.queryCanceled)

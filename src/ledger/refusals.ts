@@ -1,3 +1,4 @@
+import { instant } from '../clock.js';
 import { Problem, userBanned } from '../errors.js';
 import type { BatchRow, Submission } from './submission.js';
 
@@ -66,7 +67,7 @@ export function replayed(
     'action-token-replayed',
     'This action token was used before; it counts once.',
     token !== undefined && (token.userId === userId || signingKey === null)
-      ? { original: { eventId: token.eventId, acceptedAt: new Date(token.acceptedAt).toISOString() } }
+      ? { original: { eventId: token.eventId, acceptedAt: instant(token.acceptedAt) } }
       : {},
   );
 }

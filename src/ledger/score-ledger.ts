@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Problem } from '../errors.js';
+import { getOrMake } from '../get-or-make.js';
 import { newId } from '../ids.js';
 import type { RankChange, ScoredChange } from '../leaderboard/entry.js';
 import { inTurn } from '../postgres/turns.js';
@@ -257,11 +258,3 @@ export class ScoreLedger {
 
 /** Ids sort as they are stored. */
 const byEventId = (a: Pending, b: Pending): number => (a.eventId < b.eventId ? -1 : 1);
-
-function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const made = make();
-  map.set(key, made);
-  return made;
-}

@@ -1,4 +1,5 @@
 import { createSHA256, type IHasher } from 'hash-wasm';
+import { instant } from '../clock.js';
 
 /** An entry of the final standings. `achievedAt` is in milliseconds since 1970. */
 export interface FinalEntry {
@@ -10,7 +11,7 @@ export interface FinalEntry {
 
 /** An entry as it goes into the digest: what the API shows of it, but for the name. */
 export const digestLine = ({ rank, userId, score, achievedAt }: FinalEntry): string =>
-  `${rank} ${userId} ${score} ${new Date(achievedAt).toISOString()}\n`;
+  `${rank} ${userId} ${score} ${instant(achievedAt)}\n`;
 
 /**
  * SHA-256 over the lines of the final standings, in their order. It can be laid aside between two entries, and taken up by another

@@ -1,3 +1,4 @@
+import { instant } from '../clock.js';
 import type { Standing } from './standing.js';
 import type { EntryRow } from './verification-statements.js';
 
@@ -20,7 +21,7 @@ const sortKeyOf = ({ sort, score }: EntryRow): number | null =>
   score === null ? null : sort === 'desc' ? 0 - score : score;
 
 const text = ({ score, since }: { score: bigint | number; since: number | null }): string =>
-  `${score} since ${new Date(since ?? 0).toISOString()}`;
+  `${score} since ${instant(since ?? 0)}`;
 
 /** For a person: `250 since 2026-11-29T10:00:00.000Z`. */
 export function storedText(row: EntryRow | null): string {

@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { boardKey } from '../board-key.js';
+import { getOrMake } from '../get-or-make.js';
 import { pages } from '../postgres/cursor.js';
 import type { Queryable } from '../postgres/database.js';
 import { milliseconds } from '../postgres/sql.js';
@@ -98,8 +99,7 @@ async function verifySeasons(
   const recounts = new Map<number, Recount>();
   for await (const page of pages<Row>(client, 'standings', STANDINGS, values)) {
     for (const { season, user, mark, ...entry } of page) {
-      const recount = recounts.get(season) ?? newRecount();
-      recounts.set(season, recount);
+      const recount = getOrMake(recounts, season, newRecount);
       recount.entries++;
       recount.hash.update(digestLine({ ...entry, rank: recount.entries, userId: fromUuid('usr', user) }));
       if (mark === recount.entries) recount.marks++;

@@ -1,6 +1,6 @@
 import type { Entry } from '../../schemas/leaderboard.js';
 import type { BoardKey } from '../board-key.js';
-import { now } from '../clock.js';
+import { instant, now } from '../clock.js';
 import type { Problem } from '../errors.js';
 import type { BoardState, UserRank } from '../leaderboard/board-state.js';
 import type { FinalStandings, LiveSeason } from '../leaderboard/seasons.js';
@@ -46,7 +46,7 @@ class TimedFrame {
   get frame(): Frame {
     const time = now();
     if (this.#frame === undefined || Math.abs(time - this.#madeAt) > FRESH_MS) {
-      this.#frame = frameOf(this.make(new Date(time).toISOString()));
+      this.#frame = frameOf(this.make(instant(time)));
       this.#madeAt = time;
     }
     return this.#frame;

@@ -5,6 +5,7 @@ import type { Bans } from '../access/bans.js';
 import { HOLDS_EXTERNAL_ID } from '../access/users.js';
 import { type AdminAct, audit } from '../audit.js';
 import { announce } from '../changes/change.js';
+import { instant } from '../clock.js';
 import { type Found, firstOf, type Position } from '../cursor.js';
 import { invalid, Problem } from '../errors.js';
 import { newId } from '../ids.js';
@@ -148,7 +149,7 @@ export class Moderation {
     if (Date.parse(filter.from) < until)
       throw new Problem(
         'event-archived',
-        `Events before ${new Date(until).toISOString()} are archived, and count for good: the time must begin then or later.`,
+        `Events before ${instant(until)} are archived, and count for good: the time must begin then or later.`,
       );
     return await transact(this.#options.pool, (client) => beginMassVoid(client, filter, act));
   }

@@ -1,5 +1,6 @@
 import { Cluster } from 'ioredis';
 import { CircuitBreaker } from '../circuit-breaker.js';
+import { getOrMake } from '../get-or-make.js';
 import type { RedisClient } from './connection.js';
 import { defineScripts, type Scripts } from './scripts.js';
 import type { Count } from './window-counters.js';
@@ -72,9 +73,7 @@ export class RateCounters {
     if (scripts === null) return this.#own.increment(key, windowMs);
     if (this.#asked.size === 0) setImmediate(() => this.#countAll(scripts));
     return new Promise((resolve, reject) => {
-      const asked = this.#asked.get(key) ?? { key, windowMs, waiting: [] };
-      asked.waiting.push({ resolve, reject });
-      this.#asked.set(key, asked);
+      getOrMake(this.#asked, key, () => ({ key, windowMs, waiting: [] })).waiting.push({ resolve, reject });
     });
   }
 
@@ -86,10 +85,7 @@ export class RateCounters {
   #countAll(scripts: Scripts<'count'>): void {
     const slots = new Map<number, Asked[]>();
     for (const asked of this.#asked.values()) {
-      const slot = slotOf(asked.key, this.#slots);
-      const ofSlot = slots.get(slot);
-      if (ofSlot === undefined) slots.set(slot, [asked]);
-      else ofSlot.push(asked);
+      getOrMake(slots, slotOf(asked.key, this.#slots), () => []).push(asked);
     }
     this.#asked = new Map();
     for (const [slot, asked] of slots) void count(scripts, slot, asked);

@@ -3,7 +3,7 @@ import type { PointsRange } from '../../schemas/common.js';
 import type { Caller } from '../access/caller.js';
 import type { Users } from '../access/users.js';
 import type { Catalog } from '../catalog/catalog.js';
-import { now } from '../clock.js';
+import { instant, now } from '../clock.js';
 import { invalid, Problem } from '../errors.js';
 import { newId } from '../ids.js';
 import {
@@ -95,8 +95,8 @@ export class ActionTokens {
       action: action.id,
       userId,
       points,
-      notBefore: new Date(issuedAt + action.minDurationMs).toISOString(),
-      expiresAt: new Date(claims.exp * 1000).toISOString(),
+      notBefore: instant(issuedAt + action.minDurationMs),
+      expiresAt: instant(claims.exp * 1000),
     };
   }
 }

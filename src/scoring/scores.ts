@@ -219,7 +219,7 @@ function alreadyCounted(error: unknown): unknown {
   return new Problem('already-counted', detail, original && { original });
 }
 
-const when = (seconds: number): string => new Date(seconds * 1000).toISOString();
+const when = (seconds: number): string => instant(seconds * 1000);
 
 function pointsOf({ pts: [min, max] }: ActionTokenClaims, given: number | undefined): number {
   if (given === undefined) {

@@ -318,6 +318,8 @@ t.test('a score that waits while several pages are turned is sent again', async 
   const pending = { ...pendingOf(), isOfOtherSeason: true };
   const turnAll = async (client: pg.ClientBase) => {
     await closeFence(client, 'global');
+    // As a change of the leaderboard does: the batch sees the new row.
+    await client.query("SELECT FROM leaderboards WHERE id = 'global' FOR UPDATE");
     while ((await turnPage(client, 'global', 'here')).isBehind);
   };
   const { rows } = await during(pool, turnAll, 1, () =>

@@ -193,7 +193,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * Register a player of your own system
-		 * @description Creates a user, or returns the one with this `externalId`. The `externalId` of a banned user is refused, also if the user was erased.
+		 * @description Creates a user, or returns the one with this `externalId`. The `externalId` of a banned user is refused, also if the user was erased. Needs the scope `users:write`.
 		 */
 		post: operations["createUser"];
 		delete?: never;
@@ -211,7 +211,10 @@ export interface paths {
 		};
 		get?: never;
 		put?: never;
-		/** Open a session for a player whom your own system has logged in */
+		/**
+		 * Open a session for a player whom your own system has logged in
+		 * @description Needs the scope `users:write`.
+		 */
 		post: operations["openSession"];
 		delete?: never;
 		options?: never;
@@ -247,7 +250,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * Register many players of your own system
-		 * @description Creates up to 500 users, or returns those that have these `externalId`s. One that is refused does not hold up the others.
+		 * @description Creates up to 500 users, or returns those that have these `externalId`s. One that is refused does not hold up the others. Needs the scope `users:write`.
 		 */
 		post: operations["createUsers"];
 		delete?: never;
@@ -324,7 +327,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * Request a token for an action that begins now
-		 * @description Players get tokens for themselves, for actions whose issuer is `player`. Game servers get tokens for any action and any user, and may fix the points.
+		 * @description Players get tokens for themselves, for actions whose issuer is `player`. With the scope `scores:mint`, game servers get tokens for any action and any user, and may fix the points.
 		 */
 		post: operations["createActionToken"];
 		delete?: never;
@@ -364,7 +367,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * Many scores at once
-		 * @description For game servers. Counts up to 500 finished actions, each exactly once and by itself: one that is refused does not hold up the others. A submission has an action token, or names user, action and points itself, with an `idempotencyKey`. If the response is lost, send the same again: what has counted is a 409 with the event that it counted as.
+		 * @description For game servers. Counts up to 500 finished actions, each exactly once and by itself: one that is refused does not hold up the others. A submission has an action token, or names user, action and points itself, with an `idempotencyKey`, which needs the scope `scores:mint` too. If the response is lost, send the same again: what has counted is a 409 with the event that it counted as. Needs the scope `scores:write`.
 		 */
 		post: operations["submitScores"];
 		delete?: never;
@@ -550,7 +553,7 @@ export interface paths {
 		};
 		/**
 		 * The events that a score is made of
-		 * @description For the user itself, game servers and administrators. Only administrators learn which account has issued, released or voided an event, and for what reason.
+		 * @description For the user itself, and with the scope `users:read`. Only with the scope `read` it says which account has issued, released or voided an event, and for what reason.
 		 */
 		get: operations["explainEntry"];
 		put?: never;
@@ -630,7 +633,7 @@ export interface paths {
 		};
 		/**
 		 * How things are
-		 * @description For a page that people look at: what was scored lately on all instances, what waits for them, and how the instance is that has answered. Monitoring reads `/metrics`.
+		 * @description For a page that people look at: what was scored lately on all instances, what waits for them, and how the instance is that has answered. Monitoring reads `/metrics`. Needs the scope `read`.
 		 */
 		get: operations["getOverview"];
 		put?: never;
@@ -651,13 +654,13 @@ export interface paths {
 		get?: never;
 		/**
 		 * Create or replace a leaderboard
-		 * @description The season in force ends as it would have anyway: another schedule takes effect with the next season, and so do `sort`, `operator`, `lateTokens` and `graceMs` of a leaderboard with entries. While no season is to come `sort` and `operator` cannot be changed, and the others are at once. While a season is just beginning, and within five seconds of the start of a first schedule, the answer is 409 `season-changed`: try again. Other instances apply the change within a second. A leaderboard with the id of a deleted one starts with the next season.
+		 * @description The season in force ends as it would have anyway: another schedule takes effect with the next season, and so do `sort`, `operator`, `lateTokens` and `graceMs` of a leaderboard with entries. While no season is to come `sort` and `operator` cannot be changed, and the others are at once. While a season is just beginning, and within five seconds of the start of a first schedule, the answer is 409 `season-changed`: try again. Other instances apply the change within a second. A leaderboard with the id of a deleted one starts with the next season. Needs the scope `boards:write`.
 		 */
 		put: operations["putLeaderboard"];
 		post?: never;
 		/**
 		 * Delete a leaderboard
-		 * @description The leaderboard and its streams end at once; its scores are deleted within the next minutes. Rejected while an action feeds it, and while it has entries unless it is frozen. Its events stay in the ledger.
+		 * @description The leaderboard and its streams end at once; its scores are deleted within the next minutes. Rejected while an action feeds it, and while it has entries unless it is frozen. Its events stay in the ledger. Needs the scope `boards:write`.
 		 */
 		delete: operations["deleteLeaderboard"];
 		options?: never;
@@ -676,7 +679,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * Freeze a leaderboard
-		 * @description The leaderboard takes no more scores, on any instance. A score that also feeds other leaderboards counts there; if all are frozen, it is rejected and its token is not consumed. Administrators can still correct events. A frozen leaderboard is not changed.
+		 * @description The leaderboard takes no more scores, on any instance. A score that also feeds other leaderboards counts there; if all are frozen, it is rejected and its token is not consumed. Administrators can still correct events. A frozen leaderboard is not changed. Needs the scope `boards:write`.
 		 */
 		post: operations["freezeLeaderboard"];
 		delete?: never;
@@ -696,7 +699,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * Let a frozen leaderboard take scores again
-		 * @description Scores that were posted while it was frozen do not count. A leaderboard that is not frozen is not changed.
+		 * @description Scores that were posted while it was frozen do not count. A leaderboard that is not frozen is not changed. Needs the scope `boards:write`.
 		 */
 		post: operations["unfreezeLeaderboard"];
 		delete?: never;
@@ -716,7 +719,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * End the season in force
-		 * @description The season ends at `endsAt`, at least 5 s ahead; without it, as soon as it can. The next one begins then, or when the schedule says so, with the name `label`.
+		 * @description The season ends at `endsAt`, at least 5 s ahead; without it, as soon as it can. The next one begins then, or when the schedule says so, with the name `label`. Needs the scope `boards:write`.
 		 */
 		post: operations["endSeason"];
 		delete?: never;
@@ -740,7 +743,7 @@ export interface paths {
 		head?: never;
 		/**
 		 * Extend, shorten or name a season
-		 * @description Any season can be named. The end of the season in force, and of the next one, can be moved until 5 s before; `null` leaves it open where there is no schedule. A change after which no season is to come is refused while the next one has other rules.
+		 * @description Any season can be named. The end of the season in force, and of the next one, can be moved until 5 s before; `null` leaves it open where there is no schedule. A change after which no season is to come is refused while the next one has other rules. Needs the scope `boards:write`.
 		 */
 		patch: operations["changeSeason"];
 		trace?: never;
@@ -753,12 +756,15 @@ export interface paths {
 			cookie?: never;
 		};
 		get?: never;
-		/** Create or replace an action */
+		/**
+		 * Create or replace an action
+		 * @description Needs the scope `boards:write`.
+		 */
 		put: operations["putAction"];
 		post?: never;
 		/**
 		 * Delete an action
-		 * @description Its tokens are rejected from now on; its scores stay. Rejected while events of the action are held: release or void them first.
+		 * @description Its tokens are rejected from now on; its scores stay. Rejected while events of the action are held: release or void them first. Needs the scope `boards:write`.
 		 */
 		delete: operations["deleteAction"];
 		options?: never;
@@ -775,7 +781,7 @@ export interface paths {
 		};
 		/**
 		 * The ledger, newest first
-		 * @description Without `from` it looks back for 30 days, or for held events without end. The answer says of which time it is. Events that are too rare to be found at once come in several pages, which may have fewer items than `limit`, or none: the list ends where `nextCursor` is null.
+		 * @description Without `from` it looks back for 30 days, or for held events without end. The answer says of which time it is. Events that are too rare to be found at once come in several pages, which may have fewer items than `limit`, or none: the list ends where `nextCursor` is null. Needs the scope `read`.
 		 */
 		get: operations["listEvents"];
 		put?: never;
@@ -797,7 +803,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * Release a held event
-		 * @description The event counts as if it had not been held. An event that already counts is not changed; a voided event cannot be released. One of a season that is final is refused without `amend`.
+		 * @description The event counts as if it had not been held. An event that already counts is not changed; a voided event cannot be released. One of a season that is final is refused without `amend`. Needs the scope `moderation`.
 		 */
 		post: operations["releaseEvent"];
 		delete?: never;
@@ -817,7 +823,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * Void an event
-		 * @description The scores are recomputed without this event. Its token remains consumed. An event that is already voided is not changed. One that counts in a season that is final is refused without `amend`.
+		 * @description The scores are recomputed without this event. Its token remains consumed. An event that is already voided is not changed. One that counts in a season that is final is refused without `amend`. Needs the scope `moderation`.
 		 */
 		post: operations["voidEvent"];
 		delete?: never;
@@ -837,7 +843,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * Void many events
-		 * @description Voids the events of a user, an action or an issuer that were accepted in a time span; several filters are combined. The work goes on until it is done, also if the connection or an instance is lost. Events that are archived count for good: a time span that begins with them is refused. Without `amend` it ends at the newest event of a season that is final (409): what was voided before stays so. If the work takes longer than ten seconds, the answer is 202, and `GET /v1/admin/acts/{id}` says how far it has come.
+		 * @description Voids the events of a user, an action or an issuer that were accepted in a time span; several filters are combined. The work goes on until it is done, also if the connection or an instance is lost. Events that are archived count for good: a time span that begins with them is refused. Without `amend` it ends at the newest event of a season that is final (409): what was voided before stays so. If the work takes longer than ten seconds, the answer is 202, and `GET /v1/admin/acts/{id}` says how far it has come. Needs the scope `moderation`.
 		 */
 		post: operations["voidEvents"];
 		delete?: never;
@@ -855,7 +861,7 @@ export interface paths {
 		};
 		/**
 		 * How far an act has come
-		 * @description Of acts that take their time: voids of many events. Their ids are those of the audit.
+		 * @description Of acts that take their time: voids of many events. Their ids are those of the audit. Needs the scope `read`.
 		 */
 		get: operations["getAct"];
 		put?: never;
@@ -877,7 +883,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * Ban a user
-		 * @description The user leaves all boards and streams: at once on the instance that answers, within a second on the others. It may read, but not score, change its name or log in. Its external id and its username stay bound to the ban, also if the user is erased. One who was erased in the last 30 days can be banned too: its external id is refused then, or if it has come back under it, the user that it is now is banned, and is what is returned. In seasons that are final the user keeps its places, unless `amend` is true.
+		 * @description The user leaves all boards and streams: at once on the instance that answers, within a second on the others. It may read, but not score, change its name or log in. Its external id and its username stay bound to the ban, also if the user is erased. One who was erased in the last 30 days can be banned too: its external id is refused then, or if it has come back under it, the user that it is now is banned, and is what is returned. In seasons that are final the user keeps its places, unless `amend` is true. Needs the scope `moderation`.
 		 */
 		post: operations["banUser"];
 		delete?: never;
@@ -897,7 +903,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * Lift the ban of a user
-		 * @description The user is back on its boards, with the scores that the ledger gives it. If it was erased, its external id and its username are free again. In seasons that are final it stays off the boards from which the ban has taken it, unless `amend` is true.
+		 * @description The user is back on its boards, with the scores that the ledger gives it. If it was erased, its external id and its username are free again. In seasons that are final it stays off the boards from which the ban has taken it, unless `amend` is true. Needs the scope `moderation`.
 		 */
 		post: operations["unbanUser"];
 		delete?: never;
@@ -915,7 +921,7 @@ export interface paths {
 		};
 		/**
 		 * The acts of administrators, newest first
-		 * @description Who, when and why: one entry for each change, written in the same transaction. Without `from` it looks back for 30 days; the answer says of which time it is.
+		 * @description Who, when and why: one entry for each change, written in the same transaction. Without `from` it looks back for 30 days; the answer says of which time it is. Needs the scope `read`.
 		 */
 		get: operations["listAudit"];
 		put?: never;
@@ -933,12 +939,15 @@ export interface paths {
 			path?: never;
 			cookie?: never;
 		};
-		/** Webhooks, newest first */
+		/**
+		 * Webhooks, newest first
+		 * @description Needs the scope `read`.
+		 */
 		get: operations["listWebhooks"];
 		put?: never;
 		/**
 		 * Post events to a receiver
-		 * @description Events are posted as Standard Webhooks 1.0.0, or as messages to Discord, at least once and in no particular order. The secret is shown this once. Nothing is sent to addresses that are not public.
+		 * @description Events are posted as Standard Webhooks 1.0.0, or as messages to Discord, at least once and in no particular order. The secret is shown this once. Nothing is sent to addresses that are not public. Needs the scope `boards:write`.
 		 */
 		post: operations["createWebhook"];
 		delete?: never;
@@ -954,20 +963,23 @@ export interface paths {
 			path?: never;
 			cookie?: never;
 		};
-		/** A webhook */
+		/**
+		 * A webhook
+		 * @description Needs the scope `read`.
+		 */
 		get: operations["getWebhook"];
 		put?: never;
 		post?: never;
 		/**
 		 * Delete a webhook
-		 * @description What waits for it is not sent any more.
+		 * @description What waits for it is not sent any more. Needs the scope `boards:write`.
 		 */
 		delete: operations["deleteWebhook"];
 		options?: never;
 		head?: never;
 		/**
 		 * Change a webhook
-		 * @description What waits for a webhook that is disabled becomes a dead letter, and what happens meanwhile is not posted to it.
+		 * @description What waits for a webhook that is disabled becomes a dead letter, and what happens meanwhile is not posted to it. Needs the scope `boards:write`.
 		 */
 		patch: operations["changeWebhook"];
 		trace?: never;
@@ -983,7 +995,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * Make another secret for a webhook
-		 * @description The secret before signs too for 24 hours: each request has two signatures.
+		 * @description The secret before signs too for 24 hours: each request has two signatures. Needs the scope `boards:write`.
 		 */
 		post: operations["rotateWebhook"];
 		delete?: never;
@@ -1003,7 +1015,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * Send a test to a webhook
-		 * @description Sent as events are. Its deliveries show what has become of it. While 10,000 wait, the answer is 429.
+		 * @description Sent as events are. Its deliveries show what has become of it. While 10,000 wait, the answer is 429. Needs the scope `boards:write`.
 		 */
 		post: operations["testWebhook"];
 		delete?: never;
@@ -1021,7 +1033,7 @@ export interface paths {
 		};
 		/**
 		 * The deliveries of a webhook, newest first
-		 * @description A delivery is tried ten times in three days. Those that succeed are kept for three days, dead letters for 30.
+		 * @description A delivery is tried ten times in three days. Those that succeed are kept for three days, dead letters for 30. Needs the scope `read`.
 		 */
 		get: operations["listDeliveries"];
 		put?: never;
@@ -1043,7 +1055,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * Have deliveries tried again
-		 * @description Either these deliveries, or all dead letters of events from a time on. Their ids stay.
+		 * @description Either these deliveries, or all dead letters of events from a time on. Their ids stay. Needs the scope `boards:write`.
 		 */
 		post: operations["replayDeliveries"];
 		delete?: never;

@@ -9,7 +9,7 @@ import { RateCounters } from '../src/redis/rate-counters.js';
 
 /**
  * What a route counts against: `read` for each network, `auth` (logins and the like) for each network, `scores` for each
- * player (game servers are trusted), or `none` for what probes the service.
+ * player (who may score for others is trusted), or `none` for what probes the service.
  */
 type LimitName = 'read' | 'auth' | 'scores' | 'none';
 
@@ -94,7 +94,7 @@ export default fp<{ config: AppConfig }>(
       const { limit = 'read' } = request.routeOptions.config;
       // Undefined if authenticate() has not run.
       const user: FastifyRequest['user'] | undefined = request.user;
-      if (request.counted || limit === 'none' || user?.role === 'server') return;
+      if (request.counted || limit === 'none' || user?.scopes.includes('scores:write')) return;
       request.counted = true;
       // A score without a valid access token is counted like any other request.
       const name = limit === 'scores' && !user ? 'read' : limit;

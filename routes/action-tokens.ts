@@ -12,7 +12,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'createActionToken',
         summary: 'Request a token for an action that begins now',
         description:
-          'Players get tokens for themselves, for actions whose issuer is `player`. Game servers get tokens for any action and any user, and may fix the points.',
+          'Players get tokens for themselves, for actions whose issuer is `player`. With the scope `scores:mint`, game servers get tokens for any action and any user, and may fix the points.',
         tags: ['Actions'],
         security: [{ bearer: [] }],
         body: ActionTokenRequest,

@@ -11,14 +11,14 @@ import {
   User,
   UserParams,
 } from '../schemas/user.js';
-import { requireRole, requireUser } from '../src/access/caller.js';
+import { requireUser } from '../src/access/caller.js';
 import { BODY_FAULTS, problemResponses, UNREAD_BODY_FAULTS } from '../src/errors.js';
 
 const security = [{ bearer: [] }];
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const user = { onRequest: [app.authenticate, requireUser] };
-  const gameServer = { onRequest: [app.authenticate, requireRole('server', 'admin')] };
+  const gameServer = { config: { scope: 'users:write' } } as const;
 
   app.get(
     '/v1/users/me',

@@ -22,6 +22,7 @@ import problemDetails from '../plugins/problem-details.js';
 import rateLimit from '../plugins/rate-limit.js';
 import redis from '../plugins/redis.js';
 import requestId from '../plugins/request-id.js';
+import scopes from '../plugins/scopes.js';
 import scoreLedger from '../plugins/score-ledger.js';
 import scoring from '../plugins/scoring.js';
 import seasonTurning from '../plugins/season-turning.js';
@@ -63,7 +64,6 @@ import userEntryRoutes from '../routes/users/entries.js';
 import finalPlaceRoutes from '../routes/users/seasons.js';
 import userRoutes from '../routes/users.js';
 import widgetRoutes from '../routes/widget.js';
-import { requireRole } from './access/caller.js';
 import type { AppConfig } from './config.js';
 import { adjustServer } from './http/node-server.js';
 import { RequestLog } from './http/request-log.js';
@@ -130,6 +130,7 @@ async function register(
   await app.register(changeFeed, { config });
   await app.register(databaseHealth);
   await app.register(auth, { config });
+  await app.register(scopes);
   await app.register(catalog, { config });
   await app.register(leaderboard, { config });
   await app.register(seasonTurning);
@@ -188,8 +189,6 @@ async function registerMigrating(
 }
 
 async function administration(app: FastifyInstance): Promise<void> {
-  app.addHook('onRequest', app.authenticate);
-  app.addHook('onRequest', requireRole('admin'));
   await app.register(adminOverviewRoutes);
   await app.register(adminLeaderboardRoutes);
   await app.register(adminSeasonRoutes);

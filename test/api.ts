@@ -7,9 +7,11 @@ import type { Test } from 'tap';
 import { FORMATS } from '../schemas/common.js';
 import { NAMED_SCHEMAS } from '../schemas/index.js';
 import { ProblemDocument } from '../schemas/problem.js';
+import type { Scope } from '../schemas/scope.js';
 import { Session } from '../schemas/session.js';
 import type { AppConfig } from '../src/config.js';
 import { PROBLEMS, type ProblemCode } from '../src/errors.js';
+import { newId } from '../src/ids.js';
 import { buildTestApp, type TestApp } from './helper.js';
 
 /**
@@ -23,8 +25,9 @@ const Content = Type.Record(Type.String(), Type.Object({ schema: Type.Unknown(),
 export const Operation = Type.Object({
   operationId: Text,
   summary: Text,
+  description: Type.Optional(Text),
   tags: Type.Array(Text, { minItems: 1 }),
-  security: Type.Array(Type.Record(Type.String(), Type.Array(Type.Never()))),
+  security: Type.Array(Type.Record(Type.String(), Type.Array(Text))),
   parameters: Type.Optional(
     Type.Array(Type.Object({ name: Text, in: Text, required: Type.Boolean(), schema: Type.Unknown() })),
   ),
@@ -251,6 +254,12 @@ export async function newPlayer(api: Api, displayName = 'Ada') {
 export async function serviceApi({ app, api }: { app: TestApp['app']; api: Api }, role: 'server' | 'admin') {
   const { id } = await app.serviceAccounts.create(`test ${role} ${performance.now()}`, role);
   return api.as(app.accessTokens.issue({ sub: id, role }).token);
+}
+
+/** The calls of a service account that has these scopes. */
+export async function scopedApi({ app, api }: { app: TestApp['app']; api: Api }, scopes: readonly Scope[]) {
+  const { id } = await app.serviceAccounts.create(`test scopes ${newId('svc')}`, 'server');
+  return api.as(app.accessTokens.issue({ sub: id, scope: scopes.join(' ') }).token);
 }
 
 /** Resolves when every board that is open on these instances is read from its projection. */

@@ -10,6 +10,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.put(
     '/actions/:id',
     {
+      config: { scope: 'boards:write' },
       schema: {
         ...common,
         operationId: 'putAction',
@@ -33,6 +34,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.delete(
     '/actions/:id',
     {
+      config: { scope: 'boards:write' },
       schema: {
         ...common,
         operationId: 'deleteAction',

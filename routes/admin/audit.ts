@@ -9,6 +9,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/audit',
     {
+      config: { scope: 'read' },
       schema: {
         ...common,
         operationId: 'listAudit',

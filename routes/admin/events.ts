@@ -23,6 +23,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/events',
     {
+      config: { scope: 'read' },
       schema: {
         ...common,
         operationId: 'listEvents',
@@ -50,6 +51,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/events/:id/release',
     {
+      config: { scope: 'moderation' },
       schema: {
         ...common,
         operationId: 'releaseEvent',
@@ -78,6 +80,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/events/:id/void',
     {
+      config: { scope: 'moderation' },
       schema: {
         ...common,
         operationId: 'voidEvent',
@@ -106,6 +109,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/events/void',
     {
+      config: { scope: 'moderation' },
       schema: {
         ...common,
         operationId: 'voidEvents',
@@ -139,6 +143,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/acts/:id',
     {
+      config: { scope: 'read' },
       schema: {
         ...common,
         operationId: 'getAct',

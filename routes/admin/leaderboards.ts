@@ -19,6 +19,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.put(
     '/leaderboards/:id',
     {
+      config: { scope: 'boards:write' },
       schema: {
         ...common,
         operationId: 'putLeaderboard',
@@ -58,6 +59,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     app.post(
       `/leaderboards/:id/${frozen ? 'freeze' : 'unfreeze'}`,
       {
+        config: { scope: 'boards:write' },
         schema: {
           ...common,
           operationId: frozen ? 'freezeLeaderboard' : 'unfreezeLeaderboard',
@@ -81,6 +83,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.delete(
     '/leaderboards/:id',
     {
+      config: { scope: 'boards:write' },
       schema: {
         ...common,
         operationId: 'deleteLeaderboard',

@@ -8,6 +8,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/overview',
     {
+      config: { scope: 'read' },
       schema: {
         tags: ['Admin'],
         security: [{ bearer: [] }],

@@ -19,6 +19,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/leaderboards/:id/seasons',
     {
+      config: { scope: 'boards:write' },
       schema: {
         ...common,
         operationId: 'endSeason',
@@ -39,6 +40,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.patch(
     '/leaderboards/:id/seasons/:season',
     {
+      config: { scope: 'boards:write' },
       schema: {
         ...common,
         operationId: 'changeSeason',

@@ -11,6 +11,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/users/:id/ban',
     {
+      config: { scope: 'moderation' },
       schema: {
         ...common,
         operationId: 'banUser',
@@ -31,6 +32,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/users/:id/unban',
     {
+      config: { scope: 'moderation' },
       schema: {
         ...common,
         operationId: 'unbanUser',

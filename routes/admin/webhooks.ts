@@ -32,6 +32,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/webhooks',
     {
+      config: { scope: 'boards:write' },
       schema: {
         ...common,
         operationId: 'createWebhook',
@@ -60,6 +61,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/webhooks',
     {
+      config: { scope: 'read' },
       schema: {
         ...common,
         operationId: 'listWebhooks',
@@ -83,6 +85,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/webhooks/:id',
     {
+      config: { scope: 'read' },
       schema: {
         ...common,
         operationId: 'getWebhook',
@@ -100,6 +103,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.patch(
     '/webhooks/:id',
     {
+      config: { scope: 'boards:write' },
       schema: {
         ...common,
         operationId: 'changeWebhook',
@@ -126,6 +130,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.delete(
     '/webhooks/:id',
     {
+      config: { scope: 'boards:write' },
       schema: {
         ...common,
         operationId: 'deleteWebhook',
@@ -148,6 +153,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/webhooks/:id/rotate',
     {
+      config: { scope: 'boards:write' },
       schema: {
         ...common,
         operationId: 'rotateWebhook',
@@ -166,6 +172,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/webhooks/:id/test',
     {
+      config: { scope: 'boards:write' },
       schema: {
         ...common,
         operationId: 'testWebhook',
@@ -185,6 +192,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/webhooks/:id/deliveries',
     {
+      config: { scope: 'read' },
       schema: {
         ...common,
         operationId: 'listDeliveries',
@@ -211,6 +219,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/webhooks/:id/replay',
     {
+      config: { scope: 'boards:write' },
       schema: {
         ...common,
         operationId: 'replayDeliveries',

@@ -2,7 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { answer } from '../../schemas/common.js';
 import { EntryParams } from '../../schemas/leaderboard.js';
 import { Why, WhyQuery } from '../../schemas/why.js';
-import { Problem, problemResponses } from '../../src/errors.js';
+import { requireScope } from '../../src/access/caller.js';
+import { problemResponses } from '../../src/errors.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
@@ -13,7 +14,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'explainEntry',
         summary: 'The events that a score is made of',
         description:
-          'For the user itself, game servers and administrators. Only administrators learn which account has issued, released or voided an event, and for what reason.',
+          'For the user itself, and with the scope `users:read`. Only with the scope `read` it says which account has issued, released or voided an event, and for what reason.',
         tags: ['Leaderboards'],
         security: [{ bearer: [] }],
         params: EntryParams,
@@ -32,10 +33,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async ({ params: { id, userId }, query, user }) => {
-      if (user.role === 'player' && user.id !== userId)
-        throw new Problem('forbidden', 'What a score is made of is shown to its own user.');
+      if (user.id !== userId) requireScope(user, 'users:read');
       const board = await app.seasons.board(id, query.season);
-      const isForAdmin = user.role === 'admin';
+      const isForAdmin = user.scopes.includes('read');
       const page = await app.cursors.page(
         `why ${board.text} ${userId}`,
         query,

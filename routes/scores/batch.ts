@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { answer, MAX_BATCH_BYTES } from '../../schemas/common.js';
 import { type BatchedScore, BatchedScores, ScoreBatch } from '../../schemas/score.js';
-import { requireRole } from '../../src/access/caller.js';
 import { BODY_FAULTS, isOurFault, Problem, problemResponses } from '../../src/errors.js';
 import { problemItem, problemsIn, valueOrProblem } from '../../src/http/problems.js';
 import { rejectionOf } from '../../src/scoring/rejections.js';
@@ -10,14 +9,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/v1/scores/batch',
     {
-      onRequest: [app.authenticate, requireRole('server')],
       bodyLimit: MAX_BATCH_BYTES,
-      config: { limit: 'scores' },
+      config: { limit: 'scores', scope: 'scores:write' },
       schema: {
         operationId: 'submitScores',
         summary: 'Many scores at once',
         description:
-          'For game servers. Counts up to 500 finished actions, each exactly once and by itself: one that is refused does not hold up the others. A submission has an action token, or names user, action and points itself, with an `idempotencyKey`. If the response is lost, send the same again: what has counted is a 409 with the event that it counted as.',
+          'For game servers. Counts up to 500 finished actions, each exactly once and by itself: one that is refused does not hold up the others. A submission has an action token, or names user, action and points itself, with an `idempotencyKey`, which needs the scope `scores:mint` too. If the response is lost, send the same again: what has counted is a 409 with the event that it counted as.',
         tags: ['Scores'],
         security: [{ bearer: [] }],
         body: ScoreBatch,

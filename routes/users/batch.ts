@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { answer, MAX_BATCH_BYTES } from '../../schemas/common.js';
 import { type BatchedUser, BatchedUsers, UserBatch } from '../../schemas/user.js';
-import { requireRole } from '../../src/access/caller.js';
 import { BODY_FAULTS, Problem, problemResponses } from '../../src/errors.js';
 import { problemItem, problemsIn, valueOrProblem } from '../../src/http/problems.js';
 
@@ -9,7 +8,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post(
     '/v1/users/batch',
     {
-      onRequest: [app.authenticate, requireRole('server', 'admin')],
+      config: { scope: 'users:write' },
       bodyLimit: MAX_BATCH_BYTES,
       schema: {
         operationId: 'createUsers',

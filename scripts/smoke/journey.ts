@@ -59,7 +59,7 @@ export async function runJourney(journey: Journey): Promise<string> {
 
   await step('health', 'docs/operations.md#instancesunhealthy', () => checkHealth(target));
   if (admin !== undefined) {
-    await step('smoke-test action', 'SCOREBOARD_CLIENT_ID and its role, which must be admin', () =>
+    await step('smoke-test action', 'SCOREBOARD_CLIENT_ID and its scopes, which must have boards:write', () =>
       defineOwn(target, admin.clientId, admin.clientSecret),
     );
   }

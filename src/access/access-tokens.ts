@@ -8,6 +8,7 @@ import { Hmac } from '../hmac.js';
 import { idPattern } from '../ids.js';
 import type { Caller } from './caller.js';
 import type { Revocations } from './revocations.js';
+import { BUNDLES, scopesIn } from './scopes.js';
 
 const ISSUER = 'scoreboard-api';
 const AUDIENCE = 'scoreboard-api';
@@ -20,14 +21,16 @@ const BEARER = new RegExp(
   `^[Bb][Ee][Aa][Rr][Ee][Rr] +((${HEADER}\\.([\\w-]{1,${MAX_CLAIMS}}))\\.([\\w-]{43}))$`,
 );
 
-/** A user of a session, or a service account, which has none. */
+const ServiceAccount = { sub: Type.String({ pattern: idPattern('svc') }) };
+/** A user of a session, or a service account, which has none: with a role, or with scopes of its own. */
 const AccessClaims = Type.Union([
   Type.Object({
     sub: Type.String({ pattern: idPattern('usr') }),
     sid: Type.String({ pattern: idPattern('ses') }),
     role: Role,
   }),
-  Type.Object({ sub: Type.String({ pattern: idPattern('svc') }), role: Role }),
+  Type.Object({ ...ServiceAccount, role: Role }),
+  Type.Object({ ...ServiceAccount, scope: Type.String() }),
 ]);
 export type AccessClaims = Static<typeof AccessClaims>;
 /** With what every token of ours says. Times are in seconds. */
@@ -119,11 +122,12 @@ export class AccessTokens {
   #verify({ signed, claims: part, signature }: Sent): { caller: Caller; until: number } {
     const claims = this.#keys.some((key) => key.verify(signed, signature)) ? parse(part) : undefined;
     if (!SignedClaims.Check(claims)) throw notValid();
-    const { sub: id, role, iat, nbf = 0, exp } = claims;
+    const { sub: id, iat, nbf = 0, exp } = claims;
     // Not after the lifetime, also when that was longer before: revocations are remembered no longer.
     const until = Math.min(exp, iat + this.#options.lifetime) * 1000;
     if (until <= now() || nbf * 1000 > now()) throw notValid();
-    return { caller: { id, role, sessionId: 'sid' in claims ? claims.sid : null }, until };
+    const scopes = 'role' in claims ? BUNDLES[claims.role] : scopesIn(claims.scope);
+    return { caller: { id, scopes, sessionId: 'sid' in claims ? claims.sid : null }, until };
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Action, ActionToken, ActionTokenRequest } from '../../schemas/action.js';
 import type { PointsRange } from '../../schemas/common.js';
-import type { Caller } from '../access/caller.js';
+import { type Caller, requireScope } from '../access/caller.js';
 import type { Users } from '../access/users.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { instant, now } from '../clock.js';
@@ -50,15 +50,14 @@ export class ActionTokens {
   ): Promise<ActionToken> {
     const action = await this.#options.catalog.action(actionId);
     if (action === null) throw new Problem('not-found', `There is no action "${actionId}".`);
-    if (caller.role === 'server') {
+    if (caller.scopes.includes('scores:mint')) {
       if (userId === undefined) throw invalid('/userId', 'is missing');
       const range = pointsOf(action, points);
       const { id } = await this.#options.users.get(userId);
       return this.#sign(action, id, range, caller.id);
     }
-    if (userId !== undefined || points !== undefined || caller.sessionId === null) {
-      throw new Problem('forbidden', 'Only a game server may name the user or the points.');
-    }
+    if (userId !== undefined || points !== undefined || caller.sessionId === null)
+      requireScope(caller, 'scores:mint');
     if (action.issuer !== 'player') {
       throw new Problem('action-not-player-issuable', `Only a game server may issue "${actionId}".`);
     }

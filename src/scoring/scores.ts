@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import type { Action } from '../../schemas/action.js';
 import type { MintedScore, Receipt, ScoreSubmission } from '../../schemas/score.js';
-import type { Caller } from '../access/caller.js';
+import { type Caller, requireScope } from '../access/caller.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { instant } from '../clock.js';
 import { invalid, isOurFault, Problem } from '../errors.js';
@@ -72,8 +72,8 @@ export class Scores {
   /**
    * Counts what a game server sends, in its order, each with its own outcome. What has no action token counts once for each
    * `idempotencyKey` of the account, for as long as the event is kept.
-   * A Problem of one is what verify() and redeem() throw, `validation-failed` for its metadata, or, without a token, `not-found`
-   * (user or action), `points-out-of-range` or `already-counted`.
+   * A Problem of one is what verify() and redeem() throw, `validation-failed` for its metadata, or, without a token, `forbidden`,
+   * `not-found` (user or action), `points-out-of-range` or `already-counted`.
    */
   async recordAll(
     account: Caller,
@@ -130,6 +130,7 @@ export class Scores {
   ): Promise<Submission> {
     const { catalog } = this.#options;
     try {
+      requireScope(account, 'scores:mint');
       const action = await catalog.action(actionId);
       if (action === null) throw new Problem('not-found', `There is no action "${actionId}".`);
       const { min, max } = action.points;
@@ -185,12 +186,12 @@ export class Scores {
     return error;
   }
 
-  async #verify({ id, role }: Caller, actionToken: string): Promise<RedeemableToken> {
+  async #verify({ id, scopes }: Caller, actionToken: string): Promise<RedeemableToken> {
     const { catalog, tokens, ledger } = this.#options;
     const verification = tokens.verify(actionToken);
     if (verification.result === 'invalid') throw invalidToken(verification.reason);
     const { claims, key, result } = verification;
-    if (role !== 'server' && id !== claims.sub)
+    if (id !== claims.sub && !scopes.includes('scores:write'))
       throw new Problem('action-token-user-mismatch', 'The action token names another user.');
     const action = await catalog.action(claims.act);
     if (action === null) throw invalidToken(`there is no action "${claims.act}"`);

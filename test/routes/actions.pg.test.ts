@@ -1,7 +1,7 @@
 import t from 'tap';
 import { jwt } from '../../dev/mint.js';
 import { Actions, ActionToken } from '../../schemas/action.js';
-import { newPlayer, serviceApi, startApi } from '../api.js';
+import { newPlayer, scopedApi, serviceApi, startApi } from '../api.js';
 import { ACTION_TOKEN_SECRET } from '../helper.js';
 import { typeId } from '../mint.js';
 
@@ -115,8 +115,8 @@ t.test('a player gets no token that is for others to give', async () => {
   (await ask({ action: 'collect-coin', points: 10 })).fails('forbidden');
   (await ask({ action: 'win-match', points: 1_000_000 })).fails('forbidden');
   (await api.post('/v1/action-tokens', { action: 'collect-coin' })).fails('unauthenticated');
-  const admin = await serviceApi(service, 'admin');
-  (await admin.post('/v1/action-tokens', { action: 'collect-coin' })).fails('forbidden');
+  const reader = await scopedApi(service, ['read']);
+  (await reader.post('/v1/action-tokens', { action: 'collect-coin' })).fails('forbidden');
 });
 
 t.test('a game server gets one for any action and any user, and may fix the points', async (t) => {

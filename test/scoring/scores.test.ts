@@ -1,5 +1,6 @@
 import t from 'tap';
 import type { Action } from '../../schemas/action.js';
+import { BUNDLES } from '../../src/access/scopes.js';
 import { isOurFault, Problem } from '../../src/errors.js';
 import { newId } from '../../src/ids.js';
 import type { Submission } from '../../src/ledger/score-ledger.js';
@@ -15,8 +16,8 @@ const LEVEL: Action = {
   issuer: 'player',
   minDurationMs: 0,
 };
-const player = { id: newId('usr'), role: 'player', sessionId: newId('ses') } as const;
-const gameServer = { id: newId('svc'), role: 'server', sessionId: null } as const;
+const player = { id: newId('usr'), scopes: BUNDLES.player, sessionId: newId('ses') };
+const gameServer = { id: newId('svc'), scopes: BUNDLES.server, sessionId: null };
 
 /** The rules of scoring with nothing around them: no HTTP, no database. */
 function scoring({ action = LEVEL, fails }: { action?: Action; fails?: Error } = {}) {

@@ -97,7 +97,7 @@ t.test('in production it defines its own board once, and real boards stay unchan
   };
   t.match(
     (await smoke([url], await account('game', 'server'))).stderr,
-    /^smoke-test action: PUT .* answered 403 forbidden \(request .*role/,
+    /^smoke-test action: PUT .* answered 403 forbidden \(request .*boards:write/,
   );
   const admin = await account('smoke', 'admin');
   for (const environment of [admin, admin, {}]) {

@@ -13,6 +13,8 @@ export interface LiveLeaderboardElement extends HTMLElement {
   ranks: 'unique' | 'shared' | 'dense';
   /** A key of public metadata, which has a column of its own. */
   column: string;
+  /** Arrows show how entries have moved since then: an instant, or a number of hours. */
+  since: string;
   /** Texts to show in place of those of the language. */
   texts: object;
 }

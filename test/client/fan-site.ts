@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { BrowserContextOptions, Locator, Page } from 'playwright-core';
 import type { Test } from 'tap';
 import { Action } from '../../schemas/action.js';
-import { Leaderboard } from '../../schemas/leaderboard.js';
+import { Entries, Leaderboard } from '../../schemas/leaderboard.js';
 import { Receipt } from '../../schemas/score.js';
 import { SeasonSpan } from '../../schemas/season.js';
 import { User } from '../../schemas/user.js';
@@ -61,6 +61,12 @@ export class Board {
     const { id } = (await this.server.post('/v1/users', { displayName })).is(201, User);
     await this.score(id, points);
     return id;
+  }
+
+  /** When the last score of the board was reached. */
+  async lastTime(api: Api): Promise<string> {
+    const { items } = (await api.get(`/v1/leaderboards/${this.id}/entries?limit=100`)).is(200, Entries);
+    return items.map(({ achievedAt }) => achievedAt).sort()[items.length - 1] ?? '';
   }
 
   /** Ends the season, some seconds ahead. @returns the end */

@@ -5,7 +5,7 @@ import { eventually } from '../api.js';
 import { CEILING, startFanSite, TWO_FRAMES } from './fan-site.js';
 import { matchesPicture } from './pictures.js';
 
-const { newBoard, visit, open, url } = await startFanSite(t);
+const { api, newBoard, visit, open, url } = await startFanSite(t);
 
 const WIDTHS = [360, 820, 1440, 1920] as const;
 const LOOKS = {
@@ -28,6 +28,18 @@ const players = [
 ] as const;
 for (const [name, points] of players) await cup.join(name, points);
 const amelie = await cup.join('Amélie', -9_007_199_254_740_991);
+const movers = await newBoard('Movers');
+const runners = ['Ada Lovelace', 'Grace', 'Kōji', 'Zoë', 'Linus', 'ليلى', 'Łukasz Żółć', 'Dan'];
+const ran: string[] = [];
+for (const [i, name] of runners.entries()) ran.push(await movers.join(name, 9_000 - 900 * i));
+const since = await movers.lastTime(api);
+for (const [i, points] of [
+  [3, 3_000],
+  [6, 2_300],
+  [4, 50],
+] as const)
+  await movers.score(ran[i] ?? '', points);
+await movers.join('Noor', 8_000);
 const many = await newBoard('Hundred');
 const crowd = await Promise.all(
   Array.from({ length: 100 }, (_, i) => many.join(`Player ${i + 1}`, 100_000 - i * i)),
@@ -76,6 +88,25 @@ for (const [name, look] of Object.entries(LOOKS)) {
       const overflow = await page.locator('html').evaluate((root) => root.scrollWidth - root.clientWidth);
       t.equal(overflow, 0, `no horizontal overflow at ${width} pixels`);
       await matchesPicture(t, page, `board-${name}-${width}`);
+    }
+  });
+}
+
+for (const [name, look] of Object.entries(LOOKS)) {
+  t.test(`arrows look as on their kept pictures, ${name}`, async (t) => {
+    const body = `
+      <style>:root { color-scheme: light dark } body { margin: 12px } h1 { display: none }</style>
+      <live-leaderboard board="${movers.id}" limit="6" since="${since}" user="${ran[7]}"></live-leaderboard>`;
+    const page = await visit(t, body, { ...look, reducedMotion: 'reduce' });
+    const arrows = page.locator('live-leaderboard .rank').locator('i, em');
+    await eventually(async () => assert.equal(await arrows.count(), 7), CEILING.timeout);
+    for (const [width, height] of [
+      [360, 480],
+      [1920, 500],
+    ] as const) {
+      await page.setViewportSize({ width, height });
+      await page.evaluate(TWO_FRAMES);
+      await matchesPicture(t, page, `arrows-${name}-${width}`);
     }
   });
 }

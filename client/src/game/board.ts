@@ -26,10 +26,10 @@ export function boardElement({ id, limit }: BoardOptions): HTMLElement {
 /** Languages that are written from right to left. */
 const RIGHT_TO_LEFT = /^(ar|dv|fa|he|ku|ps|sd|ug|ur|yi)(-|$)/i;
 
-/** What an overlay may set: `&theme=light&lang=de&heading=Finals&user=usr_…`. Invalid values are ignored. */
+/** What an overlay may set: `&theme=light&lang=de&heading=Finals&user=usr_…&since=24`. Invalid values are ignored. */
 export function dressOverlay(board: HTMLElement, query: URLSearchParams): void {
   board.setAttribute('theme', query.get('theme') === 'light' ? 'light' : 'dark');
-  for (const name of ['heading', 'user']) {
+  for (const name of ['heading', 'user', 'since', 'ranks', 'column']) {
     const value = query.get(name);
     if (value) board.setAttribute(name, value);
   }

@@ -31,6 +31,11 @@ export interface Texts {
   readonly leads: Template | ((name: string) => string);
   /** Announced: {rank} and {total}. */
   readonly ownRank: Template | ((rank: string, total: string) => string);
+  /** Of an arrow: by {count} ranks. */
+  readonly up: Template;
+  readonly down: Template;
+  /** Shown beside the rank of an entry that was not on the board before. */
+  readonly isNew: string;
 }
 
 /** The built-in texts, by primary language. */
@@ -54,6 +59,9 @@ export const LANGUAGES: { readonly en: Texts; readonly [language: string]: Texts
     total: { one: '{count} player', other: '{count} players' },
     leads: '{name} leads.',
     ownRank: 'Your rank is {rank} of {total}.',
+    up: 'Up {count}',
+    down: 'Down {count}',
+    isNew: 'New',
   },
   de: {
     rank: 'Rang',
@@ -74,6 +82,9 @@ export const LANGUAGES: { readonly en: Texts; readonly [language: string]: Texts
     total: '{count} dabei',
     leads: '{name} führt.',
     ownRank: 'Dein Rang ist {rank} von {total}.',
+    up: 'Um {count} gestiegen',
+    down: 'Um {count} gefallen',
+    isNew: 'Neu',
   },
   fr: {
     rank: 'Rang',
@@ -94,6 +105,9 @@ export const LANGUAGES: { readonly en: Texts; readonly [language: string]: Texts
     total: { one: '{count} joueur', other: '{count} joueurs' },
     leads: '{name} est en tête.',
     ownRank: 'Vous êtes au rang {rank} sur {total}.',
+    up: 'En hausse de {count}',
+    down: 'En baisse de {count}',
+    isNew: 'Nouv.',
   },
   es: {
     rank: 'Puesto',
@@ -114,6 +128,9 @@ export const LANGUAGES: { readonly en: Texts; readonly [language: string]: Texts
     total: { one: '{count} jugador', other: '{count} jugadores' },
     leads: '{name} va en cabeza.',
     ownRank: 'Tu puesto es el {rank} de {total}.',
+    up: 'Sube {count}',
+    down: 'Baja {count}',
+    isNew: 'Nuevo',
   },
   pt: {
     rank: 'Lugar',
@@ -134,6 +151,9 @@ export const LANGUAGES: { readonly en: Texts; readonly [language: string]: Texts
     total: { one: '{count} jogador', other: '{count} jogadores' },
     leads: '{name} lidera.',
     ownRank: 'O seu lugar é {rank} de {total}.',
+    up: 'Sobe {count}',
+    down: 'Desce {count}',
+    isNew: 'Novo',
   },
   it: {
     rank: 'Posto',
@@ -154,6 +174,9 @@ export const LANGUAGES: { readonly en: Texts; readonly [language: string]: Texts
     total: { one: '{count} giocatore', other: '{count} giocatori' },
     leads: '{name} è in testa.',
     ownRank: 'Il tuo posto è {rank} su {total}.',
+    up: 'Sale di {count}',
+    down: 'Scende di {count}',
+    isNew: 'Nuovo',
   },
   pl: {
     rank: 'Miejsce',
@@ -174,6 +197,9 @@ export const LANGUAGES: { readonly en: Texts; readonly [language: string]: Texts
     total: { one: '{count} gracz', few: '{count} gracze', other: '{count} graczy' },
     leads: 'Prowadzi {name}.',
     ownRank: 'Twoje miejsce: {rank} z {total}.',
+    up: 'W górę o {count}',
+    down: 'W dół o {count}',
+    isNew: 'Nowe',
   },
   ar: {
     rank: 'المركز',
@@ -200,6 +226,9 @@ export const LANGUAGES: { readonly en: Texts; readonly [language: string]: Texts
     },
     leads: '{name} في الصدارة.',
     ownRank: 'مركزك {rank} من {total}.',
+    up: 'صعود {count}',
+    down: 'هبوط {count}',
+    isNew: 'جديد',
   },
   ja: {
     rank: '順位',
@@ -220,6 +249,9 @@ export const LANGUAGES: { readonly en: Texts; readonly [language: string]: Texts
     total: '{count}人',
     leads: '首位は{name}です。',
     ownRank: 'あなたの順位は{total}人中{rank}位です。',
+    up: '{count}ランクアップ',
+    down: '{count}ランクダウン',
+    isNew: '新',
   },
   zh: {
     rank: '排名',
@@ -240,5 +272,8 @@ export const LANGUAGES: { readonly en: Texts; readonly [language: string]: Texts
     total: '{count} 名玩家',
     leads: '{name} 领先。',
     ownRank: '你的排名是第 {rank}，共 {total} 名。',
+    up: '上升 {count}',
+    down: '下降 {count}',
+    isNew: '新',
   },
 };

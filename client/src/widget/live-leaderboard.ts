@@ -5,13 +5,15 @@ import { type Board, type LiveView, NOTHING_YET } from '../live/subscription.js'
 import { Announcer } from './announcer.js';
 import { durationIn, untilNext } from './countdown.js';
 import { Counting } from './counting.js';
+import { Earlier } from './earlier.js';
 import { type Watched, watch } from './feed.js';
 import { Glide } from './glide.js';
 import { type Formats, formatsIn, languageOf } from './language.js';
 import type { Template, Texts } from './languages.js';
 import sheet from './live-leaderboard.css';
 import { nameOf, titleOf } from './names.js';
-import { line, placeholders, type Ranks, type Row, rowOf, rowsOf, shownRankOf } from './rows.js';
+import { type Look, line, placeholders, type Ranks, type Row, rowOf, rowsOf, shownRankOf } from './rows.js';
+import { instantOf } from './since.js';
 import { fill, textsIn, textsOf } from './texts.js';
 
 /** By default the service is the origin of this script. */
@@ -42,6 +44,7 @@ export class LiveLeaderboard extends LitElement implements LiveLeaderboardElemen
     heading: {},
     ranks: {},
     column: {},
+    since: {},
     /** The standard attribute, declared so that a new language is shown at once. */
     lang: { reflect: true, useDefault: true },
     texts: { converter: textsOf },
@@ -60,6 +63,7 @@ export class LiveLeaderboard extends LitElement implements LiveLeaderboardElemen
   declare heading: string;
   declare ranks: Ranks;
   declare column: string;
+  declare since: string;
   declare texts: Partial<Texts>;
   declare private view: LiveView;
   declare private isOverdue: boolean;
@@ -85,6 +89,7 @@ export class LiveLeaderboard extends LitElement implements LiveLeaderboardElemen
   });
   readonly #glide = new Glide();
   readonly #counting = new Counting();
+  readonly #earlier = new Earlier(() => this.requestUpdate());
   readonly #announcer = new Announcer((text) => {
     this.renderRoot.querySelector('[role=status]')?.replaceChildren(text);
   });
@@ -98,6 +103,7 @@ export class LiveLeaderboard extends LitElement implements LiveLeaderboardElemen
     this.heading = '';
     this.ranks = 'unique';
     this.column = '';
+    this.since = '';
     this.lang = '';
     this.texts = {};
     this.view = NOTHING_YET;
@@ -131,7 +137,9 @@ export class LiveLeaderboard extends LitElement implements LiveLeaderboardElemen
 
   protected override willUpdate(): void {
     this.#formats = formatsIn(languageOf(this), this.isNarrow, this.#shown?.unit);
-    if (this.isConnected) this.#watch();
+    if (!this.isConnected) return;
+    this.#watch();
+    this.#compare();
   }
 
   /** Watches the stream that the attributes describe. The old content stays until there is new content, if it is of the same board. */
@@ -155,6 +163,17 @@ export class LiveLeaderboard extends LitElement implements LiveLeaderboardElemen
     if (before?.user !== wanted.user) this.ownName = '';
     this.#unwatch();
     this.#unwatch = watch(wanted, (view) => this.#show(view, wanted));
+  }
+
+  /** Finds out where the shown entries stood at the time of `since`. Of winners that is known, or stays unknown. */
+  #compare(): void {
+    const { board } = this.view;
+    if (!this.since || !board || this.ended) return;
+    const { src, board: id, user } = this.#wanted();
+    const past = `?season=${board.season}&asOf=${encodeURIComponent(instantOf(this.since))}`;
+    // The standing of the user comes after the first board.
+    const users = [user, ...board.items.map(({ userId }) => userId)];
+    void this.#earlier.compare(src, id, past, users.filter(Boolean));
   }
 
   #wanted(): Watched {
@@ -228,7 +247,14 @@ export class LiveLeaderboard extends LitElement implements LiveLeaderboardElemen
     const { userId, rank, score } = standing;
     if (this.#top().some((entry) => entry.userId === userId)) return null;
     const shownRank = shownRankOf(standing, this.#ranks);
-    return { rank, shownRank, userId, displayName: this.ownName, score };
+    return {
+      rank,
+      sharedRank: standing.sharedRank ?? rank,
+      shownRank,
+      userId,
+      displayName: this.ownName,
+      score,
+    };
   }
 
   /** Anything else that a page has set counts as the default. */
@@ -258,12 +284,18 @@ export class LiveLeaderboard extends LitElement implements LiveLeaderboardElemen
     const { limit, user, board: id } = this.#wanted();
     const texts = this.#texts;
     const column = this.column || '';
-    const look = { formats: this.#formats, user, you: texts.you, column };
+    const look: Look = {
+      formats: this.#formats,
+      user,
+      texts,
+      column,
+      movementOf: (row) => (this.since ? this.#earlier.movementOf(row, this.#ranks) : undefined),
+    };
     const own = error ? null : this.#ownRow();
     const state = error ? 'closed' : board && this.view.state === 'connecting' ? 'open' : this.view.state;
     const label = this.ended ? texts.finalStandings : texts[STATE_TEXT[state]];
     const total = board?.total && !error ? this.#totalText(board.total) : '';
-    return html`<div class="board ${column === '' ? '' : 'wide'}" part="board">
+    return html`<div class="board ${column === '' ? '' : 'wide'} ${this.since ? 'moves' : ''}" part="board">
       <table role="table" aria-labelledby="title" aria-busy=${!board && !error}>
         <caption part="header">
           <span id="title" class="title" part="title" dir="auto">${this.heading || this.boardTitle || id}</span>

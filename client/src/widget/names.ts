@@ -15,6 +15,15 @@ export async function nameOf(src: string, board: string, user: string): Promise<
   return displayName;
 }
 
+/** An entry as far as it is compared with itself at another time. */
+export type Ranked = Pick<Schemas['FriendEntry'], 'userId' | 'rank' | 'sharedRank'>;
+
+/** The entries of some users. Those who have none are left out. */
+export async function ranksAt(src: string, board: string, query: string): Promise<readonly Ranked[]> {
+  const { items }: Schemas['FriendEntries'] = await read(src, [board, 'entries', 'batch'], query);
+  return items;
+}
+
 const TIMEOUT_MS = 15_000;
 
 async function read(src: string, path: readonly string[], query = '') {

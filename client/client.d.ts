@@ -872,6 +872,46 @@ export interface paths {
 		patch?: never;
 		trace?: never;
 	};
+	"/v1/admin/users": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * Users, by name or the newest first
+		 * @description The filters are combined. Who was erased is not found any more, but for those who are banned. Needs the scope `users:read`.
+		 */
+		get: operations["listUsers"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/v1/admin/users/{id}": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * A user, its scores, and what was done about it
+		 * @description Needs the scope `moderation`.
+		 */
+		get: operations["getModeratedUser"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
 	"/v1/admin/users/{id}/ban": {
 		parameters: {
 			query?: never;
@@ -921,7 +961,7 @@ export interface paths {
 		};
 		/**
 		 * The acts of administrators, newest first
-		 * @description Who, when and why: one entry for each change, written in the same transaction. Without `from` it looks back for 30 days; the answer says of which time it is. Needs the scope `read`.
+		 * @description Who, when and why: one entry for each change, written in the same transaction. Without `from` it looks back for 30 days; the answer says of which time it is. The filters are combined. Needs the scope `read`.
 		 */
 		get: operations["listAudit"];
 		put?: never;
@@ -2933,7 +2973,15 @@ export interface components {
 		 * @example {
 		 *       "id": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
 		 *       "displayName": "Ada",
-		 *       "bannedAt": "2026-06-11T19:10:00.000Z"
+		 *       "username": null,
+		 *       "externalId": "player-4711",
+		 *       "role": "player",
+		 *       "createdAt": "2026-06-11T19:00:00.000Z",
+		 *       "nameLocked": false,
+		 *       "hiddenAt": null,
+		 *       "bannedAt": "2026-06-11T19:10:00.000Z",
+		 *       "bannedUntil": "2026-06-18T19:10:00.000Z",
+		 *       "erasedAt": null
 		 *     }
 		 */
 		ModeratedUser: {
@@ -2942,9 +2990,55 @@ export interface components {
 			 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb
 			 */
 			id: string;
+			/** @description Empty if the user was erased. */
 			displayName: string;
+			/** @description Null for a guest. */
+			username: string | null;
+			/** @description The user's id in your own system; null if it has none. */
+			externalId: string | null;
+			/** @enum {string} */
+			role: "player" | "server" | "admin";
+			/**
+			 * Format: date-time
+			 * @description RFC 3339, UTC, with milliseconds.
+			 * @example 2026-06-11T19:09:00.000Z
+			 */
+			createdAt: string;
+			/** @description Whether an administrator has given the name: the user cannot change it. */
+			nameLocked: boolean;
+			/** @description When the user was hidden from all boards; null if it is not hidden. */
+			hiddenAt: string | null;
 			/** @description When the user was banned; null if it is not banned. */
 			bannedAt: string | null;
+			/** @description When the ban ends by itself; null if it does not. */
+			bannedUntil: string | null;
+			/** @description When the user was erased: after that only who is banned is known. Null if it was not. */
+			erasedAt: string | null;
+		};
+		/**
+		 * @description A page of users.
+		 * @example {
+		 *       "items": [
+		 *         {
+		 *           "id": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
+		 *           "displayName": "Ada",
+		 *           "username": null,
+		 *           "externalId": "player-4711",
+		 *           "role": "player",
+		 *           "createdAt": "2026-06-11T19:00:00.000Z",
+		 *           "nameLocked": false,
+		 *           "hiddenAt": null,
+		 *           "bannedAt": "2026-06-11T19:10:00.000Z",
+		 *           "bannedUntil": "2026-06-18T19:10:00.000Z",
+		 *           "erasedAt": null
+		 *         }
+		 *       ],
+		 *       "nextCursor": null
+		 *     }
+		 */
+		ModeratedUsers: {
+			items: components["schemas"]["ModeratedUser"][];
+			nextCursor: string | null;
 		};
 		/**
 		 * @description An act of an administrator.
@@ -2958,7 +3052,9 @@ export interface components {
 		 *       "details": {
 		 *         "from": "counted",
 		 *         "to": "voided"
-		 *       }
+		 *       },
+		 *       "actorName": "moderators",
+		 *       "undoneBy": null
 		 *     }
 		 */
 		AuditEntry: {
@@ -2975,14 +3071,171 @@ export interface components {
 			at: string;
 			/** @description The service account or user that did it; `service` for what the service does by itself. */
 			actor: string;
+			/** @description The name of that account or user; null if it has none any more. */
+			actorName: string | null;
 			/** @enum {string} */
-			action: "put-leaderboard" | "freeze-leaderboard" | "unfreeze-leaderboard" | "delete-leaderboard" | "end-season" | "change-season" | "move-boundaries" | "put-action" | "delete-action" | "release-event" | "void-event" | "void-events" | "ban-user" | "unban-user" | "create-webhook" | "change-webhook" | "delete-webhook" | "rotate-webhook" | "replay-webhook";
+			action: "put-leaderboard" | "freeze-leaderboard" | "unfreeze-leaderboard" | "delete-leaderboard" | "end-season" | "change-season" | "move-boundaries" | "put-action" | "delete-action" | "release-event" | "void-event" | "void-events" | "ban-user" | "unban-user" | "create-webhook" | "change-webhook" | "delete-webhook" | "rotate-webhook" | "replay-webhook" | "rename-user" | "unlock-name" | "hide-user" | "unhide-user" | "erase-user" | "end-sessions" | "delete-entry" | "undo-act";
 			/** @description The id of the changed object; `events` for several events. */
 			target: string;
 			reason: string | null;
 			details: {
 				[key: string]: unknown;
 			};
+			/** @description The act by which this one was undone; null if it was not. */
+			undoneBy: string | null;
+		};
+		/**
+		 * @description A user, with what it has done and what was done about it.
+		 * @example {
+		 *       "id": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
+		 *       "displayName": "Ada",
+		 *       "username": null,
+		 *       "externalId": "player-4711",
+		 *       "role": "player",
+		 *       "createdAt": "2026-06-11T19:00:00.000Z",
+		 *       "nameLocked": false,
+		 *       "hiddenAt": null,
+		 *       "bannedAt": "2026-06-11T19:10:00.000Z",
+		 *       "bannedUntil": "2026-06-18T19:10:00.000Z",
+		 *       "erasedAt": null,
+		 *       "entries": [
+		 *         {
+		 *           "leaderboard": "global",
+		 *           "title": "Global",
+		 *           "season": 1,
+		 *           "score": 4200,
+		 *           "achievedAt": "2026-06-11T19:09:00.000Z",
+		 *           "rank": null,
+		 *           "withheld": true
+		 *         }
+		 *       ],
+		 *       "events": [
+		 *         {
+		 *           "eventId": "evt_01kcx7g2c4f9f8r8w5w3v0y6hd",
+		 *           "userId": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
+		 *           "action": "finish-level",
+		 *           "points": 900,
+		 *           "metadata": null,
+		 *           "acceptedAt": "2026-06-11T19:09:00.000Z",
+		 *           "status": "held",
+		 *           "leaderboards": [
+		 *             {
+		 *               "id": "global",
+		 *               "season": 1
+		 *             }
+		 *           ],
+		 *           "tokenId": "tok_01kcx7fz9pe1cb2rr1n9h2kq5x",
+		 *           "issuedBy": "player",
+		 *           "signingKey": "key_c0eded57"
+		 *         }
+		 *       ],
+		 *       "sessions": [
+		 *         {
+		 *           "id": "ses_01kcx7f0w3e5tt9m6d7kq2x1zb",
+		 *           "createdAt": "2026-06-11T19:00:00.000Z",
+		 *           "refreshedAt": "2026-06-11T19:00:00.000Z",
+		 *           "expiresAt": "2026-07-11T19:00:00.000Z",
+		 *           "revokedAt": null
+		 *         }
+		 *       ],
+		 *       "acts": [
+		 *         {
+		 *           "id": "aud_01kcx7h5r3e8n2p6s9t4v7w0yc",
+		 *           "at": "2026-06-11T19:10:00.000Z",
+		 *           "actor": "svc_01kcx7d2m8f4q9t3v6w1y5z0ab",
+		 *           "action": "void-event",
+		 *           "target": "evt_01kcx7g2c4f9f8r8w5w3v0y6hd",
+		 *           "reason": "Made with a modified client.",
+		 *           "details": {
+		 *             "from": "counted",
+		 *             "to": "voided"
+		 *           },
+		 *           "actorName": "moderators",
+		 *           "undoneBy": null
+		 *         }
+		 *       ]
+		 *     }
+		 */
+		ModeratedUserDetails: {
+			/**
+			 * @description A user.
+			 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb
+			 */
+			id: string;
+			/** @description Empty if the user was erased. */
+			displayName: string;
+			/** @description Null for a guest. */
+			username: string | null;
+			/** @description The user's id in your own system; null if it has none. */
+			externalId: string | null;
+			/** @enum {string} */
+			role: "player" | "server" | "admin";
+			/**
+			 * Format: date-time
+			 * @description RFC 3339, UTC, with milliseconds.
+			 * @example 2026-06-11T19:09:00.000Z
+			 */
+			createdAt: string;
+			/** @description Whether an administrator has given the name: the user cannot change it. */
+			nameLocked: boolean;
+			/** @description When the user was hidden from all boards; null if it is not hidden. */
+			hiddenAt: string | null;
+			/** @description When the user was banned; null if it is not banned. */
+			bannedAt: string | null;
+			/** @description When the ban ends by itself; null if it does not. */
+			bannedUntil: string | null;
+			/** @description When the user was erased: after that only who is banned is known. Null if it was not. */
+			erasedAt: string | null;
+			/** @description In current seasons, also on hidden leaderboards: the first 100 by leaderboard. */
+			entries: {
+				/**
+				 * @description A leaderboard.
+				 * @example global
+				 */
+				leaderboard: string;
+				title: string;
+				season: number;
+				score: number;
+				/**
+				 * Format: date-time
+				 * @description RFC 3339, UTC, with milliseconds.
+				 * @example 2026-06-11T19:09:00.000Z
+				 */
+				achievedAt: string;
+				/** @description Null if the score is withheld. */
+				rank: number | null;
+				/** @description Whether the score is not shown, as the user is banned or hidden. */
+				withheld: boolean;
+			}[];
+			/** @description The newest 20. `GET /v1/admin/events?userId=` has the others. */
+			events: components["schemas"]["AdminEvent"][];
+			/** @description The newest 20. */
+			sessions: {
+				/** @description A session. */
+				id: string;
+				/**
+				 * Format: date-time
+				 * @description RFC 3339, UTC, with milliseconds.
+				 * @example 2026-06-11T19:09:00.000Z
+				 */
+				createdAt: string;
+				/**
+				 * Format: date-time
+				 * @description RFC 3339, UTC, with milliseconds.
+				 * @example 2026-06-11T19:09:00.000Z
+				 */
+				refreshedAt: string;
+				/**
+				 * Format: date-time
+				 * @description RFC 3339, UTC, with milliseconds.
+				 * @example 2026-06-11T19:09:00.000Z
+				 */
+				expiresAt: string;
+				/** @description When it was ended; null if it goes on until it expires. */
+				revokedAt: string | null;
+			}[];
+			/** @description What administrators did about the user: the newest 20. `GET /v1/admin/audit?target=` has the others. */
+			acts: components["schemas"]["AuditEntry"][];
 		};
 		/**
 		 * @description A page of the audit.
@@ -2998,7 +3251,9 @@ export interface components {
 		 *           "details": {
 		 *             "from": "counted",
 		 *             "to": "voided"
-		 *           }
+		 *           },
+		 *           "actorName": "moderators",
+		 *           "undoneBy": null
 		 *         }
 		 *       ],
 		 *       "nextCursor": null,
@@ -13220,6 +13475,420 @@ interface operations {
 			};
 		};
 	};
+	listUsers: {
+		parameters: {
+			query?: {
+				/**
+				 * @description The beginning of a display name or a username, or a whole user id. Of display names all are found that look alike: without case, accents, spaces and signs, with other alphabets and digits for letters. They come in the order of their names.
+				 * @example ada
+				 */
+				q?: string;
+				/**
+				 * @description The user's id in your own system.
+				 * @example player-4711
+				 */
+				externalId?: string;
+				/** @description Only who is banned, or only who is not. */
+				banned?: boolean;
+				/** @description Maximum number of items. */
+				limit?: number;
+				/** @description The `nextCursor` of the previous page. */
+				cursor?: string;
+			};
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description A page of users. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "items": [
+					 *         {
+					 *           "id": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
+					 *           "displayName": "Ada",
+					 *           "username": null,
+					 *           "externalId": "player-4711",
+					 *           "role": "player",
+					 *           "createdAt": "2026-06-11T19:00:00.000Z",
+					 *           "nameLocked": false,
+					 *           "hiddenAt": null,
+					 *           "bannedAt": "2026-06-11T19:10:00.000Z",
+					 *           "bannedUntil": "2026-06-18T19:10:00.000Z",
+					 *           "erasedAt": null
+					 *         }
+					 *       ],
+					 *       "nextCursor": null
+					 *     }
+					 */
+					"application/json": components["schemas"]["ModeratedUsers"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	getModeratedUser: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path: {
+				/**
+				 * @description A user.
+				 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb
+				 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description A user, with what it has done and what was done about it. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
+					 *       "displayName": "Ada",
+					 *       "username": null,
+					 *       "externalId": "player-4711",
+					 *       "role": "player",
+					 *       "createdAt": "2026-06-11T19:00:00.000Z",
+					 *       "nameLocked": false,
+					 *       "hiddenAt": null,
+					 *       "bannedAt": "2026-06-11T19:10:00.000Z",
+					 *       "bannedUntil": "2026-06-18T19:10:00.000Z",
+					 *       "erasedAt": null,
+					 *       "entries": [
+					 *         {
+					 *           "leaderboard": "global",
+					 *           "title": "Global",
+					 *           "season": 1,
+					 *           "score": 4200,
+					 *           "achievedAt": "2026-06-11T19:09:00.000Z",
+					 *           "rank": null,
+					 *           "withheld": true
+					 *         }
+					 *       ],
+					 *       "events": [
+					 *         {
+					 *           "eventId": "evt_01kcx7g2c4f9f8r8w5w3v0y6hd",
+					 *           "userId": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
+					 *           "action": "finish-level",
+					 *           "points": 900,
+					 *           "metadata": null,
+					 *           "acceptedAt": "2026-06-11T19:09:00.000Z",
+					 *           "status": "held",
+					 *           "leaderboards": [
+					 *             {
+					 *               "id": "global",
+					 *               "season": 1
+					 *             }
+					 *           ],
+					 *           "tokenId": "tok_01kcx7fz9pe1cb2rr1n9h2kq5x",
+					 *           "issuedBy": "player",
+					 *           "signingKey": "key_c0eded57"
+					 *         }
+					 *       ],
+					 *       "sessions": [
+					 *         {
+					 *           "id": "ses_01kcx7f0w3e5tt9m6d7kq2x1zb",
+					 *           "createdAt": "2026-06-11T19:00:00.000Z",
+					 *           "refreshedAt": "2026-06-11T19:00:00.000Z",
+					 *           "expiresAt": "2026-07-11T19:00:00.000Z",
+					 *           "revokedAt": null
+					 *         }
+					 *       ],
+					 *       "acts": [
+					 *         {
+					 *           "id": "aud_01kcx7h5r3e8n2p6s9t4v7w0yc",
+					 *           "at": "2026-06-11T19:10:00.000Z",
+					 *           "actor": "svc_01kcx7d2m8f4q9t3v6w1y5z0ab",
+					 *           "action": "void-event",
+					 *           "target": "evt_01kcx7g2c4f9f8r8w5w3v0y6hd",
+					 *           "reason": "Made with a modified client.",
+					 *           "details": {
+					 *             "from": "counted",
+					 *             "to": "voided"
+					 *           },
+					 *           "actorName": "moderators",
+					 *           "undoneBy": null
+					 *         }
+					 *       ]
+					 *     }
+					 */
+					"application/json": components["schemas"]["ModeratedUserDetails"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
 	banUser: {
 		parameters: {
 			query?: never;
@@ -13262,7 +13931,15 @@ interface operations {
 					 * @example {
 					 *       "id": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
 					 *       "displayName": "Ada",
-					 *       "bannedAt": "2026-06-11T19:10:00.000Z"
+					 *       "username": null,
+					 *       "externalId": "player-4711",
+					 *       "role": "player",
+					 *       "createdAt": "2026-06-11T19:00:00.000Z",
+					 *       "nameLocked": false,
+					 *       "hiddenAt": null,
+					 *       "bannedAt": "2026-06-11T19:10:00.000Z",
+					 *       "bannedUntil": "2026-06-18T19:10:00.000Z",
+					 *       "erasedAt": null
 					 *     }
 					 */
 					"application/json": components["schemas"]["ModeratedUser"];
@@ -13492,7 +14169,15 @@ interface operations {
 					 * @example {
 					 *       "id": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
 					 *       "displayName": "Ada",
-					 *       "bannedAt": "2026-06-11T19:10:00.000Z"
+					 *       "username": null,
+					 *       "externalId": "player-4711",
+					 *       "role": "player",
+					 *       "createdAt": "2026-06-11T19:00:00.000Z",
+					 *       "nameLocked": false,
+					 *       "hiddenAt": null,
+					 *       "bannedAt": "2026-06-11T19:10:00.000Z",
+					 *       "bannedUntil": "2026-06-18T19:10:00.000Z",
+					 *       "erasedAt": null
 					 *     }
 					 */
 					"application/json": components["schemas"]["ModeratedUser"];
@@ -13684,6 +14369,17 @@ interface operations {
 		parameters: {
 			query?: {
 				/**
+				 * @description The id of a service account or user, the name of a service account, or `service`.
+				 * @example svc_01kcx7d2m8f4q9t3v6w1y5z0ab
+				 */
+				actor?: string;
+				action?: "put-leaderboard" | "freeze-leaderboard" | "unfreeze-leaderboard" | "delete-leaderboard" | "end-season" | "change-season" | "move-boundaries" | "put-action" | "delete-action" | "release-event" | "void-event" | "void-events" | "ban-user" | "unban-user" | "create-webhook" | "change-webhook" | "delete-webhook" | "rotate-webhook" | "replay-webhook" | "rename-user" | "unlock-name" | "hide-user" | "unhide-user" | "erase-user" | "end-sessions" | "delete-entry" | "undo-act";
+				/**
+				 * @description The id of what was changed.
+				 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb
+				 */
+				target?: string;
+				/**
 				 * @description Acts at this time or later.
 				 * @example 2026-06-11T19:00:00.000Z
 				 */
@@ -13723,7 +14419,9 @@ interface operations {
 					 *           "details": {
 					 *             "from": "counted",
 					 *             "to": "voided"
-					 *           }
+					 *           },
+					 *           "actorName": "moderators",
+					 *           "undoneBy": null
 					 *         }
 					 *       ],
 					 *       "nextCursor": null,

@@ -36,6 +36,7 @@ CREATE TABLE admin_acts (
   behind_at timestamp(3) with time zone,
   behind uuid,
   problem text,
+  undoes uuid,
   CONSTRAINT admin_acts_pkey PRIMARY KEY (id),
   CONSTRAINT admin_acts_state_check CHECK ((state = ANY (ARRAY['running'::text, 'done'::text, 'failed'::text]))),
   CONSTRAINT admin_acts_id_fkey FOREIGN KEY (id) REFERENCES admin_audit(id)
@@ -49,8 +50,13 @@ CREATE TABLE admin_audit (
   target text NOT NULL,
   reason text,
   details json NOT NULL,
+  undoes uuid,
   CONSTRAINT admin_audit_pkey PRIMARY KEY (id)
 );
+CREATE INDEX admin_audit_action_idx ON admin_audit USING btree (action, id);
+CREATE INDEX admin_audit_actor_idx ON admin_audit USING btree (actor, id);
+CREATE INDEX admin_audit_target_idx ON admin_audit USING btree (target, id);
+CREATE UNIQUE INDEX admin_audit_undoes_key ON admin_audit USING btree (undoes) WHERE (undoes IS NOT NULL);
 
 CREATE TABLE archive_progress (
   only_row boolean NOT NULL DEFAULT true,
@@ -252,15 +258,24 @@ CREATE TABLE users (
   banned_at timestamp(3) with time zone,
   erased_at timestamp(3) with time zone,
   created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  banned_until timestamp(3) with time zone,
+  banned_by uuid,
+  hidden_at timestamp(3) with time zone,
+  hidden_by uuid,
+  named_by uuid,
   CONSTRAINT users_pkey PRIMARY KEY (id),
   CONSTRAINT users_check CHECK (((username IS NULL) = (password_hash IS NULL))),
   CONSTRAINT users_check1 CHECK (((external_id IS NULL) OR (external_key IS NOT NULL))),
   CONSTRAINT users_role_check CHECK ((role = ANY (ARRAY['player'::text, 'server'::text, 'admin'::text])))
 );
 CREATE INDEX users_banned_idx ON users USING btree (id) WHERE (banned_at IS NOT NULL);
+CREATE INDEX users_banned_name_idx ON users USING btree (name_key(display_name) COLLATE "C", id) WHERE (banned_at IS NOT NULL);
+CREATE INDEX users_banned_username_idx ON users USING btree (lower((username COLLATE "C")), id) WHERE ((banned_at IS NOT NULL) AND (username IS NOT NULL));
 CREATE INDEX users_erased_idx ON users USING btree (erased_at) WHERE (erased_at IS NOT NULL);
 CREATE UNIQUE INDEX users_external_key ON users USING btree (external_key) WHERE ((erased_at IS NULL) OR (banned_at IS NOT NULL));
 CREATE INDEX users_forgotten_idx ON users USING btree (erased_at) WHERE ((erased_at IS NOT NULL) AND (banned_at IS NULL) AND (external_key IS NOT NULL));
+CREATE INDEX users_hidden_idx ON users USING btree (id) WHERE (hidden_at IS NOT NULL);
+CREATE INDEX users_name_idx ON users USING btree (name_key(display_name) COLLATE "C", id);
 CREATE UNIQUE INDEX users_username_key ON users USING btree (lower((username COLLATE "C")));
 
 CREATE TABLE webhook_deliveries (

@@ -1,4 +1,5 @@
 import { Action, Actions, ActionToken } from './action.js';
+import { ModeratedUserDetails, ModeratedUsers } from './admin-user.js';
 import {
   Entries,
   Entry,
@@ -81,7 +82,9 @@ export const NAMED_SCHEMAS = [
   WhyEvent,
   Why,
   ModeratedUser,
+  ModeratedUsers,
   AuditEntry,
+  ModeratedUserDetails,
   AuditTrail,
   Webhook,
   Webhooks,

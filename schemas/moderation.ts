@@ -16,6 +16,7 @@ import {
   TokenId,
   UserId,
 } from './common.js';
+import { Role } from './user.js';
 
 const IssuedBy = Type.String({ pattern: `^player$|${ServiceAccountId.pattern}` });
 const SigningKey = Type.String({
@@ -171,25 +172,46 @@ export const Act = Type.Object(
 export type Act = Static<typeof Act>;
 export const ActParams = Type.Object({ id: AuditId });
 
+const TimeOrNull = (description: string) =>
+  Type.Unsafe<string | null>({ anyOf: [Time, Type.Null()], description });
+
+const MODERATED_USER = {
+  id: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
+  displayName: 'Ada',
+  username: null,
+  externalId: 'player-4711',
+  role: 'player' as const,
+  createdAt: '2026-06-11T19:00:00.000Z',
+  nameLocked: false,
+  hiddenAt: null,
+  bannedAt: '2026-06-11T19:10:00.000Z',
+  bannedUntil: '2026-06-18T19:10:00.000Z',
+  erasedAt: null,
+};
 export const ModeratedUser = Type.Object(
   {
     id: UserId,
-    displayName: Type.String(),
-    bannedAt: Type.Unsafe<string | null>({
-      anyOf: [Time, Type.Null()],
-      description: 'When the user was banned; null if it is not banned.',
+    displayName: Type.String({ description: 'Empty if the user was erased.' }),
+    username: Type.Union([Type.String(), Type.Null()], { description: 'Null for a guest.' }),
+    externalId: Type.Union([Type.String(), Type.Null()], {
+      description: "The user's id in your own system; null if it has none.",
     }),
+    role: Role,
+    createdAt: Time,
+    nameLocked: Type.Boolean({
+      description: 'Whether an administrator has given the name: the user cannot change it.',
+    }),
+    hiddenAt: TimeOrNull('When the user was hidden from all boards; null if it is not hidden.'),
+    bannedAt: TimeOrNull('When the user was banned; null if it is not banned.'),
+    bannedUntil: TimeOrNull('When the ban ends by itself; null if it does not.'),
+    erasedAt: TimeOrNull(
+      'When the user was erased: after that only who is banned is known. Null if it was not.',
+    ),
   },
   {
     $id: 'ModeratedUser',
     description: 'A user, with the data for administrators.',
-    examples: [
-      {
-        id: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
-        displayName: 'Ada',
-        bannedAt: '2026-06-11T19:10:00.000Z',
-      },
-    ],
+    examples: [MODERATED_USER],
   },
 );
 export type ModeratedUser = Static<typeof ModeratedUser>;
@@ -202,7 +224,42 @@ const AUDIT_ENTRY = {
   target: 'evt_01kcx7g2c4f9f8r8w5w3v0y6hd',
   reason: 'Made with a modified client.',
   details: { from: 'counted', to: 'voided' },
+  actorName: 'moderators',
+  undoneBy: null,
 };
+const AuditAction = Type.Union(
+  (
+    [
+      'put-leaderboard',
+      'freeze-leaderboard',
+      'unfreeze-leaderboard',
+      'delete-leaderboard',
+      'end-season',
+      'change-season',
+      'move-boundaries',
+      'put-action',
+      'delete-action',
+      'release-event',
+      'void-event',
+      'void-events',
+      'ban-user',
+      'unban-user',
+      'create-webhook',
+      'change-webhook',
+      'delete-webhook',
+      'rotate-webhook',
+      'replay-webhook',
+      'rename-user',
+      'unlock-name',
+      'hide-user',
+      'unhide-user',
+      'erase-user',
+      'end-sessions',
+      'delete-entry',
+      'undo-act',
+    ] as const
+  ).map((action) => Type.Literal(action)),
+);
 export const AuditEntry = Type.Object(
   {
     id: AuditId,
@@ -210,34 +267,16 @@ export const AuditEntry = Type.Object(
     actor: Type.String({
       description: 'The service account or user that did it; `service` for what the service does by itself.',
     }),
-    action: Type.Union(
-      (
-        [
-          'put-leaderboard',
-          'freeze-leaderboard',
-          'unfreeze-leaderboard',
-          'delete-leaderboard',
-          'end-season',
-          'change-season',
-          'move-boundaries',
-          'put-action',
-          'delete-action',
-          'release-event',
-          'void-event',
-          'void-events',
-          'ban-user',
-          'unban-user',
-          'create-webhook',
-          'change-webhook',
-          'delete-webhook',
-          'rotate-webhook',
-          'replay-webhook',
-        ] as const
-      ).map((action) => Type.Literal(action)),
-    ),
+    actorName: Type.Union([Type.String(), Type.Null()], {
+      description: 'The name of that account or user; null if it has none any more.',
+    }),
+    action: AuditAction,
     target: Type.String({ description: 'The id of the changed object; `events` for several events.' }),
     reason: Type.Union([Type.String(), Type.Null()]),
     details: Type.Record(Type.String(), Type.Unknown()),
+    undoneBy: Type.Union([AuditId, Type.Null()], {
+      description: 'The act by which this one was undone; null if it was not.',
+    }),
   },
   { $id: 'AuditEntry', description: 'An act of an administrator.', examples: [AUDIT_ENTRY] },
 );
@@ -249,6 +288,25 @@ export const AuditTrail = Found(ref(AuditEntry), {
 });
 export type AuditTrail = Static<typeof AuditTrail>;
 export const AuditQuery = Type.Object({
+  actor: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 128,
+      pattern: '^[^\\x00]+$',
+      description: 'The id of a service account or user, the name of a service account, or `service`.',
+      examples: ['svc_01kcx7d2m8f4q9t3v6w1y5z0ab'],
+    }),
+  ),
+  action: Type.Optional(AuditAction),
+  target: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 128,
+      pattern: '^[^\\x00]+$',
+      description: 'The id of what was changed.',
+      examples: ['usr_01kcx7f0w3e5tt9m6d7kq2x1zb'],
+    }),
+  ),
   from: Type.Optional(Type.Unsafe<string>({ ...Moment, description: 'Acts at this time or later.' })),
   to: Type.Optional(Type.Unsafe<string>({ ...Moment, description: 'Acts before this time.' })),
   limit: Limit(20),

@@ -20,7 +20,7 @@ export const Password = Type.String({
   description: '8 to 256 characters.',
   examples: ['correct horse battery staple'],
 });
-const ExternalId = Type.String({
+export const ExternalId = Type.String({
   minLength: 1,
   maxLength: 128,
   pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]+$',

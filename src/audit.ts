@@ -61,13 +61,22 @@ export async function audit(
   return id;
 }
 
-/** $1 from, the id $2 on; $3 until; $4 behind which id; $5 how many. */
-const ENTRIES = `
-SELECT id, at, actor, action, target, reason,
-       CASE WHEN voided IS NULL THEN details ELSE (details::jsonb || jsonb_build_object('voided', voided))::json END AS details
-FROM admin_audit LEFT JOIN admin_acts USING (id)
-WHERE ($1::timestamptz IS NULL OR at >= $1) AND id >= $2 AND ($3::timestamptz IS NULL OR at < $3) AND ($4::uuid IS NULL OR id < $4)
-ORDER BY id DESC LIMIT $5`;
+/** SQL: the name of the service account or the user that has done something; null if it has none, or was erased. */
+export const actorName = (actor: string): string => `coalesce(
+  (SELECT name FROM service_accounts s WHERE ${actor} LIKE 'svc%' AND s.id = uuid_of(${actor})),
+  (SELECT display_name FROM users u WHERE ${actor} LIKE 'usr%' AND u.id = uuid_of(${actor}) AND u.erased_at IS NULL))`;
+
+/** Which acts are looked for: the actor by its id, or the name of its service account. */
+export interface AuditFilter {
+  readonly actor?: string;
+  readonly action?: AuditEntry['action'];
+  readonly target?: string;
+}
+
+const COLUMNS = `
+a.id, a.at, a.actor, ${actorName('a.actor')} AS "actorName", a.action, a.target, a.reason,
+CASE WHEN voided IS NULL THEN details ELSE (details::jsonb || jsonb_build_object('voided', voided))::json END AS details,
+(SELECT u.id FROM admin_audit u WHERE u.undoes = a.id) AS "undoneBy"`;
 
 /** The recorded acts of administrators. */
 export class AuditLog {
@@ -78,16 +87,36 @@ export class AuditLog {
   }
 
   /** Those of a span of time behind a position, the newest first. */
-  async entries({ from, to }: Span, limit: number, behind: Position | null): Promise<Found<AuditEntry>> {
-    const { rows } = await this.#database.query<Omit<AuditEntry, 'at'> & Position>(ENTRIES, [
-      from === null ? null : new Date(from),
-      firstKey('aud', from === null ? 0 : from - CLOCK_SLACK_MS),
-      to === null ? null : new Date(to),
-      behind?.id,
-      limit + 1,
-    ]);
+  async entries(
+    { actor, action, target }: AuditFilter,
+    { from, to }: Span,
+    limit: number,
+    behind: Position | null,
+  ): Promise<Found<AuditEntry>> {
+    const values: unknown[] = [];
+    const where = ['true'];
+    const add = (condition: string, value: unknown) => where.push(`${condition} $${values.push(value)}`);
+    if (from !== null) {
+      add('a.at >=', new Date(from));
+      add('a.id >=', firstKey('aud', from - CLOCK_SLACK_MS));
+    }
+    if (to !== null) add('a.at <', new Date(to));
+    if (behind !== null) add('a.id <', behind.id);
+    if (action !== undefined) add('a.action =', action);
+    if (target !== undefined) add('a.target =', target);
+    if (actor !== undefined) {
+      const given = `$${values.push(actor)}`;
+      where.push(
+        `(a.actor = ${given} OR a.actor IN (SELECT typeid('svc', id) FROM service_accounts WHERE name = ${given}))`,
+      );
+    }
+    const { rows } = await this.#database.query<Omit<AuditEntry, 'at'> & Position>(
+      `SELECT ${COLUMNS} FROM admin_audit a LEFT JOIN admin_acts USING (id)
+       WHERE ${where.join(' AND ')} ORDER BY a.id DESC LIMIT ${limit + 1}`,
+      values,
+    );
     const { items, rest } = firstOf({ items: rows, rest: null }, limit);
-    const named = withIds(items, { id: 'aud' });
+    const named = withIds(items, { id: 'aud', undoneBy: 'aud' });
     return { items: named.map((entry) => ({ ...entry, at: instant(entry.at) })), rest };
   }
 }

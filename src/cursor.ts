@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import { type BoardKey, parseBoardKey } from './board-key.js';
@@ -99,10 +99,11 @@ export class Cursors {
     idOf: (item: T) => string,
   ): Promise<ListPage<T>> {
     // One more item shows whether there is a next page.
-    const found = await read(limit + 1, cursor === undefined ? null : this.#after(cursor, list));
+    const of = shortened(list);
+    const found = await read(limit + 1, cursor === undefined ? null : this.#after(cursor, of));
     const items = found.slice(0, limit);
     const last = found.length > limit ? items.at(-1) : undefined;
-    return { items, nextCursor: last === undefined ? null : this.encode({ list, after: idOf(last) }) };
+    return { items, nextCursor: last === undefined ? null : this.encode({ list: of, after: idOf(last) }) };
   }
 
   /**
@@ -119,7 +120,7 @@ export class Cursors {
   ): Promise<ListPage<T> & { readonly from: string | null; readonly to: string | null }> {
     const asked = spanOf(query, days);
     // One value for one moment, however it is written.
-    const search = [what, query.from && asked.from, asked.to].join(' ');
+    const search = [shortened(what), query.from && asked.from, asked.to].join(' ');
     const begun = query.cursor === undefined ? null : this.#decode(SearchCursor, query.cursor);
     if (begun === undefined || (begun !== null && begun.search !== search)) throw forged();
     const span = begun === null ? asked : { from: begun.from, to: asked.to };
@@ -145,6 +146,11 @@ export class Cursors {
     return Value.Check(schema, content) ? content : undefined;
   }
 }
+
+const MAX_QUESTION = 150;
+/** A question that fits into a cursor: one with long texts by its hash. */
+const shortened = (question: string): string =>
+  question.length <= MAX_QUESTION ? question : createHash('sha256').update(question).digest('base64url');
 
 const keyOf = (secret: string) => Buffer.from(hkdfSync('sha256', secret, '', 'scoreboard-api cursors', 32));
 const mac = (json: Buffer, key: Buffer) =>

@@ -14,7 +14,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...common,
         operationId: 'listAudit',
         summary: 'The acts of administrators, newest first',
-        description: `Who, when and why: one entry for each change, written in the same transaction. Without \`from\` it looks back for ${SEARCH_DAYS} days; the answer says of which time it is.`,
+        description: `Who, when and why: one entry for each change, written in the same transaction. Without \`from\` it looks back for ${SEARCH_DAYS} days; the answer says of which time it is. The filters are combined.`,
         querystring: AuditQuery,
         response: {
           200: answer(AuditTrail),
@@ -23,8 +23,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async ({ query }) =>
-      app.cursors.search('audit', query, SEARCH_DAYS, (span, behind) =>
-        app.auditLog.entries(span, query.limit, behind),
+      app.cursors.search(
+        JSON.stringify(['audit', query.actor, query.action, query.target]),
+        query,
+        SEARCH_DAYS,
+        (span, behind) => app.auditLog.entries(query, span, query.limit, behind),
       ),
   );
 };

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { ModeratedUserDetails, ModeratedUsers, UsersQuery } from '../../schemas/admin-user.js';
 import { answer } from '../../schemas/common.js';
 import { Correction, ModeratedUser } from '../../schemas/moderation.js';
 import { UserParams } from '../../schemas/user.js';
@@ -8,6 +9,53 @@ import { BODY_FAULTS, problemResponses } from '../../src/errors.js';
 const common = { tags: ['Admin'], security: [{ bearer: [] }] };
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get(
+    '/users',
+    {
+      config: { scope: 'users:read' },
+      schema: {
+        ...common,
+        operationId: 'listUsers',
+        summary: 'Users, by name or the newest first',
+        description:
+          'The filters are combined. Who was erased is not found any more, but for those who are banned.',
+        querystring: UsersQuery,
+        response: {
+          200: answer(ModeratedUsers),
+          ...problemResponses('validation-failed', 'unauthenticated', 'forbidden'),
+        },
+      },
+    },
+    async ({ query }) => {
+      const { q, externalId, banned } = query;
+      const page = await app.cursors.page(
+        JSON.stringify(['users', q, externalId, banned]),
+        query,
+        (limit, after) => app.findUsers(query, limit, after),
+        ({ id, key }) => `${id} ${key}`,
+      );
+      return { ...page, items: page.items.map(({ key, ...user }) => user) };
+    },
+  );
+
+  app.get(
+    '/users/:id',
+    {
+      config: { scope: 'moderation' },
+      schema: {
+        ...common,
+        operationId: 'getModeratedUser',
+        summary: 'A user, its scores, and what was done about it',
+        params: UserParams,
+        response: {
+          200: answer(ModeratedUserDetails),
+          ...problemResponses('validation-failed', 'unauthenticated', 'forbidden', 'not-found'),
+        },
+      },
+    },
+    (request) => app.userDetails.of(request.params.id),
+  );
+
   app.post(
     '/users/:id/ban',
     {

@@ -44,7 +44,7 @@ WHERE id = $1 AND erased_at IS NULL`;
 
 /** SQL: whether a user holds its external id, as far as nobody else may have it. The condition is that of the index. */
 export const HOLDS_EXTERNAL_ID = '(erased_at IS NULL OR banned_at IS NOT NULL)';
-const externalKey = (externalId: string): Buffer => createHash('sha256').update(externalId).digest();
+export const externalKey = (externalId: string): Buffer => createHash('sha256').update(externalId).digest();
 
 /** The condition is that of the index. */
 const OF_USER = 'user_id = $1 AND version > 0';

@@ -25,7 +25,9 @@ import { type Span, spanOf } from '../span.js';
 import { toUuid, withIds } from '../stored-ids.js';
 import { publish } from '../webhooks/publish.js';
 import { type EventFilter, eventQuery, search } from './event-search.js';
+
 import { beginMassVoid, progressOf, type SpanFilter } from './mass-void.js';
+import { MODERATED_USER } from './user-search.js';
 
 /** How often it is looked whether an act is over, in milliseconds. */
 const FIRST_LOOK_MS = 20;
@@ -46,7 +48,7 @@ const COLUMNS = `
 
 /** $2: whether the user has just been changed. One that is erased is still known while it is banned. */
 const MODERATED = `
-SELECT id, display_name AS "displayName", ${rfc3339('banned_at')} AS "bannedAt" FROM users
+SELECT ${MODERATED_USER} FROM users
 WHERE id = $1 AND (erased_at IS NULL OR banned_at IS NOT NULL OR $2)`;
 /** An erased user can still be banned as long as it is known under which external id it would come back. */
 const BAN = `

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Why, WhyEvent } from '../../schemas/why.js';
+import { actorName } from '../audit.js';
 import type { BoardKey } from '../board-key.js';
 import { instant } from '../clock.js';
 import { Problem } from '../errors.js';
@@ -13,9 +14,8 @@ const ON_BOARD = `e.user_id = $3 AND e.id >= (SELECT carried_before FROM archive
   AND ${countsFor('e', '$1::text', '$2::int')}`;
 /** The line of the audit by which something was decided about an event, or null. */
 const line = (id: string): string => `(
-  SELECT json_build_object('act', a.id, 'at', ${milliseconds('a.at')}, 'actor', a.actor, 'reason', a.reason, 'actorName', coalesce(
-           (SELECT name FROM service_accounts s WHERE a.actor LIKE 'svc%' AND s.id = uuid_of(a.actor)),
-           (SELECT display_name FROM users u WHERE a.actor LIKE 'usr%' AND u.id = uuid_of(a.actor))))
+  SELECT json_build_object('act', a.id, 'at', ${milliseconds('a.at')}, 'actor', a.actor, 'reason', a.reason,
+                           'actorName', ${actorName('a.actor')})
   FROM admin_audit a WHERE a.id = ${id})`;
 
 /** What the score of a user is made of, in one row. $1 a leaderboard, $2 a season, $3 a user. What is withheld is made of the same events. */

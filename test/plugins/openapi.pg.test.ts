@@ -121,6 +121,8 @@ t.test('the document has every endpoint of the contract, and no other', async (t
       'POST /v1/admin/events/{id}/void',
       'POST /v1/admin/events/void',
       'GET /v1/admin/acts/{id}',
+      'GET /v1/admin/users',
+      'GET /v1/admin/users/{id}',
       'POST /v1/admin/users/{id}/ban',
       'POST /v1/admin/users/{id}/unban',
       'GET /v1/admin/audit',

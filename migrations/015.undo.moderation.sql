@@ -1,0 +1,11 @@
+DROP INDEX users_name_idx;
+DROP INDEX users_banned_name_idx;
+DROP INDEX users_banned_username_idx;
+DROP INDEX users_hidden_idx;
+DROP FUNCTION name_key;
+ALTER TABLE users DROP banned_until, DROP banned_by, DROP hidden_at, DROP hidden_by, DROP named_by;
+DROP INDEX admin_audit_target_idx;
+DROP INDEX admin_audit_actor_idx;
+DROP INDEX admin_audit_action_idx;
+ALTER TABLE admin_audit DROP undoes;
+ALTER TABLE admin_acts DROP undoes;

@@ -1562,6 +1562,8 @@ export interface components {
 			 */
 			late?: true;
 			score: number;
+			/** @description The score as people write it, where the leaderboard has a `unit` or the request a `locale`. */
+			formatted?: string;
 			/** @description Null if this score created the entry. */
 			previousScore: number | null;
 			/** @description Null while the board is being rebuilt. */
@@ -2353,7 +2355,8 @@ export interface components {
 		 *       "season": 1,
 		 *       "total": 2048,
 		 *       "score": 1200,
-		 *       "rank": 2
+		 *       "rank": 2,
+		 *       "sharedRank": 2
 		 *     }
 		 */
 		RankOf: {
@@ -2366,8 +2369,12 @@ export interface components {
 			/** @description Number of entries on the whole board. */
 			total: number;
 			score: number;
+			/** @description The score as people write it, where the leaderboard has a `unit` or the request a `locale`. */
+			formatted?: string;
 			/** @description Behind all entries with this score: of equal scores, the one reached first ranks higher. */
 			rank: number;
+			/** @description The rank that all entries with the same score share: 1, 2, 2, 4. */
+			sharedRank: number;
 		};
 		/**
 		 * @description The score at a rank.
@@ -2376,6 +2383,7 @@ export interface components {
 		 *       "season": 1,
 		 *       "total": 2048,
 		 *       "rank": 205,
+		 *       "sharedRank": 204,
 		 *       "percentile": 90.04,
 		 *       "score": 870
 		 *     }
@@ -2390,9 +2398,13 @@ export interface components {
 			/** @description Number of entries on the whole board. */
 			total: number;
 			rank: number;
+			/** @description The rank that all entries with the same score share: 1, 2, 2, 4. */
+			sharedRank: number;
 			/** @description The share of entries at this rank or below, in per cent. */
 			percentile: number;
 			score: number;
+			/** @description The score as people write it, where the leaderboard has a `unit` or the request a `locale`. */
+			formatted?: string;
 		};
 		/**
 		 * @description How many entries have which scores.
@@ -2439,6 +2451,7 @@ export interface components {
 		 *       "season": 1,
 		 *       "seasonEndsAt": null,
 		 *       "rank": 12,
+		 *       "sharedRank": 11,
 		 *       "total": 2048,
 		 *       "score": 1230,
 		 *       "achievedAt": "2026-06-11T19:09:00.000Z"
@@ -2460,9 +2473,13 @@ export interface components {
 			seasonEndsAt: string | null;
 			/** @description Null as long as it is not known, while a large board is being loaded. */
 			rank: number | null;
+			/** @description The rank that all entries with the same score share. Null like `rank`. */
+			sharedRank: number | null;
 			/** @description Number of entries on the whole board. */
 			total: number;
 			score: number;
+			/** @description The score as people write it, where the leaderboard has a `unit` or the request a `locale`. */
+			formatted?: string;
 			/**
 			 * Format: date-time
 			 * @description RFC 3339, UTC, with milliseconds.
@@ -2480,6 +2497,7 @@ export interface components {
 		 *           "season": 1,
 		 *           "seasonEndsAt": null,
 		 *           "rank": 12,
+		 *           "sharedRank": 11,
 		 *           "total": 2048,
 		 *           "score": 1230,
 		 *           "achievedAt": "2026-06-11T19:09:00.000Z"
@@ -2649,6 +2667,8 @@ export interface components {
 			/** @description The rank that all entries with the same score share: 1, 2, 2, 4. */
 			sharedRank: number;
 			score: number;
+			/** @description The score as people write it, where the leaderboard has a `unit` or the request a `locale`. */
+			formatted?: string;
 			/**
 			 * Format: date-time
 			 * @description RFC 3339, UTC, with milliseconds.
@@ -6590,6 +6610,11 @@ interface operations {
 				limit?: number;
 				/** @description The `nextCursor` of the previous page. */
 				cursor?: string;
+				/**
+				 * @description The language of titles and of `formatted` as a tag of BCP 47, by default those of `Accept-Language`. One that is not known is English.
+				 * @example de-CH
+				 */
+				locale?: string;
 			};
 			header?: never;
 			path: {
@@ -6618,6 +6643,7 @@ interface operations {
 					 *           "season": 1,
 					 *           "seasonEndsAt": null,
 					 *           "rank": 12,
+					 *           "sharedRank": 11,
 					 *           "total": 2048,
 					 *           "score": 1230,
 					 *           "achievedAt": "2026-06-11T19:09:00.000Z"
@@ -6739,6 +6765,11 @@ interface operations {
 				limit?: number;
 				/** @description The `nextCursor` of the previous page. */
 				cursor?: string;
+				/**
+				 * @description The language of titles and of `formatted` as a tag of BCP 47, by default those of `Accept-Language`. One that is not known is English.
+				 * @example de-CH
+				 */
+				locale?: string;
 			};
 			header?: never;
 			path: {
@@ -8803,6 +8834,11 @@ interface operations {
 				/** @description A season of the leaderboard; by default the current one. */
 				season?: number;
 				score: number;
+				/**
+				 * @description The language of titles and of `formatted` as a tag of BCP 47, by default those of `Accept-Language`. One that is not known is English.
+				 * @example de-CH
+				 */
+				locale?: string;
 			};
 			header?: never;
 			path: {
@@ -8828,7 +8864,8 @@ interface operations {
 					 *       "season": 1,
 					 *       "total": 2048,
 					 *       "score": 1200,
-					 *       "rank": 2
+					 *       "rank": 2,
+					 *       "sharedRank": 2
 					 *     }
 					 */
 					"application/json": components["schemas"]["RankOf"];
@@ -8961,6 +8998,11 @@ interface operations {
 			query?: {
 				/** @description A season of the leaderboard; by default the current one. */
 				season?: number;
+				/**
+				 * @description The language of titles and of `formatted` as a tag of BCP 47, by default those of `Accept-Language`. One that is not known is English.
+				 * @example de-CH
+				 */
+				locale?: string;
 				rank?: number;
 				/** @description Counted in hundredths. 100 is the first. */
 				percentile?: number;
@@ -8989,6 +9031,7 @@ interface operations {
 					 *       "season": 1,
 					 *       "total": 2048,
 					 *       "rank": 205,
+					 *       "sharedRank": 204,
 					 *       "percentile": 90.04,
 					 *       "score": 870
 					 *     }
@@ -9526,6 +9569,11 @@ interface operations {
 				limit?: number;
 				/** @description The `nextCursor` of the previous page. */
 				cursor?: string;
+				/**
+				 * @description The language of titles and of `formatted` as a tag of BCP 47, by default those of `Accept-Language`. One that is not known is English.
+				 * @example de-CH
+				 */
+				locale?: string;
 			};
 			header?: never;
 			path: {

@@ -4,6 +4,7 @@ import { answer } from '../schemas/common.js';
 import { Receipt, ScoreSubmission } from '../schemas/score.js';
 import { type BoardKey, boardKey } from '../src/board-key.js';
 import { BODY_FAULTS, isOurFault, Problem, problemResponses } from '../src/errors.js';
+import { writtenReceipt } from '../src/http/score-writing.js';
 import type { RequestTrace } from '../src/observability/request-trace.js';
 import { checkMetadata } from '../src/scoring/metadata.js';
 import { rejectionOf } from '../src/scoring/rejections.js';
@@ -55,7 +56,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         const receipt = await app.scores.redeem(token, body, trace);
         logReceipt(request.log, receipt);
         if (trace !== null) leaveWhenShown(trace, app.hub.shown(boardsOf(receipt)));
-        return receipt;
+        return await writtenReceipt(receipt, app.catalog, request.headers['accept-language']);
       } catch (error) {
         if (isOurFault(error)) trace?.fail();
         else trace?.leave();

@@ -87,6 +87,14 @@ export const PointsRange = Type.Object(
 );
 export type PointsRange = Static<typeof PointsRange>;
 
+/** Beside a score. */
+export const Formatted = Type.Optional(
+  Type.String({
+    description:
+      'The score as people write it, where the leaderboard has a `unit` or the request a `locale`.',
+  }),
+);
+
 /** Beside the rank of an entry, which is its own. */
 export const SharedRank = Type.Integer({
   minimum: 1,

@@ -2,6 +2,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import {
   Cursor,
   defaulted,
+  Formatted,
   LeaderboardId,
   Limit,
   List,
@@ -205,12 +206,7 @@ const EntryFields = {
   userId: UserId,
   displayName: Type.String(),
   score: Points,
-  formatted: Type.Optional(
-    Type.String({
-      description:
-        'The score as people write it, where the leaderboard has a `unit` or the request a `locale`.',
-    }),
-  ),
+  formatted: Formatted,
   achievedAt: Time,
   metadata: Type.Optional(PublicMetadata),
   voidedSince: Type.Optional(

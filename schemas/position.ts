@@ -2,12 +2,15 @@ import { type Static, Type } from '@sinclair/typebox';
 import {
   Cursor,
   defaulted,
+  Formatted,
   LeaderboardId,
   Limit,
+  Locale,
   Now,
   Points,
   ref,
   SeasonEndsAt,
+  SharedRank,
   Time,
   TimedList,
   Title,
@@ -16,26 +19,29 @@ import { BOARD, Board, OfSeason } from './leaderboard.js';
 
 const Rank = Type.Integer({ minimum: 1, maximum: 2_147_483_647 });
 
-export const RankOfQuery = Type.Object({ ...OfSeason, score: Points });
+export const RankOfQuery = Type.Object({ ...OfSeason, score: Points, locale: Locale });
 export const RankOf = Type.Object(
   {
     ...Board,
     score: Points,
+    formatted: Formatted,
     rank: Type.Unsafe<number>({
       ...Rank,
       description: 'Behind all entries with this score: of equal scores, the one reached first ranks higher.',
     }),
+    sharedRank: SharedRank,
   },
   {
     $id: 'RankOf',
     description: 'The rank that a score would have if it were reached now by a user without an entry.',
-    examples: [{ ...BOARD, score: 1200, rank: 2 }],
+    examples: [{ ...BOARD, score: 1200, rank: 2, sharedRank: 2 }],
   },
 );
 export type RankOf = Static<typeof RankOf>;
 
 export const ScoreAtQuery = Type.Object({
   ...OfSeason,
+  locale: Locale,
   rank: Type.Optional(Rank),
   percentile: Type.Optional(
     Type.Number({ minimum: 0, maximum: 100, description: 'Counted in hundredths. 100 is the first.' }),
@@ -45,13 +51,15 @@ export const ScoreAt = Type.Object(
   {
     ...Board,
     rank: Rank,
+    sharedRank: SharedRank,
     percentile: Type.Number({ description: 'The share of entries at this rank or below, in per cent.' }),
     score: Points,
+    formatted: Formatted,
   },
   {
     $id: 'ScoreAt',
     description: 'The score at a rank.',
-    examples: [{ ...BOARD, rank: 205, percentile: 90.04, score: 870 }],
+    examples: [{ ...BOARD, rank: 205, sharedRank: 204, percentile: 90.04, score: 870 }],
   },
 );
 export type ScoreAt = Static<typeof ScoreAt>;
@@ -96,8 +104,13 @@ export const UserEntry = Type.Object(
       anyOf: [Type.Integer({ minimum: 1 }), Type.Null()],
       description: 'Null as long as it is not known, while a large board is being loaded.',
     }),
+    sharedRank: Type.Unsafe<number | null>({
+      anyOf: [SharedRank, Type.Null()],
+      description: 'The rank that all entries with the same score share. Null like `rank`.',
+    }),
     total: Type.Integer({ description: 'Number of entries on the whole board.' }),
     score: Points,
+    formatted: Formatted,
     achievedAt: Time,
   },
   {
@@ -110,6 +123,7 @@ export const UserEntry = Type.Object(
         season: 1,
         seasonEndsAt: null,
         rank: 12,
+        sharedRank: 11,
         total: 2048,
         score: 1230,
         achievedAt: '2026-06-11T19:09:00.000Z',
@@ -123,4 +137,8 @@ export const UserEntries = TimedList(ref(UserEntry), {
   description: 'The entries of a user in current seasons, by leaderboard. Without hidden leaderboards.',
   examples: [{ items: UserEntry.examples, nextCursor: null, now: Now.examples?.[0] }],
 });
-export const UserEntriesQuery = Type.Object({ limit: Limit(20), cursor: Type.Optional(Cursor) });
+export const UserEntriesQuery = Type.Object({
+  limit: Limit(20),
+  cursor: Type.Optional(Cursor),
+  locale: Locale,
+});

@@ -2,6 +2,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import {
   ActionId,
   EventId,
+  Formatted,
   LeaderboardId,
   Now,
   Points,
@@ -106,6 +107,7 @@ export const BoardResult = Type.Object(
       }),
     ),
     score: Points,
+    formatted: Formatted,
     previousScore: Type.Union([Points, Type.Null()], {
       description: 'Null if this score created the entry.',
     }),

@@ -1,8 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox';
 import {
   Cursor,
+  Formatted,
   LeaderboardId,
   Limit,
+  Locale,
   Now,
   Points,
   Reason,
@@ -70,7 +72,7 @@ export const Seasons = TimedList(ref(Season), {
   description: 'The seasons of a leaderboard, newest first.',
   examples: [{ items: Season.examples, nextCursor: null, now: NOW }],
 });
-export const SeasonsQuery = Type.Object({ limit: Limit(10), cursor: Type.Optional(Cursor) });
+export const SeasonsQuery = Type.Object({ limit: Limit(10), cursor: Type.Optional(Cursor), locale: Locale });
 
 export const FinalPlace = Type.Object(
   {
@@ -79,6 +81,7 @@ export const FinalPlace = Type.Object(
     rank: Type.Integer({ minimum: 1 }),
     sharedRank: SharedRank,
     score: Points,
+    formatted: Formatted,
     achievedAt: Time,
     entries: Type.Integer({ description: 'The number of entries of the season.' }),
   },
@@ -104,7 +107,11 @@ export const FinalPlaces = TimedList(ref(FinalPlace), {
   description: "A user's final places, those of the season that ended last first.",
   examples: [{ items: FinalPlace.examples, nextCursor: null, now: NOW }],
 });
-export const FinalPlacesQuery = Type.Object({ limit: Limit(20), cursor: Type.Optional(Cursor) });
+export const FinalPlacesQuery = Type.Object({
+  limit: Limit(20),
+  cursor: Type.Optional(Cursor),
+  locale: Locale,
+});
 
 export const SeasonSpan = Type.Object(
   { leaderboard: LeaderboardId, ...Span, now: Now },

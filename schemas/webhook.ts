@@ -10,6 +10,7 @@ import {
   Points,
   Reason,
   ref,
+  SharedRank,
   Time,
   UserId,
 } from './common.js';
@@ -88,20 +89,27 @@ export const EVENT_DATA = {
 export type EventType = keyof typeof EVENT_DATA;
 
 const DisplayName = orNull(Type.String(), 'The name when the event is sent; null if the user is erased.');
+const Formatted = Type.Optional(
+  Type.String({
+    description: 'The score as people write it in English, where the leaderboard has a `unit`.',
+  }),
+);
 const named = <T extends TProperties>({ properties, ...options }: TObject<T>) =>
   Type.Object({ ...properties, displayName: DisplayName }, options);
 const { properties: finalData, ...ofFinal } = EVENT_DATA['season.final'];
+const { properties: leaderData, ...ofLeader } = EVENT_DATA['leader.changed'];
+const SentPlace = Type.Object({ ...Place.properties, sharedRank: SharedRank, formatted: Formatted });
 /** What is sent of it, with the names of those whom receivers will want to show. */
 const SENT_DATA = {
   ...EVENT_DATA,
   'season.final': Type.Object(
     {
       ...finalData,
-      top: Type.Array(named(Place), { maxItems: 10, description: 'The first of the standings.' }),
+      top: Type.Array(named(SentPlace), { maxItems: 10, description: 'The first of the standings.' }),
     },
     ofFinal,
   ),
-  'leader.changed': named(EVENT_DATA['leader.changed']),
+  'leader.changed': named(Type.Object({ ...leaderData, formatted: Formatted }, ofLeader)),
 } as const satisfies Record<EventType, TObject>;
 export type SentEvent = {
   [T in EventType]: {

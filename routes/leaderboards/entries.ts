@@ -17,8 +17,8 @@ import {
 import type { Unit } from '../../schemas/unit.js';
 import { instant } from '../../src/clock.js';
 import { Problem, problemResponses, SEASON_GONE } from '../../src/errors.js';
-import { languagesOf, type ScoreWriting, scoreWriting } from '../../src/http/languages.js';
-import { vary } from '../../src/http/vary.js';
+import type { ScoreWriting } from '../../src/http/languages.js';
+import { type Asked, formattedBy, writingFor } from '../../src/http/score-writing.js';
 import type { BoardState } from '../../src/leaderboard/board-state.js';
 import { percentileOf } from '../../src/leaderboard/percentile.js';
 import type { PositionedPage } from '../../src/leaderboard/positions.js';
@@ -130,7 +130,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     const before =
       since === undefined ? null : await past(request, reply, id, board.season, ['since', since]);
     const about = await aboutOf(board);
-    const writing = writingFor(about, request, reply);
+    const writing = writingFor(about.unit, request, reply);
     if (from === undefined && before === null && !isPositioned(query)) {
       const state = await app.leaderboards.page(board, query.limit);
       return sendPage(topOf(state, about, writing, reply), request, reply);
@@ -151,7 +151,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     const about = await aboutOf(state.board);
     const time = saysNow(state.board, about.endsAt) ? { now: instant() } : {};
     return {
-      ...bodyOf(state, about.endsAt, writingFor(about, request, reply)),
+      ...bodyOf(state, about.endsAt, writingFor(about.unit, request, reply)),
       nextCursor: null,
       prevCursor: null,
       ...time,
@@ -238,7 +238,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         pointsTo(above, entry.score),
       );
       return {
-        ...written(entry, writingFor(await aboutOf(board), request, reply)),
+        ...written(entry, writingFor((await aboutOf(board)).unit, request, reply)),
         total,
         ...('asOf' in board && { asOf: board.asOf }),
         percentile: percentileOf(entry.rank, total),
@@ -276,20 +276,8 @@ interface About {
   readonly unit: Unit | null;
 }
 
-interface Asked extends Pick<FastifyRequest, 'headers'> {
-  readonly query: { readonly locale?: string };
-}
-
-/** How scores are to be written: null where the board does not say what they are, and nobody asked. */
-function writingFor({ unit }: About, { query, headers }: Asked, reply: FastifyReply): ScoreWriting | null {
-  const { locale } = query;
-  if (unit === null && locale === undefined) return null;
-  if (locale === undefined) vary(reply, 'Accept-Language');
-  return scoreWriting(unit, languagesOf(locale, headers['accept-language']));
-}
-
 const written = (entry: Entry, writing: ScoreWriting | null): Entry =>
-  writing === null ? entry : { ...entry, formatted: writing.write(entry.score) };
+  writing === null ? entry : { ...entry, ...formattedBy(writing, entry.score) };
 
 /** An answer, ready to be sent. */
 interface EntriesPage {

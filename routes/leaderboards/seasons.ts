@@ -4,6 +4,7 @@ import { LeaderboardParams } from '../../schemas/leaderboard.js';
 import { Seasons, SeasonsQuery } from '../../schemas/season.js';
 import { instant } from '../../src/clock.js';
 import { problemResponses } from '../../src/errors.js';
+import { formattedBy, writingFor } from '../../src/http/score-writing.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
@@ -21,14 +22,23 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(Seasons), ...problemResponses('validation-failed', 'not-found') },
       },
     },
-    async ({ params: { id }, query }) => {
+    async (request, reply) => {
+      const {
+        params: { id },
+        query,
+      } = request;
       const page = await app.cursors.page(
         `seasons ${id}`,
         query,
         (limit, before) => app.seasons.page(id, limit, before),
         ({ season }) => String(season),
       );
-      return { ...page, now: instant() };
+      const items = page.items.map(({ unit, ...season }) => {
+        const writing = writingFor(unit, request, reply);
+        const top = season.top.map((entry) => ({ ...entry, ...formattedBy(writing, entry.score) }));
+        return { ...season, top };
+      });
+      return { ...page, items, now: instant() };
     },
   );
 };

@@ -3,6 +3,7 @@ import { answer, MAX_BATCH_BYTES } from '../../schemas/common.js';
 import { type BatchedScore, BatchedScores, ScoreBatch } from '../../schemas/score.js';
 import { BODY_FAULTS, isOurFault, Problem, problemResponses } from '../../src/errors.js';
 import { problemItem, problemsIn, valueOrProblem } from '../../src/http/problems.js';
+import { writtenReceipt } from '../../src/http/score-writing.js';
 import { rejectionOf } from '../../src/scoring/rejections.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
@@ -28,9 +29,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     async (request): Promise<BatchedScores> => {
       const { user, body, log } = request;
       const results = (await app.scores.recordAll(user, body.submissions)).map(valueOrProblem);
-      const items = results.map(
-        (result): BatchedScore =>
-          result instanceof Problem ? problemItem(result, request) : { status: 200, receipt: result },
+      const language = request.headers['accept-language'];
+      const items = await Promise.all(
+        results.map(async (result): Promise<BatchedScore> => {
+          if (result instanceof Problem) return problemItem(result, request);
+          return { status: 200, receipt: await writtenReceipt(result, app.catalog, language) };
+        }),
       );
       for (const { first, count } of problemsIn(results)) {
         const data = { code: first.code, reason: first.message, count };

@@ -4,6 +4,7 @@ import { UserEntries, UserEntriesQuery } from '../../schemas/position.js';
 import { UserParams } from '../../schemas/user.js';
 import { instant } from '../../src/clock.js';
 import { problemResponses } from '../../src/errors.js';
+import { formattedBy, writingFor } from '../../src/http/score-writing.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
@@ -21,7 +22,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(UserEntries), ...problemResponses('validation-failed', 'not-found') },
       },
     },
-    async ({ params, query }) => {
+    async (request, reply) => {
+      const { params, query } = request;
       const { id } = await app.users.get(params.id);
       const page = await app.cursors.page(
         `entries ${id}`,
@@ -29,7 +31,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         (limit, after) => app.positions.ofUser(id, limit, after),
         ({ leaderboard }) => leaderboard,
       );
-      return { ...page, now: instant() };
+      const items = page.items.map(({ unit, ...entry }) => ({
+        ...entry,
+        ...formattedBy(writingFor(unit, request, reply), entry.score),
+      }));
+      return { ...page, items, now: instant() };
     },
   );
 };

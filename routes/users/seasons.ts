@@ -4,6 +4,7 @@ import { FinalPlaces, FinalPlacesQuery } from '../../schemas/season.js';
 import { UserParams } from '../../schemas/user.js';
 import { instant } from '../../src/clock.js';
 import { problemResponses } from '../../src/errors.js';
+import { formattedBy, writingFor } from '../../src/http/score-writing.js';
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
@@ -20,7 +21,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         response: { 200: answer(FinalPlaces), ...problemResponses('validation-failed', 'not-found') },
       },
     },
-    async ({ params, query }) => {
+    async (request, reply) => {
+      const { params, query } = request;
       const { id } = await app.users.get(params.id);
       const page = await app.cursors.page(
         `final places ${id}`,
@@ -28,7 +30,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         (limit, after) => app.seasons.placesOf(id, limit, after),
         ({ endsAt, leaderboard, season }) => `${endsAt} ${leaderboard} ${season}`,
       );
-      return { ...page, now: instant() };
+      const items = page.items.map(({ unit, ...place }) => ({
+        ...place,
+        ...formattedBy(writingFor(unit, request, reply), place.score),
+      }));
+      return { ...page, items, now: instant() };
     },
   );
 };

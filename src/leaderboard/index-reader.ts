@@ -43,7 +43,8 @@ export class IndexReader implements BoardReader {
     const above = entries.pop() ?? null;
     if (entry === undefined) return null;
     const sharedRank = above?.score === entry.score ? index.countBetter(entry.score) + 1 : rank;
-    return { total: index.size, entry: { ...entry, rank, sharedRank }, above };
+    const best = start === 0 ? (above ?? entry).score : (index.slice(0, 1)[0]?.score ?? entry.score);
+    return { total: index.size, entry: { ...entry, rank, sharedRank }, above, best };
   }
 
   async around(userId: string, radius: number): Promise<Page | null> {

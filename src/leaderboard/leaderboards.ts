@@ -46,9 +46,10 @@ interface OfBoard extends Entry {
   readonly sort: Sort;
 }
 
-/** Where an entry stands; its rank is null if it is not known. */
+/** Where an entry stands; its ranks are null if they are not known. */
 interface Standing extends Pick<Entry, 'score' | 'achievedAt'> {
   readonly rank: number | null;
+  readonly sharedRank: number | null;
   readonly total: number;
 }
 
@@ -234,7 +235,11 @@ export class Leaderboards {
     const [ranks, totals] = await Promise.all([
       countRanks(
         database,
-        cold.map((entry) => ({ ...entry, version: 0, previous: null })),
+        cold.flatMap((entry) => {
+          const change = { ...entry, version: 0, previous: null };
+          // Before all entries of its score: what stands there shares no rank with it.
+          return [change, { ...change, achievedAt: 0 }];
+        }),
       ),
       countEntries(
         database,
@@ -245,8 +250,9 @@ export class Leaderboards {
     return entries.map(({ score, achievedAt }, i) => {
       const read = known[i];
       if (read === undefined) {
-        const { rank = null } = ranks[n] ?? {};
-        return { rank, total: totals[n++] ?? 0, score, achievedAt };
+        const [of, ofScore] = ranks.slice(2 * n, 2 * n + 2);
+        const [rank, sharedRank] = [of?.rank ?? null, ofScore?.rank ?? null];
+        return { rank, sharedRank, total: totals[n++] ?? 0, score, achievedAt };
       }
       return read.answer && { ...read.answer.entry, total: read.answer.total };
     });
@@ -270,18 +276,12 @@ export class Leaderboards {
 
   /** One user's entry, or null if it has none. */
   async entry(board: ReadableBoard, userId: string): Promise<EntryState | null> {
-    const found = await this.#read(board, async (reader) => {
-      const placement = await reader.placement(userId);
-      if (placement === null) return null;
-      const { entry, above } = placement;
-      const first = entry.rank > 2 ? (await reader.page(1)).entries[0] : above;
-      return { ...placement, first: first ?? null };
-    });
+    const found = await this.#read(board, (reader) => reader.placement(userId));
     if (found === null) return null;
-    const { total, above, first } = found;
+    const { total, above, best } = found;
     const [entry] = await this.#entries(board, [found.entry], await this.#keysOf(board));
     if (entry === undefined) return null;
-    return { entry, total, scoreAbove: above?.score ?? null, scoreFirst: first?.score ?? null };
+    return { entry, total, scoreAbove: above?.score ?? null, scoreFirst: above && best };
   }
 
   async around(board: ReadableBoard, userId: string, radius: number): Promise<BoardState | null> {

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Entry as EntryBody, Leaderboard } from '../../schemas/leaderboard.js';
 import type { Histogram, UserEntry } from '../../schemas/position.js';
+import type { Unit } from '../../schemas/unit.js';
 import { type BoardKey, boardKey } from '../board-key.js';
 import { instant } from '../clock.js';
 import { invalid } from '../errors.js';
@@ -35,11 +36,16 @@ export interface PositionedPage {
 
 /** Current entries of a user; the condition on the version is that of the index. $1 a user, $2 behind which leaderboard, $3 how many. */
 const OF_USER = `
-SELECT l.id AS leaderboard, l.title, l.season, l.sort, ${finiteRfc3339('l.season_ends_at')} AS "seasonEndsAt", s.score,
+SELECT l.id AS leaderboard, l.title, l.unit, l.season, l.sort, ${finiteRfc3339('l.season_ends_at')} AS "seasonEndsAt", s.score,
        ${milliseconds('s.achieved_at')} AS "achievedAt"
 FROM scores s JOIN leaderboards l ON l.id = s.leaderboard_id AND l.season = s.season AND l.removed_at IS NULL AND NOT l.hidden
 WHERE s.user_id = $1 AND s.version > 0 AND s.score IS NOT NULL AND l.id > $2
 ORDER BY l.id LIMIT $3`;
+
+/** An entry of a user, and what the scores of its board are. */
+export interface EntryOfUser extends UserEntry {
+  readonly unit: Unit | null;
+}
 
 interface PositionsOptions {
   readonly leaderboards: Leaderboards;
@@ -81,10 +87,17 @@ export class Positions {
     return { state, hasPrevious, hasNext: inRange.length > limit };
   }
 
-  /** The rank of a user that would reach a score now, and the entries of the board. */
-  async rankOf(board: ReadableBoard, score: number): Promise<{ rank: number; total: number }> {
-    const { total, counts } = await this.#options.leaderboards.countThrough(board, [score]);
-    return { rank: (counts[0] ?? 0) + 1, total };
+  /** The ranks of a user that would reach a score now, and the entries of the board. */
+  async rankOf(
+    board: ReadableBoard,
+    score: number,
+  ): Promise<{ rank: number; sharedRank: number; total: number }> {
+    const better = score + ((await this.#sortOf(board)) === 'desc' ? 1 : -1);
+    // There is no better score than the last integer.
+    const scores = Number.isSafeInteger(better) ? [score, better] : [score];
+    const { total, counts } = await this.#options.leaderboards.countThrough(board, scores);
+    const [through = 0, above = 0] = counts;
+    return { rank: through + 1, sharedRank: above + 1, total };
   }
 
   /** The entry at a rank, else the last of those at a percentile or above it, and the entries of the board. Null if there is none. */
@@ -119,10 +132,10 @@ export class Positions {
   }
 
   /** The entries of a user in current seasons, by leaderboard, behind the given one. Without hidden leaderboards. */
-  async ofUser(userId: string, limit: number, after: string | null): Promise<UserEntry[]> {
+  async ofUser(userId: string, limit: number, after: string | null): Promise<EntryOfUser[]> {
     const { database, leaderboards } = this.#options;
     type Row = Pick<Leaderboard, 'title' | 'season' | 'sort' | 'seasonEndsAt'> &
-      Pick<Entry, 'score' | 'achievedAt'> & { leaderboard: string };
+      Pick<Entry, 'score' | 'achievedAt'> & { leaderboard: string; unit: Unit | null };
     const { rows } = await inTurn(database, userId, () =>
       database.query<Row>(OF_USER, [toUuid('usr', userId), after ?? '', limit]),
     );
@@ -135,16 +148,18 @@ export class Positions {
         achievedAt,
       })),
     );
-    return rows.flatMap(({ leaderboard, title, season, seasonEndsAt }, i) => {
+    return rows.flatMap(({ leaderboard, title, unit, season, seasonEndsAt }, i) => {
       const standing = standings[i];
       if (!standing) return [];
-      const { rank, total, score, achievedAt } = standing;
+      const { rank, sharedRank, total, score, achievedAt } = standing;
       return {
         leaderboard,
         title,
+        unit,
         season,
         seasonEndsAt,
         rank,
+        sharedRank,
         total,
         score,
         achievedAt: instant(achievedAt),

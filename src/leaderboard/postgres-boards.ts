@@ -102,6 +102,10 @@ ORDER BY ${ASCENDING}`;
 
 const PAGE = consecutive(TOP);
 const AROUND = consecutive(WINDOW);
+/** Each row says the sort key of the first entry too. */
+const PLACEMENT = `
+SELECT p.*, (SELECT s.sort_key FROM ${BOARD} ORDER BY ${ASCENDING} LIMIT 1) AS "bestKey" FROM (${consecutive(WINDOW)}) p
+ORDER BY p.rank`;
 const BESIDE = consecutive(NEAR);
 /** $3 from which place on, $4 how many: all before are counted, but for those before the last mark. */
 const SLICE = consecutive(
@@ -221,9 +225,17 @@ export class PostgresBoard implements BoardReader {
   }
 
   async placement(userId: string): Promise<Placement | null> {
-    const { total, entries } = await this.#read(AROUND, [toUuid('usr', userId), 1, 0]);
+    const rows = await this.#rows<Row & { readonly bestKey: number }>(PLACEMENT, [
+      toUuid('usr', userId),
+      1,
+      0,
+    ]);
+    const { total, entries } = this.#page(rows);
     const entry = entries.at(-1);
-    return entry === undefined ? null : { total, entry, above: entries.at(-2) ?? null };
+    const [row] = rows;
+    if (entry === undefined || row === undefined) return null;
+    const best = sortKey(row.sort ?? this.#board.sort, row.bestKey);
+    return { total, entry, above: entries.at(-2) ?? null, best };
   }
 
   async around(userId: string, radius: number): Promise<Page | null> {
@@ -236,8 +248,15 @@ export class PostgresBoard implements BoardReader {
   }
 
   async #read(text: string, values: unknown[]): Promise<Page> {
+    return this.#page(await this.#rows(text, values));
+  }
+
+  async #rows<R extends Row>(text: string, values: unknown[]): Promise<R[]> {
     const { leaderboard, season } = this.#board.key;
-    const { rows } = await this.#database.query<Row>(text, [leaderboard, season, ...values]);
+    return (await this.#database.query<R>(text, [leaderboard, season, ...values])).rows;
+  }
+
+  #page(rows: readonly Row[]): Page {
     const entries = rows.flatMap((row): RankedEntry[] =>
       row.userId === null || row.sortKey === null
         ? []

@@ -22,6 +22,8 @@ export interface Placement {
   readonly entry: RankedEntry;
   /** The entry just above, or null for the first. */
   readonly above: Entry | null;
+  /** The score of the first. */
+  readonly best: number;
 }
 
 /** A place between two entries: beside an entry, which need not be there any more, or above or below all who have a score. */

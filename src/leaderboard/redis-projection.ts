@@ -301,14 +301,17 @@ export class RedisProjection implements Projection {
   }
 
   async placement(userId: string): Promise<Placement | null> {
-    const found = await this.around(userId, 1, 0);
-    const entry = found?.entries.at(-1);
-    if (found === null || entry === undefined) return null;
-    return { total: found.total, entry, above: found.entries.at(-2) ?? null };
+    const answer = await this.#read('placement', [userId]);
+    const rows = answer[5];
+    const [, best] = rows.splice(-2);
+    const { total, entries } = this.#page(answer);
+    const entry = entries.at(-1);
+    if (entry === undefined) return null;
+    return { total, entry, above: entries.at(-2) ?? null, best: sortKey(this.board.sort, Number(best)) };
   }
 
-  async around(userId: string, above: number, below = above): Promise<Page | null> {
-    const found = this.#page(await this.#read('around', [userId, above, below]));
+  async around(userId: string, radius: number): Promise<Page | null> {
+    const found = this.#page(await this.#read('around', [userId, radius]));
     return found.entries.length === 0 ? null : found;
   }
 

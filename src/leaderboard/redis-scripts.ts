@@ -142,14 +142,28 @@ for i = 1, #ARGV do counts[i] = redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[i]) e
 return answer(epoch, 0, 0, counts)
 `;
 
-/** KEYS rank, entries. ARGV user, how many above, how many below. No rows if the user has no entry. */
+/** KEYS rank, entries. ARGV user, how many on each side. No rows if the user has no entry. */
 const AROUND = `${READ}
 local member = member_of(KEYS[2], ARGV[1])
 if not member then return answer(epoch, 0, 0, {}) end
 local rank = redis.call('ZRANK', KEYS[1], member)
 if not rank then return false end
 local start = math.max(rank - tonumber(ARGV[2]), 0)
-return slice(epoch, start, rank + tonumber(ARGV[3]) + 1 - start)
+return slice(epoch, start, rank + tonumber(ARGV[2]) + 1 - start)
+`;
+
+/** KEYS rank, entries. ARGV user. Rows are the entry above, if there is one, its own, and the first one. */
+const PLACEMENT = `${READ}
+local member = member_of(KEYS[2], ARGV[1])
+if not member then return answer(epoch, 0, 0, {}) end
+local rank = redis.call('ZRANK', KEYS[1], member)
+if not rank then return false end
+local start = math.max(rank - 1, 0)
+local found = slice(epoch, start, rank + 1 - start)
+local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+local rows = found[6]
+rows[#rows + 1], rows[#rows + 2] = first[1], first[2]
+return found
 `;
 
 /** KEYS rank, entries. ARGV users. Rows are member, score, 0-based rank and how many have a better score, in turn. */
@@ -395,6 +409,7 @@ export const BOARD_SCRIPTS = {
   slice: { numberOfKeys: 2, lua: SLICE },
   near: { numberOfKeys: 2, lua: NEAR },
   countThrough: { numberOfKeys: 2, lua: COUNT_THROUGH },
+  placement: { numberOfKeys: 2, lua: PLACEMENT },
   around: { numberOfKeys: 2, lua: AROUND },
   many: { numberOfKeys: 2, lua: MANY },
   apply: { numberOfKeys: 4, lua: APPLY },

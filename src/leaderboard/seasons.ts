@@ -46,6 +46,9 @@ export interface BoardAsOf extends BoardKey {
   readonly voided: ReadonlyMap<string, number>;
 }
 
+/** What a season says, and what its scores are. */
+export type OfUnit<T> = T & { readonly unit: Unit | null };
+
 /** A board to be read: of the current season, of one that is over, or as it was. */
 export type ReadableBoard = BoardKey | PastSeason | BoardAsOf;
 
@@ -67,7 +70,7 @@ WHERE l.id = $1`;
 
 /** $1 a leaderboard, $2 its current season, $3 before which one, $4 how many. */
 const PAGE = `
-SELECT s.season, ${span('s')}, CASE WHEN s.state = 'open' AND s.ends_at <= now() THEN 'closing' ELSE s.state END AS state,
+SELECT s.season, ${span('s')}, s.rules->'unit' AS unit, CASE WHEN s.state = 'open' AND s.ends_at <= now() THEN 'closing' ELSE s.state END AS state,
        CASE WHEN ${IS_FINAL} THEN s.entries END AS entries, s.revision, CASE WHEN ${IS_FINAL} THEN s.digest END AS digest,
        (SELECT coalesce(json_agg(json_build_object('userId', e.user_id, 'score', e.score, 'achievedAt', ${milliseconds('e.achieved_at')})
                                  ORDER BY e.sort_key, e.achieved_at, e.user_id), '[]')
@@ -80,7 +83,7 @@ ORDER BY s.season DESC LIMIT $4`;
 /** Final seasons in which a user has an entry; the condition on the version is that of the index. $1 a user, $2 to $4 behind which season, $5 how many. */
 const OF_USER = `
 WITH place AS MATERIALIZED (
-  SELECT s.leaderboard_id, s.season, s.label, s.starts_at, s.ends_at, s.entries, f.user_id, f.score, f.sort_key, f.achieved_at
+  SELECT s.leaderboard_id, s.season, s.label, s.starts_at, s.ends_at, s.entries, s.rules->'unit' AS unit, f.user_id, f.score, f.sort_key, f.achieved_at
   FROM scores f
   JOIN seasons s ON s.leaderboard_id = f.leaderboard_id AND s.season = f.season AND ${IS_FINAL}
   JOIN leaderboards l ON l.id = s.leaderboard_id AND s.season > l.removed_through
@@ -88,7 +91,7 @@ WITH place AS MATERIALIZED (
     AND (s.ends_at, s.leaderboard_id, s.season) < ($2::timestamptz, $3::text, $4::int)
   ORDER BY s.ends_at DESC, s.leaderboard_id DESC, s.season DESC LIMIT $5
 )
-SELECT p.leaderboard_id AS leaderboard, p.season, ${span('p')}, p.entries, p.score, ${rfc3339('p.achieved_at')} AS "achievedAt",
+SELECT p.leaderboard_id AS leaderboard, p.season, ${span('p')}, p.unit, p.entries, p.score, ${rfc3339('p.achieved_at')} AS "achievedAt",
        ${rankOf('p', 'p.leaderboard_id', 'p.season')} AS rank,
        ${sharedRankOf('p', 'p.leaderboard_id', 'p.season')} AS "sharedRank"
 FROM place p ORDER BY p.ends_at DESC, p.leaderboard_id DESC, p.season DESC`;
@@ -161,10 +164,10 @@ export class Seasons {
   };
 
   /** The seasons of a leaderboard that have begun, newest first, before the given one. @throws Problem `not-found` */
-  async page(leaderboard: string, limit: number, before: string | null): Promise<Season[]> {
+  async page(leaderboard: string, limit: number, before: string | null): Promise<OfUnit<Season>[]> {
     const { catalog, leaderboards, database } = this.#options;
     const { id, season: current } = await catalog.leaderboard(leaderboard);
-    type Row = Omit<Season, 'entries' | 'top'> & {
+    type Row = Omit<OfUnit<Season>, 'entries' | 'top'> & {
       entries: number | null;
       top: Entry[];
     };
@@ -183,10 +186,10 @@ export class Seasons {
   }
 
   /** The final places of a user, newest first. @param after the end of a season, its leaderboard and its number */
-  async placesOf(userId: string, limit: number, after: string | null): Promise<FinalPlace[]> {
+  async placesOf(userId: string, limit: number, after: string | null): Promise<OfUnit<FinalPlace>[]> {
     const [endedAt = 'infinity', leaderboard = '', season = '0'] = after?.split(' ') ?? [];
     const values = [toUuid('usr', userId), endedAt, leaderboard, season, limit];
-    return (await this.#options.database.query<FinalPlace>(OF_USER, values)).rows;
+    return (await this.#options.database.query<OfUnit<FinalPlace>>(OF_USER, values)).rows;
   }
 }
 

@@ -1,5 +1,6 @@
 import { Value } from '@sinclair/typebox/value';
 import type pg from 'pg';
+import type { Unit } from '../../schemas/unit.js';
 import type { WebhookEvent, WebhookFormat } from '../../schemas/webhook.js';
 import { now } from '../clock.js';
 import { addJob, BITE_MS, type OutsideJob } from '../jobs/job.js';
@@ -7,7 +8,7 @@ import { type Queryable, transact } from '../postgres/database.js';
 import { milliseconds, rfc3339 } from '../postgres/sql.js';
 import { fromUuid, toUuids, withIds } from '../stored-ids.js';
 import { discord } from './discord.js';
-import { type Format, leaderboardsOf, type Message, type Names, usersOf } from './message.js';
+import { type Format, leaderboardsOf, type Message, type Names, seasonsOf, usersOf } from './message.js';
 import { post, type Route, reasonOf } from './post.js';
 import { DEAD_LETTER_KEPT, DELIVER, MAX_DEAD, MAX_WAITING } from './publish.js';
 import { type Sealed, type Sealing, Unreadable } from './sealing.js';
@@ -53,6 +54,11 @@ UPDATE webhooks SET disabled_at = now(), disabled_because = $2 WHERE id = $1 AND
 
 const USERS = `
 SELECT id, display_name AS name FROM users WHERE id = ANY ($1::uuid[]) AND erased_at IS NULL`;
+/** $1 leaderboards, $2 seasons: those whose scores are no plain numbers. */
+const UNITS = `
+SELECT s.leaderboard_id || ' ' || s.season AS id, s.rules->'unit' AS unit
+FROM seasons s JOIN unnest($1::text[], $2::int[]) AS n (leaderboard, season) ON s.leaderboard_id = n.leaderboard AND s.season = n.season
+WHERE s.rules ? 'unit'`;
 const LEADERBOARDS = 'SELECT id, title AS name FROM leaderboards WHERE id = ANY ($1::text[])';
 
 const countOf = (state: string, most: number): string => `
@@ -195,7 +201,21 @@ async function namesOf(pool: pg.Pool, messages: readonly Message[]): Promise<Nam
   const leaderboards = await read(LEADERBOARDS, leaderboardsOf(messages));
   const byId = (rows: readonly { id: string; name: string }[]) =>
     new Map(rows.map(({ id, name }) => [id, name]));
-  return { users: byId(users), leaderboards: byId(leaderboards) };
+  const seasons = seasonsOf(messages);
+  const units = seasons.length === 0 ? [] : await unitsOf(pool, seasons);
+  return {
+    users: byId(users),
+    leaderboards: byId(leaderboards),
+    units: new Map(units.map(({ id, unit }) => [id, unit])),
+  };
+}
+
+async function unitsOf(
+  pool: pg.Pool,
+  seasons: ReturnType<typeof seasonsOf>,
+): Promise<{ readonly id: string; readonly unit: Unit }[]> {
+  const values = [seasons.map(({ leaderboard }) => leaderboard), seasons.map(({ season }) => season)];
+  return (await pool.query<{ id: string; unit: Unit }>(UNITS, values)).rows;
 }
 
 async function record(

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
-import type { Format, Message, Names } from './message.js';
+import { type Format, formattedIn, type Message, type Names, sharedRanks } from './message.js';
 import type { Answer } from './post.js';
 import { msOf, pauseMs } from './tries.js';
 
@@ -67,17 +67,21 @@ function titleOf({ data }: Message, { leaderboards }: Names): string {
   return plain(leaderboards.get(data.leaderboard) ?? data.leaderboard);
 }
 
-function descriptionOf(message: Message, { users }: Names): string {
-  const name = (userId: string) => `**${plain(users.get(userId) ?? 'A deleted player')}**`;
+function descriptionOf(message: Message, names: Names): string {
+  const name = (userId: string) => `**${plain(names.users.get(userId) ?? 'A deleted player')}**`;
+  const scoreIn = (season: { readonly leaderboard: string; readonly season: number }, score: number) => {
+    const formatted = formattedIn(names, season, score);
+    return formatted === undefined ? number(score) : plain(formatted);
+  };
   const { type, data } = message;
   switch (type) {
     case 'season.ended':
       return `This is the end of ${seasonOf(data)}. The final standings follow.`;
     case 'season.final': {
       const corrected = data.revision > 1 ? ', corrected' : '';
-      const places = data.top.map(
-        ({ rank, userId, score }) => `${MEDALS[rank - 1] ?? `${rank}.`} ${name(userId)}: ${number(score)}`,
-      );
+      const places = sharedRanks(data.top).map(({ sharedRank, userId, score }) => {
+        return `${MEDALS[sharedRank - 1] ?? `${sharedRank}.`} ${name(userId)}: ${scoreIn(data, score)}`;
+      });
       return [`The final standings of ${seasonOf(data)}${corrected}:`, ...places].join('\n');
     }
     case 'season.skipped':
@@ -87,7 +91,7 @@ function descriptionOf(message: Message, { users }: Names): string {
     case 'leader.changed':
       return data.userId === null || data.score === null
         ? 'Nobody leads any more.'
-        : `${name(data.userId)} leads now, with ${number(data.score)}.`;
+        : `${name(data.userId)} leads now, with ${scoreIn(data, data.score)}.`;
     case 'event.held':
       return `A score of ${name(data.userId)} waits for a decision: ${number(data.points)} points of ${plain(data.action)} (${data.eventId}).`;
     case 'user.banned':

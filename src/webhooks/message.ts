@@ -1,4 +1,6 @@
+import type { Unit } from '../../schemas/unit.js';
 import type { WebhookEvent } from '../../schemas/webhook.js';
+import { scoreFormat } from '../score-format.js';
 import type { Answer } from './post.js';
 
 /** An event that is to be sent. */
@@ -13,6 +15,31 @@ export type Message = WebhookEvent & {
 export interface Names {
   readonly users: ReadonlyMap<string, string>;
   readonly leaderboards: ReadonlyMap<string, string>;
+  /** What the scores of seasons are, by `seasonIn`; those of plain numbers are left out. */
+  readonly units: ReadonlyMap<string, Unit>;
+}
+
+interface InSeason {
+  readonly leaderboard: string;
+  readonly season: number;
+}
+
+const seasonIn = ({ leaderboard, season }: InSeason): string => `${leaderboard} ${season}`;
+
+/** The score as people write it, in English; undefined if it is a plain number. */
+export function formattedIn({ units }: Names, season: InSeason, score: number): string | undefined {
+  const unit = units.get(seasonIn(season));
+  return unit && scoreFormat(unit, 'en')(score);
+}
+
+/** Places from the first on, with the rank that equal scores share. */
+export function sharedRanks<P extends { readonly score: number }>(
+  places: readonly P[],
+): (P & { readonly sharedRank: number })[] {
+  return places.map((place) => {
+    const sharedRank = places.findIndex(({ score }) => score === place.score) + 1;
+    return { ...place, sharedRank };
+  });
 }
 
 /** How receivers of one kind are talked to. */
@@ -34,6 +61,10 @@ export const usersOf = (messages: readonly WebhookEvent[]): string[] =>
     if (type === 'season.final') return data.top.map(({ userId }) => userId);
     return 'userId' in data && data.userId !== null ? [data.userId] : [];
   });
+
+/** The seasons whose scores these messages name. */
+export const seasonsOf = (messages: readonly WebhookEvent[]): InSeason[] =>
+  messages.flatMap(({ type, data }) => (type === 'season.final' || type === 'leader.changed' ? [data] : []));
 
 /** The ids of the leaderboards that these messages name. */
 export const leaderboardsOf = (messages: readonly WebhookEvent[]): string[] =>

@@ -1,5 +1,5 @@
 import type { SentEvent } from '../../schemas/webhook.js';
-import type { Format, Message, Names } from './message.js';
+import { type Format, formattedIn, type Message, type Names, sharedRanks } from './message.js';
 import { pauseMs } from './tries.js';
 
 /** Events as they are, by Standard Webhooks 1.0.0. */
@@ -12,16 +12,24 @@ export const standard: Format = {
   pauseMs,
 };
 
-function bodyOf(message: Message, { users }: Names): SentEvent {
-  const displayName = (userId: string | null) => (userId === null ? null : (users.get(userId) ?? null));
+function bodyOf(message: Message, names: Names): SentEvent {
+  const displayName = (userId: string | null) => (userId === null ? null : (names.users.get(userId) ?? null));
   const { type, at: timestamp } = message;
   if (type === 'leader.changed') {
     const { data } = message;
-    return { type, timestamp, data: { ...data, displayName: displayName(data.userId) } };
+    const formatted = data.score === null ? undefined : formattedIn(names, data, data.score);
+    return {
+      type,
+      timestamp,
+      data: { ...data, ...(formatted && { formatted }), displayName: displayName(data.userId) },
+    };
   }
   if (type === 'season.final') {
     const { data } = message;
-    const top = data.top.map((place) => ({ ...place, displayName: displayName(place.userId) }));
+    const top = sharedRanks(data.top).map((place) => {
+      const formatted = formattedIn(names, data, place.score);
+      return { ...place, ...(formatted && { formatted }), displayName: displayName(place.userId) };
+    });
     return { type, timestamp, data: { ...data, top } };
   }
   const { id: _, at, ...event } = message;

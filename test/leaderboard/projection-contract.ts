@@ -200,6 +200,7 @@ async function checkUsers(
       above === undefined ? null : { userId: above.userId, score: above.score },
     );
     assert.equal(placement?.total, total);
+    assert.equal(placement?.best, ranking[0]?.score);
     assert.deepEqual(
       around?.entries.map(plain),
       ranking.slice(Math.max(place - radius, 0), place + radius + 1),

@@ -241,7 +241,11 @@ t.test('it has the body of each event, as it is posted to webhooks', async (t) =
     { type: 'webhook.test', data: {} },
   ];
   t.same(events.map(({ type }) => type).sort(), Object.keys(webhooks).sort());
-  const names = { users: new Map([[userId, 'Ada']]), leaderboards: new Map() };
+  const names = {
+    users: new Map([[userId, 'Ada']]),
+    leaderboards: new Map(),
+    units: new Map([['global 7', { kind: 'duration' as const }]]),
+  };
   for (const event of events) {
     const schema = webhooks[event.type]?.post.requestBody.content['application/json'].schema;
     const body = standard.bodyOf({ ...event, id: typeId('msg'), at }, names);

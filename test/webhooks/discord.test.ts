@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 import t from 'tap';
+import type { Unit } from '../../schemas/unit.js';
 import type { WebhookEvent } from '../../schemas/webhook.js';
 import { discord } from '../../src/webhooks/discord.js';
 import { typeId } from '../mint.js';
@@ -26,8 +27,12 @@ const Body = Type.Object(
 const [ada, bob] = [typeId('usr'), typeId('usr')];
 const message = (event: WebhookEvent) => ({ ...event, id: typeId('msg'), at: '2026-06-14T22:00:07.000Z' });
 
-function shown(event: WebhookEvent, name = 'Ada', title = 'Global') {
-  const names = { users: new Map([[ada, name]]), leaderboards: new Map([['global', title]]) };
+function shown(event: WebhookEvent, name = 'Ada', title = 'Global', unit?: Unit) {
+  const names = {
+    users: new Map([[ada, name]]),
+    leaderboards: new Map([['global', title]]),
+    units: new Map(unit && [['global 7', unit]]),
+  };
   const body = Value.Parse(Body, discord.bodyOf(message(event), names));
   const [embed] = body.embeds;
   return embed;
@@ -48,6 +53,28 @@ const final = (userId: string, label: string | null, revision = 1): WebhookEvent
     revision,
     top: Array.from({ length: 10 }, (_, i) => ({ rank: i + 1, userId, score: 100 - i })),
   },
+});
+
+t.test('scores are written in the unit of their season, and equal ones share a medal', async (t) => {
+  const laps: Unit = { kind: 'duration', suffix: ' *' };
+  t.equal(
+    shown(leads, 'Ada', 'Laps', laps).description,
+    '**Ada** leads now, with 20\\:34.567 \\*.',
+    'nothing of it is markup',
+  );
+  const top = [83_456, 84_000, 84_000, 90_000].map((score, i) => ({ rank: i + 1, userId: ada, score }));
+  const event = final(ada, null);
+  assert(event.type === 'season.final');
+  const { description } = shown({ ...event, data: { ...event.data, top } }, 'Ada', 'Laps', {
+    kind: 'percent',
+    decimals: 3,
+  });
+  t.same(description.split('\n').slice(1), [
+    '🥇 **Ada**: 83.456%',
+    '🥈 **Ada**: 84.000%',
+    '🥈 **Ada**: 84.000%',
+    '4. **Ada**: 90.000%',
+  ]);
 });
 
 t.test('each event is one embed, which says what has happened', async (t) => {

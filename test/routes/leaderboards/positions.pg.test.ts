@@ -159,13 +159,16 @@ t.test('ranks, scores and histograms are those of a naive count, also of old sea
           if (state === 'final') await makeFinal(id);
           const query = state === 'open' ? '' : '&season=1';
           const path = `/v1/leaderboards/${id}`;
-          const { rank } = (await api.get(`${path}/rank-of?score=${asked}${query}`)).is(200, RankOf);
-          assert.equal(rank, scores.filter(isThrough).length + 1);
+          const of = (await api.get(`${path}/rank-of?score=${asked}${query}`)).is(200, RankOf);
+          assert.equal(of.rank, scores.filter(isThrough).length + 1);
+          const better = (score: number) => isThrough(score) && score !== asked;
+          assert.equal(of.sharedRank, scores.filter(better).length + 1);
           const at = await api.get(`${path}/score-at?percentile=${hundredths / 100}${query}`);
           if (total === 0) at.fails('not-found');
           else {
             const found = at.is(200, ScoreAt);
             assert.equal(found.score, ordered[found.rank - 1]);
+            assert.equal(found.sharedRank, ordered.indexOf(found.score) + 1);
             const share = (of: number) => 10_000 * (total - of + 1);
             if (found.rank > 1) assert(share(found.rank) >= hundredths * total);
             if (found.rank < total) assert(share(found.rank + 1) < hundredths * total);

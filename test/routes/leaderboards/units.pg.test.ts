@@ -11,7 +11,9 @@ import {
   Leaderboards,
   PlannedLeaderboard,
 } from '../../../schemas/leaderboard.js';
-import { Receipt } from '../../../schemas/score.js';
+import { RankOf, ScoreAt } from '../../../schemas/position.js';
+import { BatchedScores, Receipt } from '../../../schemas/score.js';
+import { Seasons } from '../../../schemas/season.js';
 import type { Unit } from '../../../schemas/unit.js';
 import { newPlayer, projected, serviceApi, startApi } from '../../api.js';
 import { Watcher } from '../../live/live-server.js';
@@ -66,6 +68,28 @@ t.test('every read writes scores in the language of its caller', async (t) => {
   const own = (await api.get(`/v1/leaderboards/laps/entries/${user}`)).is(200, EntryDetails);
   t.match(own, { score: 83_456, formatted: '1:23.456' });
   (await api.get('/v1/leaderboards/laps/entries?locale=de_DE')).fails('validation-failed');
+});
+
+t.test('receipts and positions write scores too', async (t) => {
+  const user = await newBoard('shown', 83_456, { unit: LAP });
+  const submission = { userId: user, action: 'shown', points: 81_999, idempotencyKey: 'shown-1' };
+  const batch = await server.post('/v1/scores/batch', { submissions: [submission] });
+  t.match(batch.is(200, BatchedScores).items, [
+    { receipt: { leaderboards: [{ id: 'shown', score: 81_999, formatted: '1:21.999' }] } },
+  ]);
+  const actionToken = mint(user, { act: 'shown', pts: [80_000, 80_000] });
+  const single = await server.send('POST', '/v1/scores', {
+    json: { actionToken },
+    headers: inLanguage('de'),
+  });
+  t.match(single.is(200, Receipt).leaderboards, [{ score: 80_000, formatted: '1:20,000' }]);
+  const at = (rest: string) => api.get(`/v1/leaderboards/shown/${rest}`);
+  t.match((await at('rank-of?score=79999&locale=de')).is(200, RankOf), { rank: 1, formatted: '1:19,999' });
+  t.match((await at('score-at?rank=1')).is(200, ScoreAt), { sharedRank: 1, formatted: '1:20.000' });
+  await newBoard('unwritten', 5, {});
+  const plain = mint(user, { act: 'unwritten', pts: [1, 1] });
+  const receipt = (await server.post('/v1/scores', { actionToken: plain })).is(200, Receipt);
+  t.notMatch(receipt.leaderboards[0], { formatted: String });
 });
 
 t.test('caches keep one answer for each language, and none that is outdated', async (t) => {
@@ -155,6 +179,8 @@ t.test('a season that is over keeps the unit that it had', async (t) => {
   const schedule = { every: 'week', timeZone: 'UTC' };
   for (const unit of [{ kind: 'percent' }, undefined, { kind: 'percent' }]) {
     await put('units', { unit, schedule });
+    const seasons = (await api.get('/v1/leaderboards/units/seasons')).is(200, Seasons);
+    t.match(seasons.items.at(-1), { season: 1, top: [{ score: 5, formatted: '5 rounds' }] });
     t.same(await formattedOn('units/entries?season=1'), ['5 rounds']);
     t.same(await formattedOn('units/entries?season=1&locale=de'), ['5 rounds']);
     const rules = await pool.query<{ unit: Unit | null }>(

@@ -28,7 +28,10 @@ const score = async (userId: string, points: number) =>
 
 t.test('all boards of a user are read in one call, each with its rank', async (t) => {
   const boards = ['alpha', 'bravo', 'secret', 'zulu'];
-  for (const id of boards) await put(id, { hidden: id === 'secret', sort: id === 'zulu' ? 'asc' : 'desc' });
+  for (const id of boards) {
+    const more = id === 'zulu' ? { sort: 'asc', unit: { kind: 'duration' } } : { sort: 'desc' };
+    await put(id, { hidden: id === 'secret', ...more });
+  }
   await admin.put('/v1/admin/actions/all', {
     title: 'All',
     points: { min: 0, max: 1_000 },
@@ -36,7 +39,8 @@ t.test('all boards of a user are read in one call, each with its rank', async (t
     issuer: 'server',
     minDurationMs: 0,
   });
-  const [ada, bob] = [await newPlayer(api), await newPlayer(api)];
+  const [ada, bob, cleo] = [await newPlayer(api), await newPlayer(api), await newPlayer(api)];
+  await score(cleo.id, 10);
   await score(ada.id, 10);
   await score(bob.id, 30);
   // One reads its own projections, the other PostgreSQL until they are loaded.
@@ -47,11 +51,17 @@ t.test('all boards of a user are read in one call, each with its rank', async (t
     const { items, nextCursor, now } = await read();
     t.match(now, /Z$/);
     t.equal(nextCursor, null);
-    const entry = { season: 1, seasonEndsAt: null, score: 10, total: 2 };
+    const entry = { season: 1, seasonEndsAt: null, score: 10, total: 3 };
     t.match(items, [
-      { leaderboard: 'alpha', title: 'Board alpha', rank: 2, ...entry },
-      { leaderboard: 'bravo', title: 'Board bravo', rank: 2, ...entry },
-      { leaderboard: 'zulu', title: 'Board zulu', rank: 1, ...entry },
+      { leaderboard: 'alpha', title: 'Board alpha', rank: 3, sharedRank: 2, ...entry },
+      { leaderboard: 'bravo', title: 'Board bravo', rank: 3, sharedRank: 2, ...entry },
+      { leaderboard: 'zulu', title: 'Board zulu', rank: 2, sharedRank: 1, formatted: '0:00.010', ...entry },
+    ]);
+    t.notMatch(items[0], { formatted: String }, 'a board without a unit');
+    t.match((await read('?locale=de')).items, [
+      { formatted: '10' },
+      { formatted: '10' },
+      { formatted: '0:00,010' },
     ]);
     t.equal(items.length, 3, 'without the hidden one');
     const first = await read('?limit=2');
@@ -77,7 +87,7 @@ t.test('all boards of a user are read in one call, each with its rank', async (t
     items.map(({ leaderboard, rank }) => [leaderboard, rank]),
     [
       ['alpha', 1],
-      ['zulu', 1],
+      ['zulu', 2],
     ],
     'only of current seasons',
   );

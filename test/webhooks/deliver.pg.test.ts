@@ -37,7 +37,7 @@ async function open(t: Test, { networks = ['127.0.0.0/8'], onlyHttps = false, re
   const job = deliver({ sealing, route, onTry: (result) => tries.push(result) });
   const add = async (url: string, format: WebhookFormat = 'standard') => {
     const { id, secret } = await webhooks.create(
-      { url, events: ['user.banned', 'leader.changed'], format },
+      { url, events: ['user.banned', 'leader.changed', 'season.final'], format },
       ACT,
     );
     const webhook = toUuid('whk', id) ?? '';
@@ -99,6 +99,34 @@ t.test('an event is posted as Standard Webhooks say, and its signature is verifi
 
   await run();
   t.equal(receiver.received.length, 1, 'it is delivered once');
+});
+
+t.test('scores come in the unit of their season too, with the ranks that they share', async (t) => {
+  const { pool, add } = await open(t);
+  const receiver = await startReceiver(t, 200);
+  const { secret, run } = await add(receiver.url);
+  await pool.query(
+    `UPDATE seasons SET rules = rules || '{"unit": {"kind": "duration"}}' WHERE leaderboard_id = 'global' AND season = 1`,
+  );
+  const at = '2026-06-14T22:00:00.000Z';
+  const top = [83_456, 90_000, 90_000].map((score, i) => ({ rank: i + 1, userId: typeId('usr'), score }));
+  const data = { leaderboard: 'global', season: 1, label: null, startsAt: null, endsAt: at };
+  await publish(pool, {
+    type: 'season.final',
+    data: { ...data, entries: 3, digest: 'ab', revision: 1, top },
+  });
+  await run();
+  const [request] = receiver.received;
+  assert(request !== undefined);
+  t.match(verified(secret, request), {
+    data: {
+      top: [
+        { rank: 1, sharedRank: 1, score: 83_456, formatted: '1:23.456' },
+        { rank: 2, sharedRank: 2, formatted: '1:30.000' },
+        { rank: 3, sharedRank: 2, formatted: '1:30.000' },
+      ],
+    },
+  });
 });
 
 t.test('a receiver that fails in any way is tried again five seconds later', async (t) => {

@@ -396,7 +396,12 @@ t.test('a player has its final places, the newest first', async (t) => {
     { leaderboard: 'places-b', season: 1, rank: 3, sharedRank: 2, score: 5, entries: 3 },
     { leaderboard: 'places-a', season: 1, rank: 3, sharedRank: 2, score: 5, entries: 3 },
   ]);
+  t.match((await places('?locale=de')).items, [{ formatted: '5' }, { formatted: '5' }]);
+  await app.pg.pool.query(
+    `UPDATE seasons SET rules = rules || '{"unit": {"kind": "duration"}}' WHERE leaderboard_id = 'places-b' AND season = 1`,
+  );
+  t.match((await places()).items[0], { formatted: '0:00.005' }, 'in the unit of the season');
   const { nextCursor } = await places('?limit=1');
-  t.same((await places(`?cursor=${nextCursor}`)).items, items.slice(1));
+  t.same((await places(`?cursor=${nextCursor}`)).items, items.slice(1), 'one without a unit');
   t.same((await places()).nextCursor, null);
 });

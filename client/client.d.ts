@@ -906,7 +906,35 @@ export interface paths {
 		get: operations["getModeratedUser"];
 		put?: never;
 		post?: never;
-		delete?: never;
+		/**
+		 * Erase a user
+		 * @description As the user itself can: its names and sessions are gone before the answer, and it leaves every board. In seasons that are final its places stay, without a name. This cannot be undone. Needs the scope `moderation`.
+		 */
+		delete: operations["eraseUser"];
+		options?: never;
+		head?: never;
+		/**
+		 * Name or hide a user
+		 * @description A name that is given here is locked. Who is hidden is off all boards and streams, at once on the instance that answers and within a second on the others, and may play on: its scores count, it is answered as before but for its ranks, which are null, and it stands where its scores put it when it is no longer hidden. In seasons that are final nothing changes, unless `amend` is true. Needs the scope `moderation`.
+		 */
+		patch: operations["changeUser"];
+		trace?: never;
+	};
+	"/v1/admin/users/{id}/sessions": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		post?: never;
+		/**
+		 * End all sessions of a user
+		 * @description Its access tokens and refresh tokens stop working, within a second on every instance. It may log in again. Needs the scope `moderation`.
+		 */
+		delete: operations["endSessions"];
 		options?: never;
 		head?: never;
 		patch?: never;
@@ -923,7 +951,7 @@ export interface paths {
 		put?: never;
 		/**
 		 * Ban a user
-		 * @description The user leaves all boards and streams: at once on the instance that answers, within a second on the others. It may read, but not score, change its name or log in. Its external id and its username stay bound to the ban, also if the user is erased. One who was erased in the last 30 days can be banned too: its external id is refused then, or if it has come back under it, the user that it is now is banned, and is what is returned. In seasons that are final the user keeps its places, unless `amend` is true. Needs the scope `moderation`.
+		 * @description The user leaves all boards and streams: at once on the instance that answers, within a second on the others. It may read, but not score, change its name or log in. Its external id and its username stay bound to the ban, also if the user is erased. One who was erased in the last 30 days can be banned too: its external id is refused then, or if it has come back under it, the user that it is now is banned, and is what is returned. In seasons that are final the user keeps its places, unless `amend` is true. With `until` the ban ends by itself, within seconds of that time. To ban again gives the ban another end. Needs the scope `moderation`.
 		 */
 		post: operations["banUser"];
 		delete?: never;
@@ -1194,7 +1222,7 @@ export interface components {
 			 * @example not-found
 			 * @enum {string}
 			 */
-			code: "validation-failed" | "malformed-json" | "unauthenticated" | "invalid-credentials" | "refresh-token-invalid" | "refresh-token-reused" | "forbidden" | "action-token-invalid" | "action-token-expired" | "action-token-premature" | "action-token-user-mismatch" | "action-not-player-issuable" | "user-banned" | "not-found" | "season-not-found" | "method-not-allowed" | "username-taken" | "leaderboard-in-use" | "action-in-use" | "board-frozen" | "season-ended" | "action-token-replayed" | "event-archived" | "webhook-disabled" | "too-many-webhooks" | "already-counted" | "season-changed" | "history-archived" | "season-purged" | "revision-changed" | "season-final" | "payload-too-large" | "unsupported-media-type" | "points-out-of-range" | "schedule-invalid" | "webhook-url-refused" | "rate-limited" | "action-limit-reached" | "internal-error" | "service-unavailable";
+			code: "validation-failed" | "malformed-json" | "unauthenticated" | "invalid-credentials" | "refresh-token-invalid" | "refresh-token-reused" | "forbidden" | "action-token-invalid" | "action-token-expired" | "action-token-premature" | "action-token-user-mismatch" | "action-not-player-issuable" | "user-banned" | "name-locked" | "not-found" | "season-not-found" | "method-not-allowed" | "username-taken" | "leaderboard-in-use" | "action-in-use" | "board-frozen" | "season-ended" | "action-token-replayed" | "event-archived" | "webhook-disabled" | "too-many-webhooks" | "act-undone" | "act-not-undoable" | "already-counted" | "season-changed" | "history-archived" | "season-purged" | "revision-changed" | "season-final" | "payload-too-large" | "unsupported-media-type" | "points-out-of-range" | "schedule-invalid" | "webhook-url-refused" | "rate-limited" | "action-limit-reached" | "internal-error" | "service-unavailable";
 			requestId: string;
 			/** @description Only with `validation-failed` and `schedule-invalid`: the errors and their paths. */
 			errors?: {
@@ -1221,7 +1249,7 @@ export interface components {
 			 * @example not-found
 			 * @enum {string}
 			 */
-			code: "validation-failed" | "malformed-json" | "unauthenticated" | "invalid-credentials" | "refresh-token-invalid" | "refresh-token-reused" | "forbidden" | "action-token-invalid" | "action-token-expired" | "action-token-premature" | "action-token-user-mismatch" | "action-not-player-issuable" | "user-banned" | "not-found" | "season-not-found" | "method-not-allowed" | "username-taken" | "leaderboard-in-use" | "action-in-use" | "board-frozen" | "season-ended" | "action-token-replayed" | "event-archived" | "webhook-disabled" | "too-many-webhooks" | "already-counted" | "season-changed" | "history-archived" | "season-purged" | "revision-changed" | "season-final" | "payload-too-large" | "unsupported-media-type" | "points-out-of-range" | "schedule-invalid" | "webhook-url-refused" | "rate-limited" | "action-limit-reached" | "internal-error" | "service-unavailable";
+			code: "validation-failed" | "malformed-json" | "unauthenticated" | "invalid-credentials" | "refresh-token-invalid" | "refresh-token-reused" | "forbidden" | "action-token-invalid" | "action-token-expired" | "action-token-premature" | "action-token-user-mismatch" | "action-not-player-issuable" | "user-banned" | "name-locked" | "not-found" | "season-not-found" | "method-not-allowed" | "username-taken" | "leaderboard-in-use" | "action-in-use" | "board-frozen" | "season-ended" | "action-token-replayed" | "event-archived" | "webhook-disabled" | "too-many-webhooks" | "act-undone" | "act-not-undoable" | "already-counted" | "season-changed" | "history-archived" | "season-purged" | "revision-changed" | "season-final" | "payload-too-large" | "unsupported-media-type" | "points-out-of-range" | "schedule-invalid" | "webhook-url-refused" | "rate-limited" | "action-limit-reached" | "internal-error" | "service-unavailable";
 			requestId: string;
 			/** @description Only with `validation-failed` and `schedule-invalid`: the errors and their paths. */
 			errors?: {
@@ -3094,7 +3122,7 @@ export interface components {
 			/** @description The name of that account or user; null if it has none any more. */
 			actorName: string | null;
 			/** @enum {string} */
-			action: "put-leaderboard" | "freeze-leaderboard" | "unfreeze-leaderboard" | "delete-leaderboard" | "end-season" | "change-season" | "move-boundaries" | "put-action" | "delete-action" | "release-event" | "void-event" | "void-events" | "ban-user" | "unban-user" | "create-webhook" | "change-webhook" | "delete-webhook" | "rotate-webhook" | "replay-webhook" | "rename-user" | "unlock-name" | "hide-user" | "unhide-user" | "erase-user" | "end-sessions" | "delete-entry" | "undo-act";
+			action: "put-leaderboard" | "freeze-leaderboard" | "unfreeze-leaderboard" | "delete-leaderboard" | "end-season" | "change-season" | "move-boundaries" | "put-action" | "delete-action" | "release-event" | "void-event" | "void-events" | "ban-user" | "unban-user" | "create-webhook" | "change-webhook" | "delete-webhook" | "rotate-webhook" | "replay-webhook" | "rename-user" | "hide-user" | "unhide-user" | "erase-user" | "end-sessions" | "delete-entry" | "restore-entry" | "unvoid-event" | "unvoid-events" | "hold-event";
 			/** @description The id of the changed object; `events` for several events. */
 			target: string;
 			reason: string | null;
@@ -5245,7 +5273,7 @@ interface operations {
 					"application/problem+json": components["schemas"]["Problem"];
 				};
 			};
-			/** @description `forbidden`: Your role does not allow this. `user-banned`: This user is banned. */
+			/** @description `forbidden`: Your role does not allow this. `user-banned`: This user is banned. `name-locked`: An administrator has given this name. */
 			403: {
 				headers: {
 					[name: string]: unknown;
@@ -13937,6 +13965,678 @@ interface operations {
 			};
 		};
 	};
+	eraseUser: {
+		parameters: {
+			query: {
+				/**
+				 * @description The reason, for the audit.
+				 * @example The key of game server 3 was leaked.
+				 */
+				reason: string;
+				/** @description Whether seasons that are final are corrected too. They then get another revision and digest, and `season.final` is told again. */
+				amend?: boolean;
+			};
+			header?: never;
+			path: {
+				/**
+				 * @description A user.
+				 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb
+				 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The user is erased. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			/** @description `validation-failed`: The request does not match the schema. `malformed-json`: The body is malformed. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `payload-too-large`: The body is too large. */
+			413: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:payload-too-large",
+					 *       "title": "The body is too large",
+					 *       "status": 413,
+					 *       "detail": "The body is too large",
+					 *       "instance": "/v1/…",
+					 *       "code": "payload-too-large",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unsupported-media-type`: The content type is not supported. */
+			415: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unsupported-media-type",
+					 *       "title": "The content type is not supported",
+					 *       "status": 415,
+					 *       "detail": "The content type is not supported",
+					 *       "instance": "/v1/…",
+					 *       "code": "unsupported-media-type",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	changeUser: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path: {
+				/**
+				 * @description A user.
+				 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb
+				 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "displayName": "Player 4711",
+				 *       "reason": "The name was a slur."
+				 *     }
+				 */
+				"application/json": {
+					/**
+					 * @description A name to show: 1 to 32 visible characters. Stored in Unicode form NFC.
+					 * @example Ada
+					 */
+					displayName?: string;
+					/** @description Whether the user cannot change its name. A `displayName` is locked unless this is false; without one, false lets the user choose again. */
+					nameLocked?: boolean;
+					/** @description Whether the user is off all boards and streams, while it plays on: its scores count, and are shown when it is no longer hidden. */
+					hidden?: boolean;
+					/**
+					 * @description The reason, for the audit.
+					 * @example The key of game server 3 was leaked.
+					 */
+					reason: string;
+					/** @description Whether seasons that are final are corrected too. They then get another revision and digest, and `season.final` is told again. */
+					amend?: boolean;
+				};
+			};
+		};
+		responses: {
+			/** @description A user, with the data for administrators. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
+					 *       "displayName": "Ada",
+					 *       "username": null,
+					 *       "externalId": "player-4711",
+					 *       "role": "player",
+					 *       "createdAt": "2026-06-11T19:00:00.000Z",
+					 *       "nameLocked": false,
+					 *       "hiddenAt": null,
+					 *       "bannedAt": "2026-06-11T19:10:00.000Z",
+					 *       "bannedUntil": "2026-06-18T19:10:00.000Z",
+					 *       "erasedAt": null
+					 *     }
+					 */
+					"application/json": components["schemas"]["ModeratedUser"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. `malformed-json`: The body is malformed. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `payload-too-large`: The body is too large. */
+			413: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:payload-too-large",
+					 *       "title": "The body is too large",
+					 *       "status": 413,
+					 *       "detail": "The body is too large",
+					 *       "instance": "/v1/…",
+					 *       "code": "payload-too-large",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unsupported-media-type`: The content type is not supported. */
+			415: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unsupported-media-type",
+					 *       "title": "The content type is not supported",
+					 *       "status": 415,
+					 *       "detail": "The content type is not supported",
+					 *       "instance": "/v1/…",
+					 *       "code": "unsupported-media-type",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	endSessions: {
+		parameters: {
+			query: {
+				/**
+				 * @description The reason, for the audit.
+				 * @example The key of game server 3 was leaked.
+				 */
+				reason: string;
+				/** @description Whether seasons that are final are corrected too. They then get another revision and digest, and `season.final` is told again. */
+				amend?: boolean;
+			};
+			header?: never;
+			path: {
+				/**
+				 * @description A user.
+				 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb
+				 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description All its sessions are ended. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			/** @description `validation-failed`: The request does not match the schema. `malformed-json`: The body is malformed. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `payload-too-large`: The body is too large. */
+			413: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:payload-too-large",
+					 *       "title": "The body is too large",
+					 *       "status": 413,
+					 *       "detail": "The body is too large",
+					 *       "instance": "/v1/…",
+					 *       "code": "payload-too-large",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unsupported-media-type`: The content type is not supported. */
+			415: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unsupported-media-type",
+					 *       "title": "The content type is not supported",
+					 *       "status": 415,
+					 *       "detail": "The content type is not supported",
+					 *       "instance": "/v1/…",
+					 *       "code": "unsupported-media-type",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
 	banUser: {
 		parameters: {
 			query?: never;
@@ -13954,10 +14654,13 @@ interface operations {
 			content: {
 				/**
 				 * @example {
-				 *       "reason": "Seen on video, it was real."
+				 *       "reason": "Made with a modified client.",
+				 *       "until": "2026-06-18T19:10:00.000Z"
 				 *     }
 				 */
 				"application/json": {
+					/** @description When the ban ends by itself. Null, or absent: when it is lifted. */
+					until?: string | null;
 					/**
 					 * @description The reason, for the audit.
 					 * @example The key of game server 3 was leaked.
@@ -14421,7 +15124,7 @@ interface operations {
 				 * @example svc_01kcx7d2m8f4q9t3v6w1y5z0ab
 				 */
 				actor?: string;
-				action?: "put-leaderboard" | "freeze-leaderboard" | "unfreeze-leaderboard" | "delete-leaderboard" | "end-season" | "change-season" | "move-boundaries" | "put-action" | "delete-action" | "release-event" | "void-event" | "void-events" | "ban-user" | "unban-user" | "create-webhook" | "change-webhook" | "delete-webhook" | "rotate-webhook" | "replay-webhook" | "rename-user" | "unlock-name" | "hide-user" | "unhide-user" | "erase-user" | "end-sessions" | "delete-entry" | "undo-act";
+				action?: "put-leaderboard" | "freeze-leaderboard" | "unfreeze-leaderboard" | "delete-leaderboard" | "end-season" | "change-season" | "move-boundaries" | "put-action" | "delete-action" | "release-event" | "void-event" | "void-events" | "ban-user" | "unban-user" | "create-webhook" | "change-webhook" | "delete-webhook" | "rotate-webhook" | "replay-webhook" | "rename-user" | "hide-user" | "unhide-user" | "erase-user" | "end-sessions" | "delete-entry" | "restore-entry" | "unvoid-event" | "unvoid-events" | "hold-event";
 				/**
 				 * @description The id of what was changed.
 				 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb

@@ -11,6 +11,7 @@ import { JOB_STATES, JobRunner, type JobRunnerOptions } from '../src/jobs/runner
 import { CLOSE_SEASONS, closeSeason, closeSeasons, forgetSeason } from '../src/ledger/closing.js';
 import { PARTITIONS, partitions } from '../src/ledger/partitions-job.js';
 import { purgeTokens } from '../src/ledger/purge-tokens.js';
+import { endBan } from '../src/moderation/ended-bans.js';
 import { massVoid } from '../src/moderation/mass-void.js';
 import type { Queryable } from '../src/postgres/database.js';
 import { isDatabaseError } from '../src/postgres/errors.js';
@@ -50,6 +51,7 @@ export default fp<{ config: AppConfig }>(
       dropSeasons,
       eraseUser,
       massVoid({ leaderboards: app.leaderboards, writer: app.instance }),
+      endBan({ leaderboards: app.leaderboards, bans: app.bans, writer: app.instance }),
     ];
     const direct = {
       url: config.DATABASE_DIRECT_URL ?? config.DATABASE_URL,

@@ -47,7 +47,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         body: Renaming,
         response: {
           200: answer(User),
-          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'user-banned', 'not-found'),
+          ...problemResponses(
+            ...BODY_FAULTS,
+            'unauthenticated',
+            'forbidden',
+            'user-banned',
+            'name-locked',
+            'not-found',
+          ),
         },
       },
     },

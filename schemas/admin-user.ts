@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { Cursor, LeaderboardId, Limit, List, Points, ref, Time } from './common.js';
-import { AdminEvent, AuditEntry, ModeratedUser } from './moderation.js';
-import { ExternalId } from './user.js';
+import { Cursor, LeaderboardId, Limit, List, Points, Reason, ref, Time } from './common.js';
+import { AdminEvent, AuditEntry, Correction, ModeratedUser } from './moderation.js';
+import { DisplayName, ExternalId } from './user.js';
 
 const [MODERATED_USER] = ModeratedUser.examples;
 
@@ -82,6 +82,48 @@ export const ModeratedUserDetails = Type.Object(
   },
 );
 export type ModeratedUserDetails = Static<typeof ModeratedUserDetails>;
+
+export const UserChange = Type.Object(
+  {
+    displayName: Type.Optional(DisplayName),
+    nameLocked: Type.Optional(
+      Type.Boolean({
+        description:
+          'Whether the user cannot change its name. A `displayName` is locked unless this is false; without one, false lets the user choose again.',
+      }),
+    ),
+    hidden: Type.Optional(
+      Type.Boolean({
+        description:
+          'Whether the user is off all boards and streams, while it plays on: its scores count, and are shown when it is no longer hidden.',
+      }),
+    ),
+    ...Correction.properties,
+  },
+  {
+    additionalProperties: false,
+    examples: [{ displayName: 'Player 4711', reason: 'The name was a slur.' }],
+  },
+);
+export type UserChange = Pick<Static<typeof UserChange>, 'displayName' | 'nameLocked' | 'hidden'>;
+
+export const Ban = Type.Object(
+  {
+    until: Type.Optional(
+      Type.Union([Time, Type.Null()], {
+        description: 'When the ban ends by itself. Null, or absent: when it is lifted.',
+      }),
+    ),
+    ...Correction.properties,
+  },
+  {
+    additionalProperties: false,
+    examples: [{ reason: 'Made with a modified client.', until: '2026-06-18T19:10:00.000Z' }],
+  },
+);
+
+/** A DELETE has no body. */
+export const ActQuery = Type.Object({ reason: Reason, amend: Correction.properties.amend });
 
 export const UsersQuery = Type.Object({
   q: Type.Optional(

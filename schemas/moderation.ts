@@ -250,13 +250,15 @@ const AuditAction = Type.Union(
       'rotate-webhook',
       'replay-webhook',
       'rename-user',
-      'unlock-name',
       'hide-user',
       'unhide-user',
       'erase-user',
       'end-sessions',
       'delete-entry',
-      'undo-act',
+      'restore-entry',
+      'unvoid-event',
+      'unvoid-events',
+      'hold-event',
     ] as const
   ).map((action) => Type.Literal(action)),
 );

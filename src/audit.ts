@@ -14,6 +14,8 @@ export interface AdminAct {
   readonly reason: string | null;
   /** Whether seasons that are final are corrected too. */
   readonly amend?: boolean;
+  /** The act that this one takes back. */
+  readonly undoes?: string;
 }
 
 /** What the caller of an authenticated request does, for the reason in its body. */
@@ -31,8 +33,12 @@ export const actOfQuery = ({
   query,
 }: {
   readonly user: { readonly id: string };
-  readonly query: { readonly reason?: string };
-}): AdminAct => ({ actor: user.id, reason: query.reason ?? null });
+  readonly query: { readonly reason?: string; readonly amend?: boolean };
+}): AdminAct => ({
+  actor: user.id,
+  reason: query.reason ?? null,
+  amend: query.amend ?? false,
+});
 
 /**
  * Records what an administrator does, in the transaction that does it.
@@ -41,14 +47,14 @@ export const actOfQuery = ({
  */
 export async function audit(
   client: Queryable,
-  { actor, reason, amend = false }: AdminAct,
+  { actor, reason, amend = false, undoes }: AdminAct,
   action: AuditEntry['action'],
   target: string,
   details: object = {},
   id = newId('aud'),
 ): Promise<string> {
   await client.query(
-    'INSERT INTO admin_audit (id, actor, action, target, reason, details) VALUES ($1, $2, $3, $4, $5, $6)',
+    'INSERT INTO admin_audit (id, actor, action, target, reason, details, undoes) VALUES ($1, $2, $3, $4, $5, $6, $7)',
     [
       toUuid('aud', id),
       actor,
@@ -56,6 +62,7 @@ export async function audit(
       target,
       reason,
       JSON.stringify({ ...details, ...(amend && { amend }) }),
+      undoes === undefined ? null : toUuid('aud', undoes),
     ],
   );
   return id;

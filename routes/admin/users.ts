@@ -1,10 +1,17 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import { ModeratedUserDetails, ModeratedUsers, UsersQuery } from '../../schemas/admin-user.js';
+import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox';
+import {
+  ActQuery,
+  Ban,
+  ModeratedUserDetails,
+  ModeratedUsers,
+  UserChange,
+  UsersQuery,
+} from '../../schemas/admin-user.js';
 import { answer } from '../../schemas/common.js';
 import { Correction, ModeratedUser } from '../../schemas/moderation.js';
 import { UserParams } from '../../schemas/user.js';
-import { actOf } from '../../src/audit.js';
-import { BODY_FAULTS, problemResponses } from '../../src/errors.js';
+import { actOf, actOfQuery, audit } from '../../src/audit.js';
+import { BODY_FAULTS, problemResponses, UNREAD_BODY_FAULTS } from '../../src/errors.js';
 
 const common = { tags: ['Admin'], security: [{ bearer: [] }] };
 
@@ -56,6 +63,93 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     (request) => app.userDetails.of(request.params.id),
   );
 
+  app.patch(
+    '/users/:id',
+    {
+      config: { scope: 'moderation' },
+      schema: {
+        ...common,
+        operationId: 'changeUser',
+        summary: 'Name or hide a user',
+        description:
+          'A name that is given here is locked. Who is hidden is off all boards and streams, at once on the instance that answers and within a second on the others, and may play on: its scores count, it is answered as before but for its ranks, which are null, and it stands where its scores put it when it is no longer hidden. In seasons that are final nothing changes, unless `amend` is true.',
+        params: UserParams,
+        body: UserChange,
+        response: {
+          200: answer(ModeratedUser),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found'),
+        },
+      },
+    },
+    async (request) => app.moderation.change(request.params.id, request.body, actOf(request)),
+  );
+
+  app.delete(
+    '/users/:id',
+    {
+      config: { scope: 'moderation' },
+      schema: {
+        ...common,
+        operationId: 'eraseUser',
+        summary: 'Erase a user',
+        description:
+          'As the user itself can: its names and sessions are gone before the answer, and it leaves every board. In seasons that are final its places stay, without a name. This cannot be undone.',
+        params: UserParams,
+        querystring: ActQuery,
+        response: {
+          204: Type.Null({ description: 'The user is erased.' }),
+          ...problemResponses(
+            'validation-failed',
+            ...UNREAD_BODY_FAULTS,
+            'unauthenticated',
+            'forbidden',
+            'not-found',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params;
+      const act = actOfQuery(request);
+      await app.userChanges.erase(id, (client) => audit(client, act, 'erase-user', id));
+      return reply.code(204).send(null);
+    },
+  );
+
+  app.delete(
+    '/users/:id/sessions',
+    {
+      config: { scope: 'moderation' },
+      schema: {
+        ...common,
+        operationId: 'endSessions',
+        summary: 'End all sessions of a user',
+        description:
+          'Its access tokens and refresh tokens stop working, within a second on every instance. It may log in again.',
+        params: UserParams,
+        querystring: ActQuery,
+        response: {
+          204: Type.Null({ description: 'All its sessions are ended.' }),
+          ...problemResponses(
+            'validation-failed',
+            ...UNREAD_BODY_FAULTS,
+            'unauthenticated',
+            'forbidden',
+            'not-found',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { id } = await app.users.get(request.params.id);
+      const act = actOfQuery(request);
+      await app.sessions.revokeAll(id, (client, sessions) =>
+        audit(client, act, 'end-sessions', id, { sessions }),
+      );
+      return reply.code(204).send(null);
+    },
+  );
+
   app.post(
     '/users/:id/ban',
     {
@@ -65,16 +159,16 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'banUser',
         summary: 'Ban a user',
         description:
-          'The user leaves all boards and streams: at once on the instance that answers, within a second on the others. It may read, but not score, change its name or log in. Its external id and its username stay bound to the ban, also if the user is erased. One who was erased in the last 30 days can be banned too: its external id is refused then, or if it has come back under it, the user that it is now is banned, and is what is returned. In seasons that are final the user keeps its places, unless `amend` is true.',
+          'The user leaves all boards and streams: at once on the instance that answers, within a second on the others. It may read, but not score, change its name or log in. Its external id and its username stay bound to the ban, also if the user is erased. One who was erased in the last 30 days can be banned too: its external id is refused then, or if it has come back under it, the user that it is now is banned, and is what is returned. In seasons that are final the user keeps its places, unless `amend` is true. With `until` the ban ends by itself, within seconds of that time. To ban again gives the ban another end.',
         params: UserParams,
-        body: Correction,
+        body: Ban,
         response: {
           200: answer(ModeratedUser),
           ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'not-found'),
         },
       },
     },
-    (request) => app.moderation.ban(request.params.id, actOf(request)),
+    (request) => app.moderation.ban(request.params.id, actOf(request), request.body.until),
   );
 
   app.post(

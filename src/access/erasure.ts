@@ -28,6 +28,8 @@ DELETE FROM sessions WHERE ctid = ANY (ARRAY(SELECT ctid FROM sessions WHERE use
 /** Waits for what is being carried just now, which may not know yet that the user is erased. */
 const AFTER_CARRYING = 'SELECT FROM archive_progress FOR SHARE';
 const FORGET_ARCHIVED = 'DELETE FROM archived_standings WHERE user_id = $1';
+/** The audit says that it was renamed, and not how it was called. */
+const FORGET_NAMES = `UPDATE admin_audit SET details = '{}' WHERE target = $1 AND action = 'rename-user'`;
 /** The events stay in the ledger, without what a client has sent with them. $1 a user. Where the bite has ended, if it is full. */
 const forgetMetadata = (before: string) => `
 WITH page AS MATERIALIZED (
@@ -46,6 +48,7 @@ export const eraseUser: Job = job(ERASE_USER, async (client, { userId, before })
   if (before === null) {
     await client.query(AFTER_CARRYING);
     await client.query(FORGET_ARCHIVED, [user]);
+    await client.query(FORGET_NAMES, [userId]);
   }
   const { rowCount } = await client.query(FORGET_SESSIONS, [user]);
   const { rows } =

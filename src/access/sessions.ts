@@ -53,6 +53,9 @@ const ROTATED_BEFORE = `
 SELECT user_id AS "userId", expires_at AS "expiresAt", secret_hash AS "secretHash",
        revoked_at IS NULL AND refreshed_at > now() - $4 * interval '1 second' AS "isRecent"
 FROM sessions WHERE id = $1 AND family_hash = $2 AND secret_hash <> $3 AND expires_at > now()`;
+/** Those that go on. */
+const REVOKE_ALL = `
+UPDATE sessions SET revoked_at = now() WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now() RETURNING id`;
 const REVOKE = 'UPDATE sessions SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL';
 const PURGE =
   'DELETE FROM sessions WHERE ctid = ANY (ARRAY(SELECT ctid FROM sessions WHERE expires_at < now() LIMIT $1))';
@@ -168,6 +171,33 @@ export class Sessions {
   /** Ends a session of a user and its access tokens, at once and on every instance. */
   revoke(sessionId: string, userId: string): Promise<void> {
     return inTurn(this.#options.pool, userId, () => this.#revoke(sessionId));
+  }
+
+  /**
+   * Ends all sessions of a user.
+   * @param record is called in the transaction, with the number of sessions
+   */
+  async revokeAll(
+    userId: string,
+    record: (client: Queryable, sessions: number) => Promise<unknown>,
+  ): Promise<void> {
+    const { pool, writer, revocations } = this.#options;
+    const ids = await inTurn(pool, userId, () =>
+      transact(pool, async (client) => {
+        const { rows } = await client.query<{ id: string }>(REVOKE_ALL, [toUuid('usr', userId)]);
+        const ended = withIds(rows, { id: 'ses' }).map(({ id }) => id);
+        await record(client, ended.length);
+        const changes = ended.map((sessionId) => ({
+          type: 'session-revoked' as const,
+          id: newId('chg'),
+          writer,
+          sessionId,
+        }));
+        await announce(client, ...changes);
+        return ended;
+      }),
+    );
+    for (const id of ids) revocations.remember(id);
   }
 
   async #revoke(sessionId: string): Promise<void> {

@@ -194,13 +194,15 @@ export class Users {
     return user;
   }
 
-  /** @throws Problem `not-found`, `user-banned` */
+  /** @throws Problem `not-found`, `user-banned`, `name-locked` */
   async rename(id: string, name: string): Promise<BoardsOfUser & { readonly user: User }> {
     // A guest may keep the name that it was given, and nobody else may have it.
     const shown = name === guestName(id) ? name : displayName(name);
     return await this.#change(id, async (client) => {
       // Waits for batches that hold the user's row, so that the boards of their scores are found.
-      const user = await this.#update(client, 'display_name = $2', [id, shown]);
+      const renamed = 'display_name = CASE WHEN named_by IS NULL THEN $2 ELSE display_name END';
+      const user = await this.#update(client, renamed, [id, shown]);
+      if (user.displayName !== shown) throw nameLocked();
       const boards = boardKeys(await client.query<BoardRow>(BOARDS_OF_USER, [toUuid('usr', id)]));
       const changeId = newId('chg');
       await announce(client, {
@@ -240,13 +242,17 @@ export class Users {
   /**
    * Erases what is personal and takes the user off every board, but for those of final seasons, where it has no name any more. Its events stay in the ledger, and its consumed tokens stay
    * consumed. What is left, the metadata of the events and the sessions, which have ended, is erased by the job that this asks for.
+   * @param record is called in the transaction, for somebody else who erases the user
+   * @throws Problem `not-found` only if somebody else erases it
    */
-  async erase(id: string): Promise<BoardsOfUser> {
+  async erase(id: string, record?: (client: Queryable) => Promise<unknown>): Promise<BoardsOfUser> {
     return await this.#change(id, async (client) => {
       // Waits for batches that hold the user's row; those that come later find it erased.
       const uuid = toUuid('usr', id);
       await client.query('SELECT FROM users WHERE id = $1 FOR UPDATE', [uuid]);
-      await client.query(ERASE, [uuid]);
+      const { rowCount } = await client.query(ERASE, [uuid]);
+      if (rowCount === 0 && record !== undefined) throw unknown(id);
+      await record?.(client);
       await openForCorrection(client, BOARDS_WITH_ROW, [uuid], false);
       const boards = boardKeys(await client.query<BoardRow>(LEAVE_BOARDS, [uuid]));
       await addJob(client, ERASE_USER, { userId: id, before: null });
@@ -335,6 +341,9 @@ function unlessBanned({ isBanned, ...user }: PerhapsBanned): User {
 }
 
 const unknown = (id: string) => new Problem('not-found', `There is no user "${id}".`);
+
+const nameLocked = () =>
+  new Problem('name-locked', 'An administrator has given this name: it cannot be changed.');
 
 const alreadyRegistered = () =>
   new Problem('forbidden', 'This account already has a username and a password.');

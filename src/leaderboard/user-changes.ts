@@ -1,6 +1,7 @@
 import type { User } from '../../schemas/user.js';
 import type { Revocations } from '../access/revocations.js';
 import type { Users } from '../access/users.js';
+import type { Queryable } from '../postgres/database.js';
 import type { Leaderboards } from './leaderboards.js';
 
 interface UserChangesOptions {
@@ -25,10 +26,10 @@ export class UserChanges {
     return user;
   }
 
-  /** Erases a user: personal data, sessions and entries. */
-  async erase(userId: string): Promise<void> {
+  /** Erases a user: personal data, sessions and entries. @param record see Users.erase() */
+  async erase(userId: string, record?: (client: Queryable) => Promise<unknown>): Promise<void> {
     const { users, revocations, leaderboards } = this.#options;
-    const { changeId, boards } = await users.erase(userId);
+    const { changeId, boards } = await users.erase(userId, record);
     revocations.remember(userId);
     await leaderboards.erase(changeId, userId, boards);
   }

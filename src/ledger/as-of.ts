@@ -9,6 +9,7 @@ import { firstKey } from '../postgres/partitions.js';
 import { milliseconds, timestampAt } from '../postgres/sql.js';
 import { countsFor } from './event-boards.js';
 import { staysBest } from './old-events.js';
+import { WITHHELD_USERS } from './withheld.js';
 
 /** A season of a leaderboard, and its rules. */
 export interface RuledSeason {
@@ -86,7 +87,7 @@ SELECT string_agg(concat_ws(' ', user_id, voided, ${milliseconds('achieved_at')}
 FROM (
   SELECT *, row_number() OVER (ORDER BY sort_key, achieved_at, user_id) - 1 AS n
   FROM (SELECT user_id, ${signed(sort, 'score')}::bigint AS sort_key, achieved_at, voided FROM (${MADE[operator](sort)}) m) keyed
-  WHERE user_id NOT IN (SELECT id FROM users WHERE banned_at IS NOT NULL UNION ALL SELECT id FROM users WHERE erased_at IS NOT NULL)
+  WHERE user_id NOT IN (${WITHHELD_USERS} UNION ALL SELECT id FROM users WHERE erased_at IS NOT NULL)
 ) ranked
 GROUP BY n / ${ENTRIES_A_LINE} ORDER BY n / ${ENTRIES_A_LINE}`;
 
@@ -96,7 +97,7 @@ SET LOCAL statement_timeout = ${COMPUTED_WITHIN_MS}; SET LOCAL enable_seqscan = 
 SET LOCAL jit = off; SET LOCAL cursor_tuple_fraction = 1`;
 
 /**
- * The entries of a season as they were at a time, computed from its events. Users who are banned or erased now are left out.
+ * The entries of a season as they were at a time, computed from its events. Users who are banned, hidden or erased now are left out.
  * @param at in milliseconds since 1970, not before the events that are archived
  * @throws what PostgreSQL fails with, also if it takes too long
  */

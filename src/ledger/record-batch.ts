@@ -7,18 +7,27 @@ import { passFences } from './fence.js';
 const TARGETS = `unnest(a.targets) b (
   leaderboard_id text COLLATE "C", season integer, sort text, operator text, ends_at timestamptz, late boolean)`;
 
+/** What the events have made of a row of `scores`, also if that is withheld. */
+const MADE =
+  'coalesce(score, withheld_score) AS made, CASE WHEN score IS NULL THEN withheld_at ELSE achieved_at END AS made_at';
+/** What a row of `scores` becomes: of a hidden user it counts, and is withheld. */
+const SHOWN = `
+  CASE WHEN NOT f.hidden THEN f.score END, CASE WHEN NOT f.hidden THEN f.sort_key END,
+  CASE WHEN f.hidden THEN now() ELSE f.achieved_at END,
+  CASE WHEN f.hidden THEN f.score END, CASE WHEN f.hidden THEN f.achieved_at END`;
+
 /** What the events of a batch make of the entries, step by step: `step`, and `final`, the last one of each entry. */
 const STEPS = `counted AS (
-  SELECT a.ordinal, a.user_id, a.points, a.accepted_at, b.*, row_number() OVER so_far AS nth
+  SELECT a.ordinal, a.user_id, a.points, a.accepted_at, a.hidden, b.*, row_number() OVER so_far AS nth
   FROM accepted a, ${TARGETS}
   WHERE NOT a.held
   WINDOW so_far AS (PARTITION BY b.leaderboard_id, b.season, a.user_id ORDER BY a.ordinal)
 ), entry AS (
   -- The entry before the batch, beside the first event that counts for it.
-  SELECT c.*, e.version AS entry_version, e.score AS entry_score,
-         CASE WHEN e.score IS NOT NULL THEN e.achieved_at END AS entry_achieved_at
+  SELECT c.*, e.version AS entry_version, e.made AS entry_score,
+         CASE WHEN e.made IS NOT NULL THEN e.made_at END AS entry_achieved_at
   FROM counted c LEFT JOIN LATERAL (
-    SELECT * FROM scores
+    SELECT version, ${MADE} FROM scores
     WHERE c.nth = 1 AND leaderboard_id = c.leaderboard_id AND season = c.season AND user_id = c.user_id
     FOR UPDATE
   ) e ON true
@@ -55,7 +64,7 @@ const STEPS = `counted AS (
 ), final AS MATERIALIZED (
   -- A score that left the range on its way is written as it was there, so that the CHECK on scores refuses it.
   SELECT DISTINCT ON (leaderboard_id, season, user_id)
-         leaderboard_id, season, user_id, exists, achieved_at, version,
+         leaderboard_id, season, user_id, hidden, exists, achieved_at, version,
          CASE WHEN peak > 9007199254740991 THEN peak ELSE score END AS score,
          CASE sort WHEN 'desc' THEN -score ELSE score END AS sort_key
   FROM step
@@ -63,19 +72,19 @@ const STEPS = `counted AS (
 
 /** The same where no user comes twice, as in most batches: each entry takes one step, which needs no windows. */
 const ONE_STEP_EACH = `counted AS (
-  SELECT a.ordinal, a.user_id, a.points, a.accepted_at, b.*
+  SELECT a.ordinal, a.user_id, a.points, a.accepted_at, a.hidden, b.*
   FROM accepted a, ${TARGETS}
   WHERE NOT a.held
 ), entry AS (
-  SELECT c.*, e.version IS NOT NULL AS exists, coalesce(e.version, 0) + 1 AS version, e.score AS previous_score,
-         CASE WHEN e.score IS NOT NULL THEN e.achieved_at END AS previous_achieved_at,
+  SELECT c.*, e.version IS NOT NULL AS exists, coalesce(e.version, 0) + 1 AS version, e.made AS previous_score,
+         CASE WHEN e.made IS NOT NULL THEN e.made_at END AS previous_achieved_at,
          CASE c.operator
-           WHEN 'increment' THEN coalesce(e.score, 0) + c.points
+           WHEN 'increment' THEN coalesce(e.made, 0) + c.points
            WHEN 'latest' THEN c.points
-           ELSE CASE c.sort WHEN 'desc' THEN greatest(e.score, c.points) ELSE least(e.score, c.points) END
+           ELSE CASE c.sort WHEN 'desc' THEN greatest(e.made, c.points) ELSE least(e.made, c.points) END
          END AS score
   FROM counted c LEFT JOIN LATERAL (
-    SELECT * FROM scores
+    SELECT version, ${MADE} FROM scores
     WHERE leaderboard_id = c.leaderboard_id AND season = c.season AND user_id = c.user_id
     FOR UPDATE
   ) e ON true
@@ -109,7 +118,7 @@ const ONE_STEP_EACH = `counted AS (
  * - `entry` reads the newest version of a row (FOR UPDATE), but a row that another batch has just created is invisible. Then
  *   `created` breaks the primary key of scores, and the whole batch is sent again.
  *
- * A submission that is refused consumes no token.
+ * A submission that is refused consumes no token. What a hidden user scores counts, and is neither shown nor announced.
  * @param place see event-boards.ts
  * @param steps what follows from the accepted events, as the CTEs `step` and `final`
  */
@@ -124,7 +133,7 @@ WITH submission AS MATERIALIZED (
                           signing_key, issued_at, expected, ordinal),
   LATERAL (SELECT (now() - age_ms * interval '1 millisecond')::timestamptz(3) AS accepted_at) arrival
 ), player AS MATERIALIZED (
-  SELECT id, banned_at IS NOT NULL AS banned
+  SELECT id, banned_at IS NOT NULL AS banned, hidden_at IS NOT NULL AS hidden
   FROM users
   WHERE id = ANY ($3::uuid[]) AND erased_at IS NULL
   ORDER BY id
@@ -154,7 +163,7 @@ WITH submission AS MATERIALIZED (
   LATERAL (${place}) p
   GROUP BY e.ordinal
 ), judged AS MATERIALIZED (
-  SELECT s.*, f.targets, f.boards, f.skipped, f.best,
+  SELECT s.*, p.hidden, f.targets, f.boards, f.skipped, f.best,
          -- Somebody may have locked it. A subquery of one value is never answered by reading all users.
          CASE WHEN p.id IS NULL
               THEN coalesce((SELECT 'locked' FROM users u WHERE u.id = s.user_id AND u.erased_at IS NULL), 'no-user')
@@ -180,26 +189,26 @@ WITH submission AS MATERIALIZED (
 ), ${steps}
 ), changed AS (
   UPDATE scores s
-  SET score = f.score, sort_key = f.sort_key, achieved_at = f.achieved_at, version = f.version
+  SET (score, sort_key, achieved_at, withheld_score, withheld_at, version) = ROW (${SHOWN}, f.version)
   FROM final f
   WHERE f.exists AND s.leaderboard_id = f.leaderboard_id AND s.season = f.season AND s.user_id = f.user_id
 ), created AS (
-  INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, version)
-  SELECT leaderboard_id, season, user_id, score, sort_key, achieved_at, version FROM final WHERE NOT exists
+  INSERT INTO scores (leaderboard_id, season, user_id, score, sort_key, achieved_at, withheld_score, withheld_at, version)
+  SELECT leaderboard_id, season, user_id, ${SHOWN}, version FROM final f WHERE NOT exists
 ), announced AS (
   SELECT pg_notify('${CHANGES_CHANNEL}', json_build_object(
            'type', 'scores', 'id', $13::text, 'writer', $9::text, 'board', leaderboard_id || ':' || season,
            'entries', json_agg(json_build_array(
              user_id, score, ${milliseconds('achieved_at')}::bigint, version)))::text)
   FROM (SELECT *, (row_number() OVER (PARTITION BY leaderboard_id, season) - 1) / ${ITEMS_PER_NOTIFICATION} AS part
-        FROM final) f
+        FROM final WHERE NOT hidden) f
   GROUP BY leaderboard_id, season, part
 )
 SELECT j.ordinal::int - 1 AS index, j.refused, ${milliseconds('a.accepted_at')} AS "acceptedAt", j.held,
        CASE WHEN a.ordinal IS NOT NULL OR j.refused = 'unturned' THEN j.skipped END AS skipped,
        t.leaderboard_id AS leaderboard, t.season, t.score, t.previous_score AS "previousScore",
        ${milliseconds('t.achieved_at')} AS "achievedAt",
-       ${milliseconds('t.previous_achieved_at')} AS "previousAchievedAt", t.version, t.late,
+       ${milliseconds('t.previous_achieved_at')} AS "previousAchievedAt", t.version, t.hidden, t.late,
        ${finiteMilliseconds('t.ends_at')} AS "endsAt"
 FROM judged j
 LEFT JOIN accepted a ON a.ordinal = j.ordinal

@@ -11,24 +11,26 @@ export interface Recorded {
   readonly entries: EntryRow[];
 }
 
-/** The changes of the boards, in the order of the entries. */
+/** The changes of the boards, in the order of the entries. Those of a hidden user change none. */
 export const scoredChanges = (userId: string, { entries }: Recorded): ScoredChange[] =>
-  entries.map((entry) => {
-    const { leaderboard, season, score, achievedAt, version, previousScore, previousAchievedAt } = entry;
-    const wasThere = previousScore !== null && previousAchievedAt !== null;
-    const previous = wasThere ? { score: previousScore, achievedAt: previousAchievedAt } : null;
-    return { board: boardKey(leaderboard, season), userId, score, achievedAt, version, previous };
-  });
+  entries
+    .filter(({ hidden }) => !hidden)
+    .map((entry) => {
+      const { leaderboard, season, score, achievedAt, version, previousScore, previousAchievedAt } = entry;
+      const wasThere = previousScore !== null && previousAchievedAt !== null;
+      const previous = wasThere ? { score: previousScore, achievedAt: previousAchievedAt } : null;
+      return { board: boardKey(leaderboard, season), userId, score, achievedAt, version, previous };
+    });
 
-/** @param ranks takes one of them for each entry */
+/** @param ranks takes one of them for each entry that is not hidden */
 export function recordedScore(
   eventId: string,
   { acceptedAt, held, skipped, entries }: Recorded,
   ranks: Iterator<RankChange>,
 ): RecordedScore {
   const counted = entries.map((entry): BoardResult => {
-    const { leaderboard: id, season, endsAt, late, score, previousScore } = entry;
-    const { rank = null, previousRank = null } = ranks.next().value ?? {};
+    const { leaderboard: id, season, endsAt, late, hidden, score, previousScore } = entry;
+    const { rank = null, previousRank = null } = (hidden ? undefined : ranks.next().value) ?? {};
     const seasonEndsAt = instantOrNull(endsAt);
     const result = { id, season, seasonEndsAt, score, previousScore, rank, previousRank };
     return late ? { ...result, late } : result;

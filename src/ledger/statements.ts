@@ -5,6 +5,7 @@ import { toUuids } from '../stored-ids.js';
 import { boardsOf, countsFor, countsForSeasonOf, isLate } from './event-boards.js';
 import { passFences } from './fence.js';
 import { staysBest } from './old-events.js';
+import { isWithheld } from './withheld.js';
 
 /**
  * The tokens $1 that were consumed, of which $2 and $3 are the first and the last id: PostgreSQL leaves out the other partitions
@@ -71,15 +72,16 @@ export const RECORDED_EVENTS = `
 SELECT e.id AS "eventId", e.status = 'held' AS held, e.skipped, s.*
 FROM unnest($1::uuid[], $4::float8[]) AS o (id, issued_at) ${EVENTS}
 LEFT JOIN LATERAL (
-  SELECT b.leaderboard_id AS leaderboard, b.season, s.score,
-         CASE WHEN b.operator = 'increment' AND s.version > 1 THEN s.score - e.points END AS "previousScore",
-         ${milliseconds('s.achieved_at')} AS "achievedAt", NULL AS "previousAchievedAt", s.version,
+  SELECT b.leaderboard_id AS leaderboard, b.season, coalesce(s.score, s.withheld_score) AS score,
+         CASE WHEN b.operator = 'increment' AND s.version > 1 THEN coalesce(s.score, s.withheld_score) - e.points END AS "previousScore",
+         ${milliseconds('CASE WHEN s.score IS NULL THEN s.withheld_at ELSE s.achieved_at END')} AS "achievedAt",
+         NULL AS "previousAchievedAt", s.version, s.score IS NULL AS hidden,
          ${isLate('l', 'b.season', 'e.accepted_at', 'least(to_timestamp(o.issued_at), e.accepted_at)')} AS late,
          (SELECT ${finiteMilliseconds('n.ends_at')} FROM seasons n
           WHERE n.leaderboard_id = b.leaderboard_id AND n.season = b.season) AS "endsAt"
   FROM (${boardsOf('e')}) b JOIN leaderboards l ON l.id = b.leaderboard_id
   JOIN scores s ON s.leaderboard_id = b.leaderboard_id AND s.season = b.season AND s.user_id = e.user_id
-               AND s.score IS NOT NULL
+               AND coalesce(s.score, s.withheld_score) IS NOT NULL
 ) s ON e.status = 'counted'
 ORDER BY e.id, s.leaderboard`;
 
@@ -145,13 +147,13 @@ export const IN_ORDER_OF_INDEXES = `SELECT set_config('enable_sort', 'off', true
 /**
  * Makes the scores what the ledger says, on all boards that some events count for, each for the user of the event. The
  * locks must be held, and IN_ORDER_OF_INDEXES set. Events count in the order of their times; a score is achieved when it last
- * changed. What is left without a counted event keeps its row, without a score; so does the entry of a banned user, whose
- * score is withheld (see setWithheld). $1, $2 and $3 the events, all of which count since just now, or all no more; $4 accordingly 1 or -1.
+ * changed. What is left without a counted event keeps its row, without a score; so does the entry of a banned or hidden user,
+ * whose score is withheld (see setWithheld). $1, $2 and $3 the events, all of which count since just now, or all no more; $4 accordingly 1 or -1.
  * The entries that have changed.
  */
 export const RECOMPUTE = `
 WITH target AS MATERIALIZED (
-  SELECT t.*, coalesce(k.score, k.withheld_score) AS score, k.user_id IS NOT NULL AS exists, u.banned_at IS NOT NULL AS banned,
+  SELECT t.*, coalesce(k.score, k.withheld_score) AS score, k.user_id IS NOT NULL AS exists, ${isWithheld('u')} AS withheld,
          a.points AS carried, a.achieved_at AS carried_at, p.carried_before
   FROM archive_progress p, (${TARGETS}) t
   JOIN users u ON u.id = t.user_id AND u.erased_at IS NULL
@@ -159,7 +161,7 @@ WITH target AS MATERIALIZED (
   LEFT JOIN archived_standings a
     ON a.leaderboard_id = t.leaderboard_id AND a.season = t.season AND a.user_id = t.user_id
 ), final AS MATERIALIZED (
-  SELECT t.leaderboard_id, t.season, t.user_id, t.sort, t.banned, f.achieved_at,
+  SELECT t.leaderboard_id, t.season, t.user_id, t.sort, t.withheld, f.achieved_at,
          -- A sum may not even fit a bigint: the CHECK on scores is to refuse it.
          CASE WHEN f.achieved_at IS NOT NULL
               THEN greatest(least(f.score, 9007199254740992), -9007199254740992)::bigint END AS score
@@ -171,10 +173,10 @@ WITH target AS MATERIALIZED (
   WHERE t.exists OR f.achieved_at IS NOT NULL
 )
 INSERT INTO scores AS s (leaderboard_id, season, user_id, score, sort_key, achieved_at, withheld_score, withheld_at, version)
-SELECT leaderboard_id, season, user_id, CASE WHEN NOT banned THEN score END,
-       CASE WHEN NOT banned THEN CASE sort WHEN 'desc' THEN -score ELSE score END END,
-       CASE WHEN NOT banned AND score IS NOT NULL THEN achieved_at ELSE now() END,
-       CASE WHEN banned THEN score END, CASE WHEN banned THEN achieved_at END, 1
+SELECT leaderboard_id, season, user_id, CASE WHEN NOT withheld THEN score END,
+       CASE WHEN NOT withheld THEN CASE sort WHEN 'desc' THEN -score ELSE score END END,
+       CASE WHEN NOT withheld AND score IS NOT NULL THEN achieved_at ELSE now() END,
+       CASE WHEN withheld THEN score END, CASE WHEN withheld THEN achieved_at END, 1
 FROM final
 ON CONFLICT (leaderboard_id, season, user_id) DO UPDATE
 SET score = excluded.score, sort_key = excluded.sort_key, achieved_at = excluded.achieved_at,

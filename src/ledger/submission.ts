@@ -83,6 +83,8 @@ export interface EntryRow {
   /** Null if there was no entry before, or if the time is not known any more. */
   readonly previousAchievedAt: number | null;
   readonly version: number;
+  /** Whether the user is off all boards: then the entry has no rank, and is not projected. */
+  readonly hidden: boolean;
   /** Of the season; null if it is open. */
   readonly endsAt: number | null;
   readonly late: boolean;

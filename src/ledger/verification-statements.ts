@@ -2,6 +2,7 @@ import { milliseconds, timestampAt } from '../postgres/sql.js';
 import { isFinal } from '../seasons/corrections.js';
 import { boardsOf, countsForSeasonOf, ruleIn } from './event-boards.js';
 import type { Rules } from './standing.js';
+import { WITHHELD_USERS } from './withheld.js';
 
 /** What is verified: everything if nothing is given. */
 export interface Scope {
@@ -86,6 +87,7 @@ export interface EntryRow extends Rules {
   readonly since: number;
   readonly withheldScore: number | null;
   readonly withheldSince: number | null;
+  /** Or hidden. */
   readonly isBanned: boolean;
   /** Whether the season is: then a ban, or its end, has changed nothing of the entry. */
   readonly isFinal: boolean;
@@ -96,7 +98,7 @@ SELECT s.user_id AS "userId", s.leaderboard_id AS leaderboard, s.season, ${ruleI
        ${ruleIn('operator', 'l', 's.season')} AS operator, s.score, s.sort_key AS "sortKey",
        ${milliseconds('s.achieved_at')} AS since,
        s.withheld_score AS "withheldScore", ${milliseconds('s.withheld_at')} AS "withheldSince",
-       s.user_id IN (SELECT id FROM users WHERE banned_at IS NOT NULL) AS "isBanned",
+       s.user_id IN (${WITHHELD_USERS}) AS "isBanned",
        ${isFinal('s')} AS "isFinal"
 FROM scores s JOIN leaderboards l ON l.id = s.leaderboard_id AND s.season > l.removed_through
 WHERE (s.score IS NOT NULL OR s.withheld_score IS NOT NULL) AND ${ofSlice('s.user_id')}

@@ -1,21 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
+import type { UserChange } from '../../schemas/admin-user.js';
 import type { Act, AdminEvent, AuditEntry, ModeratedUser } from '../../schemas/moderation.js';
 import type { Bans } from '../access/bans.js';
 import { HOLDS_EXTERNAL_ID } from '../access/users.js';
 import { type AdminAct, audit } from '../audit.js';
-import { announce } from '../changes/change.js';
 import { instant } from '../clock.js';
 import { type Found, firstOf, type Position } from '../cursor.js';
 import { invalid, Problem } from '../errors.js';
 import { newId } from '../ids.js';
-import type { BoardChange } from '../leaderboard/entry.js';
+import type { Leaderboards } from '../leaderboard/leaderboards.js';
 import { isOutOfRange } from '../ledger/batch-queue.js';
-import { announceEntries, type Correction, correct } from '../ledger/correction.js';
+import { type Correction, correct } from '../ledger/correction.js';
 import { boardsOf } from '../ledger/event-boards.js';
 import { archivedUntil, isArchived } from '../ledger/old-events.js';
 import { outOfRange } from '../ledger/refusals.js';
-import { setWithheld } from '../ledger/withhold.js';
 import { Backoff } from '../loop.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { brokenConstraint } from '../postgres/errors.js';
@@ -23,11 +22,20 @@ import { rfc3339 } from '../postgres/sql.js';
 import { inTurn } from '../postgres/turns.js';
 import { type Span, spanOf } from '../span.js';
 import { toUuid, withIds } from '../stored-ids.js';
-import { publish } from '../webhooks/publish.js';
 import { type EventFilter, eventQuery, search } from './event-search.js';
 
 import { beginMassVoid, progressOf, type SpanFilter } from './mass-void.js';
-import { MODERATED_USER } from './user-search.js';
+import {
+  ban,
+  giveName,
+  type LockedUser,
+  liftBan,
+  lockUser,
+  moderatedUser,
+  noUser,
+  setHidden,
+  type UserAct,
+} from './user-acts.js';
 
 /** How often it is looked whether an act is over, in milliseconds. */
 const FIRST_LOOK_MS = 20;
@@ -46,28 +54,14 @@ const COLUMNS = `
         FROM (${boardsOf('e')}) b) AS leaderboards,
        e.token_id AS "tokenId", e.issued_by AS "issuedBy", e.signing_key AS "signingKey"`;
 
-/** $2: whether the user has just been changed. One that is erased is still known while it is banned. */
-const MODERATED = `
-SELECT ${MODERATED_USER} FROM users
-WHERE id = $1 AND (erased_at IS NULL OR banned_at IS NOT NULL OR $2)`;
-/** An erased user can still be banned as long as it is known under which external id it would come back. */
-const BAN = `
-UPDATE users SET banned_at = now() WHERE id = $1 AND banned_at IS NULL AND (erased_at IS NULL OR external_key IS NOT NULL)`;
 /** Who has the external id of an erased user now. */
 const SUCCESSOR = `
 SELECT id FROM users
 WHERE external_key = (SELECT external_key FROM users WHERE id = $1 AND erased_at IS NOT NULL) AND ${HOLDS_EXTERNAL_ID}`;
-/** An erased user who was banned has kept its username, which is free again. */
-const UNBAN = `
-UPDATE users
-SET banned_at = NULL,
-    username = CASE WHEN erased_at IS NULL THEN username END, password_hash = CASE WHEN erased_at IS NULL THEN password_hash END
-WHERE id = $1 AND banned_at IS NOT NULL`;
-
 interface ModerationOptions {
   readonly pool: pg.Pool;
   /** Shows what is committed. */
-  readonly leaderboards: { apply(changeId: string, changes: readonly BoardChange[]): Promise<void> };
+  readonly leaderboards: Pick<Leaderboards, 'apply' | 'rename'>;
   readonly bans: Pick<Bans, 'refresh'>;
   /** Names this instance in what it announces to the others. */
   readonly writer: string;
@@ -177,20 +171,24 @@ export class Moderation {
 
   /**
    * The user leaves all boards, but for final seasons unless these are amended, and may only read. One who was erased, and is back
-   * under its external id, is banned as the user that it is now.
+   * under its external id, is banned as the user that it is now. A ban that is there already gets this end.
+   * @param until as the API writes a time; without it, the ban goes on until it is lifted
    * @returns the user who is banned
-   * @throws Problem `not-found`
+   * @throws Problem `not-found`, `validation-failed` if the end is not in the future
    */
-  async ban(userId: string, act: AdminAct): Promise<ModeratedUser> {
-    const { pool } = this.#options;
+  async ban(userId: string, act: AdminAct, until?: string | null): Promise<ModeratedUser> {
+    const { pool, writer } = this.#options;
+    const ends = until ? Date.parse(until) : null;
+    const banned = (id: string, details = {}) =>
+      this.#actOn(id, (client, user) => ban(client, user, ends, { act, writer }, details));
     for (let tries = 1; ; tries++) {
       const { rows } = await inTurn(pool, userId, () =>
         pool.query<{ id: string }>(SUCCESSOR, [toUuid('usr', userId)]),
       );
       const [successor] = withIds(rows, { id: 'usr' });
       try {
-        if (successor === undefined) return await this.#setBan(userId, true, act);
-        return await this.#setBan(successor.id, true, act, { erasedUserId: userId });
+        if (successor === undefined) return await banned(userId);
+        return await banned(successor.id, { erasedUserId: userId });
       } catch (error) {
         // It was erased, or has come back, since it was looked up.
         if (brokenConstraint(error) !== 'users_external_key') throw error;
@@ -202,33 +200,57 @@ export class Moderation {
 
   /** The user is back on its boards. If it was erased, its external id and username are free. @throws Problem `not-found` */
   unban(userId: string, act: AdminAct): Promise<ModeratedUser> {
-    return this.#setBan(userId, false, act);
+    const { writer } = this.#options;
+    return this.#actOn(userId, async (client, user) => {
+      const done = await liftBan(client, user, { act, writer });
+      if (done === null && user.isErased) throw noUser(userId);
+      return done;
+    });
   }
 
-  /** @param details what the audit says besides */
-  async #setBan(userId: string, banned: boolean, act: AdminAct, details = {}): Promise<ModeratedUser> {
-    const { pool, writer, bans, onError } = this.#options;
-    const changeId = newId('chg');
-    const uuid = toUuid('usr', userId);
-    const set = async (client: Queryable) => {
-      // Waits for batches that hold the user's row; those that come later find it changed.
-      const { rowCount } = await client.query(banned ? BAN : UNBAN, [uuid]);
-      const entries = rowCount === 0 ? [] : await setWithheld(client, userId, banned, amends(act));
-      if (rowCount !== 0) {
-        await announceEntries(client, changeId, writer, entries);
-        await announce(client, { type: 'user-banned', id: changeId, writer, userId, banned });
-        await audit(client, act, banned ? 'ban-user' : 'unban-user', userId, details);
-        if (banned) await publish(client, { type: 'user.banned', data: { userId } });
-      }
-      const { rows } = await client.query<ModeratedUser>(MODERATED, [uuid, rowCount !== 0]);
-      const [result] = withIds(rows, { id: 'usr' });
-      if (result === undefined) throw new Problem('not-found', `There is no user "${userId}".`);
-      return { correction: { changeId, events: [], entries }, result };
-    };
-    const user = await inTurn(pool, userId, () => this.#correct(set));
+  /**
+   * Names a user or gives it back its own name, and takes it off all boards or brings it back: what is absent stays.
+   * @throws Problem `not-found`, `validation-failed`
+   */
+  change(
+    userId: string,
+    { displayName, nameLocked, hidden }: UserChange,
+    act: AdminAct,
+  ): Promise<ModeratedUser> {
+    if (displayName === undefined && nameLocked === undefined && hidden === undefined)
+      throw invalid('/', 'must name displayName, nameLocked or hidden');
+    const { writer } = this.#options;
+    return this.#actOn(userId, async (client, user) => {
+      if (user.isErased) throw noUser(userId);
+      const named =
+        displayName === undefined && nameLocked === undefined
+          ? null
+          : await giveName(client, user, displayName ?? null, nameLocked ?? true, { act, writer });
+      const moved = hidden === undefined ? null : await setHidden(client, user, hidden, { act, writer });
+      return named && moved ? { ...named, ...moved } : (named ?? moved);
+    });
+  }
+
+  /** Does something about a user in a transaction that holds its row, and shows what is committed. */
+  async #actOn(
+    userId: string,
+    work: (client: Queryable, user: LockedUser) => Promise<UserAct | null>,
+  ): Promise<ModeratedUser> {
+    const { pool, bans, leaderboards, onError } = this.#options;
+    const { done, result } = await inTurn(pool, userId, () =>
+      transact(pool, async (client) => {
+        const act = await work(client, await lockUser(client, userId));
+        return { done: act, result: await moderatedUser(client, userId) };
+      }),
+    );
     // It is committed: if this fails, the announcement tells it.
+    if (done !== null) await leaderboards.apply(done.changeId, done.entries).catch(onError);
+    if (done?.name)
+      await leaderboards
+        .rename(done.changeId, userId, done.name.displayName, done.name.boards)
+        .catch(onError);
     await bans.refresh(userId).catch(onError);
-    return user;
+    return result;
   }
 
   /** Runs a correction in a transaction, and shows on the boards what is committed. */

@@ -18,6 +18,7 @@ t.test('who is banned is what was committed last, also where that was heard firs
         await other.app.moderation.unban(id, act);
         await app.changes.heardAll();
       },
+      rename: async () => {},
     },
     onError: (error) => t.fail('nothing fails', { error }),
   });

@@ -29,7 +29,7 @@ async function open(t: Test) {
     bans: new Bans(pool, { isCurrent: true }),
     pool,
     writer: 'test',
-    leaderboards: { apply: async () => {} },
+    leaderboards: { apply: async () => {}, rename: async () => {} },
     onError: (error) => t.fail(String(error)),
   });
   return { databaseUrl, users, user: users[0] ?? '', pool, catalog, feed, moderation, ...newLedger(pool) };

@@ -131,7 +131,7 @@ t.test('corrections pass the fence too, and work on a frozen board', async (t) =
     bans: new Bans(pool, { isCurrent: true }),
     pool,
     writer: 'test',
-    leaderboards: { apply: async () => {} },
+    leaderboards: { apply: async () => {}, rename: async () => {} },
     onError: (error) => t.fail(String(error)),
   });
   // A change has closed the fence, and waits.

@@ -78,6 +78,7 @@ async function open(t: Test, settings: Partial<AppConfig>) {
 class World {
   readonly events: Event[] = [];
   readonly banned = new Set<string>();
+  readonly hidden = new Set<string>();
 
   constructor(
     readonly instances: readonly TestApp[],
@@ -130,13 +131,22 @@ class World {
     else this.banned.delete(userId);
   }
 
+  async hide(at: number, who: number, hidden: boolean): Promise<void> {
+    const userId = this.users[who % this.users.length] ?? '';
+    const { hiddenAt } = await this.#instance(at).app.moderation.change(userId, { hidden }, act);
+    assert.equal(hiddenAt !== null, hidden);
+    if (hidden) this.hidden.add(userId);
+    else this.hidden.delete(userId);
+  }
+
   /** Both instances and PostgreSQL say what the model says. */
   async check(pool: pg.Pool): Promise<void> {
     for (const board of Object.keys(RULES) as (keyof typeof RULES)[]) {
       const wanted = new Map(
         this.users.flatMap((userId) => {
           const found = standing(board, inOrder(this.events.filter((event) => event.userId === userId)));
-          return found === null || this.banned.has(userId) ? [] : [[userId, found] as const];
+          const isShown = found !== null && !this.banned.has(userId) && !this.hidden.has(userId);
+          return isShown ? [[userId, found] as const] : [];
         }),
       );
       const { rows } = await pool.query<{ userId: string; score: number; achievedAt: number }>(
@@ -205,6 +215,14 @@ const step = fc.oneof(
     ),
     weight: 3,
   },
+  {
+    arbitrary: fc.tuple(fc.nat(1), fc.nat(2), fc.boolean()).map(
+      (args): Step =>
+        (world) =>
+          world.hide(...args),
+    ),
+    weight: 3,
+  },
 );
 
 type Settings = (t: Test) => Promise<Partial<AppConfig>>;
@@ -216,7 +234,7 @@ const MODES: Record<string, Settings> = {
 
 for (const [mode, settings] of Object.entries(MODES)) {
   t.test(
-    `boards in ${mode}: whatever is scored, voided, released and banned, all say what a model says`,
+    `boards in ${mode}: whatever is scored, voided, released, banned and hidden, all say what a model says`,
     async (t) => {
       const { databaseUrl, pool, instances } = await open(t, await settings(t));
       await fc.assert(
@@ -234,7 +252,7 @@ for (const [mode, settings] of Object.entries(MODES)) {
         5_000,
       );
 
-      await t.test('also when scores, voids, releases and bans of a user come at once', async () => {
+      await t.test('also when scores, voids, releases, bans and hiding of a user come at once', async () => {
         for (let round = 0; round < 5; round++) {
           const world = new World(instances, await addPlayers(pool, 3));
           for (let i = 0; i < 12; i++) await world.score(i, i, 5 + i, i % 3 === 0);
@@ -245,14 +263,20 @@ for (const [mode, settings] of Object.entries(MODES)) {
                     world.users[i % 3] ?? '',
                     act,
                   )
-                : i % 4 === 0
-                  ? world.judge(i, i / 4, i % 8 === 0 ? 'void' : 'release').catch((error) => {
-                      // Voided on the other instance meanwhile.
-                      assert.equal(error.code, 'not-found');
-                    })
-                  : world.score(i, i, 100 + i, false).catch((error) => {
-                      assert.equal(error.code, 'user-banned');
-                    }),
+                : i % 12 === 7
+                  ? world.instances[i % 2]?.app.moderation.change(
+                      world.users[i % 3] ?? '',
+                      { hidden: i % 24 === 7 },
+                      act,
+                    )
+                  : i % 4 === 0
+                    ? world.judge(i, i / 4, i % 8 === 0 ? 'void' : 'release').catch((error) => {
+                        // Voided on the other instance meanwhile.
+                        assert.equal(error.code, 'not-found');
+                      })
+                    : world.score(i, i, 100 + i, false).catch((error) => {
+                        assert.equal(error.code, 'user-banned');
+                      }),
             ),
           );
           const { rows } = await pool.query<Pick<Event, 'id' | 'status'>>(
@@ -263,6 +287,8 @@ for (const [mode, settings] of Object.entries(MODES)) {
           for (const event of world.events) event.status = statuses.get(event.id) ?? 'held';
           // Which of two that come at once is the latest is nobody's business: the next one is.
           for (let i = 0; i < 3; i++) await world.ban(i, i, false);
+          // What was scored while they were hidden has counted.
+          for (let i = 0; i < 3; i++) await world.hide(i, i, false);
           for (let i = 0; i < 3; i++) await world.score(i, i, 1_000 + i, false);
           await world.check(pool);
         }

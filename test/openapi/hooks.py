@@ -32,6 +32,8 @@ EXPLAINED = [
     r"/leaderboards names a leaderboard that does not exist",
     r"/ must name a userId, an action or an issuer",
     r"/ must name either deliveries or since",
+    r"/ must name displayName, nameLocked or hidden",
+    r"/until must be in the future",
     r"/ must name either rank or percentile",
     r"/(rank|score|cursor) must not come with (rank|score|minScore or maxScore)",
     r"/maxScore must not be below minScore",

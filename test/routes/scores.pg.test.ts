@@ -4,7 +4,7 @@ import { ActionToken } from '../../schemas/action.js';
 import { EntryDetails } from '../../schemas/leaderboard.js';
 import { Receipt } from '../../schemas/score.js';
 import { ScoreEvents, User } from '../../schemas/user.js';
-import { type Api, eventually, newPlayer, serviceApi, startApi } from '../api.js';
+import { type Api, eventually, newPlayer, scopedApi, serviceApi, startApi } from '../api.js';
 import { ACTION_TOKEN_SECRET } from '../helper.js';
 import { actionClaims, mint, typeId } from '../mint.js';
 
@@ -216,7 +216,9 @@ t.test('a player posts its own tokens only', async (t) => {
   const [ada, eve] = [await newPlayer(api, 'Ada'), await newPlayer(api, 'Eve')];
   const actionToken = mint(ada.id);
   (await post(eve.api, { actionToken })).fails('action-token-user-mismatch');
-  (await post(await serviceApi(service, 'admin'), { actionToken })).fails('action-token-user-mismatch');
+  (await post(await scopedApi(service, ['boards:write']), { actionToken })).fails(
+    'action-token-user-mismatch',
+  );
   (await post(api, { actionToken })).fails('unauthenticated');
   t.equal(await scoreOf(ada.id), null);
   t.equal(await scoreOf(eve.id), null);

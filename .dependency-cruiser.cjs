@@ -80,7 +80,7 @@ module.exports = {
         path: '^(src|plugins)/',
         pathNot: [
           '^src/(audit|board-key|clock|errors)\\.ts$',
-          '^src/(access/caller|access/oauth|catalog/with-entries|http/bodies|http/browser-headers|http/languages|http/network|http/problems|http/score-writing|http/stream-headers|http/vary|leaderboard/percentile|scoring/metadata|scoring/rejections)\\.ts$',
+          '^src/(access/caller|access/oauth|catalog/with-entries|http/admin-cookie|http/bodies|http/browser-headers|http/languages|http/network|http/problems|http/score-writing|http/stream-headers|http/vary|leaderboard/percentile|scoring/metadata|scoring/rejections)\\.ts$',
         ],
         dependencyTypesNot: ['type-only'],
       },

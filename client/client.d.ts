@@ -644,6 +644,31 @@ export interface paths {
 		patch?: never;
 		trace?: never;
 	};
+	"/v1/admin/session": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * Who I am, as a person
+		 * @description For a page that was loaded again: this alone needs no `x-csrf-token`, and tells it.
+		 */
+		get: operations["getAdminSession"];
+		put?: never;
+		/**
+		 * Log in as a person
+		 * @description For the console: the session is in a cookie, which works under /v1/admin alone, only with the `csrfToken` as `x-csrf-token`, and not from other sites. It ends after 12 hours, or 30 minutes without a request. A code or a recovery code counts once. After five failed attempts the name must wait, as at `/v1/auth/login`.
+		 */
+		post: operations["logInAdministrator"];
+		/** Log out as a person */
+		delete: operations["logOutAdministrator"];
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
 	"/v1/admin/leaderboards/{id}": {
 		parameters: {
 			query?: never;
@@ -1387,6 +1412,41 @@ export interface components {
 			/** @enum {string} */
 			token_type: "Bearer";
 			expires_in: number;
+		};
+		/**
+		 * @description The session of an administrator.
+		 * @example {
+		 *       "id": "adm_01kcx7d2m8f4q9t3v6w1y5z0ab",
+		 *       "name": "ada",
+		 *       "role": "moderator",
+		 *       "scopes": [
+		 *         "users:read",
+		 *         "moderation",
+		 *         "read"
+		 *       ],
+		 *       "csrfToken": "h0u3mG9Yx5cWm4m1M3l0Zk7bq1S5o6yTn2r8vE9dKfA",
+		 *       "expiresAt": "2026-06-12T07:00:00.000Z",
+		 *       "idleSeconds": 1800,
+		 *       "recoveryCodesLeft": 10
+		 *     }
+		 */
+		AdminSession: {
+			id: string;
+			name: string;
+			/** @enum {string} */
+			role: "admin" | "moderator";
+			scopes: ("scores:write" | "scores:mint" | "users:read" | "users:write" | "boards:write" | "moderation" | "read")[];
+			/** @description Sent as `x-csrf-token` with every other request. */
+			csrfToken: string;
+			/**
+			 * Format: date-time
+			 * @description RFC 3339, UTC, with milliseconds.
+			 * @example 2026-06-11T19:09:00.000Z
+			 */
+			expiresAt: string;
+			/** @description Seconds without a request after which the session ends. */
+			idleSeconds: number;
+			recoveryCodesLeft: number;
 		};
 		/**
 		 * @description Points that were scored.
@@ -3117,12 +3177,12 @@ export interface components {
 			 * @example 2026-06-11T19:09:00.000Z
 			 */
 			at: string;
-			/** @description The service account or user that did it; `service` for what the service does by itself. */
+			/** @description The service account or person that did it; `operator` for somebody at the shell of a server, `service` for what the service does by itself. */
 			actor: string;
-			/** @description The name of that account or user; null if it has none any more. */
+			/** @description The name of that account or person; null if it has none any more. */
 			actorName: string | null;
 			/** @enum {string} */
-			action: "put-leaderboard" | "freeze-leaderboard" | "unfreeze-leaderboard" | "delete-leaderboard" | "end-season" | "change-season" | "move-boundaries" | "put-action" | "delete-action" | "release-event" | "void-event" | "void-events" | "ban-user" | "unban-user" | "create-webhook" | "change-webhook" | "delete-webhook" | "rotate-webhook" | "replay-webhook" | "rename-user" | "hide-user" | "unhide-user" | "erase-user" | "end-sessions" | "delete-entry" | "restore-entry" | "unvoid-event" | "unvoid-events" | "hold-event";
+			action: "put-leaderboard" | "freeze-leaderboard" | "unfreeze-leaderboard" | "delete-leaderboard" | "end-season" | "change-season" | "move-boundaries" | "put-action" | "delete-action" | "release-event" | "void-event" | "void-events" | "ban-user" | "unban-user" | "create-webhook" | "change-webhook" | "delete-webhook" | "rotate-webhook" | "replay-webhook" | "rename-user" | "hide-user" | "unhide-user" | "erase-user" | "end-sessions" | "delete-entry" | "restore-entry" | "unvoid-event" | "unvoid-events" | "hold-event" | "create-administrator" | "reset-administrator" | "disable-administrator" | "create-service-account" | "rotate-service-account" | "revoke-service-account";
 			/** @description The id of the changed object; `events` for several events. */
 			target: string;
 			reason: string | null;
@@ -10247,6 +10307,532 @@ interface operations {
 			};
 		};
 	};
+	getAdminSession: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The session of an administrator. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "adm_01kcx7d2m8f4q9t3v6w1y5z0ab",
+					 *       "name": "ada",
+					 *       "role": "moderator",
+					 *       "scopes": [
+					 *         "users:read",
+					 *         "moderation",
+					 *         "read"
+					 *       ],
+					 *       "csrfToken": "h0u3mG9Yx5cWm4m1M3l0Zk7bq1S5o6yTn2r8vE9dKfA",
+					 *       "expiresAt": "2026-06-12T07:00:00.000Z",
+					 *       "idleSeconds": 1800,
+					 *       "recoveryCodesLeft": 10
+					 *     }
+					 */
+					"application/json": components["schemas"]["AdminSession"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	logInAdministrator: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "name": "ada",
+				 *       "password": "p2xJ0cVnV0nOa3vQ6kqk4A",
+				 *       "code": "492039"
+				 *     }
+				 */
+				"application/json": {
+					name: string;
+					password: string;
+					/** @description The six digits of now, or a recovery code. */
+					code: string;
+				};
+			};
+		};
+		responses: {
+			/** @description The session of an administrator. */
+			201: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "adm_01kcx7d2m8f4q9t3v6w1y5z0ab",
+					 *       "name": "ada",
+					 *       "role": "moderator",
+					 *       "scopes": [
+					 *         "users:read",
+					 *         "moderation",
+					 *         "read"
+					 *       ],
+					 *       "csrfToken": "h0u3mG9Yx5cWm4m1M3l0Zk7bq1S5o6yTn2r8vE9dKfA",
+					 *       "expiresAt": "2026-06-12T07:00:00.000Z",
+					 *       "idleSeconds": 1800,
+					 *       "recoveryCodesLeft": 10
+					 *     }
+					 */
+					"application/json": components["schemas"]["AdminSession"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. `malformed-json`: The body is malformed. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `invalid-credentials`: The credentials are wrong. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:invalid-credentials",
+					 *       "title": "The credentials are wrong",
+					 *       "status": 401,
+					 *       "detail": "The credentials are wrong",
+					 *       "instance": "/v1/…",
+					 *       "code": "invalid-credentials",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `payload-too-large`: The body is too large. */
+			413: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:payload-too-large",
+					 *       "title": "The body is too large",
+					 *       "status": 413,
+					 *       "detail": "The body is too large",
+					 *       "instance": "/v1/…",
+					 *       "code": "payload-too-large",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unsupported-media-type`: The content type is not supported. */
+			415: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unsupported-media-type",
+					 *       "title": "The content type is not supported",
+					 *       "status": 415,
+					 *       "detail": "The content type is not supported",
+					 *       "instance": "/v1/…",
+					 *       "code": "unsupported-media-type",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	logOutAdministrator: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The session has ended. */
+			204: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content?: never;
+			};
+			/** @description `malformed-json`: The body is malformed. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:malformed-json",
+					 *       "title": "The body is malformed",
+					 *       "status": 400,
+					 *       "detail": "The body is malformed",
+					 *       "instance": "/v1/…",
+					 *       "code": "malformed-json",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `payload-too-large`: The body is too large. */
+			413: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:payload-too-large",
+					 *       "title": "The body is too large",
+					 *       "status": 413,
+					 *       "detail": "The body is too large",
+					 *       "instance": "/v1/…",
+					 *       "code": "payload-too-large",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unsupported-media-type`: The content type is not supported. */
+			415: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unsupported-media-type",
+					 *       "title": "The content type is not supported",
+					 *       "status": 415,
+					 *       "detail": "The content type is not supported",
+					 *       "instance": "/v1/…",
+					 *       "code": "unsupported-media-type",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
 	putLeaderboard: {
 		parameters: {
 			query?: {
@@ -15120,11 +15706,11 @@ interface operations {
 		parameters: {
 			query?: {
 				/**
-				 * @description The id of a service account or user, the name of a service account, or `service`.
+				 * @description The id or the name of a service account or person, `operator`, or `service`.
 				 * @example svc_01kcx7d2m8f4q9t3v6w1y5z0ab
 				 */
 				actor?: string;
-				action?: "put-leaderboard" | "freeze-leaderboard" | "unfreeze-leaderboard" | "delete-leaderboard" | "end-season" | "change-season" | "move-boundaries" | "put-action" | "delete-action" | "release-event" | "void-event" | "void-events" | "ban-user" | "unban-user" | "create-webhook" | "change-webhook" | "delete-webhook" | "rotate-webhook" | "replay-webhook" | "rename-user" | "hide-user" | "unhide-user" | "erase-user" | "end-sessions" | "delete-entry" | "restore-entry" | "unvoid-event" | "unvoid-events" | "hold-event";
+				action?: "put-leaderboard" | "freeze-leaderboard" | "unfreeze-leaderboard" | "delete-leaderboard" | "end-season" | "change-season" | "move-boundaries" | "put-action" | "delete-action" | "release-event" | "void-event" | "void-events" | "ban-user" | "unban-user" | "create-webhook" | "change-webhook" | "delete-webhook" | "rotate-webhook" | "replay-webhook" | "rename-user" | "hide-user" | "unhide-user" | "erase-user" | "end-sessions" | "delete-entry" | "restore-entry" | "unvoid-event" | "unvoid-events" | "hold-event" | "create-administrator" | "reset-administrator" | "disable-administrator" | "create-service-account" | "rotate-service-account" | "revoke-service-account";
 				/**
 				 * @description The id of what was changed.
 				 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb

@@ -58,6 +58,33 @@ CREATE INDEX admin_audit_actor_idx ON admin_audit USING btree (actor, id);
 CREATE INDEX admin_audit_target_idx ON admin_audit USING btree (target, id);
 CREATE UNIQUE INDEX admin_audit_undoes_key ON admin_audit USING btree (undoes) WHERE (undoes IS NOT NULL);
 
+CREATE TABLE administrator_sessions (
+  secret_hash bytea NOT NULL,
+  administrator_id uuid NOT NULL,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  used_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  expires_at timestamp(3) with time zone NOT NULL,
+  CONSTRAINT administrator_sessions_pkey PRIMARY KEY (secret_hash),
+  CONSTRAINT administrator_sessions_administrator_id_fkey FOREIGN KEY (administrator_id) REFERENCES administrators(id)
+);
+CREATE INDEX administrator_sessions_administrator_idx ON administrator_sessions USING btree (administrator_id);
+CREATE INDEX administrator_sessions_expires_idx ON administrator_sessions USING btree (expires_at);
+
+CREATE TABLE administrators (
+  id uuid NOT NULL,
+  name text NOT NULL,
+  role text NOT NULL,
+  password_hash text NOT NULL,
+  sealed bytea NOT NULL,
+  sealed_by text NOT NULL,
+  last_step bigint NOT NULL DEFAULT 0,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  disabled_at timestamp(3) with time zone,
+  CONSTRAINT administrators_pkey PRIMARY KEY (id),
+  CONSTRAINT administrators_role_check CHECK ((role = ANY (ARRAY['admin'::text, 'moderator'::text])))
+);
+CREATE UNIQUE INDEX administrators_name_key ON administrators USING btree (lower((name COLLATE "C")));
+
 CREATE TABLE archive_progress (
   only_row boolean NOT NULL DEFAULT true,
   closed_before uuid NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000'::uuid,
@@ -130,6 +157,14 @@ CREATE TABLE published_leaders (
   user_id uuid,
   published_at timestamp(3) with time zone NOT NULL,
   CONSTRAINT published_leaders_pkey PRIMARY KEY (leaderboard_id)
+);
+
+CREATE TABLE recovery_codes (
+  administrator_id uuid NOT NULL,
+  code_hash bytea NOT NULL,
+  used_at timestamp(3) with time zone,
+  CONSTRAINT recovery_codes_pkey PRIMARY KEY (administrator_id, code_hash),
+  CONSTRAINT recovery_codes_administrator_id_fkey FOREIGN KEY (administrator_id) REFERENCES administrators(id)
 );
 
 CREATE TABLE score_events (
@@ -222,10 +257,14 @@ CREATE INDEX seasons_open_idx ON seasons USING btree (ends_at) WHERE ((state = '
 CREATE TABLE service_accounts (
   id uuid NOT NULL,
   name text NOT NULL,
-  role text NOT NULL,
+  role text,
   secret_hash bytea NOT NULL,
   created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
   revoked_at timestamp(3) with time zone,
+  scopes text[],
+  previous_secret_hash bytea,
+  previous_secret_until timestamp(3) with time zone,
+  last_used_at timestamp(3) with time zone,
   CONSTRAINT service_accounts_pkey PRIMARY KEY (id),
   CONSTRAINT service_accounts_name_key UNIQUE (name),
   CONSTRAINT service_accounts_role_check CHECK ((role = ANY (ARRAY['server'::text, 'admin'::text])))

@@ -37,7 +37,14 @@ export default fp<{ config: AppConfig }>(
     const { removeBoards } = app;
     const purgeBoards = (client: Queryable, limit: number) => purgeScores(client, limit, removeBoards);
     const jobs = [
-      purge([purgeTokens, purgeSessions, purgeExternalKeys, purgeBoards, ...app.webhookPurges]),
+      purge([
+        purgeTokens,
+        purgeSessions,
+        purgeExternalKeys,
+        purgeBoards,
+        ...app.webhookPurges,
+        ...app.administratorPurges,
+      ]),
       partitions({
         retention: config.EVENTS_RETENTION,
         onKept: (month, why) => app.log.warn({ data: { month, why } }, 'Old events are kept'),
@@ -93,7 +100,11 @@ export default fp<{ config: AppConfig }>(
         app.measured.webhookDeliveries.set({ state }, count);
     });
   },
-  { name: 'jobs', dependencies: ['draining', 'db', 'leaderboard', 'metrics', 'webhooks'], fastify: '5.x' },
+  {
+    name: 'jobs',
+    dependencies: ['draining', 'db', 'leaderboard', 'metrics', 'webhooks', 'administrators'],
+    fastify: '5.x',
+  },
 );
 
 /** Runs jobs from when the service is ready until it ends. */

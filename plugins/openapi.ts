@@ -66,6 +66,12 @@ export default fp(
         components: {
           securitySchemes: {
             bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token.' },
+            session: {
+              type: 'apiKey',
+              in: 'cookie',
+              name: 'scoreboard_admin',
+              description: 'The session of a person, for the console.',
+            },
             basic: { type: 'http', scheme: 'basic', description: 'Id and secret of a service account.' },
           },
         },

@@ -1,6 +1,8 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Scope } from '../schemas/scope.js';
 import { requireScope } from '../src/access/caller.js';
+import { tokenIn } from '../src/http/admin-cookie.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -26,17 +28,24 @@ export default fp(
         description: `${description} Needs the scope \`${scope}\`.`.trim(),
       };
     });
+    const authenticatePerson = async (request: FastifyRequest, reply: FastifyReply) => {
+      const { id, scopes } = await app.adminSession(request, reply);
+      request.user = { id, scopes, sessionId: null };
+    };
     app.addHook('onRequest', (request, reply, done) => {
       const { scope } = request.routeOptions.config;
       if (!scope) {
         done();
         return;
       }
-      app
-        .authenticate(request, reply)
+      const isOfPerson =
+        request.headers.authorization === undefined &&
+        request.routeOptions.url?.startsWith(ADMINISTRATION) &&
+        tokenIn(request) !== undefined;
+      (isOfPerson ? authenticatePerson(request, reply) : app.authenticate(request, reply))
         .then(() => requireScope(request.user, scope))
         .then(() => done(), done);
     });
   },
-  { name: 'scopes', dependencies: ['auth', 'openapi'], fastify: '5.x' },
+  { name: 'scopes', dependencies: ['auth', 'administrators', 'openapi'], fastify: '5.x' },
 );

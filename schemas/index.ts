@@ -1,5 +1,6 @@
 import { Action, Actions, ActionToken } from './action.js';
 import { ModeratedUserDetails, ModeratedUsers } from './admin-user.js';
+import { AdminSession } from './administrator.js';
 import {
   Entries,
   Entry,
@@ -43,6 +44,7 @@ export const NAMED_SCHEMAS = [
   BatchedUsers,
   Session,
   ServiceToken,
+  AdminSession,
   ScoreEvent,
   ScoreEvents,
   Action,

@@ -259,6 +259,12 @@ const AuditAction = Type.Union(
       'unvoid-event',
       'unvoid-events',
       'hold-event',
+      'create-administrator',
+      'reset-administrator',
+      'disable-administrator',
+      'create-service-account',
+      'rotate-service-account',
+      'revoke-service-account',
     ] as const
   ).map((action) => Type.Literal(action)),
 );
@@ -267,10 +273,11 @@ export const AuditEntry = Type.Object(
     id: AuditId,
     at: Time,
     actor: Type.String({
-      description: 'The service account or user that did it; `service` for what the service does by itself.',
+      description:
+        'The service account or person that did it; `operator` for somebody at the shell of a server, `service` for what the service does by itself.',
     }),
     actorName: Type.Union([Type.String(), Type.Null()], {
-      description: 'The name of that account or user; null if it has none any more.',
+      description: 'The name of that account or person; null if it has none any more.',
     }),
     action: AuditAction,
     target: Type.String({ description: 'The id of the changed object; `events` for several events.' }),
@@ -295,7 +302,7 @@ export const AuditQuery = Type.Object({
       minLength: 1,
       maxLength: 128,
       pattern: '^[^\\x00]+$',
-      description: 'The id of a service account or user, the name of a service account, or `service`.',
+      description: 'The id or the name of a service account or person, `operator`, or `service`.',
       examples: ['svc_01kcx7d2m8f4q9t3v6w1y5z0ab'],
     }),
   ),

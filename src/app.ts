@@ -1,5 +1,6 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import administrators from '../plugins/administrators.js';
 import auth from '../plugins/auth.js';
 import browsers from '../plugins/browsers.js';
 import catalog from '../plugins/catalog.js';
@@ -41,6 +42,7 @@ import adminEventRoutes from '../routes/admin/events.js';
 import adminLeaderboardRoutes from '../routes/admin/leaderboards.js';
 import adminOverviewRoutes from '../routes/admin/overview.js';
 import adminSeasonRoutes from '../routes/admin/seasons.js';
+import adminSessionRoutes from '../routes/admin/session.js';
 import adminUserRoutes from '../routes/admin/users.js';
 import adminWebhookRoutes from '../routes/admin/webhooks.js';
 import authRoutes from '../routes/auth.js';
@@ -130,6 +132,7 @@ async function register(
   await app.register(changeFeed, { config });
   await app.register(databaseHealth);
   await app.register(auth, { config });
+  await app.register(administrators, { config });
   await app.register(scopes);
   await app.register(catalog, { config });
   await app.register(leaderboard, { config });
@@ -190,6 +193,7 @@ async function registerMigrating(
 
 async function administration(app: FastifyInstance): Promise<void> {
   await app.register(adminOverviewRoutes);
+  await app.register(adminSessionRoutes);
   await app.register(adminLeaderboardRoutes);
   await app.register(adminSeasonRoutes);
   await app.register(adminActionRoutes);

@@ -9,7 +9,7 @@ import { toUuid, withIds } from './stored-ids.js';
 
 /** Who does something as an administrator, and why. */
 export interface AdminAct {
-  /** A service account or a user. */
+  /** A service account, a person who administers, or `operator`. */
   readonly actor: string;
   readonly reason: string | null;
   /** Whether seasons that are final are corrected too. */
@@ -17,6 +17,9 @@ export interface AdminAct {
   /** The act that this one takes back. */
   readonly undoes?: string;
 }
+
+/** Somebody at the shell of a server, who needs no account. */
+export const OPERATOR: AdminAct = { actor: 'operator', reason: null };
 
 /** What the caller of an authenticated request does, for the reason in its body. */
 export const actOf = ({
@@ -68,12 +71,13 @@ export async function audit(
   return id;
 }
 
-/** SQL: the name of the service account or the user that has done something; null if it has none, or was erased. */
+/** SQL: the name of the service account, person or user that has done something; null if it has none, or was erased. */
 export const actorName = (actor: string): string => `coalesce(
   (SELECT name FROM service_accounts s WHERE ${actor} LIKE 'svc%' AND s.id = uuid_of(${actor})),
+  (SELECT name FROM administrators p WHERE ${actor} LIKE 'adm%' AND p.id = uuid_of(${actor})),
   (SELECT display_name FROM users u WHERE ${actor} LIKE 'usr%' AND u.id = uuid_of(${actor}) AND u.erased_at IS NULL))`;
 
-/** Which acts are looked for: the actor by its id, or the name of its service account. */
+/** Which acts are looked for: the actor by its id, or the name of the service account or person. */
 export interface AuditFilter {
   readonly actor?: string;
   readonly action?: AuditEntry['action'];
@@ -114,7 +118,9 @@ export class AuditLog {
     if (actor !== undefined) {
       const given = `$${values.push(actor)}`;
       where.push(
-        `(a.actor = ${given} OR a.actor IN (SELECT typeid('svc', id) FROM service_accounts WHERE name = ${given}))`,
+        `(a.actor = ${given} OR a.actor IN (
+          SELECT typeid('svc', id) FROM service_accounts WHERE name = ${given} UNION ALL
+          SELECT typeid('adm', id) FROM administrators WHERE name = ${given}))`,
       );
     }
     const { rows } = await this.#database.query<Omit<AuditEntry, 'at'> & Position>(

@@ -185,6 +185,18 @@ export function loadDatabaseUrls(variables: Variables): Static<typeof DatabaseEn
   return readEnvironment(DatabaseEnvironment, given, [...urlMistakes(given)]);
 }
 
+/**
+ * The secret that the service in this folder would use.
+ * @throws StartError if it is missing in production, or is bad
+ */
+export function loadJwtSecret(variables: Variables): string {
+  assertMode(variables['NODE_ENV']);
+  const given = set({ JWT_SECRET: variables['JWT_SECRET'] });
+  if (variables['NODE_ENV'] !== 'production' && given['JWT_SECRET'] === undefined)
+    Object.assign(given, { JWT_SECRET: developmentSecrets({}, STATE_DIRECTORY)['JWT_SECRET'] });
+  return readEnvironment(Type.Object({ JWT_SECRET: Secret }), given, []).JWT_SECRET;
+}
+
 /** An empty variable (`JWT_SECRET=`) is how compose files and shells say "not set". */
 const set = (variables: Variables): Variables =>
   Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== '' && value !== undefined));

@@ -1,12 +1,12 @@
 import type { Scope } from '../../schemas/scope.js';
 import { Problem } from '../errors.js';
 
-/** The user or service account that a request comes from. */
+/** The user, service account or administrator that a request comes from. */
 export interface Caller {
   readonly id: string;
   /** A player has none. */
   readonly scopes: readonly Scope[];
-  /** Null for a service account. */
+  /** Of a user; null for all others. */
   readonly sessionId: string | null;
 }
 

@@ -29,7 +29,7 @@ const secured = needed.filter(({ scopes }) => scopes.length > 0);
 
 t.test('every operation of administration says the one scope that it needs', async (t) => {
   for (const { method, template, scopes, description } of needed) {
-    if (!template.startsWith('/v1/admin/')) continue;
+    if (!template.startsWith('/v1/admin/') || template === '/v1/admin/session') continue;
     t.equal(scopes.length, 1, `${method} ${template}`);
     t.ok(description.endsWith(`Needs the scope \`${scopes[0]}\`.`), `${method} ${template}`);
   }

@@ -57,9 +57,9 @@ export class Board {
   ) {}
 
   /** @returns the id of a new user who has scored */
-  async join(displayName: string, points: number): Promise<string> {
+  async join(displayName: string, points: number, metadata?: object): Promise<string> {
     const { id } = (await this.server.post('/v1/users', { displayName })).is(201, User);
-    await this.score(id, points);
+    await this.score(id, points, metadata);
     return id;
   }
 

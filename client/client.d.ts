@@ -868,9 +868,29 @@ export interface paths {
 		put?: never;
 		/**
 		 * Void many events
-		 * @description Voids the events of a user, an action or an issuer that were accepted in a time span; several filters are combined. The work goes on until it is done, also if the connection or an instance is lost. Events that are archived count for good: a time span that begins with them is refused. Without `amend` it ends at the newest event of a season that is final (409): what was voided before stays so. If the work takes longer than ten seconds, the answer is 202, and `GET /v1/admin/acts/{id}` says how far it has come. Needs the scope `moderation`.
+		 * @description Voids the events of a user, an action or an issuer that were accepted in a time span; several filters are combined. The work goes on until it is done, also if the connection or an instance is lost. Events that are archived count for good: a time span that begins with them is refused. Without `amend` it ends at the newest event of a season that is final (409): what was voided before stays so. If the work takes longer than ten seconds, the answer is 202, and `GET /v1/admin/acts/{id}` says how far it has come. With `preview` nothing is done: the answer says how many events there are, and which of the first 100 of each board would move. Needs the scope `moderation`.
 		 */
 		post: operations["voidEvents"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/v1/admin/acts/{id}/undo": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Undo an act
+		 * @description Once, and as long as nobody has decided about the same since. A void gives back the events that it has voided, and no others: they count again, or are held again. One that is still at work ends. A ban is lifted, or has the end that it had before; who was hidden is shown, a name is as before, a deleted entry is back, a frozen board takes scores. Seasons that are final need `amend`. If the work takes longer than ten seconds, the answer is 202, and `GET /v1/admin/acts/{id}` says how far it has come. The audit names the act and its undo. Needs the scope `moderation`.
+		 */
+		post: operations["undoAct"];
 		delete?: never;
 		options?: never;
 		head?: never;
@@ -886,12 +906,32 @@ export interface paths {
 		};
 		/**
 		 * How far an act has come
-		 * @description Of acts that take their time: voids of many events. Their ids are those of the audit. Needs the scope `read`.
+		 * @description Of acts that take their time: voids of many events, deletions of entries and their undoes, and of undoes that are done at once. Their ids are those of the audit. Needs the scope `read`.
 		 */
 		get: operations["getAct"];
 		put?: never;
 		post?: never;
 		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/v1/admin/leaderboards/{id}/entries/{userId}": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		post?: never;
+		/**
+		 * Delete the entry of a user
+		 * @description The events that the entry is made of are voided, and those that are held for it: they count no more, on other boards neither. `POST /v1/admin/acts/{id}/undo` gives them back. What the user scores afterwards makes a new entry. An entry with events that are archived stays (409), and one of a season that is final needs `amend`. If the work takes longer than ten seconds, the answer is 202, and `GET /v1/admin/acts/{id}` says how far it has come. Needs the scope `moderation`.
+		 */
+		delete: operations["deleteEntry"];
 		options?: never;
 		head?: never;
 		patch?: never;
@@ -2910,7 +2950,8 @@ export interface components {
 		 *       "state": "running",
 		 *       "voided": 31000,
 		 *       "total": 300000,
-		 *       "problem": null
+		 *       "problem": null,
+		 *       "undoes": null
 		 *     }
 		 */
 		Act: {
@@ -2921,12 +2962,64 @@ export interface components {
 			id: string;
 			/** @enum {string} */
 			state: "running" | "done" | "failed";
-			/** @description Number of events that it has voided. */
+			/** @description Number of events that it has voided, or if it undoes a void, that it has given back. */
 			voided: number;
 			/** @description How many there were. Null until they are counted, and if that takes too long. */
 			total: number | null;
-			/** @description The code of what has ended it. What was voided before stays so. */
-			problem: ("points-out-of-range" | "season-final") | null;
+			/** @description The code of what has ended it. What was done before stays so, but for `act-undone`: somebody has undone it while it was at work. */
+			problem: ("points-out-of-range" | "season-final" | "act-undone") | null;
+			/** @description The act that it undoes; null if it does not. */
+			undoes: string | null;
+		};
+		/**
+		 * @description What a void of many events would do.
+		 * @example {
+		 *       "events": 3,
+		 *       "boards": [
+		 *         {
+		 *           "id": "global",
+		 *           "season": 1,
+		 *           "moves": [
+		 *             {
+		 *               "userId": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
+		 *               "displayName": "Ada",
+		 *               "from": 1,
+		 *               "to": 17,
+		 *               "score": 90300,
+		 *               "scoreAfter": 300
+		 *             }
+		 *           ]
+		 *         }
+		 *       ]
+		 *     }
+		 */
+		VoidPreview: {
+			/** @description How many events would be voided. Null if it takes too long to count them. */
+			events: number | null;
+			/** @description The boards that the events count for: the first 20. Null if there are more than 5,000 events. */
+			boards: {
+				/**
+				 * @description A leaderboard.
+				 * @example global
+				 */
+				id: string;
+				season: number;
+				/** @description Which of the first 100 would have another rank or score. */
+				moves: {
+					/**
+					 * @description A user.
+					 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb
+					 */
+					userId: string;
+					displayName: string;
+					/** @description The rank now. */
+					from: number;
+					/** @description The rank afterwards; null if there is no entry any more. */
+					to: number | null;
+					score: number;
+					scoreAfter: number | null;
+				}[];
+			}[] | null;
 		};
 		/**
 		 * @description An event of a user on a leaderboard.
@@ -13720,11 +13813,13 @@ interface operations {
 					reason: string;
 					/** @description Whether seasons that are final are corrected too. They then get another revision and digest, and `season.final` is told again. */
 					amend?: boolean;
+					/** @description Whether nothing is voided, and the answer says what would be. */
+					preview?: boolean;
 				};
 			};
 		};
 		responses: {
-			/** @description An act of an administrator that takes its time. */
+			/** @description The events no longer count; or with `preview`, what would become of the boards. */
 			200: {
 				headers: {
 					[name: string]: unknown;
@@ -13736,10 +13831,11 @@ interface operations {
 					 *       "state": "running",
 					 *       "voided": 31000,
 					 *       "total": 300000,
-					 *       "problem": null
+					 *       "problem": null,
+					 *       "undoes": null
 					 *     }
 					 */
-					"application/json": components["schemas"]["Act"];
+					"application/json": components["schemas"]["Act"] | components["schemas"]["VoidPreview"];
 				};
 			};
 			/** @description An act of an administrator that takes its time. */
@@ -13754,7 +13850,8 @@ interface operations {
 					 *       "state": "running",
 					 *       "voided": 31000,
 					 *       "total": 300000,
-					 *       "problem": null
+					 *       "problem": null,
+					 *       "undoes": null
 					 *     }
 					 */
 					"application/json": components["schemas"]["Act"];
@@ -13820,7 +13917,7 @@ interface operations {
 					"application/problem+json": components["schemas"]["Problem"];
 				};
 			};
-			/** @description `event-archived`: The event is archived. `season-final`: The season is final. */
+			/** @description `act-undone`: The act was undone before. `event-archived`: The event is archived. `season-final`: The season is final. */
 			409: {
 				headers: {
 					[name: string]: unknown;
@@ -13828,12 +13925,304 @@ interface operations {
 				content: {
 					/**
 					 * @example {
-					 *       "type": "urn:scoreboard:problem:event-archived",
-					 *       "title": "The event is archived",
+					 *       "type": "urn:scoreboard:problem:act-undone",
+					 *       "title": "The act was undone before",
 					 *       "status": 409,
-					 *       "detail": "The event is archived",
+					 *       "detail": "The act was undone before",
 					 *       "instance": "/v1/…",
-					 *       "code": "event-archived",
+					 *       "code": "act-undone",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `payload-too-large`: The body is too large. */
+			413: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:payload-too-large",
+					 *       "title": "The body is too large",
+					 *       "status": 413,
+					 *       "detail": "The body is too large",
+					 *       "instance": "/v1/…",
+					 *       "code": "payload-too-large",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unsupported-media-type`: The content type is not supported. */
+			415: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unsupported-media-type",
+					 *       "title": "The content type is not supported",
+					 *       "status": 415,
+					 *       "detail": "The content type is not supported",
+					 *       "instance": "/v1/…",
+					 *       "code": "unsupported-media-type",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `points-out-of-range`: The points are not allowed. */
+			422: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:points-out-of-range",
+					 *       "title": "The points are not allowed",
+					 *       "status": 422,
+					 *       "detail": "The points are not allowed",
+					 *       "instance": "/v1/…",
+					 *       "code": "points-out-of-range",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	undoAct: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path: {
+				/**
+				 * @description An act of an administrator.
+				 * @example aud_01kcx7h5r3e8n2p6s9t4v7w0yc
+				 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "reason": "Seen on video, it was real."
+				 *     }
+				 */
+				"application/json": {
+					/**
+					 * @description The reason, for the audit.
+					 * @example The key of game server 3 was leaked.
+					 */
+					reason: string;
+					/** @description Whether seasons that are final are corrected too. They then get another revision and digest, and `season.final` is told again. */
+					amend?: boolean;
+				};
+			};
+		};
+		responses: {
+			/** @description An act of an administrator that takes its time. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "aud_01kcx7h5r3e8n2p6s9t4v7w0yc",
+					 *       "state": "running",
+					 *       "voided": 31000,
+					 *       "total": 300000,
+					 *       "problem": null,
+					 *       "undoes": null
+					 *     }
+					 */
+					"application/json": components["schemas"]["Act"];
+				};
+			};
+			/** @description An act of an administrator that takes its time. */
+			202: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "aud_01kcx7h5r3e8n2p6s9t4v7w0yc",
+					 *       "state": "running",
+					 *       "voided": 31000,
+					 *       "total": 300000,
+					 *       "problem": null,
+					 *       "undoes": null
+					 *     }
+					 */
+					"application/json": components["schemas"]["Act"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. `malformed-json`: The body is malformed. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `act-undone`: The act was undone before. `act-not-undoable`: The act cannot be undone. `event-archived`: The event is archived. `season-final`: The season is final. */
+			409: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:act-undone",
+					 *       "title": "The act was undone before",
+					 *       "status": 409,
+					 *       "detail": "The act was undone before",
+					 *       "instance": "/v1/…",
+					 *       "code": "act-undone",
 					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
 					 *     }
 					 */
@@ -13989,7 +14378,8 @@ interface operations {
 					 *       "state": "running",
 					 *       "voided": 31000,
 					 *       "total": 300000,
-					 *       "problem": null
+					 *       "problem": null,
+					 *       "undoes": null
 					 *     }
 					 */
 					"application/json": components["schemas"]["Act"];
@@ -14069,6 +14459,296 @@ interface operations {
 					 *       "detail": "There is nothing here",
 					 *       "instance": "/v1/…",
 					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	deleteEntry: {
+		parameters: {
+			query: {
+				/**
+				 * @description The reason, for the audit.
+				 * @example The key of game server 3 was leaked.
+				 */
+				reason: string;
+				/** @description Whether seasons that are final are corrected too. They then get another revision and digest, and `season.final` is told again. */
+				amend?: boolean;
+				/** @description By default the one in force. */
+				season?: number;
+			};
+			header?: never;
+			path: {
+				/**
+				 * @description A leaderboard.
+				 * @example global
+				 */
+				id: string;
+				/**
+				 * @description A user.
+				 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb
+				 */
+				userId: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description An act of an administrator that takes its time. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "aud_01kcx7h5r3e8n2p6s9t4v7w0yc",
+					 *       "state": "running",
+					 *       "voided": 31000,
+					 *       "total": 300000,
+					 *       "problem": null,
+					 *       "undoes": null
+					 *     }
+					 */
+					"application/json": components["schemas"]["Act"];
+				};
+			};
+			/** @description An act of an administrator that takes its time. */
+			202: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "aud_01kcx7h5r3e8n2p6s9t4v7w0yc",
+					 *       "state": "running",
+					 *       "voided": 31000,
+					 *       "total": 300000,
+					 *       "problem": null,
+					 *       "undoes": null
+					 *     }
+					 */
+					"application/json": components["schemas"]["Act"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. `malformed-json`: The body is malformed. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `act-undone`: The act was undone before. `event-archived`: The event is archived. `season-final`: The season is final. */
+			409: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:act-undone",
+					 *       "title": "The act was undone before",
+					 *       "status": 409,
+					 *       "detail": "The act was undone before",
+					 *       "instance": "/v1/…",
+					 *       "code": "act-undone",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `payload-too-large`: The body is too large. */
+			413: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:payload-too-large",
+					 *       "title": "The body is too large",
+					 *       "status": 413,
+					 *       "detail": "The body is too large",
+					 *       "instance": "/v1/…",
+					 *       "code": "payload-too-large",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unsupported-media-type`: The content type is not supported. */
+			415: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unsupported-media-type",
+					 *       "title": "The content type is not supported",
+					 *       "status": 415,
+					 *       "detail": "The content type is not supported",
+					 *       "instance": "/v1/…",
+					 *       "code": "unsupported-media-type",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `points-out-of-range`: The points are not allowed. */
+			422: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:points-out-of-range",
+					 *       "title": "The points are not allowed",
+					 *       "status": 422,
+					 *       "detail": "The points are not allowed",
+					 *       "instance": "/v1/…",
+					 *       "code": "points-out-of-range",
 					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
 					 *     }
 					 */

@@ -13,6 +13,7 @@ import { PARTITIONS, partitions } from '../src/ledger/partitions-job.js';
 import { purgeTokens } from '../src/ledger/purge-tokens.js';
 import { endBan } from '../src/moderation/ended-bans.js';
 import { massVoid } from '../src/moderation/mass-void.js';
+import { unvoid } from '../src/moderation/unvoid.js';
 import type { Queryable } from '../src/postgres/database.js';
 import { isDatabaseError } from '../src/postgres/errors.js';
 import { defaultPartitions } from '../src/postgres/partitions.js';
@@ -58,6 +59,7 @@ export default fp<{ config: AppConfig }>(
       dropSeasons,
       eraseUser,
       massVoid({ leaderboards: app.leaderboards, writer: app.instance }),
+      unvoid({ leaderboards: app.leaderboards, writer: app.instance }),
       endBan({ leaderboards: app.leaderboards, bans: app.bans, writer: app.instance }),
     ];
     const direct = {

@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin';
 import { AuditLog } from '../src/audit.js';
 import { Moderation } from '../src/moderation/moderation.js';
+import { Undo } from '../src/moderation/undo.js';
 import { UserDetails } from '../src/moderation/user-details.js';
 import { type FoundUser, findUsers, type UserFilter } from '../src/moderation/user-search.js';
 import { Reasons } from '../src/moderation/why.js';
@@ -12,6 +13,7 @@ declare module 'fastify' {
     auditLog: AuditLog;
     findUsers(filter: UserFilter, limit: number, after: string | null): Promise<FoundUser[]>;
     userDetails: UserDetails;
+    undo: Undo;
   }
 }
 
@@ -33,7 +35,8 @@ export default fp(
     app.decorate('findUsers', (filter: UserFilter, limit: number, after: string | null) =>
       findUsers(pool, filter, limit, after),
     );
+    app.decorate('undo', new Undo({ pool, moderation, catalog: app.catalog, writer: app.instance }));
     app.decorate('userDetails', new UserDetails({ pool, leaderboards, moderation, auditLog }));
   },
-  { name: 'moderation', dependencies: ['db', 'auth', 'leaderboard'], fastify: '5.x' },
+  { name: 'moderation', dependencies: ['db', 'auth', 'catalog', 'leaderboard'], fastify: '5.x' },
 );

@@ -12,7 +12,15 @@ import {
   PlannedLeaderboard,
   PlannedSeason,
 } from './leaderboard.js';
-import { Act, AdminEvent, AdminEvents, AuditEntry, AuditTrail, ModeratedUser } from './moderation.js';
+import {
+  Act,
+  AdminEvent,
+  AdminEvents,
+  AuditEntry,
+  AuditTrail,
+  ModeratedUser,
+  VoidPreview,
+} from './moderation.js';
 import { Overview } from './overview.js';
 import { Histogram, RankOf, ScoreAt, UserEntries, UserEntry } from './position.js';
 import { OAuthProblem, ProblemDocument } from './problem.js';
@@ -81,6 +89,7 @@ export const NAMED_SCHEMAS = [
   AdminEvent,
   AdminEvents,
   Act,
+  VoidPreview,
   WhyEvent,
   Why,
   ModeratedUser,

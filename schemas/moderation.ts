@@ -133,6 +133,9 @@ export const MassVoid = Type.Object(
     to: To,
     reason: Reason,
     amend: Amend,
+    preview: Type.Optional(
+      Type.Boolean({ description: 'Whether nothing is voided, and the answer says what would be.' }),
+    ),
   },
   {
     additionalProperties: false,
@@ -146,25 +149,108 @@ export const MassVoid = Type.Object(
     ],
   },
 );
+const VOID_PREVIEW = {
+  events: 3,
+  boards: [
+    {
+      id: 'global',
+      season: 1,
+      moves: [
+        {
+          userId: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
+          displayName: 'Ada',
+          from: 1,
+          to: 17,
+          score: 90_300,
+          scoreAfter: 300,
+        },
+      ],
+    },
+  ],
+};
+const RankOrNull = (description: string) =>
+  Type.Unsafe<number | null>({ anyOf: [Type.Integer({ minimum: 1 }), Type.Null()], description });
+export const VoidPreview = Type.Object(
+  {
+    events: Type.Unsafe<number | null>({
+      anyOf: [Type.Integer(), Type.Null()],
+      description: 'How many events would be voided. Null if it takes too long to count them.',
+    }),
+    boards: Type.Unsafe<
+      | {
+          id: string;
+          season: number;
+          moves: {
+            userId: string;
+            displayName: string;
+            from: number;
+            to: number | null;
+            score: number;
+            scoreAfter: number | null;
+          }[];
+        }[]
+      | null
+    >({
+      anyOf: [
+        Type.Array(
+          Type.Object({
+            id: LeaderboardId,
+            season: Type.Integer(),
+            moves: Type.Array(
+              Type.Object({
+                userId: UserId,
+                displayName: Type.String(),
+                from: Type.Integer({ minimum: 1, description: 'The rank now.' }),
+                to: RankOrNull('The rank afterwards; null if there is no entry any more.'),
+                score: Points,
+                scoreAfter: Type.Unsafe<number | null>({ anyOf: [Points, Type.Null()] }),
+              }),
+              { description: 'Which of the first 100 would have another rank or score.' },
+            ),
+          }),
+        ),
+        Type.Null(),
+      ],
+      description:
+        'The boards that the events count for: the first 20. Null if there are more than 5,000 events.',
+    }),
+  },
+  { $id: 'VoidPreview', description: 'What a void of many events would do.', examples: [VOID_PREVIEW] },
+);
+export type VoidPreview = Static<typeof VoidPreview>;
+
 const ACT = {
   id: 'aud_01kcx7h5r3e8n2p6s9t4v7w0yc',
   state: 'running',
   voided: 31_000,
   total: 300_000,
   problem: null,
+  undoes: null,
 };
 export const Act = Type.Object(
   {
     id: AuditId,
     state: Type.Union([Type.Literal('running'), Type.Literal('done'), Type.Literal('failed')]),
-    voided: Type.Integer({ description: 'Number of events that it has voided.' }),
+    voided: Type.Integer({
+      description: 'Number of events that it has voided, or if it undoes a void, that it has given back.',
+    }),
     total: Type.Unsafe<number | null>({
       anyOf: [Type.Integer(), Type.Null()],
       description: 'How many there were. Null until they are counted, and if that takes too long.',
     }),
     problem: Type.Unsafe<string | null>({
-      anyOf: [Type.Literal('points-out-of-range'), Type.Literal('season-final'), Type.Null()],
-      description: 'The code of what has ended it. What was voided before stays so.',
+      anyOf: [
+        Type.Literal('points-out-of-range'),
+        Type.Literal('season-final'),
+        Type.Literal('act-undone'),
+        Type.Null(),
+      ],
+      description:
+        'The code of what has ended it. What was done before stays so, but for `act-undone`: somebody has undone it while it was at work.',
+    }),
+    undoes: Type.Unsafe<string | null>({
+      anyOf: [AuditId, Type.Null()],
+      description: 'The act that it undoes; null if it does not.',
     }),
   },
   { $id: 'Act', description: 'An act of an administrator that takes its time.', examples: [ACT] },

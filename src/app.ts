@@ -38,6 +38,7 @@ import actionTokenRoutes from '../routes/action-tokens.js';
 import actionRoutes from '../routes/actions.js';
 import adminActionRoutes from '../routes/admin/actions.js';
 import adminAuditRoutes from '../routes/admin/audit.js';
+import adminEntryRoutes from '../routes/admin/entries.js';
 import adminEventRoutes from '../routes/admin/events.js';
 import adminLeaderboardRoutes from '../routes/admin/leaderboards.js';
 import adminOverviewRoutes from '../routes/admin/overview.js';
@@ -198,6 +199,7 @@ async function administration(app: FastifyInstance): Promise<void> {
   await app.register(adminSeasonRoutes);
   await app.register(adminActionRoutes);
   await app.register(adminEventRoutes);
+  await app.register(adminEntryRoutes);
   await app.register(adminUserRoutes);
   await app.register(adminAuditRoutes);
   await app.register(adminWebhookRoutes);

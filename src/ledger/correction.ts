@@ -47,6 +47,17 @@ UPDATE score_events e
 SET status = $5, hold_ended_by = CASE WHEN known.was = 'held' THEN $6::uuid ELSE e.hold_ended_by END,
     voided_by = CASE WHEN $5 = 'voided' THEN $6::uuid END
 FROM known WHERE e.id = known.id AND e.id BETWEEN $2 AND $3 RETURNING e.id, known.was`;
+/** $1, $2 and $3 as above, $4 the line of the audit whose judgement ends: what it has voided, or released. */
+const TAKE_BACK = `
+WITH known AS MATERIALIZED (
+  SELECT e.id, e.status AS was, coalesce(e.hold_ended_by = $4, false) AS was_held FROM ${THESE_EVENTS}
+  WHERE (e.status = 'voided' AND e.voided_by = $4 OR e.status = 'counted' AND e.hold_ended_by = $4)
+    AND e.id >= (SELECT closed_before FROM archive_progress WHERE only_row) FOR UPDATE OF e
+)
+UPDATE score_events e
+SET status = CASE WHEN known.was_held THEN 'held' ELSE 'counted' END, voided_by = NULL,
+    hold_ended_by = CASE WHEN NOT known.was_held THEN e.hold_ended_by END
+FROM known WHERE e.id = known.id AND e.id BETWEEN $2 AND $3 RETURNING e.id, known.was, e.status`;
 /** The operator of a board without entries may have changed while an event was held. The fences must be passed. */
 export const SET_BEST = `
 UPDATE score_events e SET best = NOT e.best FROM unnest($1::uuid[]) AS o (id)
@@ -80,17 +91,63 @@ export async function correct(
   ]);
   const changed = withIds(rows, { id: 'evt' });
   const scoring = changed.filter(({ was }) => was === 'counted' || to === 'counted').map(({ id }) => id);
-  if (scoring.length === 0) return { changeId, events: changed, entries: [] };
-  const those = idParameters('evt', scoring);
+  const entries = await recomputed(client, scoring, to === 'counted', changeId, writer, amend);
+  return { changeId, events: changed, entries };
+}
+
+/**
+ * Takes back what an act has decided about some events, of which those are left as they are that were decided about since: what it
+ * has voided is as before, and what it has released is held again. As `correct`, also in what it throws.
+ * @param undone a line of the audit
+ */
+export async function takeBack(
+  client: Queryable,
+  events: readonly { readonly id: string; readonly userId: string }[],
+  undone: string,
+  writer: string,
+  amend: boolean,
+): Promise<Correction> {
+  const changeId = newId('chg');
+  await client.query(LOCK_PLAYERS, [toUuids('usr', [...new Set(events.map(({ userId }) => userId))])]);
+  const { rows } = await client.query<{ id: string; was: Status; status: Status }>(TAKE_BACK, [
+    ...idParameters(
+      'evt',
+      events.map(({ id }) => id),
+    ),
+    toUuid('aud', undone),
+  ]);
+  const changed = withIds(rows, { id: 'evt' });
+  const [back, held] = [
+    changed.filter(({ status }) => status === 'counted').map(({ id }) => id),
+    changed.filter(({ was }) => was === 'counted').map(({ id }) => id),
+  ];
+  const entries = [
+    ...(await recomputed(client, back, true, changeId, writer, amend)),
+    ...(await recomputed(client, held, false, changeId, writer, amend)),
+  ];
+  return { changeId, events: changed, entries };
+}
+
+/** What has become of the boards of some events, all of which count since just now, or all no more. @throws as `correct` */
+async function recomputed(
+  client: Queryable,
+  ids: readonly string[],
+  count: boolean,
+  changeId: string,
+  writer: string,
+  amend: boolean,
+): Promise<BoardChange[]> {
+  if (ids.length === 0) return [];
+  const those = idParameters('evt', ids);
   await client.query(PASS_FENCES, those);
   const [final] = await openForCorrection(client, BOARDS_OF_EVENTS, those, amend);
   if (final !== undefined) throw isFinal(final);
-  if (to === 'counted') await client.query(SET_BEST, those);
+  if (count) await client.query(SET_BEST, those);
   await client.query(IN_ORDER_OF_INDEXES);
-  const found = await client.query<EntryRow>(RECOMPUTE, [...those, to === 'counted' ? 1 : -1]);
+  const found = await client.query<EntryRow>(RECOMPUTE, [...those, count ? 1 : -1]);
   const entries = found.rows.map(boardChange);
   await announceEntries(client, changeId, writer, entries);
-  return { changeId, events: changed, entries };
+  return entries;
 }
 
 /** Announces what has become of entries, if of any. */

@@ -4,6 +4,7 @@ import { now } from '../clock.js';
 import type { Found, Position } from '../cursor.js';
 import { errorCode } from '../error-code.js';
 import { CLOCK_SLACK_MS } from '../ids.js';
+import { countsFor } from '../ledger/event-boards.js';
 import { IN_ORDER_OF_INDEXES } from '../ledger/statements.js';
 import type { Queryable } from '../postgres/database.js';
 import { SQLSTATE } from '../postgres/errors.js';
@@ -18,6 +19,8 @@ export interface EventFilter {
   readonly userId?: string;
   readonly action?: string;
   readonly issuer?: string;
+  /** Only those that count for it. */
+  readonly board?: { readonly leaderboard: string; readonly season: number };
 }
 
 /** The events of a filter. Those of one user are in the order of their times, all others in that of their ids. */
@@ -39,7 +42,7 @@ const ISSUER = `CASE WHEN e.issued_by = e.user_id THEN '${PLAYER}'::uuid ELSE e.
 
 /** @param more SQL, another condition on `score_events e` */
 export function eventQuery(filter: EventFilter, { from, to }: Span, more = 'true'): EventQuery {
-  const { status, userId, action, issuer } = filter;
+  const { status, userId, action, issuer, board } = filter;
   const values: unknown[] = [];
   const span = ['true'];
   const wanted = [more];
@@ -57,6 +60,10 @@ export function eventQuery(filter: EventFilter, { from, to }: Span, more = 'true
   if (userId !== undefined) add(span, 'e.user_id =', toUuid('usr', userId));
   if (status !== undefined) add(wanted, 'e.status =', status);
   if (action !== undefined) add(wanted, 'e.action_id =', action);
+  if (board !== undefined) {
+    const [leaderboard, season] = [values.push(board.leaderboard), values.push(board.season)];
+    wanted.push(countsFor('e', `$${leaderboard}::text`, `$${season}::int`));
+  }
   if (issuer?.startsWith('key_')) add(wanted, 'e.signing_key =', issuer);
   else if (issuer !== undefined)
     add(wanted, `${ISSUER} =`, issuer === 'player' ? PLAYER : toUuid('svc', issuer));

@@ -1,10 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import type { UserChange } from '../../schemas/admin-user.js';
-import type { Act, AdminEvent, AuditEntry, ModeratedUser } from '../../schemas/moderation.js';
+import type { Act, AdminEvent, AuditEntry, ModeratedUser, VoidPreview } from '../../schemas/moderation.js';
 import type { Bans } from '../access/bans.js';
+import { displayName as storedName } from '../access/display-name.js';
 import { HOLDS_EXTERNAL_ID } from '../access/users.js';
 import { type AdminAct, audit } from '../audit.js';
+import type { BoardKey } from '../board-key.js';
 import { instant } from '../clock.js';
 import { type Found, firstOf, type Position } from '../cursor.js';
 import { invalid, Problem } from '../errors.js';
@@ -22,9 +24,10 @@ import { rfc3339 } from '../postgres/sql.js';
 import { inTurn } from '../postgres/turns.js';
 import { type Span, spanOf } from '../span.js';
 import { toUuid, withIds } from '../stored-ids.js';
+import { progressOf, type SpanFilter } from './acts.js';
 import { type EventFilter, eventQuery, search } from './event-search.js';
-
-import { beginMassVoid, progressOf, type SpanFilter } from './mass-void.js';
+import { beginMassVoid } from './mass-void.js';
+import { previewVoid } from './preview.js';
 import {
   ban,
   giveName,
@@ -58,6 +61,15 @@ const COLUMNS = `
 const SUCCESSOR = `
 SELECT id FROM users
 WHERE external_key = (SELECT external_key FROM users WHERE id = $1 AND erased_at IS NOT NULL) AND ${HOLDS_EXTERNAL_ID}`;
+/** $1 a leaderboard, $2 a season, $3 a user. */
+const ENTRY = `
+SELECT coalesce(s.score, s.withheld_score) AS score,
+       EXISTS (SELECT FROM archived_standings a WHERE a.leaderboard_id = $1 AND a.season = $2 AND a.user_id = $3) AS "isArchived"
+FROM scores s JOIN leaderboards l ON l.id = s.leaderboard_id AND s.season > l.removed_through
+WHERE s.leaderboard_id = $1 AND s.season = $2 AND s.user_id = $3 AND coalesce(s.score, s.withheld_score) IS NOT NULL`;
+/** Before all events. */
+const EVER = '1970-01-01T00:00:00.000Z';
+
 interface ModerationOptions {
   readonly pool: pg.Pool;
   /** Shows what is committed. */
@@ -128,7 +140,7 @@ export class Moderation {
         throw new Problem('not-found', `The event "${eventId}" is ${event.status}: it cannot be released.`);
       return { correction, result: event };
     };
-    return await inTurn(pool, userId, () => this.#correct(judge));
+    return await inTurn(pool, userId, () => this.correct(judge));
   }
 
   /**
@@ -138,6 +150,17 @@ export class Moderation {
    * @throws Problem `validation-failed`; `event-archived` if the time begins with months that are archived
    */
   async voidAll(filter: SpanFilter, act: AdminAct): Promise<string> {
+    await this.#checkVoid(filter);
+    return await transact(this.#options.pool, (client) => beginMassVoid(client, filter, act));
+  }
+
+  /** What that would do. @throws Problem as `voidAll` and its job */
+  async previewVoid(filter: SpanFilter, act: AdminAct): Promise<VoidPreview> {
+    await this.#checkVoid(filter);
+    return await previewVoid(this.#options.pool, filter, act);
+  }
+
+  async #checkVoid(filter: SpanFilter): Promise<void> {
     if (filter.userId === undefined && filter.action === undefined && filter.issuer === undefined)
       throw invalid('/', 'must name a userId, an action or an issuer');
     spanOf(filter, null);
@@ -147,7 +170,42 @@ export class Moderation {
         'event-archived',
         `Events before ${instant(until)} are archived, and count for good: the time must begin then or later.`,
       );
-    return await transact(this.#options.pool, (client) => beginMassVoid(client, filter, act));
+  }
+
+  /**
+   * Has the entry of a user deleted: the events that it is made of are voided, by a job, on all boards that they count for.
+   * @returns the id of the act
+   * @throws Problem `not-found`; `event-archived` if some of it is of events that are archived
+   */
+  async deleteEntry({ leaderboard, season }: BoardKey, userId: string, act: AdminAct): Promise<string> {
+    const { pool } = this.#options;
+    return await inTurn(pool, userId, () =>
+      transact(pool, async (client) => {
+        const user = await lockUser(client, userId);
+        const { rows } = await client.query<{ isArchived: boolean; score: number }>(ENTRY, [
+          leaderboard,
+          season,
+          toUuid('usr', userId),
+        ]);
+        const [entry] = rows;
+        if (entry === undefined)
+          throw new Problem('not-found', `There is no entry of "${userId}" on "${leaderboard}".`);
+        if (entry.isArchived)
+          throw new Problem(
+            'event-archived',
+            'The entry is also made of events that are archived, which count for good.',
+          );
+        const filter = {
+          userId,
+          board: { leaderboard, season },
+          from: EVER,
+          // What is scored from now on makes a new entry.
+          to: instant(user.now + 1),
+        };
+        const { score } = entry;
+        return await beginMassVoid(client, filter, act, { userId, details: { leaderboard, season, score } });
+      }),
+    );
   }
 
   /** How far an act has come that takes its time. @throws Problem `not-found` */
@@ -165,6 +223,7 @@ export class Moderation {
       const act = await this.progress(id);
       if (act.problem === 'points-out-of-range') throw outOfRange();
       if (act.problem === 'season-final') throw hasFinalSeasons();
+      if (act.problem === 'act-undone') throw undoneMeanwhile(id);
       if (act.state !== 'running' || performance.now() > until) return act;
     }
   }
@@ -180,7 +239,7 @@ export class Moderation {
     const { pool, writer } = this.#options;
     const ends = until ? Date.parse(until) : null;
     const banned = (id: string, details = {}) =>
-      this.#actOn(id, (client, user) => ban(client, user, ends, { act, writer }, details));
+      this.actOn(id, (client, user) => ban(client, user, ends, { act, writer }, details));
     for (let tries = 1; ; tries++) {
       const { rows } = await inTurn(pool, userId, () =>
         pool.query<{ id: string }>(SUCCESSOR, [toUuid('usr', userId)]),
@@ -201,7 +260,7 @@ export class Moderation {
   /** The user is back on its boards. If it was erased, its external id and username are free. @throws Problem `not-found` */
   unban(userId: string, act: AdminAct): Promise<ModeratedUser> {
     const { writer } = this.#options;
-    return this.#actOn(userId, async (client, user) => {
+    return this.actOn(userId, async (client, user) => {
       const done = await liftBan(client, user, { act, writer });
       if (done === null && user.isErased) throw noUser(userId);
       return done;
@@ -220,19 +279,20 @@ export class Moderation {
     if (displayName === undefined && nameLocked === undefined && hidden === undefined)
       throw invalid('/', 'must name displayName, nameLocked or hidden');
     const { writer } = this.#options;
-    return this.#actOn(userId, async (client, user) => {
+    const name = displayName === undefined ? null : storedName(displayName);
+    return this.actOn(userId, async (client, user) => {
       if (user.isErased) throw noUser(userId);
       const named =
         displayName === undefined && nameLocked === undefined
           ? null
-          : await giveName(client, user, displayName ?? null, nameLocked ?? true, { act, writer });
+          : await giveName(client, user, name, nameLocked ?? true, { act, writer });
       const moved = hidden === undefined ? null : await setHidden(client, user, hidden, { act, writer });
       return named && moved ? { ...named, ...moved } : (named ?? moved);
     });
   }
 
   /** Does something about a user in a transaction that holds its row, and shows what is committed. */
-  async #actOn(
+  async actOn(
     userId: string,
     work: (client: Queryable, user: LockedUser) => Promise<UserAct | null>,
   ): Promise<ModeratedUser> {
@@ -254,7 +314,7 @@ export class Moderation {
   }
 
   /** Runs a correction in a transaction, and shows on the boards what is committed. */
-  async #correct<T>(work: (client: Queryable) => Promise<{ correction: Correction; result: T }>): Promise<T> {
+  async correct<T>(work: (client: Queryable) => Promise<{ correction: Correction; result: T }>): Promise<T> {
     const { pool, leaderboards, onError } = this.#options;
     try {
       const { correction, result } = await transact(pool, work);
@@ -276,6 +336,8 @@ function adminEvent(row: AdminEvent): AdminEvent {
 
 const amends = ({ amend = false }: AdminAct): boolean => amend;
 
+const undoneMeanwhile = (id: string) => new Problem('act-undone', `The act "${id}" was undone meanwhile.`);
+
 const hasFinalSeasons = () =>
   new Problem(
     'season-final',
@@ -286,7 +348,7 @@ const archived = (id: string) =>
   new Problem('event-archived', `The event "${id}" is archived: it counts, or does not, for good.`);
 
 /** @throws Problem `not-found`, `event-archived` */
-async function findEvent(client: Queryable, id: string): Promise<AdminEvent> {
+export async function findEvent(client: Queryable, id: string): Promise<AdminEvent> {
   const { rows } = await client.query<AdminEvent>(`SELECT ${COLUMNS} FROM score_events e WHERE e.id = $1`, [
     toUuid('evt', id),
   ]);

@@ -1,5 +1,4 @@
 import type { ModeratedUser } from '../../schemas/moderation.js';
-import { displayName } from '../access/display-name.js';
 import { BOARDS_OF_USER } from '../access/users.js';
 import { type AdminAct, audit } from '../audit.js';
 import { type BoardKey, boardKey } from '../board-key.js';
@@ -168,8 +167,7 @@ async function withhold(
 
 /**
  * Gives a user a name, which it cannot change if that is locked. Null if it is so already.
- * @param text null keeps the name
- * @throws Problem `validation-failed`
+ * @param text a name as it is stored; null keeps the one that it has
  */
 export async function giveName(
   client: Queryable,
@@ -180,7 +178,7 @@ export async function giveName(
 ): Promise<UserAct | null> {
   if (user.isErased) throw noUser(user.id);
   const wasLocked = user.namedBy !== null;
-  const name = text === null ? user.displayName : displayName(text);
+  const name = text ?? user.displayName;
   if (name === user.displayName && locked === wasLocked) return null;
   const id = newId('aud');
   await client.query(NAME, [uuidOf(user), name, locked ? toUuid('aud', id) : null]);

@@ -49,7 +49,7 @@ t.test('a void goes on after a kill, while its user scores, and is exact', async
   await service.app.jobs.revive(0);
   const progress = async () => (await admin.at(service.url).get(`/v1/admin/acts/${id}`)).is(200, Act);
   await eventually(async () => assert.equal((await progress()).state, 'done'), 30_000);
-  t.same(await progress(), { id, state: 'done', voided: EVENTS, total: EVENTS, problem: null });
+  t.same(await progress(), { id, state: 'done', voided: EVENTS, total: EVENTS, problem: null, undoes: null });
   await scores;
   await equalsRecomputed(t, pool);
   const { rows } = await pool.query(

@@ -51,6 +51,7 @@ function operationsOf({ paths }: Document): Named[] {
           .replace('/events/{id}', `/events/${typeId('evt')}`)
           .replace('{season}', '1')
           .replace('/webhooks/{id}', `/webhooks/${typeId('whk')}`)
+          .replace('/acts/{id}', `/acts/${typeId('aud')}`)
           .replace('{id}', 'global') + (REQUIRED[template.replace(/.*\//, '')] ?? ''),
       operation,
     })),
@@ -122,6 +123,8 @@ t.test('the document has every endpoint of the contract, and no other', async (t
       'POST /v1/admin/events/{id}/void',
       'POST /v1/admin/events/void',
       'GET /v1/admin/acts/{id}',
+      'POST /v1/admin/acts/{id}/undo',
+      'DELETE /v1/admin/leaderboards/{id}/entries/{userId}',
       'GET /v1/admin/users',
       'GET /v1/admin/users/{id}',
       'PATCH /v1/admin/users/{id}',

@@ -669,6 +669,90 @@ export interface paths {
 		patch?: never;
 		trace?: never;
 	};
+	"/v1/admin/service-accounts": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * Service accounts, newest first
+		 * @description Also those that are revoked. Needs the scope `read`.
+		 */
+		get: operations["listServiceAccounts"];
+		put?: never;
+		/**
+		 * Make a service account
+		 * @description With a role or with scopes. The secret is shown this once. An account with a scope that the caller does not have is refused. Needs the scope `boards:write`.
+		 */
+		post: operations["createServiceAccount"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/v1/admin/service-accounts/{id}": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * A service account
+		 * @description Needs the scope `read`.
+		 */
+		get: operations["getServiceAccount"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/v1/admin/service-accounts/{id}/rotate": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Make another secret for a service account
+		 * @description The secret before works for `overlapSeconds` more. Access tokens that were issued for it stay good until they expire: if it was leaked, revoke the account. An account with a scope that the caller does not have is refused. Needs the scope `boards:write`.
+		 */
+		post: operations["rotateServiceAccount"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/v1/admin/service-accounts/{id}/revoke": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Revoke a service account
+		 * @description Its secret and its access tokens stop working, at once on the instance that answers, within a second on the others. An account that is revoked is not changed. An account with a scope that the caller does not have is refused. Needs the scope `boards:write`.
+		 */
+		post: operations["revokeServiceAccount"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
 	"/v1/admin/leaderboards/{id}": {
 		parameters: {
 			query?: never;
@@ -1287,7 +1371,7 @@ export interface components {
 			 * @example not-found
 			 * @enum {string}
 			 */
-			code: "validation-failed" | "malformed-json" | "unauthenticated" | "invalid-credentials" | "refresh-token-invalid" | "refresh-token-reused" | "forbidden" | "action-token-invalid" | "action-token-expired" | "action-token-premature" | "action-token-user-mismatch" | "action-not-player-issuable" | "user-banned" | "name-locked" | "not-found" | "season-not-found" | "method-not-allowed" | "username-taken" | "leaderboard-in-use" | "action-in-use" | "board-frozen" | "season-ended" | "action-token-replayed" | "event-archived" | "webhook-disabled" | "too-many-webhooks" | "act-undone" | "act-not-undoable" | "already-counted" | "season-changed" | "history-archived" | "season-purged" | "revision-changed" | "season-final" | "payload-too-large" | "unsupported-media-type" | "points-out-of-range" | "schedule-invalid" | "webhook-url-refused" | "rate-limited" | "action-limit-reached" | "internal-error" | "service-unavailable";
+			code: "validation-failed" | "malformed-json" | "unauthenticated" | "invalid-credentials" | "refresh-token-invalid" | "refresh-token-reused" | "forbidden" | "action-token-invalid" | "action-token-expired" | "action-token-premature" | "action-token-user-mismatch" | "action-not-player-issuable" | "user-banned" | "name-locked" | "not-found" | "season-not-found" | "method-not-allowed" | "username-taken" | "name-taken" | "leaderboard-in-use" | "action-in-use" | "board-frozen" | "season-ended" | "action-token-replayed" | "event-archived" | "webhook-disabled" | "too-many-webhooks" | "act-undone" | "act-not-undoable" | "already-counted" | "season-changed" | "history-archived" | "season-purged" | "revision-changed" | "season-final" | "payload-too-large" | "unsupported-media-type" | "points-out-of-range" | "schedule-invalid" | "webhook-url-refused" | "rate-limited" | "action-limit-reached" | "internal-error" | "service-unavailable";
 			requestId: string;
 			/** @description Only with `validation-failed` and `schedule-invalid`: the errors and their paths. */
 			errors?: {
@@ -1314,7 +1398,7 @@ export interface components {
 			 * @example not-found
 			 * @enum {string}
 			 */
-			code: "validation-failed" | "malformed-json" | "unauthenticated" | "invalid-credentials" | "refresh-token-invalid" | "refresh-token-reused" | "forbidden" | "action-token-invalid" | "action-token-expired" | "action-token-premature" | "action-token-user-mismatch" | "action-not-player-issuable" | "user-banned" | "name-locked" | "not-found" | "season-not-found" | "method-not-allowed" | "username-taken" | "leaderboard-in-use" | "action-in-use" | "board-frozen" | "season-ended" | "action-token-replayed" | "event-archived" | "webhook-disabled" | "too-many-webhooks" | "act-undone" | "act-not-undoable" | "already-counted" | "season-changed" | "history-archived" | "season-purged" | "revision-changed" | "season-final" | "payload-too-large" | "unsupported-media-type" | "points-out-of-range" | "schedule-invalid" | "webhook-url-refused" | "rate-limited" | "action-limit-reached" | "internal-error" | "service-unavailable";
+			code: "validation-failed" | "malformed-json" | "unauthenticated" | "invalid-credentials" | "refresh-token-invalid" | "refresh-token-reused" | "forbidden" | "action-token-invalid" | "action-token-expired" | "action-token-premature" | "action-token-user-mismatch" | "action-not-player-issuable" | "user-banned" | "name-locked" | "not-found" | "season-not-found" | "method-not-allowed" | "username-taken" | "name-taken" | "leaderboard-in-use" | "action-in-use" | "board-frozen" | "season-ended" | "action-token-replayed" | "event-archived" | "webhook-disabled" | "too-many-webhooks" | "act-undone" | "act-not-undoable" | "already-counted" | "season-changed" | "history-archived" | "season-purged" | "revision-changed" | "season-final" | "payload-too-large" | "unsupported-media-type" | "points-out-of-range" | "schedule-invalid" | "webhook-url-refused" | "rate-limited" | "action-limit-reached" | "internal-error" | "service-unavailable";
 			requestId: string;
 			/** @description Only with `validation-failed` and `schedule-invalid`: the errors and their paths. */
 			errors?: {
@@ -1487,6 +1571,112 @@ export interface components {
 			/** @description Seconds without a request after which the session ends. */
 			idleSeconds: number;
 			recoveryCodesLeft: number;
+		};
+		/**
+		 * @description A service account.
+		 * @example {
+		 *       "id": "svc_01kcx7d2m8f4q9t3v6w1y5z0ab",
+		 *       "name": "my-game",
+		 *       "role": null,
+		 *       "scopes": [
+		 *         "scores:write",
+		 *         "users:read"
+		 *       ],
+		 *       "createdAt": "2026-06-11T19:00:00.000Z",
+		 *       "lastUsedAt": null,
+		 *       "previousSecretUntil": null,
+		 *       "revokedAt": null
+		 *     }
+		 */
+		ServiceAccount: {
+			/**
+			 * @description A service account.
+			 * @example svc_01kcx7d2m8f4q9t3v6w1y5z0ab
+			 */
+			id: string;
+			name: string;
+			/** @description Null if it was made with scopes. */
+			role: ("server" | "admin") | null;
+			scopes: ("scores:write" | "scores:mint" | "users:read" | "users:write" | "boards:write" | "moderation" | "read")[];
+			/**
+			 * Format: date-time
+			 * @description RFC 3339, UTC, with milliseconds.
+			 * @example 2026-06-11T19:09:00.000Z
+			 */
+			createdAt: string;
+			/** @description When it was last used, to some minutes; null if never. */
+			lastUsedAt: string | null;
+			/** @description Until then the secret before works too; null if there is none. */
+			previousSecretUntil: string | null;
+			/** @description When it was revoked; null if it is in force. */
+			revokedAt: string | null;
+		};
+		/**
+		 * @description A service account, with its secret.
+		 * @example {
+		 *       "id": "svc_01kcx7d2m8f4q9t3v6w1y5z0ab",
+		 *       "name": "my-game",
+		 *       "role": null,
+		 *       "scopes": [
+		 *         "scores:write",
+		 *         "users:read"
+		 *       ],
+		 *       "createdAt": "2026-06-11T19:00:00.000Z",
+		 *       "lastUsedAt": null,
+		 *       "previousSecretUntil": null,
+		 *       "revokedAt": null,
+		 *       "secret": "k5q2JcV0nOa3vQ6kqk4Ap2xJ0cVnV0nOa3vQ6kqk4A"
+		 *     }
+		 */
+		ServiceAccountSecret: {
+			/**
+			 * @description A service account.
+			 * @example svc_01kcx7d2m8f4q9t3v6w1y5z0ab
+			 */
+			id: string;
+			name: string;
+			/** @description Null if it was made with scopes. */
+			role: ("server" | "admin") | null;
+			scopes: ("scores:write" | "scores:mint" | "users:read" | "users:write" | "boards:write" | "moderation" | "read")[];
+			/**
+			 * Format: date-time
+			 * @description RFC 3339, UTC, with milliseconds.
+			 * @example 2026-06-11T19:09:00.000Z
+			 */
+			createdAt: string;
+			/** @description When it was last used, to some minutes; null if never. */
+			lastUsedAt: string | null;
+			/** @description Until then the secret before works too; null if there is none. */
+			previousSecretUntil: string | null;
+			/** @description When it was revoked; null if it is in force. */
+			revokedAt: string | null;
+			/** @description Shown this once. */
+			secret: string;
+		};
+		/**
+		 * @description A page of service accounts.
+		 * @example {
+		 *       "items": [
+		 *         {
+		 *           "id": "svc_01kcx7d2m8f4q9t3v6w1y5z0ab",
+		 *           "name": "my-game",
+		 *           "role": null,
+		 *           "scopes": [
+		 *             "scores:write",
+		 *             "users:read"
+		 *           ],
+		 *           "createdAt": "2026-06-11T19:00:00.000Z",
+		 *           "lastUsedAt": null,
+		 *           "previousSecretUntil": null,
+		 *           "revokedAt": null
+		 *         }
+		 *       ],
+		 *       "nextCursor": null
+		 *     }
+		 */
+		ServiceAccounts: {
+			items: components["schemas"]["ServiceAccount"][];
+			nextCursor: string | null;
 		};
 		/**
 		 * @description Points that were scored.
@@ -10818,6 +11008,1071 @@ interface operations {
 					 *       "detail": "Your role does not allow this",
 					 *       "instance": "/v1/…",
 					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `payload-too-large`: The body is too large. */
+			413: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:payload-too-large",
+					 *       "title": "The body is too large",
+					 *       "status": 413,
+					 *       "detail": "The body is too large",
+					 *       "instance": "/v1/…",
+					 *       "code": "payload-too-large",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unsupported-media-type`: The content type is not supported. */
+			415: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unsupported-media-type",
+					 *       "title": "The content type is not supported",
+					 *       "status": 415,
+					 *       "detail": "The content type is not supported",
+					 *       "instance": "/v1/…",
+					 *       "code": "unsupported-media-type",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	listServiceAccounts: {
+		parameters: {
+			query?: {
+				/** @description Maximum number of items. */
+				limit?: number;
+				/** @description The `nextCursor` of the previous page. */
+				cursor?: string;
+			};
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description A page of service accounts. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "items": [
+					 *         {
+					 *           "id": "svc_01kcx7d2m8f4q9t3v6w1y5z0ab",
+					 *           "name": "my-game",
+					 *           "role": null,
+					 *           "scopes": [
+					 *             "scores:write",
+					 *             "users:read"
+					 *           ],
+					 *           "createdAt": "2026-06-11T19:00:00.000Z",
+					 *           "lastUsedAt": null,
+					 *           "previousSecretUntil": null,
+					 *           "revokedAt": null
+					 *         }
+					 *       ],
+					 *       "nextCursor": null
+					 *     }
+					 */
+					"application/json": components["schemas"]["ServiceAccounts"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	createServiceAccount: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "name": "my-game",
+				 *       "scopes": [
+				 *         "scores:write",
+				 *         "users:read"
+				 *       ]
+				 *     }
+				 */
+				"application/json": {
+					/** @description Unique, also among those that are revoked. */
+					name: string;
+					/** @enum {string} */
+					role?: "server" | "admin";
+					/** @description In place of a role. */
+					scopes?: ("scores:write" | "scores:mint" | "users:read" | "users:write" | "boards:write" | "moderation" | "read")[];
+					/**
+					 * @description The reason, for the audit.
+					 * @example The key of game server 3 was leaked.
+					 */
+					reason?: string;
+				};
+			};
+		};
+		responses: {
+			/** @description A service account, with its secret. */
+			201: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "svc_01kcx7d2m8f4q9t3v6w1y5z0ab",
+					 *       "name": "my-game",
+					 *       "role": null,
+					 *       "scopes": [
+					 *         "scores:write",
+					 *         "users:read"
+					 *       ],
+					 *       "createdAt": "2026-06-11T19:00:00.000Z",
+					 *       "lastUsedAt": null,
+					 *       "previousSecretUntil": null,
+					 *       "revokedAt": null,
+					 *       "secret": "k5q2JcV0nOa3vQ6kqk4Ap2xJ0cVnV0nOa3vQ6kqk4A"
+					 *     }
+					 */
+					"application/json": components["schemas"]["ServiceAccountSecret"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. `malformed-json`: The body is malformed. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `name-taken`: The name is taken. */
+			409: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:name-taken",
+					 *       "title": "The name is taken",
+					 *       "status": 409,
+					 *       "detail": "The name is taken",
+					 *       "instance": "/v1/…",
+					 *       "code": "name-taken",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `payload-too-large`: The body is too large. */
+			413: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:payload-too-large",
+					 *       "title": "The body is too large",
+					 *       "status": 413,
+					 *       "detail": "The body is too large",
+					 *       "instance": "/v1/…",
+					 *       "code": "payload-too-large",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unsupported-media-type`: The content type is not supported. */
+			415: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unsupported-media-type",
+					 *       "title": "The content type is not supported",
+					 *       "status": 415,
+					 *       "detail": "The content type is not supported",
+					 *       "instance": "/v1/…",
+					 *       "code": "unsupported-media-type",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	getServiceAccount: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path: {
+				/**
+				 * @description A service account.
+				 * @example svc_01kcx7d2m8f4q9t3v6w1y5z0ab
+				 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description A service account. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "svc_01kcx7d2m8f4q9t3v6w1y5z0ab",
+					 *       "name": "my-game",
+					 *       "role": null,
+					 *       "scopes": [
+					 *         "scores:write",
+					 *         "users:read"
+					 *       ],
+					 *       "createdAt": "2026-06-11T19:00:00.000Z",
+					 *       "lastUsedAt": null,
+					 *       "previousSecretUntil": null,
+					 *       "revokedAt": null
+					 *     }
+					 */
+					"application/json": components["schemas"]["ServiceAccount"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	rotateServiceAccount: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path: {
+				/**
+				 * @description A service account.
+				 * @example svc_01kcx7d2m8f4q9t3v6w1y5z0ab
+				 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: {
+			content: {
+				/**
+				 * @example {
+				 *       "overlapSeconds": 86400
+				 *     }
+				 */
+				"application/json": {
+					/**
+					 * @description How long the secret before still works; 0 if it was leaked.
+					 * @default 86400
+					 */
+					overlapSeconds?: number;
+					/**
+					 * @description The reason, for the audit.
+					 * @example The key of game server 3 was leaked.
+					 */
+					reason?: string;
+				};
+			};
+		};
+		responses: {
+			/** @description A service account, with its secret. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "svc_01kcx7d2m8f4q9t3v6w1y5z0ab",
+					 *       "name": "my-game",
+					 *       "role": null,
+					 *       "scopes": [
+					 *         "scores:write",
+					 *         "users:read"
+					 *       ],
+					 *       "createdAt": "2026-06-11T19:00:00.000Z",
+					 *       "lastUsedAt": null,
+					 *       "previousSecretUntil": null,
+					 *       "revokedAt": null,
+					 *       "secret": "k5q2JcV0nOa3vQ6kqk4Ap2xJ0cVnV0nOa3vQ6kqk4A"
+					 *     }
+					 */
+					"application/json": components["schemas"]["ServiceAccountSecret"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. `malformed-json`: The body is malformed. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `payload-too-large`: The body is too large. */
+			413: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:payload-too-large",
+					 *       "title": "The body is too large",
+					 *       "status": 413,
+					 *       "detail": "The body is too large",
+					 *       "instance": "/v1/…",
+					 *       "code": "payload-too-large",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unsupported-media-type`: The content type is not supported. */
+			415: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unsupported-media-type",
+					 *       "title": "The content type is not supported",
+					 *       "status": 415,
+					 *       "detail": "The content type is not supported",
+					 *       "instance": "/v1/…",
+					 *       "code": "unsupported-media-type",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	revokeServiceAccount: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path: {
+				/**
+				 * @description A service account.
+				 * @example svc_01kcx7d2m8f4q9t3v6w1y5z0ab
+				 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "reason": "Seen on video, it was real."
+				 *     }
+				 */
+				"application/json": {
+					/**
+					 * @description The reason, for the audit.
+					 * @example The key of game server 3 was leaked.
+					 */
+					reason: string;
+				};
+			};
+		};
+		responses: {
+			/** @description A service account. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "svc_01kcx7d2m8f4q9t3v6w1y5z0ab",
+					 *       "name": "my-game",
+					 *       "role": null,
+					 *       "scopes": [
+					 *         "scores:write",
+					 *         "users:read"
+					 *       ],
+					 *       "createdAt": "2026-06-11T19:00:00.000Z",
+					 *       "lastUsedAt": null,
+					 *       "previousSecretUntil": null,
+					 *       "revokedAt": null
+					 *     }
+					 */
+					"application/json": components["schemas"]["ServiceAccount"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. `malformed-json`: The body is malformed. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
 					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
 					 *     }
 					 */

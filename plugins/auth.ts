@@ -56,7 +56,8 @@ export default fp<{ config: AppConfig }>(
       writer: app.instance,
     });
     app.decorate('sessions', sessions);
-    app.decorate('serviceAccounts', new ServiceAccounts(pool));
+    const serviceAccounts = new ServiceAccounts(pool);
+    app.decorate('serviceAccounts', serviceAccounts);
 
     const accessTokens = new AccessTokens({
       sign: (claims, options) => app.jwt.sign(claims, options),
@@ -69,7 +70,13 @@ export default fp<{ config: AppConfig }>(
     app.decorate('logins', new Logins({ users, sessions, attempts, accessTokens }));
     app.decorate('authenticate', async (request: FastifyRequest, reply: FastifyReply) => {
       try {
-        request.user = await accessTokens.callerOf(request.headers.authorization);
+        const caller = await accessTokens.callerOf(request.headers.authorization);
+        request.user = caller;
+        // Nobody waits for it.
+        if (caller.id.startsWith('svc_'))
+          serviceAccounts
+            .noteUse(caller.id)
+            .catch((error) => app.faults.database(error, 'noting the use of a service account'));
       } finally {
         // A request without a valid token is counted too, by its address.
         await app.countRequest(request, reply);

@@ -172,10 +172,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         if (basic !== undefined && client_secret !== undefined)
           throw invalid('/client_secret', 'must not be sent beside HTTP Basic credentials');
         const [id, secret] = basic ?? [client_id, client_secret];
-        const account = id && secret ? await app.serviceAccounts.authenticate(id, secret) : null;
-        if (account === null)
+        const claims = id && secret ? await app.serviceAccounts.authenticate(id, secret) : null;
+        if (claims === null)
           throw new Problem('invalid-credentials', 'Unknown service account or wrong secret.');
-        const { token, expiresIn } = app.accessTokens.issue({ sub: account.id, role: account.role });
+        const { token, expiresIn } = app.accessTokens.issue(claims);
         return { access_token: token, token_type: 'Bearer' as const, expires_in: expiresIn };
       },
     );

@@ -36,6 +36,7 @@ import {
 } from './score.js';
 import { FinalPlace, FinalPlaces, Season, SeasonSpan, Seasons } from './season.js';
 import { Health, Liveness, Readiness } from './service.js';
+import { ServiceAccount, ServiceAccountSecret, ServiceAccounts } from './service-account.js';
 import { ServiceToken, Session } from './session.js';
 import { Unit } from './unit.js';
 import { BatchedUser, BatchedUsers, PublicUser, ScoreEvent, ScoreEvents, User } from './user.js';
@@ -53,6 +54,9 @@ export const NAMED_SCHEMAS = [
   Session,
   ServiceToken,
   AdminSession,
+  ServiceAccount,
+  ServiceAccountSecret,
+  ServiceAccounts,
   ScoreEvent,
   ScoreEvents,
   Action,

@@ -23,6 +23,7 @@ export const PROBLEMS = {
   'season-not-found': { status: 404, title: 'There is no such season' },
   'method-not-allowed': { status: 405, title: 'This path has other methods' },
   'username-taken': { status: 409, title: 'The username is taken' },
+  'name-taken': { status: 409, title: 'The name is taken' },
   'leaderboard-in-use': { status: 409, title: 'The leaderboard is in use' },
   'action-in-use': { status: 409, title: 'The action is in use' },
   'board-frozen': { status: 409, title: 'The leaderboard takes no scores' },

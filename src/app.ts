@@ -43,6 +43,7 @@ import adminEventRoutes from '../routes/admin/events.js';
 import adminLeaderboardRoutes from '../routes/admin/leaderboards.js';
 import adminOverviewRoutes from '../routes/admin/overview.js';
 import adminSeasonRoutes from '../routes/admin/seasons.js';
+import adminServiceAccountRoutes from '../routes/admin/service-accounts.js';
 import adminSessionRoutes from '../routes/admin/session.js';
 import adminUserRoutes from '../routes/admin/users.js';
 import adminWebhookRoutes from '../routes/admin/webhooks.js';
@@ -195,6 +196,7 @@ async function registerMigrating(
 async function administration(app: FastifyInstance): Promise<void> {
   await app.register(adminOverviewRoutes);
   await app.register(adminSessionRoutes);
+  await app.register(adminServiceAccountRoutes);
   await app.register(adminLeaderboardRoutes);
   await app.register(adminSeasonRoutes);
   await app.register(adminActionRoutes);

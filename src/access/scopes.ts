@@ -10,8 +10,8 @@ export const BUNDLES: Readonly<Record<Role | 'moderator', readonly Scope[]>> = {
   admin: SCOPES,
 };
 
-/** The scopes of a list with a space between any two, as OAuth 2.0 writes it. Unknown ones are left out: they may come later. */
-export function scopesIn(list: string): Scope[] {
-  const names = list.split(' ');
-  return SCOPES.filter((scope) => names.includes(scope));
-}
+/** Those scopes that are known, in one order: others may come in a later version. */
+export const known = (names: readonly string[]): Scope[] => SCOPES.filter((scope) => names.includes(scope));
+
+/** The scopes of a list with a space between any two, as OAuth 2.0 writes it. */
+export const scopesIn = (list: string): Scope[] => known(list.split(' '));

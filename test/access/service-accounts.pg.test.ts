@@ -1,7 +1,6 @@
 import pg from 'pg';
 import t from 'tap';
 import { ServiceAccounts } from '../../src/access/service-accounts.js';
-import { StartError } from '../../src/start-error.js';
 import { buildTestDatabase } from '../helper.js';
 
 const pool = new pg.Pool({ connectionString: await buildTestDatabase(t) });
@@ -12,7 +11,7 @@ t.test('an account is known by its id and its secret', async (t) => {
   const { id, secret } = await accounts.create('tower', 'server');
   t.match(id, /^svc_/);
   t.match(secret, /^[\w-]{43}$/);
-  t.match(await accounts.authenticate(id, secret), { id, name: 'tower', role: 'server' });
+  t.same(await accounts.authenticate(id, secret), { sub: id, role: 'server' });
   t.equal(await accounts.authenticate(id, `${secret}x`), null);
   t.equal(await accounts.authenticate('tower', secret), null);
   t.equal(await accounts.authenticate(id, ''), null);
@@ -24,7 +23,7 @@ t.test('an account is known by its id and its secret', async (t) => {
 
 t.test('a name is given once', async (t) => {
   await accounts.create('twice', 'server');
-  await t.rejects(accounts.create('twice', 'admin'), StartError);
+  await t.rejects(accounts.create('twice', 'admin'), { code: 'name-taken' });
 });
 
 t.test('the secret is stored nowhere', async (t) => {

@@ -93,7 +93,7 @@ async function deaf(t: Test, settings: Partial<AppConfig>): Promise<void> {
   (await ada.api.patch('/v1/users/me', { displayName: 'Countess' })).is(200, User);
   (await bob.api.post('/v1/auth/logout')).isEmpty(204);
   (await admin.post(`/v1/admin/users/${cy.id}/unban`, { reason: 'A test.' })).is(200, ModeratedUser);
-  await a.app.serviceAccounts.revoke('game');
+  await a.app.serviceAccounts.revoke(await a.app.serviceAccounts.idOf('game'));
   const title = { title: 'Renamed', sort: 'desc', operator: 'increment' };
   (await admin.put('/v1/admin/leaderboards/global', title)).is(200, Leaderboard);
   const action = {

@@ -36,6 +36,7 @@ t.test('the catalogue is that of the contract', async (t) => {
     'act-undone': 409,
     'act-not-undoable': 409,
     'username-taken': 409,
+    'name-taken': 409,
     'leaderboard-in-use': 409,
     'action-in-use': 409,
     'board-frozen': 409,

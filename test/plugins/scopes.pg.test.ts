@@ -16,8 +16,10 @@ const needed = Object.entries(api.document.paths).flatMap(([template, methods]) 
     template,
     path: template
       .replace('{season}', '1')
-      .replaceAll(/(\w+)s\/\{\w+\}/g, (all, kind: string) => {
-        const prefix = { user: 'usr', event: 'evt', act: 'aud', webhook: 'whk' }[kind];
+      .replaceAll(/([\w-]+)s\/\{\w+\}/g, (all, kind: string) => {
+        const prefix = { user: 'usr', event: 'evt', act: 'aud', webhook: 'whk', 'service-account': 'svc' }[
+          kind
+        ];
         return prefix === undefined ? all : `${kind}s/${typeId(prefix)}`;
       })
       .replaceAll(/\{\w+\}/g, 'global'),

@@ -1129,6 +1129,46 @@ export interface paths {
 		patch?: never;
 		trace?: never;
 	};
+	"/v1/admin/leaderboards": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * Leaderboards and how they are used
+		 * @description Also hidden ones: how many entries they have, which actions feed them, and how many events they had lately. Needs the scope `read`.
+		 */
+		get: operations["listLeaderboardsUsage"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/v1/admin/actions": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * Actions and how they are used
+		 * @description Needs the scope `read`.
+		 */
+		get: operations["listActionsUsage"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
 	"/v1/admin/audit": {
 		parameters: {
 			query?: never;
@@ -2414,6 +2454,187 @@ export interface components {
 			now: string;
 			/** @description The next five seasons. */
 			preview: components["schemas"]["PlannedSeason"][];
+		};
+		/**
+		 * @description Leaderboards by id, also hidden ones, and how they are used.
+		 * @example {
+		 *       "items": [
+		 *         {
+		 *           "id": "global",
+		 *           "title": "Global",
+		 *           "sort": "desc",
+		 *           "operator": "increment",
+		 *           "revision": 3,
+		 *           "season": 1,
+		 *           "seasonEndsAt": "2026-06-14T22:00:00.000Z",
+		 *           "schedule": {
+		 *             "every": "week",
+		 *             "weekday": 1,
+		 *             "at": "00:00",
+		 *             "timeZone": "Europe/Berlin"
+		 *           },
+		 *           "entries": 2048,
+		 *           "now": "2026-06-11T19:09:00.000Z",
+		 *           "actions": [
+		 *             "collect-coin"
+		 *           ],
+		 *           "recentEvents": 4200
+		 *         }
+		 *       ],
+		 *       "nextCursor": null,
+		 *       "since": "2026-06-10T19:09:00.000Z"
+		 *     }
+		 */
+		LeaderboardsUsage: {
+			items: {
+				/**
+				 * @description A leaderboard.
+				 * @example global
+				 */
+				id: string;
+				/**
+				 * Format: visible-text
+				 * @description A title to show.
+				 */
+				title: string;
+				/**
+				 * @description Whether high scores (`desc`) or low scores (`asc`) are at the top.
+				 * @enum {string}
+				 */
+				sort: "desc" | "asc";
+				/**
+				 * @description How points change a score: `increment` adds them, `best` keeps the better value, `latest` replaces the score.
+				 * @enum {string}
+				 */
+				operator: "increment" | "best" | "latest";
+				/** @description How many points a user may gain on this board in any 60 s; lost points do not raise the limit. An event above the limit is held: it counts on no board until an administrator releases it. */
+				maxPointsPerMinute?: number;
+				/**
+				 * @description Titles in other languages, by tags of BCP 47. Name the language of `title` too, so that its readers get no other. Absent from responses if there are none.
+				 * @example {
+				 *       "en": "Fastest lap",
+				 *       "de": "Schnellste Runde",
+				 *       "pt-BR": "Volta mais rápida"
+				 *     }
+				 */
+				titles?: {
+					[key: string]: string;
+				};
+				unit?: components["schemas"]["Unit"];
+				/** @description Whether it is omitted from the list of leaderboards. Absent from responses if false. */
+				hidden?: boolean;
+				schedule?: components["schemas"]["Schedule"];
+				/**
+				 * @description Where a score counts whose action token was issued in a season that is over: in the season in which it arrives (`arrival`), in that of the token if it arrives within `graceMs` after its end (`issued`), or nowhere (`refuse`). Absent from responses if it is `arrival`.
+				 * @enum {string}
+				 */
+				lateTokens?: "arrival" | "issued" | "refuse";
+				/** @description With `lateTokens: issued`: how long a season still takes tokens after its end, at most as long as a token is good for. Absent from responses if it is 0. */
+				graceMs?: number;
+				/** @description How many seasons are kept when they are over; all of them if absent. */
+				keepSeasons?: number;
+				/** @description Counts what is done to it: each `PUT`, freezing, ends and names of seasons, and boundaries that new rules of a time zone have moved. Not the seasons that begin. For `If-Match`. */
+				revision: number;
+				season: number;
+				/** @description Before this time the season takes scores. Null if its end is open. */
+				seasonEndsAt: string | null;
+				/**
+				 * Format: date-time
+				 * @description When it was frozen. Absent if it is not frozen.
+				 * @example 2026-06-11T19:09:00.000Z
+				 */
+				frozenAt?: string;
+				/** @description The number of entries. */
+				entries: number;
+				/**
+				 * Format: date-time
+				 * @description The time of the service, so that a countdown needs no right clock.
+				 * @example 2026-06-11T19:09:00.000Z
+				 */
+				now: string;
+				/** @description The actions that feed it. */
+				actions: string[];
+				/** @description Events that were accepted since `since`, also held and voided ones. */
+				recentEvents: number;
+			}[];
+			nextCursor: string | null;
+			/**
+			 * Format: date-time
+			 * @description From when on events are counted: the last 24 hours, or less if there were more than 100,000 events.
+			 * @example 2026-06-11T19:09:00.000Z
+			 */
+			since: string;
+		};
+		/**
+		 * @description All actions, and how they are used.
+		 * @example {
+		 *       "items": [
+		 *         {
+		 *           "id": "finish-level",
+		 *           "title": "Finish a level",
+		 *           "points": {
+		 *             "min": 1,
+		 *             "max": 100
+		 *           },
+		 *           "leaderboards": [
+		 *             "global"
+		 *           ],
+		 *           "issuer": "player",
+		 *           "minDurationMs": 1000,
+		 *           "recentEvents": 4200
+		 *         }
+		 *       ],
+		 *       "nextCursor": null,
+		 *       "since": "2026-06-10T19:09:00.000Z"
+		 *     }
+		 */
+		ActionsUsage: {
+			items: {
+				/**
+				 * @description An action.
+				 * @example collect-coin
+				 */
+				id: string;
+				/**
+				 * Format: visible-text
+				 * @description A title to show.
+				 */
+				title: string;
+				/** @description Lowest and highest points, both allowed. */
+				points: {
+					min: number;
+					max: number;
+				};
+				leaderboards: string[];
+				/**
+				 * @description Who may request its tokens: players for themselves, or only trusted game servers.
+				 * @enum {string}
+				 */
+				issuer: "player" | "server";
+				/** @description The minimum duration of the action: a token is rejected sooner. */
+				minDurationMs: number;
+				/** @description Time after a score in which the same user cannot score with this action again. */
+				cooldownMs?: number;
+				/** @description How often a user can score with this action in a day (UTC). */
+				dailyLimit?: number;
+				/**
+				 * @description Keys of the `metadata` of its events that entries show, to everybody, as long as the action says so. Of their values, numbers, truth values and visible text of up to 256 characters. Absent from responses if there are none.
+				 * @example [
+				 *       "car",
+				 *       "replay"
+				 *     ]
+				 */
+				publicMetadata?: string[];
+				/** @description Events that were accepted since `since`, also held and voided ones. */
+				recentEvents: number;
+			}[];
+			nextCursor: string | null;
+			/**
+			 * Format: date-time
+			 * @description From when on events are counted: the last 24 hours, or less if there were more than 100,000 events.
+			 * @example 2026-06-11T19:09:00.000Z
+			 */
+			since: string;
 		};
 		/**
 		 * @description An entry of a leaderboard. Of equal scores, the one reached first ranks higher, then the smaller user id.
@@ -17569,6 +17790,322 @@ interface operations {
 					 *       "detail": "The content type is not supported",
 					 *       "instance": "/v1/…",
 					 *       "code": "unsupported-media-type",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	listLeaderboardsUsage: {
+		parameters: {
+			query?: {
+				/** @description Maximum number of items. */
+				limit?: number;
+				/** @description The `nextCursor` of the previous page. */
+				cursor?: string;
+			};
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description Leaderboards by id, also hidden ones, and how they are used. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "items": [
+					 *         {
+					 *           "id": "global",
+					 *           "title": "Global",
+					 *           "sort": "desc",
+					 *           "operator": "increment",
+					 *           "revision": 3,
+					 *           "season": 1,
+					 *           "seasonEndsAt": "2026-06-14T22:00:00.000Z",
+					 *           "schedule": {
+					 *             "every": "week",
+					 *             "weekday": 1,
+					 *             "at": "00:00",
+					 *             "timeZone": "Europe/Berlin"
+					 *           },
+					 *           "entries": 2048,
+					 *           "now": "2026-06-11T19:09:00.000Z",
+					 *           "actions": [
+					 *             "collect-coin"
+					 *           ],
+					 *           "recentEvents": 4200
+					 *         }
+					 *       ],
+					 *       "nextCursor": null,
+					 *       "since": "2026-06-10T19:09:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["LeaderboardsUsage"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	listActionsUsage: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description All actions, and how they are used. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "items": [
+					 *         {
+					 *           "id": "finish-level",
+					 *           "title": "Finish a level",
+					 *           "points": {
+					 *             "min": 1,
+					 *             "max": 100
+					 *           },
+					 *           "leaderboards": [
+					 *             "global"
+					 *           ],
+					 *           "issuer": "player",
+					 *           "minDurationMs": 1000,
+					 *           "recentEvents": 4200
+					 *         }
+					 *       ],
+					 *       "nextCursor": null,
+					 *       "since": "2026-06-10T19:09:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["ActionsUsage"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
 					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
 					 *     }
 					 */

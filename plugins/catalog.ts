@@ -1,10 +1,12 @@
 import fp from 'fastify-plugin';
 import { Catalog } from '../src/catalog/catalog.js';
+import { Usage } from '../src/catalog/usage.js';
 import type { AppConfig } from '../src/config.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
     catalog: Catalog;
+    usage: Usage;
   }
 }
 
@@ -21,6 +23,7 @@ export default fp<{ config: AppConfig }>(
       },
     });
     app.decorate('catalog', catalog);
+    app.decorate('usage', new Usage(app.replica));
   },
   { name: 'catalog', dependencies: ['db', 'change-feed'], fastify: '5.x' },
 );

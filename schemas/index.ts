@@ -39,6 +39,7 @@ import { Health, Liveness, Readiness } from './service.js';
 import { ServiceAccount, ServiceAccountSecret, ServiceAccounts } from './service-account.js';
 import { ServiceToken, Session } from './session.js';
 import { Unit } from './unit.js';
+import { ActionsUsage, LeaderboardsUsage } from './usage.js';
 import { BatchedUser, BatchedUsers, PublicUser, ScoreEvent, ScoreEvents, User } from './user.js';
 import { Replayed, Webhook, WebhookDeliveries, WebhookDelivery, WebhookSecret, Webhooks } from './webhook.js';
 import { Why, WhyEvent } from './why.js';
@@ -75,6 +76,8 @@ export const NAMED_SCHEMAS = [
   Leaderboards,
   PlannedSeason,
   PlannedLeaderboard,
+  LeaderboardsUsage,
+  ActionsUsage,
   Entry,
   Entries,
   EntryDetails,

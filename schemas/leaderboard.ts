@@ -185,6 +185,7 @@ export const LeaderboardsQuery = Type.Object({
   cursor: Type.Optional(Cursor),
   locale: Locale,
 });
+export const AdminLeaderboardsQuery = Type.Object({ limit: Limit(100), cursor: Type.Optional(Cursor) });
 export const LeaderboardQuery = Type.Object({ locale: Locale });
 export const LeaderboardParams = Type.Object({ id: LeaderboardId });
 export const EntryParams = Type.Object({ id: LeaderboardId, userId: UserId });

@@ -45,6 +45,7 @@ import adminOverviewRoutes from '../routes/admin/overview.js';
 import adminSeasonRoutes from '../routes/admin/seasons.js';
 import adminServiceAccountRoutes from '../routes/admin/service-accounts.js';
 import adminSessionRoutes from '../routes/admin/session.js';
+import adminUsageRoutes from '../routes/admin/usage.js';
 import adminUserRoutes from '../routes/admin/users.js';
 import adminWebhookRoutes from '../routes/admin/webhooks.js';
 import authRoutes from '../routes/auth.js';
@@ -203,6 +204,7 @@ async function administration(app: FastifyInstance): Promise<void> {
   await app.register(adminEventRoutes);
   await app.register(adminEntryRoutes);
   await app.register(adminUserRoutes);
+  await app.register(adminUsageRoutes);
   await app.register(adminAuditRoutes);
   await app.register(adminWebhookRoutes);
 }

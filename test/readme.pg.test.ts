@@ -102,6 +102,7 @@ t.test('every script, file and link in the documents exists', async (t) => {
     'docs/engines.md',
     'docs/game-server.md',
     'docs/integrating.md',
+    'docs/moderation.md',
     'docs/packages.md',
     'docs/seasons.md',
     'docs/security.md',

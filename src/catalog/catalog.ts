@@ -20,6 +20,7 @@ import {
   findRemoved,
   type LeaderboardDefinition,
   noSuchLeaderboard,
+  readAllLeaderboards,
   readLeaderboard,
   readLeaderboards,
   readSort,
@@ -114,6 +115,11 @@ export class Catalog {
   /** Leaderboards that are not hidden, by id, behind the given one. */
   leaderboards(limit: number, after: string | null): Promise<LeaderboardDefinition[]> {
     return readLeaderboards(this.#pool, limit, after);
+  }
+
+  /** The same, also those that are hidden. */
+  allLeaderboards(limit: number, after: string | null): Promise<LeaderboardDefinition[]> {
+    return readAllLeaderboards(this.#pool, limit, after);
   }
 
   /** An action, or null if there is none: at once, if it is known without a query. */

@@ -18,6 +18,9 @@ const ONE = `SELECT ${DEFINITION} FROM leaderboards WHERE id = $1 AND removed_at
 const PAGE = `
 SELECT ${DEFINITION} FROM leaderboards WHERE id > $1 AND NOT hidden AND removed_at IS NULL ORDER BY id LIMIT $2`;
 
+const ALL_PAGE = `
+SELECT ${DEFINITION} FROM leaderboards WHERE id > $1 AND removed_at IS NULL ORDER BY id LIMIT $2`;
+
 const LOCK = `
 SELECT sort, operator, frozen_at IS NOT NULL AS "isFrozen", removed_through AS "removedThrough"
 FROM leaderboards WHERE id = $1 AND removed_at IS NULL FOR UPDATE`;
@@ -47,10 +50,15 @@ export async function readLeaderboards(
   database: Queryable,
   limit: number,
   after: string | null,
+  sql = PAGE,
 ): Promise<LeaderboardDefinition[]> {
-  const { rows } = await database.query<{ definition: LeaderboardDefinition }>(PAGE, [after ?? '', limit]);
+  const { rows } = await database.query<{ definition: LeaderboardDefinition }>(sql, [after ?? '', limit]);
   return rows.map(({ definition }) => definition);
 }
+
+/** The same, also those that are hidden. */
+export const readAllLeaderboards = (database: Queryable, limit: number, after: string | null) =>
+  readLeaderboards(database, limit, after, ALL_PAGE);
 
 const SORT = `SELECT rules->>'sort' AS sort FROM seasons WHERE leaderboard_id = $1 AND season = $2`;
 

@@ -51,7 +51,9 @@ export class Undo {
     if (undone === undefined) throw new Problem('not-found', `There is no act "${actId}".`);
     if (undone.undoneBy !== null) throw wasUndone(actId);
     try {
-      await this.#undo(undone, { ...act, undoes: actId });
+      const id = await this.#undo(undone, { ...act, undoes: actId });
+      // A job may have given up by now.
+      if (typeof id === 'string') return id;
     } catch (error) {
       if (brokenConstraint(error) === 'admin_audit_undoes_key') throw wasUndone(actId);
       throw error;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import t from 'tap';
 import { Entries, Leaderboard } from '../../schemas/leaderboard.js';
-import { AdminEvent, AuditTrail, ModeratedUser } from '../../schemas/moderation.js';
+import { Act, AdminEvent, AuditTrail, ModeratedUser, VoidPreview } from '../../schemas/moderation.js';
 import { Receipt } from '../../schemas/score.js';
 import { FinalPlaces } from '../../schemas/season.js';
 import { addJob } from '../../src/jobs/job.js';
@@ -121,9 +121,20 @@ t.test('a void of many events ends at those of final seasons, or amends them', a
   const filter = { action: 'many', from: '2020-01-01T00:00:00.000Z', to: '2100-01-01T00:00:00.000Z' };
   (await admin.post('/v1/admin/events/void', { ...filter, ...why })).fails('season-final');
   t.equal((await season.standings()).length, 3);
-  t.equal((await admin.post('/v1/admin/events/void', { ...filter, ...amend })).status, 200);
+  (await admin.post('/v1/admin/events/void', { ...filter, ...why, preview: true })).fails('season-final');
+  const said = await admin.post('/v1/admin/events/void', { ...filter, ...amend, preview: true });
+  t.equal(said.is(200, VoidPreview).boards?.length, 3);
+  const { id } = (await admin.post('/v1/admin/events/void', { ...filter, ...amend })).is(200, Act);
   await season.final(2);
   t.same(await season.standings(), []);
+  (await admin.post(`/v1/admin/acts/${id}/undo`, why)).fails('season-final');
+  (await admin.post(`/v1/admin/acts/${id}/undo`, amend)).is(200, Act);
+  await season.final(3);
+  t.same(await season.standings(), [
+    [2, 20],
+    [1, 10],
+    [0, 0],
+  ]);
 });
 
 t.test('a ban leaves final seasons as they are, and so does its end, unless they are amended', async (t) => {

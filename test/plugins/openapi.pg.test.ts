@@ -127,6 +127,8 @@ t.test('the document has every endpoint of the contract, and no other', async (t
       'POST /v1/admin/acts/{id}/undo',
       'DELETE /v1/admin/leaderboards/{id}/entries/{userId}',
       'GET /v1/admin/users',
+      'GET /v1/admin/leaderboards',
+      'GET /v1/admin/actions',
       'GET /v1/admin/users/{id}',
       'PATCH /v1/admin/users/{id}',
       'DELETE /v1/admin/users/{id}',

@@ -3249,6 +3249,43 @@ export interface components {
 			now: string;
 		};
 		/**
+		 * @description Why an event was held.
+		 * @example {
+		 *       "limit": "maxPointsPerMinute",
+		 *       "leaderboard": "global",
+		 *       "allowed": 500,
+		 *       "reached": 900,
+		 *       "usual": {
+		 *         "events": 57,
+		 *         "median": 12,
+		 *         "most": 30
+		 *       }
+		 *     }
+		 */
+		HeldBecause: {
+			/**
+			 * @description The limit that it has exceeded.
+			 * @enum {string}
+			 */
+			limit: "maxPointsPerMinute";
+			/**
+			 * @description A leaderboard.
+			 * @example global
+			 */
+			leaderboard: string;
+			/** @description What the limit allows. */
+			allowed: number;
+			/** @description What it would have come to with this event. */
+			reached: number;
+			/** @description The points of the events of the same user and action that counted until then, of its last 500. Null if there were none. */
+			usual: {
+				/** @description How many there were. */
+				events: number;
+				median: number;
+				most: number;
+			} | null;
+		};
+		/**
 		 * @description A score event, with the data for administrators.
 		 * @example {
 		 *       "eventId": "evt_01kcx7g2c4f9f8r8w5w3v0y6hd",
@@ -3266,7 +3303,18 @@ export interface components {
 		 *       ],
 		 *       "tokenId": "tok_01kcx7fz9pe1cb2rr1n9h2kq5x",
 		 *       "issuedBy": "player",
-		 *       "signingKey": "key_c0eded57"
+		 *       "signingKey": "key_c0eded57",
+		 *       "heldBecause": {
+		 *         "limit": "maxPointsPerMinute",
+		 *         "leaderboard": "global",
+		 *         "allowed": 500,
+		 *         "reached": 900,
+		 *         "usual": {
+		 *           "events": 57,
+		 *           "median": 12,
+		 *           "most": 30
+		 *         }
+		 *       }
 		 *     }
 		 */
 		AdminEvent: {
@@ -3317,6 +3365,8 @@ export interface components {
 			/** @description The account that requested the token, or `player`. Null if the token was minted elsewhere. */
 			issuedBy: string | null;
 			signingKey: string | null;
+			/** @description Also when it counts or is voided by now. Null if it was not held. */
+			heldBecause: components["schemas"]["HeldBecause"] | null;
 		};
 		/**
 		 * @description A page of the ledger.
@@ -3338,7 +3388,18 @@ export interface components {
 		 *           ],
 		 *           "tokenId": "tok_01kcx7fz9pe1cb2rr1n9h2kq5x",
 		 *           "issuedBy": "player",
-		 *           "signingKey": "key_c0eded57"
+		 *           "signingKey": "key_c0eded57",
+		 *           "heldBecause": {
+		 *             "limit": "maxPointsPerMinute",
+		 *             "leaderboard": "global",
+		 *             "allowed": 500,
+		 *             "reached": 900,
+		 *             "usual": {
+		 *               "events": 57,
+		 *               "median": 12,
+		 *               "most": 30
+		 *             }
+		 *           }
 		 *         }
 		 *       ],
 		 *       "nextCursor": null,
@@ -3491,6 +3552,8 @@ export interface components {
 			/** @description The account that requested the token, or `player`. Null if the token was minted elsewhere. Only for administrators. */
 			issuedBy?: string | null;
 			signingKey?: string | null;
+			/** @description Also when it counts or is voided by now. Null if it was not held. */
+			heldBecause?: components["schemas"]["HeldBecause"] | null;
 			/** @description What was decided about it, in the order of time. */
 			judgements: {
 				/**
@@ -3738,7 +3801,18 @@ export interface components {
 		 *           ],
 		 *           "tokenId": "tok_01kcx7fz9pe1cb2rr1n9h2kq5x",
 		 *           "issuedBy": "player",
-		 *           "signingKey": "key_c0eded57"
+		 *           "signingKey": "key_c0eded57",
+		 *           "heldBecause": {
+		 *             "limit": "maxPointsPerMinute",
+		 *             "leaderboard": "global",
+		 *             "allowed": 500,
+		 *             "reached": 900,
+		 *             "usual": {
+		 *               "events": 57,
+		 *               "median": 12,
+		 *               "most": 30
+		 *             }
+		 *           }
 		 *         }
 		 *       ],
 		 *       "sessions": [
@@ -14538,7 +14612,18 @@ interface operations {
 					 *           ],
 					 *           "tokenId": "tok_01kcx7fz9pe1cb2rr1n9h2kq5x",
 					 *           "issuedBy": "player",
-					 *           "signingKey": "key_c0eded57"
+					 *           "signingKey": "key_c0eded57",
+					 *           "heldBecause": {
+					 *             "limit": "maxPointsPerMinute",
+					 *             "leaderboard": "global",
+					 *             "allowed": 500,
+					 *             "reached": 900,
+					 *             "usual": {
+					 *               "events": 57,
+					 *               "median": 12,
+					 *               "most": 30
+					 *             }
+					 *           }
 					 *         }
 					 *       ],
 					 *       "nextCursor": null,
@@ -14726,7 +14811,18 @@ interface operations {
 					 *       ],
 					 *       "tokenId": "tok_01kcx7fz9pe1cb2rr1n9h2kq5x",
 					 *       "issuedBy": "player",
-					 *       "signingKey": "key_c0eded57"
+					 *       "signingKey": "key_c0eded57",
+					 *       "heldBecause": {
+					 *         "limit": "maxPointsPerMinute",
+					 *         "leaderboard": "global",
+					 *         "allowed": 500,
+					 *         "reached": 900,
+					 *         "usual": {
+					 *           "events": 57,
+					 *           "median": 12,
+					 *           "most": 30
+					 *         }
+					 *       }
 					 *     }
 					 */
 					"application/json": components["schemas"]["AdminEvent"];
@@ -15009,7 +15105,18 @@ interface operations {
 					 *       ],
 					 *       "tokenId": "tok_01kcx7fz9pe1cb2rr1n9h2kq5x",
 					 *       "issuedBy": "player",
-					 *       "signingKey": "key_c0eded57"
+					 *       "signingKey": "key_c0eded57",
+					 *       "heldBecause": {
+					 *         "limit": "maxPointsPerMinute",
+					 *         "leaderboard": "global",
+					 *         "allowed": 500,
+					 *         "reached": 900,
+					 *         "usual": {
+					 *           "events": 57,
+					 *           "median": 12,
+					 *           "most": 30
+					 *         }
+					 *       }
 					 *     }
 					 */
 					"application/json": components["schemas"]["AdminEvent"];
@@ -16532,7 +16639,18 @@ interface operations {
 					 *           ],
 					 *           "tokenId": "tok_01kcx7fz9pe1cb2rr1n9h2kq5x",
 					 *           "issuedBy": "player",
-					 *           "signingKey": "key_c0eded57"
+					 *           "signingKey": "key_c0eded57",
+					 *           "heldBecause": {
+					 *             "limit": "maxPointsPerMinute",
+					 *             "leaderboard": "global",
+					 *             "allowed": 500,
+					 *             "reached": 900,
+					 *             "usual": {
+					 *               "events": 57,
+					 *               "median": 12,
+					 *               "most": 30
+					 *             }
+					 *           }
 					 *         }
 					 *       ],
 					 *       "sessions": [

@@ -183,6 +183,7 @@ CREATE TABLE score_events (
   metadata json,
   hold_ended_by uuid,
   voided_by uuid,
+  held_because jsonb,
   CONSTRAINT score_events_pkey PRIMARY KEY (id),
   CONSTRAINT score_events_status_check CHECK ((status = ANY (ARRAY['counted'::text, 'held'::text, 'voided'::text])))
 ) PARTITION BY RANGE (id);

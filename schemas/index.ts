@@ -18,6 +18,7 @@ import {
   AdminEvents,
   AuditEntry,
   AuditTrail,
+  HeldBecause,
   ModeratedUser,
   VoidPreview,
 } from './moderation.js';
@@ -93,6 +94,7 @@ export const NAMED_SCHEMAS = [
   SeasonSpan,
   FinalPlace,
   FinalPlaces,
+  HeldBecause,
   AdminEvent,
   AdminEvents,
   Act,

@@ -51,6 +51,36 @@ const Found = <T extends TSchema>(item: T, options: ObjectOptions) =>
     options,
   );
 
+const HELD_BECAUSE = {
+  limit: 'maxPointsPerMinute',
+  leaderboard: 'global',
+  allowed: 500,
+  reached: 900,
+  usual: { events: 57, median: 12, most: 30 },
+} as const;
+export const HeldBecause = Type.Object(
+  {
+    limit: Type.Literal('maxPointsPerMinute', { description: 'The limit that it has exceeded.' }),
+    leaderboard: LeaderboardId,
+    allowed: Type.Integer({ description: 'What the limit allows.' }),
+    reached: Type.Integer({ description: 'What it would have come to with this event.' }),
+    usual: Type.Unsafe<{ events: number; median: number; most: number } | null>({
+      anyOf: [
+        Type.Object({
+          events: Type.Integer({ minimum: 1, description: 'How many there were.' }),
+          median: Points,
+          most: Points,
+        }),
+        Type.Null(),
+      ],
+      description:
+        'The points of the events of the same user and action that counted until then, of its last 500. Null if there were none.',
+    }),
+  },
+  { $id: 'HeldBecause', description: 'Why an event was held.', examples: [HELD_BECAUSE] },
+);
+export type HeldBecause = Static<typeof HeldBecause>;
+
 const ADMIN_EVENT = {
   eventId: 'evt_01kcx7g2c4f9f8r8w5w3v0y6hd',
   userId: 'usr_01kcx7f0w3e5tt9m6d7kq2x1zb',
@@ -63,6 +93,7 @@ const ADMIN_EVENT = {
   tokenId: 'tok_01kcx7fz9pe1cb2rr1n9h2kq5x',
   issuedBy: 'player',
   signingKey: 'key_c0eded57',
+  heldBecause: HELD_BECAUSE,
 };
 export const AdminEvent = Type.Object(
   {
@@ -82,6 +113,10 @@ export const AdminEvent = Type.Object(
         'The account that requested the token, or `player`. Null if the token was minted elsewhere.',
     }),
     signingKey: Type.Union([SigningKey, Type.Null()]),
+    heldBecause: Type.Unsafe<HeldBecause | null>({
+      anyOf: [ref(HeldBecause), Type.Null()],
+      description: 'Also when it counts or is voided by now. Null if it was not held.',
+    }),
   },
   {
     $id: 'AdminEvent',

@@ -65,6 +65,7 @@ export const WhyEvent = Type.Object(
       description: `${AdminEvent.properties.issuedBy.description} ${ForAdministrators}`,
     }),
     signingKey: Type.Optional(AdminEvent.properties.signingKey),
+    heldBecause: Type.Optional(AdminEvent.properties.heldBecause),
     judgements: Type.Array(Judgement, { description: 'What was decided about it, in the order of time.' }),
   },
   { $id: 'WhyEvent', description: 'An event of a user on a leaderboard.', examples: [WHY_EVENT] },

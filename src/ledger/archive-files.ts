@@ -40,7 +40,7 @@ type Contents = Pick<Manifest, 'events' | 'first' | 'last'>;
 const EVENTS = `
 SELECT id AS "eventId", user_id AS "userId", token_id AS "tokenId", issued_by AS "issuedBy", signing_key AS "signingKey",
        action_id AS action, points, ${rfc3339('accepted_at')} AS "acceptedAt", status, best, boards, skipped,
-       hold_ended_by AS "holdEndedBy", voided_by AS "voidedBy", metadata::text AS metadata
+       held_because AS "heldBecause", hold_ended_by AS "holdEndedBy", voided_by AS "voidedBy", metadata::text AS metadata
 FROM score_events WHERE id >= $1 AND id < $2 ORDER BY id`;
 
 interface Line {

@@ -5,6 +5,7 @@ import { CLOCK_SLACK_MS, firstIdAt } from '../ids.js';
 import { type Queryable, transact } from '../postgres/database.js';
 import { toUuid, toUuids, withIds } from '../stored-ids.js';
 import { publish } from '../webhooks/publish.js';
+import { noteReasons } from './held-because.js';
 import { type Attempt, actionSince, judge, type Past, pointsSince } from './limits.js';
 import { limitReached, noSuchUser } from './refusals.js';
 import { CONSUMED_IDS, idParameters, LOCK_FREE_PLAYERS, PAST_DAYS, PAST_POINTS } from './statements.js';
@@ -96,25 +97,33 @@ export async function recordGuarded(
       }
       const { text, values = [], name } = recordBatch(entrants, writer, changeId);
       const rows = entrants.length === 0 ? [] : await ask<BatchRow>(text, values, name);
-      await publishHeld(client, entrants, rows);
+      const held = heldOf(entrants, rows);
+      await noteReasons(
+        client,
+        held.flatMap(({ eventId, tokenId }) => {
+          const verdict = verdicts.get(tokenId);
+          return verdict?.result === 'held' ? [{ eventId, because: verdict.because }] : [];
+        }),
+      );
+      await publishHeld(client, held);
       return { entrants: entrants.map(({ pending }) => pending), rows, refused, locked };
     },
     timeoutMs,
   );
 }
 
-/** Tells webhooks of the events that wait for an administrator. */
-async function publishHeld(
-  client: Queryable,
-  entrants: readonly Entrant[],
-  rows: readonly BatchRow[],
-): Promise<void> {
-  const events = rows.flatMap(({ index, acceptedAt, held }) => {
-    const pending = held && acceptedAt !== null ? entrants[index]?.pending : undefined;
-    if (pending === undefined) return [];
-    const { eventId, userId, actionId: action, points } = pending;
-    return [{ type: 'event.held' as const, data: { eventId, userId, action, points } }];
-  });
+/** What is recorded, and waits for an administrator. */
+const heldOf = (entrants: readonly Entrant[], rows: readonly BatchRow[]): Pending[] =>
+  rows.flatMap(({ index, acceptedAt, held }) =>
+    held && acceptedAt !== null ? (entrants[index]?.pending ?? []) : [],
+  );
+
+/** Tells webhooks of it. */
+async function publishHeld(client: Queryable, held: readonly Pending[]): Promise<void> {
+  const events = held.map(({ eventId, userId, actionId: action, points }) => ({
+    type: 'event.held' as const,
+    data: { eventId, userId, action, points },
+  }));
   await publish(client, ...events);
 }
 

@@ -40,9 +40,18 @@ export interface Past {
   }[];
 }
 
+/** The limit that an attempt has exceeded: the field of its leaderboard, what that allows, and how many points it has come to. */
+export interface Exceeded {
+  readonly limit: 'maxPointsPerMinute';
+  readonly leaderboard: string;
+  readonly allowed: number;
+  readonly reached: number;
+}
+
 /** *Held* is kept but not counted. A *refused* attempt makes sense again after `retryAfter` seconds. */
 export type Verdict =
-  | { readonly result: 'counted' | 'held' }
+  | { readonly result: 'counted' }
+  | { readonly result: 'held'; readonly because: Exceeded }
   | { readonly result: 'refused'; readonly retryAfter: number };
 
 /** The day of UTC, from 1970. */
@@ -88,13 +97,15 @@ export function judge(attempts: readonly Attempt[], past: Past): Verdict[] {
     const wait = Math.max(ready - at, isFull ? (day + 1) * DAY - at : 0);
     if (wait > 0) return { result: 'refused', retryAfter: Math.ceil(wait / SECOND) };
     note(key, day, 1, at);
-    const isTooMuch = boards.some(({ id, maxPointsPerMinute }) => {
+    const exceeded = boards.flatMap(({ id, maxPointsPerMinute: allowed }): Exceeded[] => {
       const lately = (scored.get(`${userId} ${id}`) ?? []).filter((other) => other.at > at - MINUTE);
       // What was lost makes no room: where the best counts, losing costs nothing.
-      const gained = lately.reduce((sum, other) => sum + Math.max(other.points, 0), points);
-      return points > 0 && gained > maxPointsPerMinute;
+      const reached = lately.reduce((sum, other) => sum + Math.max(other.points, 0), points);
+      if (points <= 0 || reached <= allowed) return [];
+      return [{ limit: 'maxPointsPerMinute', leaderboard: id, allowed, reached }];
     });
-    if (isTooMuch) return { result: 'held' };
+    const [because] = exceeded;
+    if (because !== undefined) return { result: 'held', because };
     for (const { id } of boards) notePoints(`${userId} ${id}`, at, points);
     return { result: 'counted' };
   });

@@ -55,7 +55,8 @@ const COLUMNS = `
        ${rfc3339('e.accepted_at')} AS "acceptedAt", e.status,
        (SELECT coalesce(json_agg(json_build_object('id', leaderboard_id, 'season', season) ORDER BY leaderboard_id), '[]')
         FROM (${boardsOf('e')}) b) AS leaderboards,
-       e.token_id AS "tokenId", e.issued_by AS "issuedBy", e.signing_key AS "signingKey"`;
+       e.token_id AS "tokenId", e.issued_by AS "issuedBy", e.signing_key AS "signingKey",
+       e.held_because AS "heldBecause"`;
 
 /** Who has the external id of an erased user now. */
 const SUCCESSOR = `

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { HeldBecause } from '../../schemas/moderation.js';
 import type { Why, WhyEvent } from '../../schemas/why.js';
 import { actorName } from '../audit.js';
 import type { BoardKey } from '../board-key.js';
@@ -32,6 +33,7 @@ const events = (isFirst: boolean): string => `
 WITH own AS (${MADE})
 SELECT e.id AS "eventId", e.action_id AS action, e.points, e.metadata, e.accepted_at AS "acceptedAt", e.status,
        e.user_id = e.issued_by AS "isOfPlayer", e.issued_by AS "issuedBy", e.signing_key AS "signingKey",
+       e.held_because AS "heldBecause",
        e.hold_ended_by AS "holdEndedBy", ${line('e.hold_ended_by')} AS "holdEnded", ${line('e.voided_by')} AS voided,
        e.status = 'counted' AND CASE o.operator
          WHEN 'increment' THEN true
@@ -57,6 +59,7 @@ interface Row extends Pick<WhyEvent, 'action' | 'points' | 'metadata' | 'status'
   readonly isOfPlayer: boolean | null;
   readonly issuedBy: string | null;
   readonly signingKey: string | null;
+  readonly heldBecause: HeldBecause | null;
   readonly holdEndedBy: string | null;
   readonly holdEnded: Line | null;
   readonly voided: Line | null;
@@ -117,6 +120,7 @@ function eventOf(row: Row, isForAdmin: boolean): WhyEvent {
     inScore,
     isOfPlayer,
     signingKey,
+    heldBecause,
     holdEndedBy,
     holdEnded,
     voided,
@@ -141,7 +145,7 @@ function eventOf(row: Row, isForAdmin: boolean): WhyEvent {
     status,
     inScore,
     issuer: isOfPlayer ? 'player' : 'server',
-    ...(isForAdmin && { issuedBy, signingKey }),
+    ...(isForAdmin && { issuedBy, signingKey, heldBecause }),
     judgements,
   };
 }

@@ -69,6 +69,11 @@ t.test('points beyond those of a minute are held', async (t) => {
   ]);
   t.same(results([score(0, 25), score(59_999), score(60_000)]), ['counted', 'held', 'counted']);
   t.same(results([score(0, 26)]), ['held'], 'one alone may be too much');
+  t.match(
+    judge([score(0, 20), score(1, 6)], NOTHING)[1],
+    { because: { limit: 'maxPointsPerMinute', leaderboard: 'global', allowed: 25, reached: 26 } },
+    'and says which limit it has exceeded',
+  );
   t.same(
     results([score(0, 25), score(1, -5), score(2, 0), score(3, 5)]),
     ['counted', 'counted', 'counted', 'held'],

@@ -147,8 +147,22 @@ t.test('an event is held, released and voided; boards and streams of all instanc
       ],
       issuedBy: null,
       signingKey: 'key_c0eded57',
+      heldBecause: {
+        limit: 'maxPointsPerMinute',
+        leaderboard: 'slow',
+        allowed: 100,
+        reached: 101,
+        usual: { events: 1, median: 80, most: 80 },
+      },
     },
   ]);
+  const first = await newPlayer(api, 'First');
+  const alone = await score(first.id, 'sprint', 101);
+  t.match((await list(`status=held&userId=${first.id}`)).items, [
+    { eventId: alone.eventId, heldBecause: { reached: 101, usual: null } },
+  ]);
+  const [of] = (await list(`userId=${player.id}&status=counted`)).items;
+  t.equal(of?.heldBecause, null, 'what was never held has no reason');
 
   const stream = await BoardStream.open(t, other.url, `limit=100&user=${player.id}`);
   const follows = async (wanted: number | null) => {

@@ -1,0 +1,1 @@
+ALTER TABLE score_events DROP held_because;

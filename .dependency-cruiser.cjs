@@ -95,7 +95,7 @@ module.exports = {
       name: 'only-app-wires',
       comment: 'app.ts is the contents page: nothing else imports plugins and routes.',
       severity: 'error',
-      from: { path: '^(src|plugins|routes|schemas|client)/', pathNot: WIRING },
+      from: { path: '^(src|plugins|routes|schemas|client|console)/', pathNot: WIRING },
       to: { path: '^(plugins|routes)/' },
     },
     {
@@ -110,7 +110,7 @@ module.exports = {
       name: 'client-takes-types-only',
       comment: 'But for how scores are written, which must be the same on a page and in an answer.',
       severity: 'error',
-      from: { path: '^client/' },
+      from: { path: '^(client|console)/' },
       to: {
         path: '^(src|plugins|routes|schemas)/',
         pathNot: '^src/score-format\\.ts$',
@@ -121,7 +121,10 @@ module.exports = {
       name: 'production-loads-no-dev',
       comment: 'The image has no dev/: it is loaded only where DATABASE_URL is absent.',
       severity: 'error',
-      from: { path: '^(src|plugins|routes|schemas|client)/', pathNot: '^src/development-database\\.ts$' },
+      from: {
+        path: '^(src|plugins|routes|schemas|client|console)/',
+        pathNot: '^src/development-database\\.ts$',
+      },
       to: { path: '^(dev|test|bench)/' },
     },
     {

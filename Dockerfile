@@ -37,6 +37,8 @@ COPY --from=builder /app/package.json ./
 COPY --from=builder /app/node_modules ./node_modules
 COPY --from=builder /app/client/package.json ./client/
 COPY --from=builder /app/client/dist ./client/dist
+COPY --from=builder /app/console/package.json ./console/
+COPY --from=builder /app/console/dist ./console/dist
 COPY --from=builder /app/migrations ./migrations
 COPY --from=builder /app/dist ./dist
 # The user `node`, as a number, so that Kubernetes can verify that it is not root.

@@ -22,7 +22,8 @@ export async function buildForBrowsers() {
   serve(join(HERE, 'dist/site/game.svg'), readFileSync(join(HERE, 'src/game/icon.svg')));
 }
 
-function serve(path, contents) {
+/** Writes a file that is served, with its compressed variants. */
+export function serve(path, contents) {
   writeWhole(path, contents);
   writeWhole(`${path}.gz`, gzipSync(contents, { level: 9 }));
   writeWhole(`${path}.br`, brotliCompressSync(contents));
@@ -90,7 +91,8 @@ const buildStyle = () =>
     target: ['chrome123', 'firefox125', 'safari17.5'],
   });
 
-async function bundle(options) {
+/** The files of a bundle, which are not written yet. */
+export async function bundle(options) {
   const { outputFiles } = await build({
     absWorkingDir: HERE,
     bundle: true,

@@ -3,15 +3,29 @@ import { join, sep } from 'node:path';
 import { writeWhole } from './write-whole.js';
 
 const ROOT = join(import.meta.dirname, '..');
-const FOLDERS = ['src', 'plugins', 'routes', 'schemas', 'scripts', 'dev', 'test', 'bench', 'client/src'];
+const FOLDERS = [
+  'src',
+  'plugins',
+  'routes',
+  'schemas',
+  'scripts',
+  'dev',
+  'test',
+  'bench',
+  'client/src',
+  'console/src',
+];
 /** When one of these changes, all is built again. */
-const TOOLS = ['dev/build.js', 'client/build.js', 'client/client.d.ts', 'tsconfig.json', 'package-lock.json'];
+const TOOLS = [
+  ...['dev/build.js', 'client/build.js', 'client/client.d.ts', 'console/build.js'],
+  ...['tsconfig.json', 'package-lock.json'],
+];
 /** The sources of the last build, each with its time and size. */
 const RECORD = join('dist', 'sources.json');
 
 /**
  * Brings up to date: dist/, which has each TypeScript file as JavaScript with a source map, and client/dist/, which
- * has what browsers load. Types are removed, not checked. Several processes may build at once: a file appears whole.
+ * has what browsers load, as console/dist/ has. Types are removed, not checked. Several processes may build at once: a file appears whole.
  */
 export async function build() {
   const before = readRecord();
@@ -26,12 +40,15 @@ export async function build() {
   for (const file of present) if (!wanted.has(file)) rmSync(join(ROOT, file), { force: true });
 
   const stale = modules.filter((file) => all || changed.has(file) || !present.has(compiledOf(file)));
-  const isOfBrowsers = (file) => file.startsWith(`client${sep}`) || file === join('src', 'score-format.ts');
-  const forBrowsers = all || [...changed].some(isOfBrowsers) || !existsSync(join(ROOT, 'client/dist'));
+  const isOfBrowsers = (file) =>
+    /^(client|console)$/.test(file.split(sep)[0]) || file === join('src', 'score-format.ts');
+  const isMissing = ['client/dist', 'console/dist'].some((folder) => !existsSync(join(ROOT, folder)));
+  const forBrowsers = all || [...changed].some(isOfBrowsers) || isMissing;
   if (stale.length > 0 || forBrowsers) {
     const { stop } = await import('esbuild');
     const { buildForBrowsers } = await import('../client/build.js');
-    await Promise.all([compile(stale), forBrowsers && buildForBrowsers()]);
+    const { buildConsole } = await import('../console/build.js');
+    await Promise.all([compile(stale), forBrowsers && buildForBrowsers(), forBrowsers && buildConsole()]);
     await stop();
   }
   if (changed.size > 0) writeWhole(join(ROOT, RECORD), JSON.stringify(now));

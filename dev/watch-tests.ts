@@ -9,6 +9,7 @@ const FOLDERS = [
   'dev',
   'bench',
   'client/src',
+  'console/src',
   'migrations',
   'test',
 ];

@@ -6,7 +6,9 @@ import fp from 'fastify-plugin';
 import { StartError } from '../src/start-error.js';
 
 interface BuiltFile {
-  /** Its name in `client/dist`. */
+  /** The workspace whose `dist` has it: `client` if absent. */
+  readonly of?: 'client' | 'console';
+  /** Its name there. */
   readonly file: string;
   /** Rules for browsers other than those for answers of the API. */
   readonly helmet?: RouteShorthandOptions['helmet'];
@@ -24,7 +26,7 @@ declare module 'fastify' {
 }
 
 /** Seen from the compiled plugin. */
-const BUILT = fileURLToPath(new URL('../../client/dist', import.meta.url));
+const builtOf = (workspace: string) => fileURLToPath(new URL(`../../${workspace}/dist`, import.meta.url));
 /** Browsers take an update after five minutes, and for a day they use the old file while they fetch the new one. */
 const CACHED = 'public, max-age=300, stale-while-revalidate=86400';
 
@@ -32,31 +34,36 @@ const CACHED = 'public, max-age=300, stale-while-revalidate=86400';
 export default fp(
   async (app) => {
     await app.register(fastifyStatic, {
-      root: BUILT,
+      root: builtOf('client'),
       serve: false,
       preCompressed: true,
       cacheControl: false,
     });
-    app.decorate('serveBuilt', (path: string, { file, helmet, headers = {} }: BuiltFile) => {
-      if (!existsSync(`${BUILT}/${file}`)) {
-        throw new StartError(`client/dist/${file} is missing. Make it: npm run build`);
-      }
-      app.get(
-        path,
-        {
-          // Not counted: a file costs next to nothing, and a page that lacks one stays broken until it is loaded again.
-          config: { limit: 'none' },
-          schema: { hide: true },
-          ...(helmet && { helmet }),
-          // Last of all, because sendFile() sets its own type.
-          onSend: (_request, reply, _payload, done) => {
-            reply.headers({ 'cache-control': CACHED, ...headers });
-            done();
+    // Of the scope that asks, whose hooks are for its files too.
+    app.decorate(
+      'serveBuilt',
+      function (path: string, { of = 'client', file, helmet, headers = {} }: BuiltFile) {
+        const root = builtOf(of);
+        if (!existsSync(`${root}/${file}`)) {
+          throw new StartError(`${of}/dist/${file} is missing. Make it: npm run build`);
+        }
+        this.get(
+          path,
+          {
+            // Not counted: a file costs next to nothing, and a page that lacks one stays broken until it is loaded again.
+            config: { limit: 'none' },
+            schema: { hide: true },
+            ...(helmet && { helmet }),
+            // Last of all, because sendFile() sets its own type.
+            onSend: (_request, reply, _payload, done) => {
+              reply.headers({ 'cache-control': CACHED, ...headers });
+              done();
+            },
           },
-        },
-        (_request, reply) => reply.sendFile(file),
-      );
-    });
+          (_request, reply) => reply.sendFile(file, root),
+        );
+      },
+    );
   },
   { name: 'site', dependencies: ['browsers'], fastify: '5.x' },
 );

@@ -1,5 +1,6 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import adminPort from '../plugins/admin-port.js';
 import administrators from '../plugins/administrators.js';
 import auth from '../plugins/auth.js';
 import browsers from '../plugins/browsers.js';
@@ -50,6 +51,7 @@ import adminUserRoutes from '../routes/admin/users.js';
 import adminWebhookRoutes from '../routes/admin/webhooks.js';
 import authRoutes from '../routes/auth.js';
 import clientRoutes from '../routes/client.js';
+import consoleRoutes from '../routes/console.js';
 import docsRoutes from '../routes/docs.js';
 import gameRoutes from '../routes/game.js';
 import healthRoutes from '../routes/health.js';
@@ -126,6 +128,7 @@ async function register(
   await app.register(draining);
   await app.register(redis, { config });
   await app.register(rateLimit, { config });
+  await app.register(adminPort, { config });
   await app.register(unrouted);
   await app.register(cursors, { config });
   await app.register(openapi);
@@ -173,6 +176,7 @@ async function register(
   await app.register(clientRoutes);
   await app.register(widgetRoutes);
   await app.register(gameRoutes);
+  if (config.ADMIN_CONSOLE === 'on') await app.register(consoleRoutes);
 }
 
 /** The parts that need no database. */
@@ -195,6 +199,7 @@ async function registerMigrating(
 }
 
 async function administration(app: FastifyInstance): Promise<void> {
+  app.addHook('onRequest', app.onlyAtAdminPort);
   await app.register(adminOverviewRoutes);
   await app.register(adminSessionRoutes);
   await app.register(adminServiceAccountRoutes);

@@ -105,6 +105,8 @@ export const Environment = Type.Object({
   TRUST_PROXY: Type.String({ default: '' }),
   CORS_ORIGINS: Type.Optional(Type.String()),
   WEBHOOK_ALLOW_NETWORKS: Type.String({ default: '' }),
+  ADMIN_CONSOLE: Type.Union([Type.Literal('on'), Type.Literal('off')], { default: 'on' }),
+  ADMIN_PORT: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
 });
 
 /** The environment, read and checked. Durations are in seconds, unless the name says milliseconds. */
@@ -270,6 +272,13 @@ function sharedFaults(variables: Variables): string[] {
   }
   if (collector?.startsWith('http') && !URL.canParse(collector)) {
     faults.push('OTEL_EXPORTER_OTLP_ENDPOINT is not a URL');
+  }
+  if (
+    variables['ADMIN_PORT'] !== undefined &&
+    variables['ADMIN_PORT'] === (variables['PORT'] ?? '3000') &&
+    variables['ADMIN_PORT'] !== '0'
+  ) {
+    faults.push('ADMIN_PORT is PORT: leave it out, or choose another port');
   }
   for (const name of ['TRUST_PROXY', 'WEBHOOK_ALLOW_NETWORKS']) {
     for (const entry of list(variables[name] ?? ''))

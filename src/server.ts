@@ -50,7 +50,7 @@ async function supervise(config: Config): Promise<void> {
     counted: countedFor(config),
     closeWithinMs: CLOSE_WITHIN_MS,
     onReady: (port) => {
-      if (!config.production) greet(String(port), config.DATABASE_URL);
+      if (!config.production) greet(String(port), config);
     },
     log: createLogger(config, config.production ? undefined : await terminalStream()),
   });
@@ -142,22 +142,25 @@ async function bringUp(
   if (interrupt.aborted) return;
   await early.pop()?.close();
   const address = new URL(await app.listen(place));
+  const adminPort = await app.openAdminPort(config.HOST);
   if (!config.production && config.DATABASE_URL === undefined) await seedDemoActions(app.pg.pool);
   worker?.ready(Number(address.port));
   if (config.production || worker !== null) return;
   // Log lines of this turn are written at its end; the greeting comes after them.
   await setImmediate();
-  greet(address.port, config.DATABASE_URL);
+  greet(address.port, config, adminPort ?? address.port);
 }
 
-function greet(port: string, databaseUrl: string | undefined): void {
+function greet(port: string, config: Config, adminPort: string | number = config.ADMIN_PORT ?? port): void {
+  const { DATABASE_URL: databaseUrl } = config;
+  const isConsoleOn = config.ADMIN_CONSOLE === 'on';
   const base = `http://localhost:${port}`;
   console.log(`
   scoreboard-api is ready
 
     Play         ${base}/
     API docs     ${base}/docs
-    Live stream  ${base}/v1/leaderboards/global/stream
+${isConsoleOn ? `    Console      http://localhost:${adminPort}/admin\n` : ''}    Live stream  ${base}/v1/leaderboards/global/stream
     Health       ${base}/health
     Database     ${databaseUrl === undefined ? `PostgreSQL of its own, kept in ${join(STATE_DIRECTORY, 'postgres')}` : `that of DATABASE_URL, at ${placeOf(databaseUrl)}: for development, but without demo actions`}
 

@@ -6,12 +6,17 @@ import { StartError } from './start-error.js';
 const REFUSED = /^(28...|3D000)$/;
 
 /** What is known to go wrong at the start, as a `StartError`. Anything else stays what it is. */
-export function explained(error: unknown, listen?: { HOST: string; PORT: number }): unknown {
+export function explained(
+  error: unknown,
+  listen?: { HOST: string; PORT: number; ADMIN_PORT?: number },
+): unknown {
   const code = errorCode(error) ?? '';
   const reason = error instanceof Error ? error.message : String(error);
   if (listen !== undefined && code === 'EADDRINUSE') {
+    const isForAdministrators = error instanceof Error && 'port' in error && error.port === listen.ADMIN_PORT;
+    const name = isForAdministrators ? 'ADMIN_PORT' : 'PORT';
     return new StartError(
-      `Port ${listen.PORT} is in use. Stop the program that has it, or set PORT to another one.`,
+      `Port ${listen[name]} is in use. Stop the program that has it, or set ${name} to another one.`,
     );
   }
   const isHostUnknown = error instanceof Error && 'hostname' in error && error.hostname === listen?.HOST;

@@ -14,7 +14,7 @@ export const VARIABLES: readonly string[] = [
   ...['RATE_LIMIT_SCORE_UPDATE', 'RATE_LIMIT_AUTH', 'RATE_LIMIT_READ', 'RATE_LIMIT_WINDOW_MS'],
   ...['SSE_PING_INTERVAL', 'SSE_FLUSH_INTERVAL_MS', 'SSE_STALL_TIMEOUT_MS'],
   ...['SSE_MAX_CONNECTIONS', 'SSE_MAX_CONNECTIONS_PER_IP', 'TRUST_PROXY', 'CORS_ORIGINS'],
-  'WEBHOOK_ALLOW_NETWORKS',
+  ...['WEBHOOK_ALLOW_NETWORKS', 'ADMIN_CONSOLE', 'ADMIN_PORT'],
 ];
 /** Their values would be readable in templates and task definitions, so they must be in Secrets Manager. */
 const SECRETS = /^(REDIS_URL|(JWT|ACTION_TOKEN)_SECRET(_PREVIOUS)?)$/;

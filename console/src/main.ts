@@ -1,0 +1,4 @@
+import './shell.js';
+import { followLinks } from './router.js';
+
+followLinks();

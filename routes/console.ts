@@ -1,0 +1,36 @@
+import type { FastifyPluginAsync } from 'fastify';
+
+/**
+ * The page runs only what came with it, talks only to this service, and is in no frame. Whatever a player calls itself, no text can
+ * become markup: only the templates of lit may make it.
+ */
+const CONSOLE_POLICY = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'none'"],
+      scriptSrc: ["'self'"],
+      styleSrc: ["'self'"],
+      imgSrc: ["'self'"],
+      connectSrc: ["'self'"],
+      baseUri: ["'none'"],
+      formAction: ["'none'"],
+      frameAncestors: ["'none'"],
+      requireTrustedTypesFor: ["'script'"],
+      trustedTypes: ['lit-html'],
+    },
+  },
+};
+/** As those of the start page: a browser always asks whether its copy is current. */
+const headers = { 'cache-control': 'no-cache' };
+
+/** The console, whose own script decides what an address below `/admin` shows. */
+const routes: FastifyPluginAsync = async (app) => {
+  app.addHook('onRequest', app.onlyAtAdminPort);
+  for (const path of ['/admin', '/admin/*'])
+    app.serveBuilt(path, { of: 'console', file: 'index.html', helmet: CONSOLE_POLICY, headers });
+  for (const file of ['console.js', 'console.js.map', 'console.css', 'console.css.map', 'icon.svg'])
+    app.serveBuilt(`/admin/${file}`, { of: 'console', file, headers });
+};
+
+export default routes;

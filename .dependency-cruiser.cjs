@@ -19,6 +19,7 @@ const LAYERS = [
   ['catalog', 'moderation'],
   ['scoring'],
   ['http'],
+  ['imports', 'exports'],
   ['workers'],
 ];
 /** The files beside them that are more than values and functions. */
@@ -80,7 +81,7 @@ module.exports = {
         path: '^(src|plugins)/',
         pathNot: [
           '^src/(audit|board-key|clock|errors)\\.ts$',
-          '^src/(access/caller|access/oauth|catalog/with-entries|http/admin-cookie|http/bodies|http/browser-headers|http/languages|http/network|http/problems|http/score-writing|http/stream-headers|http/vary|leaderboard/percentile|scoring/metadata|scoring/rejections)\\.ts$',
+          '^src/(access/caller|access/oauth|catalog/with-entries|http/admin-cookie|http/bodies|http/browser-headers|http/file-bodies|http/languages|http/network|http/problems|http/score-writing|http/stream-headers|http/vary|leaderboard/percentile|scoring/metadata|scoring/rejections)\\.ts$',
         ],
         dependencyTypesNot: ['type-only'],
       },

@@ -19,6 +19,7 @@ import { rebuild } from './cases/rebuild.js';
 import { searches } from './cases/searches.js';
 import { seasonBoundary } from './cases/season-boundary.js';
 import { seasons } from './cases/seasons.js';
+import { exports, imports } from './cases/transfer.js';
 import { verify } from './cases/verify.js';
 import { workers } from './cases/workers.js';
 import { growth, write, writeNaive, writeRedis } from './cases/write.js';
@@ -57,6 +58,8 @@ const CASES: Record<string, Case> = {
   workers,
   instances,
   seasons,
+  import: imports,
+  export: exports,
 };
 
 /** The results of a case. The cases in one file of results may come from several runs. */

@@ -299,6 +299,23 @@ export interface paths {
 		patch?: never;
 		trace?: never;
 	};
+	"/v1/users/me/export": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/** Everything that is kept about me */
+		get: operations["exportMe"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
 	"/v1/actions": {
 		parameters: {
 			query?: never;
@@ -1169,6 +1186,110 @@ export interface paths {
 		patch?: never;
 		trace?: never;
 	};
+	"/v1/admin/imports": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * Imports, newest first
+		 * @description Needs the scope `read`.
+		 */
+		get: operations["listImports"];
+		put?: never;
+		/**
+		 * Import scores
+		 * @description The body is a CSV file in UTF-8. Its first line names the columns: `externalId` and `score`, and if you have them `displayName`, `achievedAt`, `metadata` and `key`. A row counts as a score event of its own, once for ever: one with the same `key`, or without keys the same player, score and time, is `known` on its board. Players are found by their external id, or made. Rows with a fault are left out. Nothing counts before the whole file is there; then it goes on by itself, whatever becomes of the connection, and `GET /v1/admin/imports/{id}` says how far it has come. If the connection was lost before, send the rest with `resume` and `offset`, or the whole file again. Needs the scope `boards:write`.
+		 */
+		post: operations["importScores"];
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/v1/admin/imports/{id}": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * How far an import has come
+		 * @description Needs the scope `read`.
+		 */
+		get: operations["getImport"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/v1/admin/exports": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * Export a board
+		 * @description All entries of a season in their order, as they were at one moment, however many there are. An answer that is cut off is not whole: a client that reads nothing for 20 s is cut off, and so is an export that takes longer than ten minutes. One of a season that is final can be continued behind the last rank; of others begin again. Needs the scope `read`.
+		 */
+		get: operations["exportEntries"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/v1/admin/exports/events": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * Export score events
+		 * @description The ledger of a span of time, in the order of the ids, with what the events were at one moment. To go on with one that was cut off, give the last `eventId` as `after`, and the same `to`. Events that are archived are in the files of the archive. Needs the scope `read`.
+		 */
+		get: operations["exportEvents"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
+	"/v1/admin/users/{id}/export": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		/**
+		 * Export everything about a player
+		 * @description Needs the scope `read`.
+		 */
+		get: operations["exportUser"];
+		put?: never;
+		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		patch?: never;
+		trace?: never;
+	};
 	"/v1/admin/audit": {
 		parameters: {
 			query?: never;
@@ -1411,7 +1532,7 @@ export interface components {
 			 * @example not-found
 			 * @enum {string}
 			 */
-			code: "validation-failed" | "malformed-json" | "unauthenticated" | "invalid-credentials" | "refresh-token-invalid" | "refresh-token-reused" | "forbidden" | "action-token-invalid" | "action-token-expired" | "action-token-premature" | "action-token-user-mismatch" | "action-not-player-issuable" | "user-banned" | "name-locked" | "not-found" | "season-not-found" | "method-not-allowed" | "username-taken" | "name-taken" | "leaderboard-in-use" | "action-in-use" | "board-frozen" | "season-ended" | "action-token-replayed" | "event-archived" | "webhook-disabled" | "too-many-webhooks" | "act-undone" | "act-not-undoable" | "already-counted" | "season-changed" | "history-archived" | "season-purged" | "revision-changed" | "season-final" | "payload-too-large" | "unsupported-media-type" | "points-out-of-range" | "schedule-invalid" | "webhook-url-refused" | "rate-limited" | "action-limit-reached" | "internal-error" | "service-unavailable";
+			code: "validation-failed" | "malformed-json" | "unauthenticated" | "invalid-credentials" | "refresh-token-invalid" | "refresh-token-reused" | "forbidden" | "action-token-invalid" | "action-token-expired" | "action-token-premature" | "action-token-user-mismatch" | "action-not-player-issuable" | "user-banned" | "name-locked" | "not-found" | "season-not-found" | "method-not-allowed" | "username-taken" | "name-taken" | "leaderboard-in-use" | "action-in-use" | "board-frozen" | "season-ended" | "action-token-replayed" | "event-archived" | "webhook-disabled" | "too-many-webhooks" | "act-undone" | "act-not-undoable" | "already-counted" | "import-not-resumable" | "season-changed" | "history-archived" | "season-purged" | "revision-changed" | "season-final" | "payload-too-large" | "unsupported-media-type" | "points-out-of-range" | "file-refused" | "schedule-invalid" | "webhook-url-refused" | "rate-limited" | "action-limit-reached" | "internal-error" | "service-unavailable";
 			requestId: string;
 			/** @description Only with `validation-failed` and `schedule-invalid`: the errors and their paths. */
 			errors?: {
@@ -1438,7 +1559,7 @@ export interface components {
 			 * @example not-found
 			 * @enum {string}
 			 */
-			code: "validation-failed" | "malformed-json" | "unauthenticated" | "invalid-credentials" | "refresh-token-invalid" | "refresh-token-reused" | "forbidden" | "action-token-invalid" | "action-token-expired" | "action-token-premature" | "action-token-user-mismatch" | "action-not-player-issuable" | "user-banned" | "name-locked" | "not-found" | "season-not-found" | "method-not-allowed" | "username-taken" | "name-taken" | "leaderboard-in-use" | "action-in-use" | "board-frozen" | "season-ended" | "action-token-replayed" | "event-archived" | "webhook-disabled" | "too-many-webhooks" | "act-undone" | "act-not-undoable" | "already-counted" | "season-changed" | "history-archived" | "season-purged" | "revision-changed" | "season-final" | "payload-too-large" | "unsupported-media-type" | "points-out-of-range" | "schedule-invalid" | "webhook-url-refused" | "rate-limited" | "action-limit-reached" | "internal-error" | "service-unavailable";
+			code: "validation-failed" | "malformed-json" | "unauthenticated" | "invalid-credentials" | "refresh-token-invalid" | "refresh-token-reused" | "forbidden" | "action-token-invalid" | "action-token-expired" | "action-token-premature" | "action-token-user-mismatch" | "action-not-player-issuable" | "user-banned" | "name-locked" | "not-found" | "season-not-found" | "method-not-allowed" | "username-taken" | "name-taken" | "leaderboard-in-use" | "action-in-use" | "board-frozen" | "season-ended" | "action-token-replayed" | "event-archived" | "webhook-disabled" | "too-many-webhooks" | "act-undone" | "act-not-undoable" | "already-counted" | "import-not-resumable" | "season-changed" | "history-archived" | "season-purged" | "revision-changed" | "season-final" | "payload-too-large" | "unsupported-media-type" | "points-out-of-range" | "file-refused" | "schedule-invalid" | "webhook-url-refused" | "rate-limited" | "action-limit-reached" | "internal-error" | "service-unavailable";
 			requestId: string;
 			/** @description Only with `validation-failed` and `schedule-invalid`: the errors and their paths. */
 			errors?: {
@@ -1750,6 +1871,12 @@ export interface components {
 			 * @example 2026-06-11T19:09:00.000Z
 			 */
 			acceptedAt: string;
+			/**
+			 * Format: date-time
+			 * @description Only of an imported event: when the score was achieved, as its import says.
+			 * @example 2026-06-11T19:09:00.000Z
+			 */
+			achievedAt?: string;
 			/**
 			 * @description Only counted events are on the boards.
 			 * @enum {string}
@@ -3344,6 +3471,17 @@ export interface components {
 			 */
 			acceptedAt: string;
 			/**
+			 * Format: date-time
+			 * @description Only of an imported event: when the score was achieved, as its import says.
+			 * @example 2026-06-11T19:09:00.000Z
+			 */
+			achievedAt?: string;
+			/**
+			 * @description Only of an imported event: its import.
+			 * @example imp_01kcx7k4s5e8n2p6s9t4v7w0yc
+			 */
+			importId?: string;
+			/**
 			 * @description Only counted events are on the boards.
 			 * @enum {string}
 			 */
@@ -3537,6 +3675,12 @@ export interface components {
 			 * @example 2026-06-11T19:09:00.000Z
 			 */
 			acceptedAt: string;
+			/**
+			 * Format: date-time
+			 * @description Only of an imported event: when the score was achieved, as its import says.
+			 * @example 2026-06-11T19:09:00.000Z
+			 */
+			achievedAt?: string;
 			/**
 			 * @description Only counted events are on the boards.
 			 * @enum {string}
@@ -3749,7 +3893,7 @@ export interface components {
 			/** @description The name of that account or person; null if it has none any more. */
 			actorName: string | null;
 			/** @enum {string} */
-			action: "put-leaderboard" | "freeze-leaderboard" | "unfreeze-leaderboard" | "delete-leaderboard" | "end-season" | "change-season" | "move-boundaries" | "put-action" | "delete-action" | "release-event" | "void-event" | "void-events" | "ban-user" | "unban-user" | "create-webhook" | "change-webhook" | "delete-webhook" | "rotate-webhook" | "replay-webhook" | "rename-user" | "hide-user" | "unhide-user" | "erase-user" | "end-sessions" | "delete-entry" | "restore-entry" | "unvoid-event" | "unvoid-events" | "hold-event" | "create-administrator" | "reset-administrator" | "disable-administrator" | "create-service-account" | "rotate-service-account" | "revoke-service-account";
+			action: "put-leaderboard" | "freeze-leaderboard" | "unfreeze-leaderboard" | "delete-leaderboard" | "end-season" | "change-season" | "move-boundaries" | "put-action" | "delete-action" | "release-event" | "import-scores" | "export-entries" | "export-events" | "export-user" | "void-event" | "void-events" | "ban-user" | "unban-user" | "create-webhook" | "change-webhook" | "delete-webhook" | "rotate-webhook" | "replay-webhook" | "rename-user" | "hide-user" | "unhide-user" | "erase-user" | "end-sessions" | "delete-entry" | "restore-entry" | "unvoid-event" | "unvoid-events" | "hold-event" | "create-administrator" | "reset-administrator" | "disable-administrator" | "create-service-account" | "rotate-service-account" | "revoke-service-account";
 			/** @description The id of the changed object; `events` for several events. */
 			target: string;
 			reason: string | null;
@@ -4017,6 +4161,289 @@ export interface components {
 		Webhooks: {
 			items: components["schemas"]["Webhook"][];
 			nextCursor: string | null;
+		};
+		/**
+		 * @description A file of scores that was brought in.
+		 * @example {
+		 *       "id": "imp_01kcx7k4s5e8n2p6s9t4v7w0yc",
+		 *       "leaderboard": "global",
+		 *       "season": 1,
+		 *       "dryRun": false,
+		 *       "state": "counting",
+		 *       "problem": null,
+		 *       "begunAt": "2026-06-11T19:00:00.000Z",
+		 *       "endedAt": null,
+		 *       "receivedBytes": 5210331,
+		 *       "rows": 100000,
+		 *       "done": 40000,
+		 *       "counted": 39988,
+		 *       "known": 0,
+		 *       "faulty": 12,
+		 *       "newUsers": 39120,
+		 *       "faults": [
+		 *         {
+		 *           "line": 17,
+		 *           "code": "score-invalid",
+		 *           "message": "score must be an integer"
+		 *         }
+		 *       ]
+		 *     }
+		 */
+		Import: {
+			/**
+			 * @description An import.
+			 * @example imp_01kcx7k4s5e8n2p6s9t4v7w0yc
+			 */
+			id: string;
+			/**
+			 * @description A leaderboard.
+			 * @example global
+			 */
+			leaderboard: string;
+			season: number;
+			/** @description It says what would become of each row, and counts nothing. */
+			dryRun: boolean;
+			/**
+			 * @description Nothing counts before the whole file is there.
+			 * @enum {string}
+			 */
+			state: "receiving" | "counting" | "done" | "failed";
+			/** @description The code of what has ended it. What was counted before stays so. */
+			problem: string | null;
+			/**
+			 * Format: date-time
+			 * @description RFC 3339, UTC, with milliseconds.
+			 * @example 2026-06-11T19:09:00.000Z
+			 */
+			begunAt: string;
+			/** @description Null while it goes on. */
+			endedAt: string | null;
+			/** @description From this byte on the file is to be sent again, if it was cut off. */
+			receivedBytes: number;
+			/** @description Rows that have arrived, below the one with the names of the columns. */
+			rows: number;
+			/** @description Rows of which it is known what has become of them: progress is `done` of `rows`. */
+			done: number;
+			/** @description Rows that count, or would. */
+			counted: number;
+			/** @description Rows that had been counted before, by this import or another one. */
+			known: number;
+			/** @description Rows that do not count for a reason of their own. */
+			faulty: number;
+			/** @description Users who were made. */
+			newUsers: number;
+			/** @description The first hundred of the faulty rows. */
+			faults: {
+				/** @description Where the row ends in the file, from 1. */
+				line: number;
+				code: string;
+				message: string;
+			}[];
+		};
+		/**
+		 * @description Imports, the newest first.
+		 * @example {
+		 *       "items": [
+		 *         {
+		 *           "id": "imp_01kcx7k4s5e8n2p6s9t4v7w0yc",
+		 *           "leaderboard": "global",
+		 *           "season": 1,
+		 *           "dryRun": false,
+		 *           "state": "counting",
+		 *           "problem": null,
+		 *           "begunAt": "2026-06-11T19:00:00.000Z",
+		 *           "endedAt": null,
+		 *           "receivedBytes": 5210331,
+		 *           "rows": 100000,
+		 *           "done": 40000,
+		 *           "counted": 39988,
+		 *           "known": 0,
+		 *           "faulty": 12,
+		 *           "newUsers": 39120,
+		 *           "faults": [
+		 *             {
+		 *               "line": 17,
+		 *               "code": "score-invalid",
+		 *               "message": "score must be an integer"
+		 *             }
+		 *           ]
+		 *         }
+		 *       ],
+		 *       "nextCursor": null
+		 *     }
+		 */
+		Imports: {
+			items: components["schemas"]["Import"][];
+			nextCursor: string | null;
+		};
+		/**
+		 * @description Everything that is kept about a player.
+		 * @example {
+		 *       "exportedAt": "2026-06-11T19:10:00.000Z",
+		 *       "user": {
+		 *         "id": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
+		 *         "displayName": "Ada",
+		 *         "username": null,
+		 *         "externalId": "player-4711",
+		 *         "role": "player",
+		 *         "createdAt": "2026-06-11T19:00:00.000Z",
+		 *         "bannedAt": null
+		 *       },
+		 *       "sessions": [],
+		 *       "entries": [
+		 *         {
+		 *           "leaderboard": "global",
+		 *           "season": 1,
+		 *           "score": 900,
+		 *           "achievedAt": "2026-06-11T19:09:00.000Z"
+		 *         }
+		 *       ],
+		 *       "archived": [],
+		 *       "events": [
+		 *         {
+		 *           "eventId": "evt_01kcx7g2c4f9f8r8w5w3v0y6hd",
+		 *           "action": "finish-level",
+		 *           "points": 900,
+		 *           "acceptedAt": "2026-06-11T19:09:00.000Z",
+		 *           "achievedAt": null,
+		 *           "status": "counted",
+		 *           "boards": {
+		 *             "global": 1
+		 *           },
+		 *           "metadata": null
+		 *         }
+		 *       ]
+		 *     }
+		 */
+		PlayerExport: {
+			/**
+			 * Format: date-time
+			 * @description All of it is of this moment.
+			 * @example 2026-06-11T19:09:00.000Z
+			 */
+			exportedAt: string;
+			user: {
+				/**
+				 * @description A user.
+				 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb
+				 */
+				id: string;
+				displayName: string;
+				username: string | null;
+				externalId: string | null;
+				role: string;
+				/**
+				 * Format: date-time
+				 * @description RFC 3339, UTC, with milliseconds.
+				 * @example 2026-06-11T19:09:00.000Z
+				 */
+				createdAt: string;
+				bannedAt: string | null;
+			};
+			sessions: {
+				/**
+				 * @description A session.
+				 * @example ses_01kcx7g0q5f1v7n3b8h2m6d9ka
+				 */
+				id: string;
+				/**
+				 * Format: date-time
+				 * @description RFC 3339, UTC, with milliseconds.
+				 * @example 2026-06-11T19:09:00.000Z
+				 */
+				createdAt: string;
+				/**
+				 * Format: date-time
+				 * @description RFC 3339, UTC, with milliseconds.
+				 * @example 2026-06-11T19:09:00.000Z
+				 */
+				refreshedAt: string;
+				/**
+				 * Format: date-time
+				 * @description RFC 3339, UTC, with milliseconds.
+				 * @example 2026-06-11T19:09:00.000Z
+				 */
+				expiresAt: string;
+				revokedAt: string | null;
+			}[];
+			entries: {
+				/**
+				 * @description A leaderboard.
+				 * @example global
+				 */
+				leaderboard: string;
+				season: number;
+				score: number;
+				/**
+				 * Format: date-time
+				 * @description RFC 3339, UTC, with milliseconds.
+				 * @example 2026-06-11T19:09:00.000Z
+				 */
+				achievedAt: string;
+			}[];
+			/** @description What events that were archived still count for. */
+			archived: {
+				/**
+				 * @description A leaderboard.
+				 * @example global
+				 */
+				leaderboard: string;
+				season: number;
+				points: number;
+				/**
+				 * Format: date-time
+				 * @description RFC 3339, UTC, with milliseconds.
+				 * @example 2026-06-11T19:09:00.000Z
+				 */
+				achievedAt: string;
+			}[];
+			/** @description What administrators have done about the user. Only for administrators. */
+			acts?: {
+				/**
+				 * @description An act of an administrator.
+				 * @example aud_01kcx7h5r3e8n2p6s9t4v7w0yc
+				 */
+				id: string;
+				/**
+				 * Format: date-time
+				 * @description RFC 3339, UTC, with milliseconds.
+				 * @example 2026-06-11T19:09:00.000Z
+				 */
+				at: string;
+				actor: string;
+				action: string;
+				reason: string | null;
+				details: {
+					[key: string]: unknown;
+				};
+			}[];
+			events: {
+				/**
+				 * @description A score event.
+				 * @example evt_01kcx7g2c4f9f8r8w5w3v0y6hd
+				 */
+				eventId: string;
+				action: string;
+				points: number;
+				/**
+				 * Format: date-time
+				 * @description RFC 3339, UTC, with milliseconds.
+				 * @example 2026-06-11T19:09:00.000Z
+				 */
+				acceptedAt: string;
+				achievedAt: string | null;
+				/**
+				 * @description Only counted events are on the boards.
+				 * @enum {string}
+				 */
+				status: "counted" | "held" | "voided";
+				boards: {
+					[key: string]: number;
+				};
+				metadata: {
+					[key: string]: unknown;
+				} | null;
+			}[];
 		};
 		/**
 		 * @description A receiver of events, with its secret.
@@ -7492,6 +7919,184 @@ interface operations {
 					 *       "detail": "The request does not match the schema",
 					 *       "instance": "/v1/…",
 					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	exportMe: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description Everything that is kept about a player. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "exportedAt": "2026-06-11T19:10:00.000Z",
+					 *       "user": {
+					 *         "id": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
+					 *         "displayName": "Ada",
+					 *         "username": null,
+					 *         "externalId": "player-4711",
+					 *         "role": "player",
+					 *         "createdAt": "2026-06-11T19:00:00.000Z",
+					 *         "bannedAt": null
+					 *       },
+					 *       "sessions": [],
+					 *       "entries": [
+					 *         {
+					 *           "leaderboard": "global",
+					 *           "season": 1,
+					 *           "score": 900,
+					 *           "achievedAt": "2026-06-11T19:09:00.000Z"
+					 *         }
+					 *       ],
+					 *       "archived": [],
+					 *       "events": [
+					 *         {
+					 *           "eventId": "evt_01kcx7g2c4f9f8r8w5w3v0y6hd",
+					 *           "action": "finish-level",
+					 *           "points": 900,
+					 *           "acceptedAt": "2026-06-11T19:09:00.000Z",
+					 *           "achievedAt": null,
+					 *           "status": "counted",
+					 *           "boards": {
+					 *             "global": 1
+					 *           },
+					 *           "metadata": null
+					 *         }
+					 *       ]
+					 *     }
+					 */
+					"application/json": components["schemas"]["PlayerExport"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
 					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
 					 *     }
 					 */
@@ -18292,6 +18897,1220 @@ interface operations {
 			};
 		};
 	};
+	listImports: {
+		parameters: {
+			query?: {
+				/** @description Maximum number of items. */
+				limit?: number;
+				/** @description The `nextCursor` of the previous page. */
+				cursor?: string;
+			};
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description Imports, the newest first. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "items": [
+					 *         {
+					 *           "id": "imp_01kcx7k4s5e8n2p6s9t4v7w0yc",
+					 *           "leaderboard": "global",
+					 *           "season": 1,
+					 *           "dryRun": false,
+					 *           "state": "counting",
+					 *           "problem": null,
+					 *           "begunAt": "2026-06-11T19:00:00.000Z",
+					 *           "endedAt": null,
+					 *           "receivedBytes": 5210331,
+					 *           "rows": 100000,
+					 *           "done": 40000,
+					 *           "counted": 39988,
+					 *           "known": 0,
+					 *           "faulty": 12,
+					 *           "newUsers": 39120,
+					 *           "faults": [
+					 *             {
+					 *               "line": 17,
+					 *               "code": "score-invalid",
+					 *               "message": "score must be an integer"
+					 *             }
+					 *           ]
+					 *         }
+					 *       ],
+					 *       "nextCursor": null
+					 *     }
+					 */
+					"application/json": components["schemas"]["Imports"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	importScores: {
+		parameters: {
+			query?: {
+				/**
+				 * @description The leaderboard on which the scores count. Needed unless it is resumed.
+				 * @example global
+				 */
+				board?: string;
+				/** @description One that takes scores; by default the one in force. */
+				season?: number;
+				/** @description Whether it is only said what would become of each row. */
+				dryRun?: boolean;
+				/**
+				 * @description An import whose file was cut off.
+				 * @example imp_01kcx7k4s5e8n2p6s9t4v7w0yc
+				 */
+				resume?: string;
+				/** @description At which byte of the file the body begins: the `receivedBytes` of the import. */
+				offset?: number;
+			};
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example externalId,displayName,score,achievedAt
+				 *     player-4711,Ada,900,2026-06-11T19:09:00Z
+				 */
+				"text/csv": unknown;
+			};
+		};
+		responses: {
+			/** @description A file of scores that was brought in. */
+			202: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "imp_01kcx7k4s5e8n2p6s9t4v7w0yc",
+					 *       "leaderboard": "global",
+					 *       "season": 1,
+					 *       "dryRun": false,
+					 *       "state": "counting",
+					 *       "problem": null,
+					 *       "begunAt": "2026-06-11T19:00:00.000Z",
+					 *       "endedAt": null,
+					 *       "receivedBytes": 5210331,
+					 *       "rows": 100000,
+					 *       "done": 40000,
+					 *       "counted": 39988,
+					 *       "known": 0,
+					 *       "faulty": 12,
+					 *       "newUsers": 39120,
+					 *       "faults": [
+					 *         {
+					 *           "line": 17,
+					 *           "code": "score-invalid",
+					 *           "message": "score must be an integer"
+					 *         }
+					 *       ]
+					 *     }
+					 */
+					"application/json": components["schemas"]["Import"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. `season-not-found`: There is no such season. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `board-frozen`: The leaderboard takes no scores. `season-ended`: No season takes the score. `import-not-resumable`: The import does not take this. */
+			409: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:board-frozen",
+					 *       "title": "The leaderboard takes no scores",
+					 *       "status": 409,
+					 *       "detail": "The leaderboard takes no scores",
+					 *       "instance": "/v1/…",
+					 *       "code": "board-frozen",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unsupported-media-type`: The content type is not supported. */
+			415: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unsupported-media-type",
+					 *       "title": "The content type is not supported",
+					 *       "status": 415,
+					 *       "detail": "The content type is not supported",
+					 *       "instance": "/v1/…",
+					 *       "code": "unsupported-media-type",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `file-refused`: The file cannot be imported. */
+			422: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:file-refused",
+					 *       "title": "The file cannot be imported",
+					 *       "status": 422,
+					 *       "detail": "The file cannot be imported",
+					 *       "instance": "/v1/…",
+					 *       "code": "file-refused",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	getImport: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path: {
+				/**
+				 * @description An import.
+				 * @example imp_01kcx7k4s5e8n2p6s9t4v7w0yc
+				 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description A file of scores that was brought in. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "imp_01kcx7k4s5e8n2p6s9t4v7w0yc",
+					 *       "leaderboard": "global",
+					 *       "season": 1,
+					 *       "dryRun": false,
+					 *       "state": "counting",
+					 *       "problem": null,
+					 *       "begunAt": "2026-06-11T19:00:00.000Z",
+					 *       "endedAt": null,
+					 *       "receivedBytes": 5210331,
+					 *       "rows": 100000,
+					 *       "done": 40000,
+					 *       "counted": 39988,
+					 *       "known": 0,
+					 *       "faulty": 12,
+					 *       "newUsers": 39120,
+					 *       "faults": [
+					 *         {
+					 *           "line": 17,
+					 *           "code": "score-invalid",
+					 *           "message": "score must be an integer"
+					 *         }
+					 *       ]
+					 *     }
+					 */
+					"application/json": components["schemas"]["Import"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	exportEntries: {
+		parameters: {
+			query: {
+				/**
+				 * @description A leaderboard.
+				 * @example global
+				 */
+				board: string;
+				/** @description By default the current one. */
+				season?: number;
+				/** @description A text in CSV that a spreadsheet would take for a formula begins with an apostrophe. */
+				format?: "csv" | "ndjson";
+				/** @description Of a season that is final: goes on behind this rank. */
+				after?: number;
+			};
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description All of it is of the moment that the header `x-export-at` names. */
+			200: {
+				headers: {
+					/** @description RFC 3339, UTC, with milliseconds. */
+					"x-export-at"?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example rank,sharedRank,userId,externalId,displayName,score,achievedAt
+					 *     1,1,usr_01kcx7f0w3e5tt9m6d7kq2x1zb,player-4711,Ada,900,2026-06-11T19:09:00.000Z
+					 */
+					"text/csv": string;
+					/** @example {"rank":1,"sharedRank":1,"userId":"usr_01kcx7f0w3e5tt9m6d7kq2x1zb","externalId":"player-4711","displayName":"Ada","score":900,"achievedAt":"2026-06-11T19:09:00.000Z"} */
+					"application/x-ndjson": string;
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. `season-not-found`: There is no such season. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `season-purged`: The season is no longer kept. */
+			410: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:season-purged",
+					 *       "title": "The season is no longer kept",
+					 *       "status": 410,
+					 *       "detail": "The season is no longer kept",
+					 *       "instance": "/v1/…",
+					 *       "code": "season-purged",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	exportEvents: {
+		parameters: {
+			query: {
+				/**
+				 * @description Events accepted at this time or later.
+				 * @example 2026-06-11T19:00:00.000Z
+				 */
+				from: string;
+				/**
+				 * @description Events accepted before this time; by default ten seconds ago.
+				 * @example 2026-06-11T19:00:00.000Z
+				 */
+				to?: string;
+				/**
+				 * @description Only events that count on this leaderboard.
+				 * @example global
+				 */
+				board?: string;
+				/** @description A text in CSV that a spreadsheet would take for a formula begins with an apostrophe. */
+				format?: "csv" | "ndjson";
+				/**
+				 * @description Goes on behind this event, of an export with the same `to`.
+				 * @example evt_01kcx7g2c4f9f8r8w5w3v0y6hd
+				 */
+				after?: string;
+			};
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description All of it is of the moment that the header `x-export-at` names. */
+			200: {
+				headers: {
+					/** @description RFC 3339, UTC, with milliseconds. */
+					"x-export-at"?: string;
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example eventId,userId,externalId,action,points,acceptedAt,achievedAt,status,boards,metadata
+					 *     evt_01kcx7g2c4f9f8r8w5w3v0y6hd,usr_01kcx7f0w3e5tt9m6d7kq2x1zb,player-4711,finish-level,900,2026-06-11T19:09:00.000Z,,counted,"{""global"": 1}",
+					 */
+					"text/csv": string;
+					/** @example {"eventId":"evt_01kcx7g2c4f9f8r8w5w3v0y6hd","userId":"usr_01kcx7f0w3e5tt9m6d7kq2x1zb","externalId":"player-4711","action":"finish-level","points":900,"acceptedAt":"2026-06-11T19:09:00.000Z","achievedAt":null,"status":"counted","boards":{"global": 1},"metadata":null} */
+					"application/x-ndjson": string;
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	exportUser: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path: {
+				/**
+				 * @description A user.
+				 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb
+				 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description Everything that is kept about a player. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "exportedAt": "2026-06-11T19:10:00.000Z",
+					 *       "user": {
+					 *         "id": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
+					 *         "displayName": "Ada",
+					 *         "username": null,
+					 *         "externalId": "player-4711",
+					 *         "role": "player",
+					 *         "createdAt": "2026-06-11T19:00:00.000Z",
+					 *         "bannedAt": null
+					 *       },
+					 *       "sessions": [],
+					 *       "entries": [
+					 *         {
+					 *           "leaderboard": "global",
+					 *           "season": 1,
+					 *           "score": 900,
+					 *           "achievedAt": "2026-06-11T19:09:00.000Z"
+					 *         }
+					 *       ],
+					 *       "archived": [],
+					 *       "events": [
+					 *         {
+					 *           "eventId": "evt_01kcx7g2c4f9f8r8w5w3v0y6hd",
+					 *           "action": "finish-level",
+					 *           "points": 900,
+					 *           "acceptedAt": "2026-06-11T19:09:00.000Z",
+					 *           "achievedAt": null,
+					 *           "status": "counted",
+					 *           "boards": {
+					 *             "global": 1
+					 *           },
+					 *           "metadata": null
+					 *         }
+					 *       ]
+					 *     }
+					 */
+					"application/json": components["schemas"]["PlayerExport"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
 	listAudit: {
 		parameters: {
 			query?: {
@@ -18300,7 +20119,7 @@ interface operations {
 				 * @example svc_01kcx7d2m8f4q9t3v6w1y5z0ab
 				 */
 				actor?: string;
-				action?: "put-leaderboard" | "freeze-leaderboard" | "unfreeze-leaderboard" | "delete-leaderboard" | "end-season" | "change-season" | "move-boundaries" | "put-action" | "delete-action" | "release-event" | "void-event" | "void-events" | "ban-user" | "unban-user" | "create-webhook" | "change-webhook" | "delete-webhook" | "rotate-webhook" | "replay-webhook" | "rename-user" | "hide-user" | "unhide-user" | "erase-user" | "end-sessions" | "delete-entry" | "restore-entry" | "unvoid-event" | "unvoid-events" | "hold-event" | "create-administrator" | "reset-administrator" | "disable-administrator" | "create-service-account" | "rotate-service-account" | "revoke-service-account";
+				action?: "put-leaderboard" | "freeze-leaderboard" | "unfreeze-leaderboard" | "delete-leaderboard" | "end-season" | "change-season" | "move-boundaries" | "put-action" | "delete-action" | "release-event" | "import-scores" | "export-entries" | "export-events" | "export-user" | "void-event" | "void-events" | "ban-user" | "unban-user" | "create-webhook" | "change-webhook" | "delete-webhook" | "rotate-webhook" | "replay-webhook" | "rename-user" | "hide-user" | "unhide-user" | "erase-user" | "end-sessions" | "delete-entry" | "restore-entry" | "unvoid-event" | "unvoid-events" | "hold-event" | "create-administrator" | "reset-administrator" | "disable-administrator" | "create-service-account" | "rotate-service-account" | "revoke-service-account";
 				/**
 				 * @description The id of what was changed.
 				 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb

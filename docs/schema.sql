@@ -113,6 +113,44 @@ CREATE TABLE consumed_tokens (
 ) PARTITION BY RANGE (token_id);
 CREATE INDEX consumed_tokens_expires_idx ON consumed_tokens USING brin (expires_at) WITH (autosummarize='on');
 
+CREATE TABLE import_rows (
+  line bigint NOT NULL,
+  row_key uuid NOT NULL,
+  external_id text NOT NULL,
+  display_name text,
+  points bigint NOT NULL,
+  achieved_at timestamp(3) with time zone NOT NULL,
+  metadata json,
+  CONSTRAINT import_rows_pkey PRIMARY KEY (line)
+);
+
+CREATE TABLE imports (
+  id uuid NOT NULL,
+  leaderboard_id text COLLATE "C" NOT NULL,
+  season integer NOT NULL,
+  dry_run boolean NOT NULL,
+  state text NOT NULL DEFAULT 'receiving'::text,
+  problem text,
+  columns text[],
+  begun_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  changed_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  ended_at timestamp(3) with time zone,
+  received_bytes bigint NOT NULL DEFAULT 0,
+  received_lines bigint NOT NULL DEFAULT 0,
+  received_rows bigint NOT NULL DEFAULT 0,
+  staged bigint NOT NULL DEFAULT 0,
+  behind bigint NOT NULL DEFAULT 0,
+  judged bigint NOT NULL DEFAULT 0,
+  counted bigint NOT NULL DEFAULT 0,
+  known bigint NOT NULL DEFAULT 0,
+  faulty bigint NOT NULL DEFAULT 0,
+  new_users bigint NOT NULL DEFAULT 0,
+  faults json NOT NULL DEFAULT '[]'::json,
+  CONSTRAINT imports_pkey PRIMARY KEY (id),
+  CONSTRAINT imports_state_check CHECK ((state = ANY (ARRAY['receiving'::text, 'counting'::text, 'done'::text, 'failed'::text])))
+);
+CREATE INDEX imports_unended_idx ON imports USING btree (changed_at) WHERE (state = ANY (ARRAY['receiving'::text, 'counting'::text]));
+
 CREATE TABLE leaderboards (
   id text COLLATE "C" NOT NULL,
   title text NOT NULL,
@@ -183,6 +221,8 @@ CREATE TABLE score_events (
   metadata json,
   hold_ended_by uuid,
   voided_by uuid,
+  achieved_at timestamp(3) with time zone,
+  imported_by uuid,
   held_because jsonb,
   CONSTRAINT score_events_pkey PRIMARY KEY (id),
   CONSTRAINT score_events_status_check CHECK ((status = ANY (ARRAY['counted'::text, 'held'::text, 'voided'::text])))

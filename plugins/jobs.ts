@@ -5,6 +5,8 @@ import { purgeSessions } from '../src/access/sessions.js';
 import { DROP_SEASONS, dropSeasons } from '../src/catalog/drop-seasons.js';
 import { purgeScores } from '../src/catalog/purge-scores.js';
 import type { AppConfig } from '../src/config.js';
+import { countRows } from '../src/imports/count-rows.js';
+import { giveUpImports } from '../src/imports/imports.js';
 import { addStandingJob } from '../src/jobs/job.js';
 import { PURGE, purge } from '../src/jobs/purge.js';
 import { JOB_STATES, JobRunner, type JobRunnerOptions } from '../src/jobs/runner.js';
@@ -43,6 +45,7 @@ export default fp<{ config: AppConfig }>(
         purgeSessions,
         purgeExternalKeys,
         purgeBoards,
+        giveUpImports,
         ...app.webhookPurges,
         ...app.administratorPurges,
       ]),
@@ -58,6 +61,7 @@ export default fp<{ config: AppConfig }>(
       forgetSeason(removeBoards),
       dropSeasons,
       eraseUser,
+      countRows(app.instance),
       massVoid({ leaderboards: app.leaderboards, writer: app.instance }),
       unvoid({ leaderboards: app.leaderboards, writer: app.instance }),
       endBan({ leaderboards: app.leaderboards, bans: app.bans, writer: app.instance }),

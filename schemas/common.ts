@@ -25,6 +25,9 @@ export const ServiceAccountId = Id('svc', 'A service account.', 'svc_01kcx7d2m8f
 export const AuditId = Id('aud', 'An act of an administrator.', 'aud_01kcx7h5r3e8n2p6s9t4v7w0yc');
 export const TokenId = Id('tok', 'An action token.', 'tok_01kcx7fz9pe1cb2rr1n9h2kq5x');
 
+export const SessionId = Id('ses', 'A session.', 'ses_01kcx7g0q5f1v7n3b8h2m6d9ka');
+export const ImportId = Id('imp', 'An import.', 'imp_01kcx7k4s5e8n2p6s9t4v7w0yc');
+
 /** Source of a regular expression, without anchors. */
 export const SLUG = '[a-z0-9][a-z0-9-]{0,62}';
 export const LeaderboardId = Type.String({
@@ -40,7 +43,7 @@ export const ActionId = Type.String({
 const RFC3339 = /^(?!0000)(\d{4}-\d\d-\d\d)[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
 /** Whether a text is a time as in RFC 3339 that a Date and PostgreSQL can hold: no leap second, and nothing of the year 0. */
-function isTime(text: string): boolean {
+export function isTime(text: string): boolean {
   const [, date = ''] = RFC3339.exec(text) ?? [];
   const day = Date.parse(date);
   // Date.parse() takes 30 February for 2 March.
@@ -105,6 +108,12 @@ export const Time = Type.String({
   format: 'date-time',
   description: 'RFC 3339, UTC, with milliseconds.',
   examples: ['2026-06-11T19:09:00.000Z'],
+});
+
+/** Beside the time at which an event was accepted. */
+export const AchievedAt = Type.Optional({
+  ...Time,
+  description: 'Only of an imported event: when the score was achieved, as its import says.',
 });
 
 export const SeasonNumber = Type.Integer({ minimum: 1, maximum: 2_147_483_647 });

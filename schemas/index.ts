@@ -1,6 +1,8 @@
 import { Action, Actions, ActionToken } from './action.js';
 import { ModeratedUserDetails, ModeratedUsers } from './admin-user.js';
 import { AdminSession } from './administrator.js';
+import { PlayerExport } from './export.js';
+import { Import, Imports } from './import.js';
 import {
   Entries,
   Entry,
@@ -108,6 +110,9 @@ export const NAMED_SCHEMAS = [
   AuditTrail,
   Webhook,
   Webhooks,
+  Import,
+  Imports,
+  PlayerExport,
   WebhookSecret,
   WebhookDelivery,
   WebhookDeliveries,

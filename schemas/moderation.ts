@@ -1,10 +1,12 @@
 import { type ObjectOptions, type Static, type TSchema, Type } from '@sinclair/typebox';
 import {
+  AchievedAt,
   ActionId,
   AuditId,
   Cursor,
   EventId,
   EventStatus,
+  ImportId,
   LeaderboardId,
   Limit,
   NextCursor,
@@ -103,6 +105,8 @@ export const AdminEvent = Type.Object(
     points: Points,
     metadata: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
     acceptedAt: Time,
+    achievedAt: AchievedAt,
+    importId: Type.Optional({ ...ImportId, description: 'Only of an imported event: its import.' }),
     status: EventStatus,
     leaderboards: Type.Array(Type.Object({ id: LeaderboardId, season: Type.Integer() }), {
       description: 'The boards on which it counts, or would count.',
@@ -361,6 +365,10 @@ const AuditAction = Type.Union(
       'put-action',
       'delete-action',
       'release-event',
+      'import-scores',
+      'export-entries',
+      'export-events',
+      'export-user',
       'void-event',
       'void-events',
       'ban-user',

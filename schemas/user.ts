@@ -1,5 +1,17 @@
 import { type Static, Type } from '@sinclair/typebox';
-import { ActionId, Cursor, EventId, EventStatus, Limit, List, Points, ref, Time, UserId } from './common.js';
+import {
+  AchievedAt,
+  ActionId,
+  Cursor,
+  EventId,
+  EventStatus,
+  Limit,
+  List,
+  Points,
+  ref,
+  Time,
+  UserId,
+} from './common.js';
 import { ProblemDocument } from './problem.js';
 
 /** Looked at more closely by src/access/display-name.ts: what is visible, and whether it looks like a name of the service. */
@@ -20,10 +32,12 @@ export const Password = Type.String({
   description: '8 to 256 characters.',
   examples: ['correct horse battery staple'],
 });
+export const EXTERNAL_ID = '^[^\\x00-\\x1f\\x7f-\\x9f]+$';
+export const MAX_EXTERNAL_ID = 128;
 export const ExternalId = Type.String({
   minLength: 1,
-  maxLength: 128,
-  pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]+$',
+  maxLength: MAX_EXTERNAL_ID,
+  pattern: EXTERNAL_ID,
   description: "The user's id in your own system.",
   examples: ['player-4711'],
 });
@@ -136,6 +150,7 @@ export const ScoreEvent = Type.Object(
     points: Points,
     metadata: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
     acceptedAt: Time,
+    achievedAt: AchievedAt,
     status: EventStatus,
   },
   { $id: 'ScoreEvent', description: 'Points that were scored.', examples: [SCORE_EVENT] },

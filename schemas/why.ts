@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import {
+  AchievedAt,
   ActionId,
   AuditId,
   Cursor,
@@ -52,6 +53,7 @@ export const WhyEvent = Type.Object(
     points: Points,
     metadata: Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()]),
     acceptedAt: Time,
+    achievedAt: AchievedAt,
     status: EventStatus,
     inScore: Type.Boolean({
       description:

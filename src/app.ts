@@ -10,9 +10,11 @@ import cursors from '../plugins/cursors.js';
 import databaseHealth from '../plugins/database-health.js';
 import db from '../plugins/db.js';
 import draining from '../plugins/draining.js';
+import exports from '../plugins/exports.js';
 import faults from '../plugins/faults.js';
 import history from '../plugins/history.js';
 import hostHeader from '../plugins/host-header.js';
+import imports from '../plugins/imports.js';
 import jobs from '../plugins/jobs.js';
 import leaderboard from '../plugins/leaderboard.js';
 import metrics from '../plugins/metrics.js';
@@ -41,6 +43,8 @@ import adminActionRoutes from '../routes/admin/actions.js';
 import adminAuditRoutes from '../routes/admin/audit.js';
 import adminEntryRoutes from '../routes/admin/entries.js';
 import adminEventRoutes from '../routes/admin/events.js';
+import adminExportRoutes from '../routes/admin/exports.js';
+import adminImportRoutes from '../routes/admin/imports.js';
 import adminLeaderboardRoutes from '../routes/admin/leaderboards.js';
 import adminOverviewRoutes from '../routes/admin/overview.js';
 import adminSeasonRoutes from '../routes/admin/seasons.js';
@@ -68,6 +72,7 @@ import scoreRoutes from '../routes/scores.js';
 import streamRoutes from '../routes/stream.js';
 import userBatchRoutes from '../routes/users/batch.js';
 import userEntryRoutes from '../routes/users/entries.js';
+import userExportRoutes from '../routes/users/export.js';
 import finalPlaceRoutes from '../routes/users/seasons.js';
 import userRoutes from '../routes/users.js';
 import widgetRoutes from '../routes/widget.js';
@@ -150,6 +155,8 @@ async function register(
   await app.register(sseBroadcaster, { config });
   await app.register(overview, { config });
   await app.register(webhooks, { config });
+  await app.register(imports);
+  await app.register(exports);
   await app.register(jobs, { config });
 
   await app.register(authRoutes);
@@ -157,6 +164,7 @@ async function register(
   await app.register(userBatchRoutes);
   await app.register(userEntryRoutes);
   await app.register(finalPlaceRoutes);
+  await app.register(userExportRoutes);
   await app.register(actionRoutes);
   await app.register(actionTokenRoutes);
   await app.register(scoreRoutes);
@@ -210,6 +218,8 @@ async function administration(app: FastifyInstance): Promise<void> {
   await app.register(adminEntryRoutes);
   await app.register(adminUserRoutes);
   await app.register(adminUsageRoutes);
+  await app.register(adminImportRoutes);
+  await app.register(adminExportRoutes);
   await app.register(adminAuditRoutes);
   await app.register(adminWebhookRoutes);
 }

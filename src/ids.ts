@@ -5,7 +5,7 @@ import { now } from './clock.js';
  * TypeIDs (https://github.com/jetify-com/typeid, specification 0.3): `usr_01h455vb4pex5vsknk084sn02q` is a prefix and a
  * UUIDv7 in Crockford's base32, so ids sort by the time of their making, as text and as numbers alike.
  */
-export type IdPrefix = 'usr' | 'ses' | 'evt' | 'tok' | 'svc' | 'adm' | 'aud' | 'chg' | 'whk' | 'msg';
+export type IdPrefix = 'usr' | 'ses' | 'evt' | 'tok' | 'svc' | 'adm' | 'aud' | 'chg' | 'whk' | 'msg' | 'imp';
 
 const ALPHABET = Buffer.from('0123456789abcdefghjkmnpqrstvwxyz', 'latin1');
 const INVALID = 32;

@@ -152,6 +152,8 @@ export class Api {
     const response = await fetch(this.url + path, {
       method,
       redirect: 'manual',
+      // For bodies that are streams.
+      duplex: 'half',
       headers: {
         ...(json !== undefined && { 'content-type': 'application/json' }),
         ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),

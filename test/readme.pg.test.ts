@@ -17,7 +17,11 @@ const SCRIPTS: Record<string, string> = JSON.parse(readFileSync('package.json', 
 const GUIDE = readFileSync('docs/integrating.md', 'utf8');
 const [MONITOR = ''] = /^## Monitor$.*?(?=^## )/ms.exec(readFileSync('docs/operations.md', 'utf8')) ?? [];
 /** What is tried after the guide, in its order, each in a shell of its own. */
-const PAGES = [readFileSync('docs/game-server.md', 'utf8'), MONITOR];
+const PAGES = [
+  readFileSync('docs/game-server.md', 'utf8'),
+  readFileSync('docs/importing.md', 'utf8'),
+  MONITOR,
+];
 
 /**
  * Of the code blocks, `bash` is run here, the first one of the guide in its own shell, where it watches; `json` is the output of the
@@ -101,6 +105,7 @@ t.test('every script, file and link in the documents exists', async (t) => {
     'docs/deploying.md',
     'docs/engines.md',
     'docs/game-server.md',
+    'docs/importing.md',
     'docs/integrating.md',
     'docs/moderation.md',
     'docs/packages.md',

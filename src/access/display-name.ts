@@ -3,6 +3,7 @@ import { invalid } from '../errors.js';
 import { isReserved } from './reserved-names.js';
 
 const MAX_VISIBLE = 32;
+const ASCII = /^[ -~]*$/;
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 /** How Malayalam and Bengali were written before Unicode had these letters, with a joiner that may stand at the end. */
 const OLD_LETTERS = /[ണനരലളക]\u0d4d\u200d|ত\u09cd\u200d/gu;
@@ -22,7 +23,7 @@ export function displayName(text: string, path = '/displayName'): string {
   if (!isVisible(name)) {
     throw invalid(path, 'must show something, and hold no control or invisible characters');
   }
-  const visible = [...graphemes.segment(name)].length;
+  const visible = ASCII.test(name) ? name.length : [...graphemes.segment(name)].length;
   // A grapheme may carry any number of accents: the code points are bounded too.
   if (visible > MAX_VISIBLE || [...name].length > 4 * MAX_VISIBLE) {
     throw invalid(path, `must have 1 to ${MAX_VISIBLE} visible characters`);

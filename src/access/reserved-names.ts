@@ -22,13 +22,25 @@ function unframed(letter: string): string {
   return String.fromCharCode('A'.charCodeAt(0) + code - first);
 }
 
+/** Most names are plain as they are, and an import has millions of them. */
+const ASCII = /^[ -~]*$/;
+/** What each sign of ASCII is in ASCII. */
+const ASCII_LATIN = Array.from({ length: 128 }, (_, code) => unhomoglyph(String.fromCharCode(code)));
+
 /** A text in plain letters and signs. */
 const plain = (text: string): string =>
-  text.normalize('NFKD').replace(/\p{M}/gu, '').replace(FRAMED, unframed);
+  ASCII.test(text) ? text : text.normalize('NFKD').replace(/\p{M}/gu, '').replace(FRAMED, unframed);
 
 /** A text in letters and digits of ASCII, as far as it looks like them: by Unicode's table of what is confused. */
-const latinOf = (text: string): string =>
+const latinOf = (text: string): string => (ASCII.test(text) ? asciiOf(text, ASCII_LATIN) : latinOfAny(text));
+const latinOfAny = (text: string): string =>
   unhomoglyph(plain(text).replace(/[ᴀ-ᴢɪʙɢʜʟɴʀꜰꜱ]/gu, (letter) => SMALL_CAPITALS[letter] ?? letter));
+
+function asciiOf(text: string, letters: readonly string[]): string {
+  let latin = '';
+  for (let i = 0; i < text.length; i++) latin += letters[text.charCodeAt(i)] ?? '';
+  return latin;
+}
 
 /** Digits and signs that stand for letters, as in "@dm1n". */
 const LETTERS: Record<string, string | undefined> = Object.fromEntries(
@@ -36,11 +48,17 @@ const LETTERS: Record<string, string | undefined> = Object.fromEntries(
 );
 /** The same among Cyrillic letters. */
 const CYRILLIC_LETTERS: typeof LETTERS = { ...LETTERS, '1': 'и', '!': 'и' };
+const ASCII_SPELLED = Array.from({ length: 128 }, (_, code) => {
+  const sign = String.fromCharCode(code);
+  return /[a-z\s]/i.test(sign) ? sign : (LETTERS[sign] ?? sign);
+});
 /** A name with fewer letters of its own is a number, as "R007". */
 const LETTERS_OF_NAME = 2;
 
 /** A text with the letters for which its digits and signs stand. */
 function spelled(text: string): string {
+  if (ASCII.test(text))
+    return text.replaceAll(/[^a-z]/gi, '').length < LETTERS_OF_NAME ? text : asciiOf(text, ASCII_SPELLED);
   const letters = text.match(/\p{L}/gu) ?? [];
   if (letters.length < LETTERS_OF_NAME) return text;
   const meant = /\p{Script=Cyrillic}/u.test(text) ? CYRILLIC_LETTERS : LETTERS;
@@ -51,7 +69,8 @@ function spelled(text: string): string {
 const looksOf = (text: string): string =>
   latinOf(text).toLowerCase().replaceAll('rn', 'm').replaceAll('i', 'l');
 
-const words = (text: string) => text.split(/[^\p{L}\p{N}]+/u).filter((word) => word !== '');
+const words = (text: string) =>
+  text.split(ASCII.test(text) ? /[^a-z0-9]+/i : /[^\p{L}\p{N}]+/u).filter((word) => word !== '');
 const reservedWords = new Set(words(RESERVED_WORDS).map(looksOf));
 const reserved = new Set([...words(RESERVED).map(looksOf), ...reservedWords]);
 /** As guestName() makes them, in any letter case, with or without the space; a letter may look like two. */

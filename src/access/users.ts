@@ -11,6 +11,7 @@ import { brokenConstraint } from '../postgres/errors.js';
 import { NEWEST_OF_USER, newestOfUser, olderThan } from '../postgres/events-of-user.js';
 import { rfc3339 } from '../postgres/sql.js';
 import { inTurn } from '../postgres/turns.js';
+import { withoutNull } from '../postgres/without-null.js';
 import { BOARDS_WITH_ROW, isFinal, openForCorrection } from '../seasons/corrections.js';
 import { toUuid, withIds } from '../stored-ids.js';
 import { displayName, guestName } from './display-name.js';
@@ -272,13 +273,14 @@ export class Users {
   async history(userId: string, limit: number, before: string | null): Promise<ScoreEvent[]> {
     const { rows } = await inTurn(this.#pool, userId, () =>
       this.#replica.query<ScoreEvent>(
-        `SELECT id AS "eventId", action_id AS action, points, metadata, ${rfc3339('accepted_at')} AS "acceptedAt", status
+        `SELECT id AS "eventId", action_id AS action, points, metadata, ${rfc3339('accepted_at')} AS "acceptedAt",
+                ${rfc3339('achieved_at')} AS "achievedAt", status
          FROM ${newestOfUser(`e.user_id = $1 ${before === null ? '' : `AND ${olderThan('$3::uuid')}`}`, '$2')} e
          ORDER BY ${NEWEST_OF_USER} LIMIT $2`,
         [toUuid('usr', userId), limit, ...(before === null ? [] : [toUuid('evt', before)])],
       ),
     );
-    return withIds(rows, { eventId: 'evt' });
+    return withIds(rows, { eventId: 'evt' }).map((event) => withoutNull(event, 'achievedAt'));
   }
 
   #change<T>(id: string, work: (client: Queryable) => Promise<T>): Promise<T> {

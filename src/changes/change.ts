@@ -76,6 +76,13 @@ const Change = Type.Union([
     leaderboard: Type.String(),
     season: Type.Integer(),
   }),
+  /** Many entries of a board have changed, more than anybody tells of one by one: it is to be read again. */
+  Type.Object({
+    type: Type.Literal('imported'),
+    ...Header,
+    /** The text of a board key. */
+    board: Type.String(),
+  }),
   /** Webhooks were made, changed or deleted. */
   Type.Object({ type: Type.Literal('webhooks'), ...Header }),
   /** Somebody else leads a board than before. */

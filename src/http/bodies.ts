@@ -45,16 +45,21 @@ export const parseForm = (body: Buffer, headers: IncomingHttpHeaders): [name: st
       return [name, value.join('=')];
     });
 
-function textOf(
-  body: Buffer,
-  { 'content-type': type = '', 'content-encoding': encoding }: IncomingHttpHeaders,
-) {
+/** @throws Problem `unsupported-media-type` if the headers say that a body is anything but UTF-8 as it is */
+export function assertPlainUtf8({
+  'content-type': type = '',
+  'content-encoding': encoding,
+}: IncomingHttpHeaders): void {
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
     throw new Problem('unsupported-media-type', 'The body must be sent without a Content-Encoding.');
   for (const [, charset = ''] of type.includes(';') ? type.matchAll(CHARSET) : []) {
     if (!UTF8.test(charset))
       throw new Problem('unsupported-media-type', 'The charset of a body must be utf-8.');
   }
+}
+
+function textOf(body: Buffer, headers: IncomingHttpHeaders): string {
+  assertPlainUtf8(headers);
   if (!isUtf8(body)) throw new Problem('malformed-json', 'The body is not well-formed UTF-8.');
   const text = body.toString();
   return text.startsWith('\ufeff') ? text.slice(1) : text;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { Problem, problemDocument } from '../errors.js';
+import { sendsFile } from './file-bodies.js';
 
 const REASONS: Record<string, string> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'The request arrived too slowly.',
@@ -14,6 +15,7 @@ const refused = new WeakSet<Socket>();
  * @param lingerMs how long the client may take to read the answer
  */
 export const refuseGarbage = (lingerMs: number) => (error: Error & { code?: string }, socket: Socket) => {
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && sendsFile(socket)) return;
   // Node reports each further piece of garbage on the same connection too.
   if (error.code === 'ECONNRESET' || socket.destroyed || refused.has(socket)) return;
   // Browsers connect ahead of their requests. An answer would be taken for that of a request which is just being sent; without

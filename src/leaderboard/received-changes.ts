@@ -56,6 +56,11 @@ export class ReceivedChanges {
         boards.set(board, ofBoard);
       }
       for (const [board, entries] of boards) this.#toBoard(change, board, { type: 'entries', entries });
+    } else if (change.type === 'imported') {
+      const board = parseBoardKey(change.board);
+      if (board === null) return;
+      this.#options.boards.reload(board);
+      this.#options.boards.announce(board);
     } else if (change.type === 'user-renamed') {
       names.set(change.userId, change.displayName);
       for (const board of change.boards)

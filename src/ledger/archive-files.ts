@@ -39,7 +39,7 @@ type Contents = Pick<Manifest, 'events' | 'first' | 'last'>;
 
 const EVENTS = `
 SELECT id AS "eventId", user_id AS "userId", token_id AS "tokenId", issued_by AS "issuedBy", signing_key AS "signingKey",
-       action_id AS action, points, ${rfc3339('accepted_at')} AS "acceptedAt", status, best, boards, skipped,
+       action_id AS action, points, ${rfc3339('accepted_at')} AS "acceptedAt", ${rfc3339('achieved_at')} AS "achievedAt", imported_by AS "importId", status, best, boards, skipped,
        held_because AS "heldBecause", hold_ended_by AS "holdEndedBy", voided_by AS "voidedBy", metadata::text AS metadata
 FROM score_events WHERE id >= $1 AND id < $2 ORDER BY id`;
 
@@ -50,6 +50,7 @@ interface Line {
   readonly issuedBy: string | null;
   readonly holdEndedBy: string | null;
   readonly voidedBy: string | null;
+  readonly importId: string | null;
   readonly metadata: string | null;
 }
 
@@ -63,6 +64,7 @@ function lineOf({ metadata, ...event }: Line): string {
     issuedBy: 'svc',
     holdEndedBy: 'aud',
     voidedBy: 'aud',
+    importId: 'imp',
   });
   const text = JSON.stringify({ ...named, ...(isOfPlayer && { issuedBy: 'player' }) });
   return `${text.slice(0, -1)},"metadata":${metadata?.replaceAll(/[\r\n]+/g, ' ') ?? null}}\n`;

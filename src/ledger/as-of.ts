@@ -5,6 +5,7 @@ import { hasScore, type Sort } from '../leaderboard/entry.js';
 import { parseEntries } from '../leaderboard/entry-pages.js';
 import { RankIndex } from '../leaderboard/rank-index/rank-index.js';
 import { transact } from '../postgres/database.js';
+import { achievedAt } from '../postgres/events-of-user.js';
 import { firstKey } from '../postgres/partitions.js';
 import { milliseconds, timestampAt } from '../postgres/sql.js';
 import { countsFor } from './event-boards.js';
@@ -39,7 +40,7 @@ const LINES_A_READ = 8;
  * archived. $6 is the first id in the audit behind that time: what was decided from there on had not happened yet.
  */
 const COUNTED = `
-SELECT e.user_id, e.points, e.accepted_at, e.id, e.status = 'voided' AS voided
+SELECT e.user_id, e.points, e.accepted_at, ${achievedAt('e')} AS achieved_at, e.id, e.status = 'voided' AS voided
 FROM score_events e
 WHERE e.id >= greatest($4::uuid, (SELECT carried_before FROM archive_progress)) AND e.id < $5
   AND e.accepted_at <= ${timestampAt('$3::float8')} AND ${countsFor('e', '$1::text', '$2::int')}
@@ -55,16 +56,17 @@ const VOIDED = 'count(*) FILTER (WHERE voided) AS voided';
 const MADE: Readonly<Record<RuledSeason['operator'], (sort: Sort) => string>> = {
   increment: () => `
     SELECT user_id, coalesce(e.points, 0) + coalesce(a.points, 0) AS score,
-           coalesce(e.changed_at, a.achieved_at, e.first_at) AS achieved_at, coalesce(e.voided, 0) AS voided
-    FROM (SELECT user_id, sum(points) AS points, max(accepted_at) FILTER (WHERE points <> 0) AS changed_at,
-                 min(accepted_at) AS first_at, ${VOIDED} FROM (${COUNTED}) c GROUP BY user_id) e
+           coalesce(greatest(e.changed_at, a.achieved_at), e.first_at) AS achieved_at, coalesce(e.voided, 0) AS voided
+    FROM (SELECT user_id, sum(points) AS points, max(achieved_at) FILTER (WHERE points <> 0) AS changed_at,
+                 min(achieved_at) AS first_at, ${VOIDED} FROM (${COUNTED}) c GROUP BY user_id) e
     FULL JOIN (${ARCHIVED}) a USING (user_id)`,
-  // The best points and the first time of these, as one value that can be compared.
+  // The best points, which were first, and when they were achieved, as one value that can be compared.
   best: (sort) => `
     SELECT user_id, CASE WHEN k.stays THEN a.points ELSE e.points END AS score,
            CASE WHEN k.stays THEN a.achieved_at ELSE e.achieved_at END AS achieved_at, coalesce(e.voided, 0) AS voided
-    FROM (SELECT user_id, ${signed(sort, 'best[1]')} AS points, ${timestampAt('best[2]')} AS achieved_at, voided
-          FROM (SELECT user_id, min(ARRAY[${signed(sort, 'points')}, ${milliseconds('accepted_at')}::bigint]) AS best, ${VOIDED}
+    FROM (SELECT user_id, ${signed(sort, 'best[1]')} AS points, ${timestampAt('best[3]')} AS achieved_at, voided
+          FROM (SELECT user_id, ${VOIDED}, min(ARRAY[${signed(sort, 'points')}, ${milliseconds('accepted_at')}::bigint,
+                                               ${milliseconds('achieved_at')}::bigint]) AS best
                 FROM (${COUNTED}) c GROUP BY user_id) b) e
     FULL JOIN (${ARCHIVED}) a USING (user_id),
     LATERAL (SELECT a.points IS NOT NULL AND ${staysBest(`'${sort}'`, 'a.points', 'e.points')} AS stays) k`,
@@ -72,9 +74,9 @@ const MADE: Readonly<Record<RuledSeason['operator'], (sort: Sort) => string>> = 
     SELECT user_id, coalesce(e.points, a.points) AS score,
            coalesce(e.changed_at, CASE WHEN e.first_points IS NULL OR e.first_points = a.points THEN a.achieved_at END, e.first_at) AS achieved_at,
            coalesce(e.voided, 0) AS voided
-    FROM (SELECT user_id, max(points) FILTER (WHERE is_last) AS points, min(accepted_at) AS first_at,
+    FROM (SELECT user_id, max(points) FILTER (WHERE is_last) AS points, min(achieved_at) AS first_at,
                  max(points) FILTER (WHERE before IS NULL) AS first_points,
-                 max(accepted_at) FILTER (WHERE points <> before) AS changed_at, ${VOIDED}
+                 max(achieved_at) FILTER (WHERE points <> before) AS changed_at, ${VOIDED}
           FROM (SELECT *, lag(points) OVER in_time AS before, lead(id) OVER in_time IS NULL AS is_last
                 FROM (${COUNTED}) c WINDOW in_time AS (PARTITION BY user_id ORDER BY accepted_at, id)) s
           GROUP BY user_id) e

@@ -81,9 +81,10 @@ export class History {
     });
   }
 
-  /** Events were voided or released, or users left. */
+  /** Events were voided, released or imported, or users left. */
   receive({ type }: Pick<Change, 'type'>): void {
-    if (type === 'corrections' || type === 'user-banned' || type === 'user-erased') this.forget();
+    if (type === 'corrections' || type === 'imported' || type === 'user-banned' || type === 'user-erased')
+      this.forget();
   }
 
   /** Changes may have been missed. */

@@ -2,6 +2,7 @@ import { now } from '../clock.js';
 import { eventBehind } from '../leaderboard/public-metadata.js';
 import { briefly } from '../postgres/briefly.js';
 import type { Queryable } from '../postgres/database.js';
+import { achievedAt } from '../postgres/events-of-user.js';
 import { dropPartition, firstKey, partitionsOf, SCORE_EVENTS, timeOfKey } from '../postgres/partitions.js';
 import { boardsOf } from './event-boards.js';
 import { REMEMBER_TOKENS_FOR } from './purge-tokens.js';
@@ -103,14 +104,15 @@ export const staysBest = (sort: string, carried: string, points: string): string
 const LOCK_PROGRESS = 'SELECT carried_before AS carried FROM archive_progress FOR UPDATE';
 /** Where a page ends. $1 where it begins, $2 where the month ends, $3 events of a page. */
 const END_OF_PAGE = 'SELECT id FROM score_events WHERE id >= $1 AND id < $2 ORDER BY id OFFSET $3 LIMIT 1';
-/** $1 and $2: the ids of a page. */
+/** $1 and $2: the ids of a page. Those of imported rows stay, so that a file counts once for ever. */
 const FORGET_KEYS = `
 DELETE FROM consumed_tokens c USING score_events e
 WHERE e.id >= $1 AND e.id < $2 AND e.token_id >= 'ff000000-0000-0000-0000-000000000000'
+  AND e.imported_by IS NULL
   AND c.token_id = e.token_id AND c.token_id >= 'ff000000-0000-0000-0000-000000000000' AND c.event_id = e.id`;
 const CARRY = `
 WITH counted AS (
-  SELECT b.*, e.user_id, e.points::numeric AS points, e.accepted_at, a.points AS carried, a.achieved_at AS carried_at,
+  SELECT b.*, e.user_id, e.points::numeric AS points, e.accepted_at, ${achievedAt('e')} AS achieved_at, a.points AS carried, a.achieved_at AS carried_at,
          lag(e.points::numeric, 1, a.points) OVER in_time AS before, last_value(e.points) OVER in_time AS latest,
          CASE b.sort WHEN 'desc' THEN max(e.points) OVER in_time ELSE min(e.points) OVER in_time END AS best
   FROM score_events e JOIN users u ON u.id = e.user_id AND u.erased_at IS NULL CROSS JOIN LATERAL (${boardsOf('e')}) b
@@ -128,10 +130,10 @@ SELECT leaderboard_id, season, user_id, operator,
                      ELSE CASE WHEN ${staysBest('sort', 'carried', 'best')} THEN carried ELSE best END END AS score,
        CASE operator
          -- As long as nothing was added, the first event has made the score.
-         WHEN 'increment' THEN coalesce(greatest(carried_at, max(accepted_at) FILTER (WHERE points <> 0)), min(accepted_at))
-         WHEN 'latest' THEN coalesce(max(accepted_at) FILTER (WHERE points IS DISTINCT FROM before), carried_at)
+         WHEN 'increment' THEN coalesce(greatest(carried_at, max(achieved_at) FILTER (WHERE points <> 0)), (array_agg(achieved_at ORDER BY accepted_at))[1])
+         WHEN 'latest' THEN coalesce(max(achieved_at) FILTER (WHERE points IS DISTINCT FROM before), carried_at)
          ELSE CASE WHEN ${staysBest('sort', 'carried', 'best')} THEN carried_at
-                   ELSE min(accepted_at) FILTER (WHERE points = best) END END AS achieved_at
+                   ELSE (array_agg(achieved_at ORDER BY accepted_at, achieved_at) FILTER (WHERE points = best))[1] END END AS achieved_at
 FROM counted
 GROUP BY leaderboard_id, season, user_id, sort, operator, carried, carried_at, best, latest
 ) s LEFT JOIN LATERAL (

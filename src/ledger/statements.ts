@@ -1,5 +1,5 @@
 import type { IdPrefix } from '../ids.js';
-import { ofAnyStatus } from '../postgres/events-of-user.js';
+import { achievedAt, ofAnyStatus } from '../postgres/events-of-user.js';
 import { finiteMilliseconds, milliseconds, timestampAt } from '../postgres/sql.js';
 import { toUuids } from '../stored-ids.js';
 import { boardsOf, countsFor, countsForSeasonOf, isLate } from './event-boards.js';
@@ -49,18 +49,18 @@ const WANTED = (what: string) =>
 const PAST = `
 score_events e WHERE e.user_id = p.user_id AND e.accepted_at >= ${timestampAt('p.since')} AND e.id >= $4 AND e.id < $5`;
 
-/** How often users have done an action on a day (of UTC, from 1970), and when the last time. What is held counts too. */
+/** How often users have done an action on a day (of UTC, from 1970), and when the last time. What is held counts too, what is imported does not. */
 export const PAST_DAYS = `
 SELECT e.user_id AS "userId", e.action_id AS "actionId", floor(extract(epoch FROM e.accepted_at) / 86400)::int AS day,
        count(*) AS count, max(e.accepted_at) AS last
 FROM ${WANTED('action_id')}, LATERAL ${ofAnyStatus((status) => `SELECT * FROM ${PAST} AND ${status}`)} e
-WHERE e.action_id = p.action_id AND e.status <> 'voided'
+WHERE e.action_id = p.action_id AND e.status <> 'voided' AND e.achieved_at IS NULL
 GROUP BY e.user_id, e.action_id, day`;
 
-/** The points that were counted for users on a board. */
+/** The points that were counted for users on a board, without imported ones. */
 export const PAST_POINTS = `
 SELECT e.user_id AS "userId", p.leaderboard_id AS "leaderboardId", e.accepted_at AS at, e.points
-FROM ${WANTED('leaderboard_id')}, ${PAST} AND ${countsForSeasonOf('e', 'p.leaderboard_id')} AND e.status = 'counted'`;
+FROM ${WANTED('leaderboard_id')}, ${PAST} AND ${countsForSeasonOf('e', 'p.leaderboard_id')} AND e.status = 'counted' AND e.achieved_at IS NULL`;
 
 /**
  * The entries that events of ours have led to, as they are now: for a batch whose answer was lost after its commit. The
@@ -112,26 +112,29 @@ WHERE e.user_id = t.user_id AND e.status = 'counted' AND e.id >= t.carried_befor
  * order, and those of other boards on the way: a user may have hundreds of thousands.
  */
 const STANDING = {
-  // A sum is kept by what has been added or taken. What has no score is summed up.
+  // A sum is kept by what has been added or taken. What has no score is summed up. It is as old as the youngest that was added:
+  // an import brings nothing that is younger than itself, so those before the last other event need no look.
   increment: `
     SELECT CASE WHEN t.score IS NULL THEN coalesce((SELECT sum(e.points) ${COUNTED}), 0) + coalesce(t.carried, 0)
                 ELSE t.score + $4 * t.points END AS score,
-           coalesce((SELECT e.accepted_at ${COUNTED} AND e.points <> 0 ORDER BY e.accepted_at DESC, e.id DESC LIMIT 1),
-                    t.carried_at,
-                    (SELECT e.accepted_at ${COUNTED} ORDER BY e.accepted_at, e.id LIMIT 1)) AS achieved_at`,
+           coalesce(greatest(l.at, t.carried_at, (
+                      SELECT max(e.achieved_at) ${COUNTED} AND e.points <> 0 AND e.accepted_at >= coalesce(l.at, '-infinity'))),
+                    (SELECT ${achievedAt('e')} ${COUNTED} ORDER BY e.accepted_at, e.id LIMIT 1)) AS achieved_at
+    FROM (SELECT (SELECT e.accepted_at ${COUNTED} AND e.points <> 0 AND e.achieved_at IS NULL
+                  ORDER BY e.accepted_at DESC, e.id DESC LIMIT 1) AS at) l`,
   best: `
-    SELECT CASE WHEN k.stays THEN t.carried ELSE n.points END, CASE WHEN k.stays THEN t.carried_at ELSE n.accepted_at END
+    SELECT CASE WHEN k.stays THEN t.carried ELSE n.points END, CASE WHEN k.stays THEN t.carried_at ELSE n.achieved_at END
     FROM (VALUES (1)) one LEFT JOIN LATERAL (
-      SELECT e.points, e.accepted_at ${COUNTED} AND e.best AND e.points =
+      SELECT e.points, ${achievedAt('e')} AS achieved_at ${COUNTED} AND e.best AND e.points =
         CASE t.sort WHEN 'desc' THEN (SELECT e.points ${COUNTED} AND e.best ORDER BY e.points DESC LIMIT 1)
                     ELSE (SELECT e.points ${COUNTED} AND e.best ORDER BY e.points LIMIT 1) END
-      ORDER BY e.accepted_at LIMIT 1
+      ORDER BY e.accepted_at, ${achievedAt('e')} LIMIT 1
     ) n ON true, LATERAL (SELECT ${staysBest('t.sort', 't.carried', 'n.points')} AS stays) k`,
   // Achieved by the first of those that have the same points as the last one, with no others in between.
   latest: `
     SELECT coalesce(l.points, t.carried),
            CASE WHEN l.points IS NULL OR o.id IS NULL AND l.points = t.carried THEN t.carried_at ELSE
-           (SELECT e.accepted_at ${COUNTED}
+           (SELECT ${achievedAt('e')} ${COUNTED}
             AND (e.accepted_at, e.id) > (coalesce(o.accepted_at, '-infinity'), coalesce(o.id, '${NIL}'))
             ORDER BY e.accepted_at, e.id LIMIT 1) END
     FROM (VALUES (1)) one
@@ -146,7 +149,7 @@ export const IN_ORDER_OF_INDEXES = `SELECT set_config('enable_sort', 'off', true
 
 /**
  * Makes the scores what the ledger says, on all boards that some events count for, each for the user of the event. The
- * locks must be held, and IN_ORDER_OF_INDEXES set. Events count in the order of their times; a score is achieved when it last
+ * locks must be held, and IN_ORDER_OF_INDEXES set. Events count in the order in which they were accepted; a score is achieved when it last
  * changed. What is left without a counted event keeps its row, without a score; so does the entry of a banned or hidden user,
  * whose score is withheld (see setWithheld). $1, $2 and $3 the events, all of which count since just now, or all no more; $4 accordingly 1 or -1.
  * The entries that have changed.

@@ -1,3 +1,4 @@
+import { achievedAt } from '../postgres/events-of-user.js';
 import { milliseconds, timestampAt } from '../postgres/sql.js';
 import { isFinal } from '../seasons/corrections.js';
 import { boardsOf, countsForSeasonOf, ruleIn } from './event-boards.js';
@@ -48,18 +49,21 @@ const ofSlice = (userId: string) =>
 export interface EventRow {
   readonly userId: string;
   readonly points: number;
-  /** In milliseconds since 1970. */
+  /** When it was accepted, in milliseconds since 1970. */
   readonly at: number;
+  /** The same, unless it was imported. */
+  readonly achieved: number;
   /** As PostgreSQL writes the column. */
   readonly boards: string;
 }
-/** What counts, by user and time. Events of erased users have no entry. $1 of how many slices $2 is read, $3 a leaderboard or null. */
+/** What counts, by user and time of acceptance. Events of erased users have no entry. $1 of how many slices $2 is read, $3 a leaderboard or null. */
 export const EVENTS = `
-SELECT e.user_id AS "userId", e.points, ${milliseconds('e.accepted_at')} AS at, e.boards::text AS boards
+SELECT e.user_id AS "userId", e.points, ${milliseconds('e.accepted_at')} AS at, ${milliseconds(achievedAt('e'))} AS achieved,
+       e.boards::text AS boards
 FROM score_events e
 WHERE e.status = 'counted' AND e.id >= (SELECT carried_before FROM archive_progress) AND ${ofSlice('e.user_id')} AND ($3::text IS NULL OR ${countsForSeasonOf('e', '$3::text')})
   AND NOT EXISTS (SELECT FROM users u WHERE u.id = e.user_id AND u.erased_at IS NOT NULL)
-ORDER BY e.user_id, e.accepted_at, e.id`;
+ORDER BY e.user_id, e.accepted_at, ${achievedAt('e')}, e.id`;
 
 export interface ArchivedRow extends Rules {
   readonly userId: string;
@@ -118,17 +122,22 @@ FROM (SELECT unnest($1::text[])::jsonb AS boards) e, LATERAL (${boardsOf('e')}) 
 
 export const HOW_MANY_TOKENS = `SELECT count(*) AS tokens, ${milliseconds('now()')} AS at FROM consumed_tokens`;
 
+/** From here on consumed tokens are keys. */
+const FIRST_KEY = 'ff000000-0000-0000-0000-000000000000';
+
 export interface TokenRow {
   readonly tokenId: string;
   readonly eventId: string;
   /** Null if there is no such event. */
   readonly tokenOfEvent: string | null;
 }
-/** Tokens that were consumed, though not for the event that they name. */
+/** Tokens that were consumed, though not for the event that they name. Keys of imported rows outlive their events. */
 export const TOKENS_WITHOUT_EVENT = `
 SELECT c.token_id AS "tokenId", c.event_id AS "eventId", e.token_id AS "tokenOfEvent"
 FROM consumed_tokens c LEFT JOIN score_events e ON e.id = c.event_id
-WHERE e.token_id IS DISTINCT FROM c.token_id ORDER BY c.token_id`;
+WHERE e.token_id IS DISTINCT FROM c.token_id
+  AND NOT (c.token_id >= '${FIRST_KEY}' AND c.event_id < (SELECT carried_before FROM archive_progress))
+ORDER BY c.token_id`;
 
 export interface YoungEventRow {
   readonly eventId: string;

@@ -140,19 +140,19 @@ async function verifyUsers(
       const board = boardKey(row.leaderboard, row.season).text;
       boards.set(board, { row, recount: new Recount(row, claimOf(row)) });
     });
-    const add = (board: string, rules: Rules, points: bigint, at: number) => {
+    const add = (board: string, rules: Rules, ...event: Parameters<Recount['add']>) => {
       const entry = boards.get(board) ?? { row: null, recount: new Recount(rules, null) };
       boards.set(board, entry);
-      entry.recount.add(points, at);
+      entry.recount.add(...event);
     };
     // Whatever the operator, it is as if one event had brought what all archived ones have.
     await archived.takeAll(userId, ({ leaderboard: id, season: of, points, at, ...rules }) =>
-      add(boardKey(id, of).text, rules, BigInt(points), at),
+      add(boardKey(id, of).text, rules, BigInt(points), at, at, true),
     );
-    await events.takeAll(userId, ({ boards: of, points, at }) => {
+    await events.takeAll(userId, ({ boards: of, points, at, achieved }) => {
       const countsFor = counted.of(of);
       if (countsFor.length > 0) counts.events++;
-      for (const { board, rules } of countsFor) add(board, rules, BigInt(points), at);
+      for (const { board, rules } of countsFor) add(board, rules, BigInt(points), at, achieved);
     });
     for (const [board, { row, recount }] of boards) {
       const judgement = isWellFormed(row) ? recount.judge() : 'wrong';

@@ -22,6 +22,7 @@ import { type Queryable, transact } from '../postgres/database.js';
 import { brokenConstraint } from '../postgres/errors.js';
 import { rfc3339 } from '../postgres/sql.js';
 import { inTurn } from '../postgres/turns.js';
+import { withoutNull } from '../postgres/without-null.js';
 import { type Span, spanOf } from '../span.js';
 import { toUuid, withIds } from '../stored-ids.js';
 import { progressOf, type SpanFilter } from './acts.js';
@@ -52,7 +53,8 @@ const SEARCH_MS = 150;
 
 const COLUMNS = `
   e.id AS "eventId", e.user_id AS "userId", e.action_id AS action, e.points, e.metadata,
-       ${rfc3339('e.accepted_at')} AS "acceptedAt", e.status,
+       ${rfc3339('e.accepted_at')} AS "acceptedAt", ${rfc3339('e.achieved_at')} AS "achievedAt",
+       e.imported_by AS "importId", e.status,
        (SELECT coalesce(json_agg(json_build_object('id', leaderboard_id, 'season', season) ORDER BY leaderboard_id), '[]')
         FROM (${boardsOf('e')}) b) AS leaderboards,
        e.token_id AS "tokenId", e.issued_by AS "issuedBy", e.signing_key AS "signingKey",
@@ -331,8 +333,8 @@ export class Moderation {
 /** An event as it is shown, of what PostgreSQL has. */
 function adminEvent(row: AdminEvent): AdminEvent {
   const isOfPlayer = row.issuedBy === row.userId;
-  const [event] = withIds([row], { eventId: 'evt', userId: 'usr', tokenId: 'tok', issuedBy: 'svc' });
-  return { ...row, ...event, ...(isOfPlayer && { issuedBy: 'player' }) };
+  withIds([row], { eventId: 'evt', userId: 'usr', tokenId: 'tok', issuedBy: 'svc', importId: 'imp' });
+  return { ...withoutNull(row, 'achievedAt', 'importId'), ...(isOfPlayer && { issuedBy: 'player' }) };
 }
 
 const amends = ({ amend = false }: AdminAct): boolean => amend;

@@ -6,7 +6,7 @@ import type { BoardKey } from '../board-key.js';
 import { instant } from '../clock.js';
 import { Problem } from '../errors.js';
 import { countsFor, ruleIn } from '../ledger/event-boards.js';
-import { NEWEST_OF_USER, newestOfUser, olderThan } from '../postgres/events-of-user.js';
+import { achievedAt, NEWEST_OF_USER, newestOfUser, olderThan } from '../postgres/events-of-user.js';
 import { milliseconds } from '../postgres/sql.js';
 import { inTurn } from '../postgres/turns.js';
 import { fromUuid, toUuid } from '../stored-ids.js';
@@ -31,13 +31,13 @@ WHERE l.id = $1`;
 /** $4 how many events, $5 before which one unless they are the first. */
 const events = (isFirst: boolean): string => `
 WITH own AS (${MADE})
-SELECT e.id AS "eventId", e.action_id AS action, e.points, e.metadata, e.accepted_at AS "acceptedAt", e.status,
+SELECT e.id AS "eventId", e.action_id AS action, e.points, e.metadata, e.accepted_at AS "acceptedAt", e.achieved_at AS "achievedAt", e.status,
        e.user_id = e.issued_by AS "isOfPlayer", e.issued_by AS "issuedBy", e.signing_key AS "signingKey",
        e.held_because AS "heldBecause",
        e.hold_ended_by AS "holdEndedBy", ${line('e.hold_ended_by')} AS "holdEnded", ${line('e.voided_by')} AS voided,
        e.status = 'counted' AND CASE o.operator
          WHEN 'increment' THEN true
-         WHEN 'best' THEN e.points = o.made AND e.accepted_at = o.achieved_at
+         WHEN 'best' THEN e.points = o.made AND ${achievedAt('e')} = o.achieved_at
          ELSE e.id = (SELECT n.id FROM score_events n WHERE n.user_id = $3 AND n.status = 'counted' AND ${countsFor('n', '$1::text', '$2::int')}
                       ORDER BY n.accepted_at DESC, n.id DESC LIMIT 1) END AS "inScore"
 FROM own o, ${newestOfUser(isFirst ? ON_BOARD : `${ON_BOARD} AND ${olderThan('$5::uuid')}`, '$4')} e
@@ -56,6 +56,7 @@ interface Line {
 interface Row extends Pick<WhyEvent, 'action' | 'points' | 'metadata' | 'status' | 'inScore'> {
   readonly eventId: string;
   readonly acceptedAt: number;
+  readonly achievedAt: number | null;
   readonly isOfPlayer: boolean | null;
   readonly issuedBy: string | null;
   readonly signingKey: string | null;
@@ -142,6 +143,7 @@ function eventOf(row: Row, isForAdmin: boolean): WhyEvent {
     points,
     metadata,
     acceptedAt,
+    ...(row.achievedAt !== null && { achievedAt: instant(row.achievedAt) }),
     status,
     inScore,
     issuer: isOfPlayer ? 'player' : 'server',

@@ -35,7 +35,7 @@ export interface Queryable {
  */
 export async function transact<T>(
   pool: pg.Pool,
-  work: (client: Queryable) => Promise<T>,
+  work: (client: pg.PoolClient) => Promise<T>,
   timeoutMs?: number,
 ): Promise<T> {
   const client = await pool.connect();

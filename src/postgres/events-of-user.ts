@@ -7,6 +7,9 @@
 export const ofAnyStatus = (query: (status: string) => string): string => `(
   (${query("e.status = 'counted'")}) UNION ALL (${query("e.status <> 'counted'")}))`;
 
+/** SQL: when the points of an event were achieved: as its import says, and else when it was accepted. */
+export const achievedAt = (event: string): string => `coalesce(${event}.achieved_at, ${event}.accepted_at)`;
+
 export const NEWEST_OF_USER = 'e.accepted_at DESC, e.id DESC';
 
 /** What comes in this order behind an event of the user. @param event SQL, the id */

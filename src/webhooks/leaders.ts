@@ -124,6 +124,8 @@ export class Leaders {
     } else if (change.type === 'user-erased') {
       const led = change.boards.filter((board) => this.#known.get(board)?.userId === change.userId);
       this.#makeDue(led);
+    } else if (change.type === 'imported') {
+      this.#makeDue([change.board]);
     } else if (change.type === 'leader' && this.#known.get(change.board)?.userId !== change.userId) {
       // The instance that has published it may be dead, and the leader another one again.
       this.#makeDue([change.board]);

@@ -47,6 +47,7 @@ const history = fc.array(
     month: fc.constantFrom(3, 3, 2, 1),
     minute: fc.nat(30),
     status: fc.constantFrom('counted', 'counted', 'counted', 'voided'),
+    isImported: fc.boolean(),
   }),
   { minLength: 1, maxLength: 14 },
 );
@@ -58,8 +59,13 @@ t.test(
     const histories = fc.sample(history, { numRuns: 60, seed: 7 });
     const users = await addPlayers(pool, histories.length);
     const events = histories.flatMap((events, n) =>
-      events.map(({ points, month, minute, status }): OldEvent => {
-        return { user: users[n] ?? '', points, status, at: monthsAgo(month) + minute * 60_000 + n };
+      events.map(({ points, month, minute, status, isImported }): OldEvent => {
+        const at = monthsAgo(month) + minute * 60_000 + n;
+        const isAlone =
+          events.filter((other) => other.month === month && other.minute === minute).length === 1;
+        // Not older than what came before it.
+        const achieved = isImported && isAlone ? { achieved: at - 30_000 } : {};
+        return { user: users[n] ?? '', points, status, at, ...achieved };
       }),
     );
     const ids = await addEvents(pool, events);

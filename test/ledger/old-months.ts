@@ -25,6 +25,8 @@ export interface OldEvent {
   /** In milliseconds since 1970. */
   readonly at: number;
   readonly status?: 'counted' | 'held' | 'voided';
+  /** Of one that was imported: what its file said. */
+  readonly achieved?: number;
   readonly metadata?: string;
   /** As it is stored. */
   readonly tokenId?: string;
@@ -44,11 +46,12 @@ export async function addEvents(pool: pg.Pool, events: readonly OldEvent[]): Pro
     ({ at }) => `${(toUuid('evt', firstIdAt('evt', at)) ?? '').slice(0, 13)}-${randomTail()}`,
   );
   await pool.query(
-    `INSERT INTO score_events (id, user_id, action_id, token_id, points, accepted_at, status, metadata, best, boards)
+    `INSERT INTO score_events (id, user_id, action_id, token_id, points, accepted_at, status, metadata, best, boards, achieved_at, imported_by)
      SELECT id, uuid_of(u), 'finish-race', coalesce(token::uuid, gen_random_uuid()), points, to_timestamp(at / 1000.0), status,
-            metadata::json, true, '{"global": 1, "best-race": 1, "latest-race": 1, "best-lap": 1}'
-     FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::float8[], $5::text[], $6::text[], $7::text[])
-       e (id, u, points, at, status, metadata, token)`,
+            metadata::json, true, '{"global": 1, "best-race": 1, "latest-race": 1, "best-lap": 1}',
+            to_timestamp(achieved / 1000.0), CASE WHEN achieved IS NOT NULL THEN gen_random_uuid() END
+     FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::float8[], $5::text[], $6::text[], $7::text[], $8::float8[])
+       e (id, u, points, at, status, metadata, token, achieved)`,
     [
       ids,
       events.map(({ user }) => user),
@@ -57,6 +60,7 @@ export async function addEvents(pool: pg.Pool, events: readonly OldEvent[]): Pro
       events.map(({ status = 'counted' }) => status),
       events.map(({ metadata = null }) => metadata),
       events.map(({ tokenId = null }) => tokenId),
+      events.map(({ achieved = null }) => achieved),
     ],
   );
   return ids;

@@ -13,7 +13,7 @@ async function recomputed(pool: pg.Pool, table = 'score_events'): Promise<Map<st
     'SELECT id, sort, operator, removed_through AS through FROM leaderboards',
   );
   const { rows: events } = await pool.query<[user: string, points: number, at: number, seasons: string]>({
-    text: `SELECT e.user_id, e.points, extract(epoch FROM e.accepted_at)::float8 * 1000, e.boards::text
+    text: `SELECT e.user_id, e.points, extract(epoch FROM coalesce(e.achieved_at, e.accepted_at))::float8 * 1000, e.boards::text
            FROM ${table} e JOIN users u ON u.id = e.user_id AND u.erased_at IS NULL
            WHERE e.status = 'counted' ORDER BY e.accepted_at, e.id`,
     rowMode: 'array',

@@ -39,6 +39,8 @@ EXPLAINED = [
     r"/maxScore must not be below minScore",
     r"/(asOf|since) must not be in the future",
     r"/endsAt must be at least \d+ s (ahead|after the start of the season)",
+    r"/board is needed to begin an import",
+    r"/after needs a season that is final: the entries of others change",
     r"/label is of the next season, and there is none",
     r"/endsAt cannot be open: the leaderboard has a schedule",
     r"/unit/currency (is missing|is only of money)",
@@ -49,7 +51,7 @@ EXPLAINED = [
 ]
 
 # Codes of what fits its schema, and not the state of the service.
-DEPENDING = {"points-out-of-range", "revision-changed", "schedule-invalid", "webhook-url-refused"}
+DEPENDING = {"file-refused", "points-out-of-range", "revision-changed", "schedule-invalid", "webhook-url-refused"}
 
 
 @schemathesis.auth(refresh_interval=None)

@@ -46,6 +46,8 @@ t.test('the catalogue is that of the contract', async (t) => {
     'webhook-disabled': 409,
     'too-many-webhooks': 409,
     'webhook-url-refused': 422,
+    'file-refused': 422,
+    'import-not-resumable': 409,
     'season-not-found': 404,
     'season-ended': 409,
     'season-changed': 409,

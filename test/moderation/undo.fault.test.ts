@@ -74,3 +74,24 @@ t.test('an undo goes on after a kill, while its user scores, and gives back each
     { status: 'voided', events: OWN },
   ]);
 });
+
+t.test(
+  'an undo of a void that is still at work ends it, and gives back all that it has voided',
+  async (t) => {
+    const databaseUrl = await buildTestDatabase(t);
+    const pool = openPool(t, databaseUrl);
+    const user = await playAYear(pool, databaseUrl, 'n % 1000', EVENTS);
+    const { app } = await startApi(t, { DATABASE_URL: databaseUrl });
+    const act = { actor: 'svc_test', reason: 'A test.' };
+    const span = { from: '2020-01-01T00:00:00.000Z', to: '2100-01-01T00:00:00.000Z' };
+    const voiding = await app.moderation.voidAll({ userId: user, ...span }, act);
+    await eventually(async () => assert((await app.moderation.progress(voiding)).voided > 0));
+    const undoing = await app.undo.undo(voiding, act);
+    const undone = await app.moderation.outcome(undoing, 60_000);
+    const { voided, state, problem } = await app.moderation.progress(voiding);
+    t.ok(state === 'done' || problem === 'act-undone', `it had voided ${voided}`);
+    t.match(undone, { state: 'done', voided, total: voided });
+    t.same((await pool.query("SELECT FROM score_events WHERE status <> 'counted'")).rowCount, 0);
+    await equalsRecomputed(t, pool);
+  },
+);

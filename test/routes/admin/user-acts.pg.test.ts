@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import pg from 'pg';
 import t from 'tap';
 import { ModeratedUserDetails } from '../../../schemas/admin-user.js';
 import { Entries, EntryDetails } from '../../../schemas/leaderboard.js';
@@ -102,6 +103,18 @@ t.test('who is banned while it is hidden stays off the boards until both are ove
     const entry = (await api.at(url).get(`/v1/leaderboards/global/entries/${id}`)).is(200, EntryDetails);
     assert.equal(entry.score, 21);
   });
+});
+
+t.test('who is hidden stays off the boards when a ban is lifted', async () => {
+  const { id } = await newPlayer(api);
+  await score(id, 20);
+  (await patch(id, { hidden: true })).is(200, ModeratedUser);
+  (await ban(id, {})).is(200, ModeratedUser);
+  (await admin.post(`/v1/admin/users/${id}/unban`, why)).is(200, ModeratedUser);
+  const entries = async () => (await details(id)).entries.map(({ withheld }) => withheld);
+  assert.deepEqual(await entries(), [true]);
+  (await patch(id, { hidden: false })).is(200, ModeratedUser);
+  assert.deepEqual(await entries(), [false]);
 });
 
 t.test('a first score of somebody who is hidden counts, and is shown afterwards', async (t) => {
@@ -266,4 +279,32 @@ t.test('two moderators who do the same at once do it once', async (t) => {
   );
   for (const answer of done) answer.is(200, ModeratedUser);
   t.same((await auditOf(id)).map(({ action }) => action).sort(), ['ban-user', 'hide-user', 'rename-user']);
+});
+
+t.test('a ban ends also if no instance ran when it was to end', async (t) => {
+  const alone = await startApi(t);
+  const judge = await serviceApi(alone, 'admin');
+  const { id } = await newPlayer(alone.api);
+  const until = new Date(Date.now() + 60_000).toISOString();
+  (await judge.post(`/v1/admin/users/${id}/ban`, { ...why, until })).is(200, ModeratedUser);
+  await alone.app.close();
+  const client = new pg.Client({ connectionString: alone.config.DATABASE_URL });
+  await client.connect();
+  // As if the minute had passed meanwhile.
+  await client.query("UPDATE users SET banned_until = now() - interval '1 hour' WHERE banned_at IS NOT NULL");
+  await client.query(
+    "UPDATE scoreboard_jobs._private_jobs SET run_at = now() - interval '1 hour' WHERE key LIKE 'end-ban:%'",
+  );
+  await client.end();
+  const next = await startApi(t, { DATABASE_URL: alone.config.DATABASE_URL });
+  await eventually(async () => {
+    const { items } = (await judge.at(next.url).get(`/v1/admin/audit?target=${id}`)).is(200, AuditTrail);
+    assert.deepEqual(
+      items.map(({ action, actor }) => [action, actor === 'service']),
+      [
+        ['unban-user', true],
+        ['ban-user', false],
+      ],
+    );
+  });
 });

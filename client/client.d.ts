@@ -1948,6 +1948,11 @@ export interface components {
 			/** @description How often a user can score with this action in a day (UTC). */
 			dailyLimit?: number;
 			/**
+			 * @description An event is held whose points are farther from the median of the last 10,000 events of the action than this many robust standard deviations (1.4826 times the median distance, but at least 1 % of the median, and 1). Nothing is held before there are 100. Absent if points may be anything.
+			 * @example 8
+			 */
+			maxRobustZ?: number;
+			/**
 			 * @description Keys of the `metadata` of its events that entries show, to everybody, as long as the action says so. Of their values, numbers, truth values and visible text of up to 256 characters. Absent from responses if there are none.
 			 * @example [
 			 *       "car",
@@ -2745,6 +2750,11 @@ export interface components {
 				/** @description How often a user can score with this action in a day (UTC). */
 				dailyLimit?: number;
 				/**
+				 * @description An event is held whose points are farther from the median of the last 10,000 events of the action than this many robust standard deviations (1.4826 times the median distance, but at least 1 % of the median, and 1). Nothing is held before there are 100. Absent if points may be anything.
+				 * @example 8
+				 */
+				maxRobustZ?: number;
+				/**
 				 * @description Keys of the `metadata` of its events that entries show, to everybody, as long as the action says so. Of their values, numbers, truth values and visible text of up to 256 characters. Absent from responses if there are none.
 				 * @example [
 				 *       "car",
@@ -3391,15 +3401,12 @@ export interface components {
 		 */
 		HeldBecause: {
 			/**
-			 * @description The limit that it has exceeded.
+			 * @description The limit that it has exceeded, of its leaderboard or its action.
 			 * @enum {string}
 			 */
-			limit: "maxPointsPerMinute";
-			/**
-			 * @description A leaderboard.
-			 * @example global
-			 */
-			leaderboard: string;
+			limit: "maxPointsPerMinute" | "maxRobustZ";
+			/** @description Null if the limit is one of the action. */
+			leaderboard: string | null;
 			/** @description What the limit allows. */
 			allowed: number;
 			/** @description What it would have come to with this event. */
@@ -14718,6 +14725,11 @@ interface operations {
 					cooldownMs?: number;
 					/** @description How often a user can score with this action in a day (UTC). */
 					dailyLimit?: number;
+					/**
+					 * @description An event is held whose points are farther from the median of the last 10,000 events of the action than this many robust standard deviations (1.4826 times the median distance, but at least 1 % of the median, and 1). Nothing is held before there are 100. Absent if points may be anything.
+					 * @example 8
+					 */
+					maxRobustZ?: number;
 					/**
 					 * @description Keys of the `metadata` of its events that entries show, to everybody, as long as the action says so. Of their values, numbers, truth values and visible text of up to 256 characters. Absent from responses if there are none.
 					 * @example [

@@ -19,6 +19,7 @@ CREATE TABLE actions (
   cooldown_ms integer,
   daily_limit integer,
   public_metadata text[] NOT NULL DEFAULT '{}'::text[],
+  max_robust_z real,
   CONSTRAINT actions_pkey PRIMARY KEY (id),
   CONSTRAINT actions_check CHECK ((points_min <= points_max)),
   CONSTRAINT actions_cooldown_ms_check CHECK ((cooldown_ms > 0)),

@@ -39,6 +39,15 @@ const ActionRules = {
       description: 'How often a user can score with this action in a day (UTC).',
     }),
   ),
+  maxRobustZ: Type.Optional(
+    Type.Number({
+      minimum: 3,
+      maximum: 1_000,
+      description:
+        'An event is held whose points are farther from the median of the last 10,000 events of the action than this many robust standard deviations (1.4826 times the median distance, but at least 1 % of the median, and 1). Nothing is held before there are 100. Absent if points may be anything.',
+      examples: [8],
+    }),
+  ),
   publicMetadata: Type.Optional(
     Type.Array(Type.String({ minLength: 1, maxLength: 64, pattern: '^[^\\x00]+$' }), {
       maxItems: 8,

@@ -62,10 +62,15 @@ const HELD_BECAUSE = {
 } as const;
 export const HeldBecause = Type.Object(
   {
-    limit: Type.Literal('maxPointsPerMinute', { description: 'The limit that it has exceeded.' }),
-    leaderboard: LeaderboardId,
-    allowed: Type.Integer({ description: 'What the limit allows.' }),
-    reached: Type.Integer({ description: 'What it would have come to with this event.' }),
+    limit: Type.Union([Type.Literal('maxPointsPerMinute'), Type.Literal('maxRobustZ')], {
+      description: 'The limit that it has exceeded, of its leaderboard or its action.',
+    }),
+    leaderboard: Type.Unsafe<string | null>({
+      anyOf: [LeaderboardId, Type.Null()],
+      description: 'Null if the limit is one of the action.',
+    }),
+    allowed: Type.Number({ description: 'What the limit allows.' }),
+    reached: Type.Number({ description: 'What it would have come to with this event.' }),
     usual: Type.Unsafe<{ events: number; median: number; most: number } | null>({
       anyOf: [
         Type.Object({

@@ -8,17 +8,18 @@ const DEFINITION = `
 SELECT json_strip_nulls(json_build_object('id', a.id, 'title', a.title,
          'points', json_build_object('min', a.points_min, 'max', a.points_max), 'issuer', a.issuer,
          'minDurationMs', a.min_duration_ms, 'cooldownMs', a.cooldown_ms, 'dailyLimit', a.daily_limit,
-         'publicMetadata', nullif(a.public_metadata, '{}'),
+         'maxRobustZ', a.max_robust_z, 'publicMetadata', nullif(a.public_metadata, '{}'),
          'leaderboards', ARRAY(SELECT leaderboard_id FROM action_leaderboards WHERE action_id = a.id ORDER BY 1)))
          AS definition
 FROM actions a`;
 
 const PUT = `
-INSERT INTO actions (id, title, points_min, points_max, issuer, min_duration_ms, cooldown_ms, daily_limit, public_metadata)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO actions (id, title, points_min, points_max, issuer, min_duration_ms, cooldown_ms, daily_limit, public_metadata, max_robust_z)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (id) DO UPDATE SET title = excluded.title, points_min = excluded.points_min,
   points_max = excluded.points_max, issuer = excluded.issuer, min_duration_ms = excluded.min_duration_ms,
-  cooldown_ms = excluded.cooldown_ms, daily_limit = excluded.daily_limit, public_metadata = excluded.public_metadata`;
+  cooldown_ms = excluded.cooldown_ms, daily_limit = excluded.daily_limit, public_metadata = excluded.public_metadata,
+  max_robust_z = excluded.max_robust_z`;
 const FEED = `
 INSERT INTO action_leaderboards (action_id, leaderboard_id)
 SELECT $1, id FROM leaderboards WHERE id = ANY ($2::text[]) AND removed_at IS NULL`;
@@ -54,6 +55,7 @@ export async function putAction(client: Queryable, action: Action): Promise<void
     cooldownMs ?? null,
     dailyLimit ?? null,
     action.publicMetadata ?? [],
+    action.maxRobustZ ?? null,
   ]);
   await client.query('DELETE FROM action_leaderboards WHERE action_id = $1', [id]);
   const { rowCount } = await client.query(FEED, [id, leaderboards]);

@@ -170,15 +170,15 @@ export class Catalog {
   async limits(actionId: string): Promise<Limits | null> {
     const action = await this.action(actionId);
     if (action === null) return null;
-    const { cooldownMs = null, dailyLimit = null, leaderboards } = action;
+    const { cooldownMs = null, dailyLimit = null, maxRobustZ, leaderboards } = action;
     const known = await Promise.all(leaderboards.map((id) => this.#definition(this.#leaderboards, id)));
     const boards = known.flatMap((board) => {
       const { id = '', maxPointsPerMinute } = board ?? {};
       return maxPointsPerMinute === undefined ? [] : [{ id, maxPointsPerMinute }];
     });
-    return cooldownMs === null && dailyLimit === null && boards.length === 0
+    return cooldownMs === null && dailyLimit === null && maxRobustZ === undefined && boards.length === 0
       ? null
-      : { cooldownMs, dailyLimit, boards };
+      : { cooldownMs, dailyLimit, ...(maxRobustZ !== undefined && { maxRobustZ }), boards };
   }
 
   /** Called with the id of a leaderboard that was deleted. */

@@ -6,10 +6,11 @@ import { type Queryable, transact } from '../postgres/database.js';
 import { toUuid, toUuids, withIds } from '../stored-ids.js';
 import { publish } from '../webhooks/publish.js';
 import { noteReasons } from './held-because.js';
-import { type Attempt, actionSince, judge, type Past, pointsSince } from './limits.js';
+import { type Attempt, actionSince, judge, type Past, pointsSince, type Usual } from './limits.js';
 import { limitReached, noSuchUser } from './refusals.js';
 import { CONSUMED_IDS, idParameters, LOCK_FREE_PLAYERS, PAST_DAYS, PAST_POINTS } from './statements.js';
 import { type BatchRow, type Entrant, type Pending, recordBatch } from './submission.js';
+import { usualPoints } from './usual-points.js';
 
 interface Player {
   readonly id: string;
@@ -85,7 +86,7 @@ export async function recordGuarded(
         if (limits === null || player.banned || consumed.has(tokenId) || attempts.has(tokenId)) continue;
         attempts.set(tokenId, { userId, actionId, points, at, limits });
       }
-      const judged = judge([...attempts.values()], await readPast(ask, [...attempts.values()]));
+      const judged = judge([...attempts.values()], await readPast(pool, ask, [...attempts.values()]));
       const verdicts = new Map([...attempts.keys()].map((tokenId, i) => [tokenId, judged[i]]));
 
       const entrants: Entrant[] = [];
@@ -139,7 +140,7 @@ const asking =
   };
 
 /** What is in the ledger that these attempts may come up against. */
-async function readPast(ask: Ask, attempts: readonly Attempt[]): Promise<Past> {
+async function readPast(pool: pg.Pool, ask: Ask, attempts: readonly Attempt[]): Promise<Past> {
   const actions = new Map<string, { userId: string; actionId: string; since: number }>();
   const boards = new Map<string, { userId: string; leaderboardId: string; since: number }>();
   for (const attempt of attempts) {
@@ -178,7 +179,11 @@ async function readPast(ask: Ask, attempts: readonly Attempt[]): Promise<Past> {
     wantedPoints.length === 0
       ? []
       : await ask<Past['points'][number]>(PAST_POINTS, parameters(wantedPoints, ofBoards));
-  return { days: withIds(days, { userId: 'usr' }), points: withIds(points, { userId: 'usr' }) };
+  const bounded = attempts.filter(({ limits }) => limits.maxRobustZ !== undefined);
+  const usual = await usualPoints(pool, new Set(bounded.map(({ actionId }) => actionId)), (text, values) =>
+    ask<Usual>(text, values),
+  );
+  return { days: withIds(days, { userId: 'usr' }), points: withIds(points, { userId: 'usr' }), usual };
 }
 
 const unique = (batch: readonly Pending[], of: (pending: Pending) => string): string[] => [

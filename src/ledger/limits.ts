@@ -8,8 +8,17 @@ export interface Limits {
   readonly cooldownMs: number | null;
   /** Most events in a day of UTC. */
   readonly dailyLimit: number | null;
+  /** How far from what is usual for the action points may be, in robust standard deviations. */
+  readonly maxRobustZ?: number;
   /** Those of the action's boards that limit the points of a minute. */
   readonly boards: readonly { readonly id: string; readonly maxPointsPerMinute: number }[];
+}
+
+/** The points of the last events of an action: how many, their median, and the median of their distances to that. */
+export interface Usual {
+  readonly events: number;
+  readonly median: number;
+  readonly deviation: number;
 }
 
 /** Times are in milliseconds since 1970, on the clock of the database, as they are written. */
@@ -31,6 +40,8 @@ export interface Past {
     readonly count: number;
     readonly last: number;
   }[];
+  /** By action, where that is limited. */
+  readonly usual?: ReadonlyMap<string, Usual>;
   /** Points that were counted for a user on a board. */
   readonly points: readonly {
     readonly userId: string;
@@ -40,10 +51,11 @@ export interface Past {
   }[];
 }
 
-/** The limit that an attempt has exceeded: the field of its leaderboard, what that allows, and how many points it has come to. */
+/** The limit that an attempt has exceeded: the field of its leaderboard or action, what that allows, and what it has come to. */
 export interface Exceeded {
-  readonly limit: 'maxPointsPerMinute';
-  readonly leaderboard: string;
+  readonly limit: 'maxPointsPerMinute' | 'maxRobustZ';
+  /** Null if the limit is one of the action. */
+  readonly leaderboard: string | null;
   readonly allowed: number;
   readonly reached: number;
 }
@@ -104,9 +116,26 @@ export function judge(attempts: readonly Attempt[], past: Past): Verdict[] {
       if (points <= 0 || reached <= allowed) return [];
       return [{ limit: 'maxPointsPerMinute', leaderboard: id, allowed, reached }];
     });
-    const [because] = exceeded;
+    const [because] = [...exceeded, ...strangeness(points, limits, past.usual?.get(actionId))];
     if (because !== undefined) return { result: 'held', because };
     for (const { id } of boards) notePoints(`${userId} ${id}`, at, points);
     return { result: 'counted' };
   });
+}
+
+/** With fewer events nobody knows what is usual. */
+const FEWEST_EVENTS = 100;
+/** By which a median distance of a normal distribution becomes its standard deviation. */
+const PER_DEVIATION = 1.4826;
+/** Points that are nearly always the same may still differ by this part. */
+const LEAST_PART = 0.01;
+
+/** Whether points are far outside of what is usual. */
+function strangeness(points: number, { maxRobustZ: allowed }: Limits, usual: Usual | undefined): Exceeded[] {
+  if (allowed === undefined || usual === undefined || usual.events < FEWEST_EVENTS) return [];
+  const { median, deviation } = usual;
+  const spread = Math.max(PER_DEVIATION * deviation, LEAST_PART * Math.abs(median), 1);
+  const reached = Math.abs(points - median) / spread;
+  if (reached <= allowed) return [];
+  return [{ limit: 'maxRobustZ', leaderboard: null, allowed, reached: Math.round(reached * 10) / 10 }];
 }

@@ -81,6 +81,32 @@ t.test('points beyond those of a minute are held', async (t) => {
   );
 });
 
+t.test('points far from what is usual for the action are held', async (t) => {
+  const usual = (events: number, median: number, deviation: number): Past => ({
+    ...NOTHING,
+    usual: new Map([[attempt(0, {}).actionId, { events, median, deviation }]]),
+  });
+  const score = (points: number, maxRobustZ?: number) =>
+    attempt(0, maxRobustZ === undefined ? {} : { maxRobustZ }, { points });
+  const far = (points: number, past: Past, maxRobustZ = 8) => results([score(points, maxRobustZ)], past)[0];
+  // Eight times 14.826 from 100.
+  t.equal(far(218, usual(10_000, 100, 10)), 'counted');
+  t.equal(far(219, usual(10_000, 100, 10)), 'held');
+  t.equal(far(-19, usual(10_000, 100, 10)), 'held', 'on either side');
+  t.equal(far(219, usual(99, 100, 10)), 'counted', 'of few events nobody knows what is usual');
+  t.equal(far(219, NOTHING), 'counted');
+  t.same(results([score(9_999)], usual(10_000, 100, 10)), ['counted'], 'where it is not asked for');
+  t.equal(
+    far(5_400, usual(10_000, 5_000, 0)),
+    'counted',
+    'points that are always the same may differ a little',
+  );
+  t.equal(far(5_401, usual(10_000, 5_000, 0)), 'held');
+  t.match(judge([score(219, 8)], usual(10_000, 100, 10))[0], {
+    because: { limit: 'maxRobustZ', leaderboard: null, allowed: 8, reached: 8 },
+  });
+});
+
 const user = fc.constantFrom('usr_1', 'usr_2');
 const action = fc.constantFrom('coin', 'level');
 const limits = fc.record({

@@ -4243,7 +4243,8 @@ export interface components {
 			faults: {
 				/** @description Where the row ends in the file, from 1. */
 				line: number;
-				code: string;
+				/** @enum {string} */
+				code: "wrong-columns" | "not-utf-8" | "external-id-invalid" | "name-invalid" | "score-invalid" | "time-invalid" | "metadata-invalid" | "key-invalid" | "points-out-of-range" | "user-banned" | "outdated";
 				message: string;
 			}[];
 		};

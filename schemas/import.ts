@@ -12,6 +12,20 @@ import {
 } from './common.js';
 
 export const IMPORT_STATES = ['receiving', 'counting', 'done', 'failed'] as const;
+/** Why a row does not count. */
+export const FAULT_CODES = [
+  'wrong-columns',
+  'not-utf-8',
+  'external-id-invalid',
+  'name-invalid',
+  'score-invalid',
+  'time-invalid',
+  'metadata-invalid',
+  'key-invalid',
+  'points-out-of-range',
+  'user-banned',
+  'outdated',
+] as const;
 const count = (description: string) => Type.Integer({ minimum: 0, description });
 const nullable = <T extends string>(schema: ReturnType<typeof Type.String>, description: string) =>
   Type.Unsafe<T | null>({ anyOf: [schema, Type.Null()], description });
@@ -57,7 +71,7 @@ export const Import = Type.Object(
     faults: Type.Array(
       Type.Object({
         line: Type.Integer({ description: 'Where the row ends in the file, from 1.' }),
-        code: Type.String(),
+        code: Type.Union(FAULT_CODES.map((code) => Type.Literal(code))),
         message: Type.String(),
       }),
       { description: 'The first hundred of the faulty rows.' },

@@ -25,7 +25,7 @@ import { playerParts } from './player.js';
 /** Exports of this process at a time: each holds a connection and a snapshot, which keeps vacuum from what has died since. */
 const AT_A_TIME = 2;
 /** How long one may take, and how long its client may read nothing, in milliseconds. */
-const LONGEST_MS = 600_000;
+const LONGEST_MS = { administrators: 600_000, players: 60_000 };
 const STALLED_MS = 20_000;
 
 /** What is sent, and of which moment all of it is. */
@@ -72,7 +72,8 @@ const MOMENT = `SELECT ${rfc3339('clock_timestamp()')} AS at`;
 export class Exports {
   readonly #pool: pg.Pool;
   readonly #stalledMs: number;
-  #running = 0;
+  /** Those of players are counted apart, so that they leave room for administrators. */
+  readonly #running = { administrators: 0, players: 0 };
 
   constructor(pool: pg.Pool, stalledMs = STALLED_MS) {
     this.#pool = pool;
@@ -144,7 +145,10 @@ export class Exports {
    */
   async player(id: string, admin: string | null): Promise<Export> {
     if (admin !== null) await audit(this.#pool, { actor: admin, reason: null }, 'export-user', id);
-    return this.#begin((client, at) => playerParts(client, id, at, admin !== null));
+    return this.#begin(
+      (client, at) => playerParts(client, id, at, admin !== null),
+      admin === null ? 'players' : 'administrators',
+    );
   }
 
   async *#lines<Row extends object>(
@@ -159,15 +163,18 @@ export class Exports {
       yield page.map(lineOf).join('');
   }
 
-  async #begin(parts: (client: pg.ClientBase, at: string) => AsyncGenerator<string>): Promise<Export> {
-    if (this.#running >= AT_A_TIME)
+  async #begin(
+    parts: (client: pg.ClientBase, at: string) => AsyncGenerator<string>,
+    of: keyof typeof LONGEST_MS = 'administrators',
+  ): Promise<Export> {
+    if (this.#running[of] >= AT_A_TIME)
       throw new Problem('rate-limited', `${AT_A_TIME} exports are under way. Try again in 10 s.`, {
         retryAfter: 10,
       });
-    this.#running++;
+    this.#running[of]++;
     let client: pg.PoolClient | undefined;
     const end = (isWhole: boolean) => {
-      this.#running--;
+      this.#running[of]--;
       // A connection that is closed ends its snapshot.
       client?.release(!isWhole);
     };
@@ -179,7 +186,7 @@ export class Exports {
       const items = parts(client, at);
       // What fails before the first part is told as a problem.
       const first = await items.next();
-      return { at, stream: this.#stream(client, first, items, end) };
+      return { at, stream: this.#stream(client, first, items, LONGEST_MS[of], end) };
     } catch (error) {
       end(false);
       throw error;
@@ -190,6 +197,7 @@ export class Exports {
     client: pg.ClientBase,
     first: IteratorResult<string, void>,
     rest: AsyncGenerator<string>,
+    longestMs: number,
     end: (isWhole: boolean) => void,
   ): Readable {
     const stalledMs = this.#stalledMs;
@@ -200,7 +208,7 @@ export class Exports {
       hasEnded = true;
     };
     async function* watched(): AsyncGenerator<string> {
-      const inTime = countDown(LONGEST_MS, () => stream.destroy(new Error('An export has taken too long')));
+      const inTime = countDown(longestMs, () => stream.destroy(new Error('An export has taken too long')));
       try {
         for (let next = first; next.done !== true; next = await rest.next()) {
           const isRead = countDown(stalledMs, () =>

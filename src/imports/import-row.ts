@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isTime } from '../../schemas/common.js';
+import type { FAULT_CODES } from '../../schemas/import.js';
 import { EXTERNAL_ID, MAX_EXTERNAL_ID } from '../../schemas/user.js';
 import { displayName } from '../access/display-name.js';
 import { Problem } from '../errors.js';
@@ -27,19 +28,6 @@ export interface Fault {
   readonly code: FaultCode;
   readonly message: string;
 }
-export const FAULT_CODES = [
-  'wrong-columns',
-  'not-utf-8',
-  'external-id-invalid',
-  'name-invalid',
-  'score-invalid',
-  'time-invalid',
-  'metadata-invalid',
-  'key-invalid',
-  'points-out-of-range',
-  'user-banned',
-  'outdated',
-] as const;
 export type FaultCode = (typeof FAULT_CODES)[number];
 
 const IS_EXTERNAL_ID = new RegExp(EXTERNAL_ID, 'u');

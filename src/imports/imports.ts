@@ -217,7 +217,7 @@ export async function giveUpImports(client: Queryable): Promise<boolean> {
   const { rows } = await client.query<{ id: string }>(ABANDONED);
   const [abandoned] = withIds(rows, { id: 'imp' });
   if (abandoned === undefined) return false;
-  await client.query(FAIL, [toUuid('imp', abandoned.id), 'file-incomplete']);
+  await client.query(FAIL, [toUuid('imp', abandoned.id), 'import-not-resumable']);
   await dropTable(client, abandoned.id);
   return true;
 }

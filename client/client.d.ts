@@ -189,33 +189,17 @@ export interface paths {
 			path?: never;
 			cookie?: never;
 		};
-		get?: never;
+		/**
+		 * The user with an id of your own system
+		 * @description Nothing is written. A user that is banned is found too. Needs the scope `users:read`.
+		 */
+		get: operations["findUser"];
 		put?: never;
 		/**
 		 * Register a player of your own system
-		 * @description Creates a user, or returns the one with this `externalId`. The `externalId` of a banned user is refused, also if the user was erased. Needs the scope `users:write`.
+		 * @description Creates a user, or returns the one with this `externalId`, with the new name if `rename` is true. The `externalId` of a banned user is refused, also if the user was erased. Needs the scope `users:write`.
 		 */
 		post: operations["createUser"];
-		delete?: never;
-		options?: never;
-		head?: never;
-		patch?: never;
-		trace?: never;
-	};
-	"/v1/users/{id}/sessions": {
-		parameters: {
-			query?: never;
-			header?: never;
-			path?: never;
-			cookie?: never;
-		};
-		get?: never;
-		put?: never;
-		/**
-		 * Open a session for a player whom your own system has logged in
-		 * @description Needs the scope `users:write`.
-		 */
-		post: operations["openSession"];
 		delete?: never;
 		options?: never;
 		head?: never;
@@ -233,6 +217,30 @@ export interface paths {
 		get: operations["getUser"];
 		put?: never;
 		post?: never;
+		delete?: never;
+		options?: never;
+		head?: never;
+		/**
+		 * Change the display name of a player
+		 * @description A name that administrators have given or locked stays. Needs the scope `users:write`.
+		 */
+		patch: operations["renameUser"];
+		trace?: never;
+	};
+	"/v1/users/{id}/sessions": {
+		parameters: {
+			query?: never;
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		get?: never;
+		put?: never;
+		/**
+		 * Open a session for a player whom your own system has logged in
+		 * @description Needs the scope `users:write`.
+		 */
+		post: operations["openSession"];
 		delete?: never;
 		options?: never;
 		head?: never;
@@ -466,7 +474,11 @@ export interface paths {
 		 */
 		get: operations["listFriends"];
 		put?: never;
-		post?: never;
+		/**
+		 * A list of friends, by ids of your own system
+		 * @description As `GET` with `userIds`. It is no change: it is a POST because such ids may be long and hold any characters. Needs the scope `users:read`.
+		 */
+		post: operations["listExternalFriends"];
 		delete?: never;
 		options?: never;
 		head?: never;
@@ -3010,6 +3022,100 @@ export interface components {
 			/** @description Number of entries on the whole board. */
 			total: number;
 			items: components["schemas"]["FriendEntry"][];
+			nextCursor: string | null;
+			/**
+			 * Format: date-time
+			 * @description The time at which it was so, if one was asked for.
+			 * @example 2026-06-11T19:09:00.000Z
+			 */
+			asOf?: string;
+			/**
+			 * Format: date-time
+			 * @description The time of the service, so that a countdown needs no right clock. Absent where there is nothing to count down to: if the end is open, or the season final.
+			 * @example 2026-06-11T19:09:00.000Z
+			 */
+			now?: string;
+		};
+		/** @description An entry in a list of friends of your own system. */
+		ExternalFriendEntry: {
+			/** @description Every entry has its own. */
+			rank: number;
+			/** @description The rank that all entries with the same score share: 1, 2, 2, 4. */
+			sharedRank: number;
+			/**
+			 * @description A user.
+			 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb
+			 */
+			userId: string;
+			displayName: string;
+			score: number;
+			/** @description The score as people write it, where the leaderboard has a `unit` or the request a `locale`. */
+			formatted?: string;
+			/**
+			 * Format: date-time
+			 * @description RFC 3339, UTC, with milliseconds.
+			 * @example 2026-06-11T19:09:00.000Z
+			 */
+			achievedAt: string;
+			/**
+			 * @description What is public of the metadata of the event that made the score, at `achievedAt`. Absent if nothing is.
+			 * @example {
+			 *       "car": "Comet"
+			 *     }
+			 */
+			metadata?: {
+				[key: string]: string | number | boolean;
+			};
+			/** @description With `asOf`: how many of the events that counted then were voided since. Absent if none. */
+			voidedSince?: number;
+			/** @description With `since`: how many ranks the user has risen since then; null if it had no entry. */
+			movement?: number | null;
+			/** @description Position in this list. */
+			position: number;
+			/**
+			 * @description The user's id in your own system.
+			 * @example player-4711
+			 */
+			externalId: string;
+		};
+		/**
+		 * @description The entries of these users, in the order of the board. Users without an entry are omitted.
+		 * @example {
+		 *       "leaderboard": "global",
+		 *       "season": 1,
+		 *       "seasonEndsAt": "2026-06-14T22:00:00.000Z",
+		 *       "version": 7,
+		 *       "total": 2048,
+		 *       "items": [
+		 *         {
+		 *           "rank": 12,
+		 *           "sharedRank": 11,
+		 *           "userId": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
+		 *           "displayName": "Ada",
+		 *           "score": 1230,
+		 *           "achievedAt": "2026-06-11T19:09:00.000Z",
+		 *           "position": 1,
+		 *           "externalId": "player-4711"
+		 *         }
+		 *       ],
+		 *       "nextCursor": null,
+		 *       "now": "2026-06-11T19:09:00.000Z"
+		 *     }
+		 */
+		ExternalFriendEntries: {
+			/**
+			 * @description A leaderboard.
+			 * @example global
+			 */
+			leaderboard: string;
+			season: number;
+			/** @description Before this time the season takes scores. Null if its end is open. */
+			seasonEndsAt: string | null;
+			/** @description Increases with every change, while the first part of the `ETag` is the same. */
+			version: number;
+			/** @description Number of entries on the whole board. */
+			total: number;
+			items: components["schemas"]["ExternalFriendEntry"][];
 			nextCursor: string | null;
 			/**
 			 * Format: date-time
@@ -6898,6 +7004,181 @@ interface operations {
 			};
 		};
 	};
+	findUser: {
+		parameters: {
+			query: {
+				/**
+				 * @description The user's id in your own system.
+				 * @example player-4711
+				 */
+				externalId: string;
+			};
+			header?: never;
+			path?: never;
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description A user. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
+					 *       "displayName": "Ada",
+					 *       "username": null,
+					 *       "role": "player",
+					 *       "createdAt": "2026-06-11T19:00:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["User"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
 	createUser: {
 		parameters: {
 			query?: never;
@@ -6924,6 +7205,8 @@ interface operations {
 					 * @example player-4711
 					 */
 					externalId?: string;
+					/** @description Whether a user that is known by its `externalId` takes this name. */
+					rename?: boolean;
 				};
 			};
 		};
@@ -7004,7 +7287,7 @@ interface operations {
 					"application/problem+json": components["schemas"]["Problem"];
 				};
 			};
-			/** @description `forbidden`: Your role does not allow this. `user-banned`: This user is banned. */
+			/** @description `forbidden`: Your role does not allow this. `user-banned`: This user is banned. `name-locked`: An administrator has given this name. */
 			403: {
 				headers: {
 					[name: string]: unknown;
@@ -7018,6 +7301,369 @@ interface operations {
 					 *       "detail": "Your role does not allow this",
 					 *       "instance": "/v1/…",
 					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `payload-too-large`: The body is too large. */
+			413: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:payload-too-large",
+					 *       "title": "The body is too large",
+					 *       "status": 413,
+					 *       "detail": "The body is too large",
+					 *       "instance": "/v1/…",
+					 *       "code": "payload-too-large",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unsupported-media-type`: The content type is not supported. */
+			415: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unsupported-media-type",
+					 *       "title": "The content type is not supported",
+					 *       "status": 415,
+					 *       "detail": "The content type is not supported",
+					 *       "instance": "/v1/…",
+					 *       "code": "unsupported-media-type",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	getUser: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path: {
+				/**
+				 * @description A user.
+				 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb
+				 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody?: never;
+		responses: {
+			/** @description The public data of a user. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
+					 *       "displayName": "Ada",
+					 *       "createdAt": "2026-06-11T19:00:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["PublicUser"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	renameUser: {
+		parameters: {
+			query?: never;
+			header?: never;
+			path: {
+				/**
+				 * @description A user.
+				 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb
+				 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "displayName": "Countess Ada"
+				 *     }
+				 */
+				"application/json": {
+					/**
+					 * @description A name to show: 1 to 32 visible characters. Stored in Unicode form NFC.
+					 * @example Ada
+					 */
+					displayName: string;
+				};
+			};
+		};
+		responses: {
+			/** @description A user. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "id": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
+					 *       "displayName": "Ada",
+					 *       "username": null,
+					 *       "role": "player",
+					 *       "createdAt": "2026-06-11T19:00:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["User"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. `malformed-json`: The body is malformed. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. `user-banned`: This user is banned. `name-locked`: An administrator has given this name. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
 					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
 					 *     }
 					 */
@@ -7280,139 +7926,6 @@ interface operations {
 					 *       "detail": "The content type is not supported",
 					 *       "instance": "/v1/…",
 					 *       "code": "unsupported-media-type",
-					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
-					 *     }
-					 */
-					"application/problem+json": components["schemas"]["Problem"];
-				};
-			};
-			/** @description `rate-limited`: Too many requests. */
-			429: {
-				headers: {
-					[name: string]: unknown;
-				};
-				content: {
-					/**
-					 * @example {
-					 *       "type": "urn:scoreboard:problem:rate-limited",
-					 *       "title": "Too many requests",
-					 *       "status": 429,
-					 *       "detail": "Too many requests",
-					 *       "instance": "/v1/…",
-					 *       "code": "rate-limited",
-					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
-					 *     }
-					 */
-					"application/problem+json": components["schemas"]["Problem"];
-				};
-			};
-			/** @description `internal-error`: Something went wrong on our side. */
-			500: {
-				headers: {
-					[name: string]: unknown;
-				};
-				content: {
-					/**
-					 * @example {
-					 *       "type": "urn:scoreboard:problem:internal-error",
-					 *       "title": "Something went wrong on our side",
-					 *       "status": 500,
-					 *       "detail": "Something went wrong on our side",
-					 *       "instance": "/v1/…",
-					 *       "code": "internal-error",
-					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
-					 *     }
-					 */
-					"application/problem+json": components["schemas"]["Problem"];
-				};
-			};
-			/** @description `service-unavailable`: The service cannot answer just now. */
-			503: {
-				headers: {
-					[name: string]: unknown;
-				};
-				content: {
-					/**
-					 * @example {
-					 *       "type": "urn:scoreboard:problem:service-unavailable",
-					 *       "title": "The service cannot answer just now",
-					 *       "status": 503,
-					 *       "detail": "The service cannot answer just now",
-					 *       "instance": "/v1/…",
-					 *       "code": "service-unavailable",
-					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
-					 *     }
-					 */
-					"application/problem+json": components["schemas"]["Problem"];
-				};
-			};
-		};
-	};
-	getUser: {
-		parameters: {
-			query?: never;
-			header?: never;
-			path: {
-				/**
-				 * @description A user.
-				 * @example usr_01kcx7f0w3e5tt9m6d7kq2x1zb
-				 */
-				id: string;
-			};
-			cookie?: never;
-		};
-		requestBody?: never;
-		responses: {
-			/** @description The public data of a user. */
-			200: {
-				headers: {
-					[name: string]: unknown;
-				};
-				content: {
-					/**
-					 * @example {
-					 *       "id": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
-					 *       "displayName": "Ada",
-					 *       "createdAt": "2026-06-11T19:00:00.000Z"
-					 *     }
-					 */
-					"application/json": components["schemas"]["PublicUser"];
-				};
-			};
-			/** @description `validation-failed`: The request does not match the schema. */
-			400: {
-				headers: {
-					[name: string]: unknown;
-				};
-				content: {
-					/**
-					 * @example {
-					 *       "type": "urn:scoreboard:problem:validation-failed",
-					 *       "title": "The request does not match the schema",
-					 *       "status": 400,
-					 *       "detail": "The request does not match the schema",
-					 *       "instance": "/v1/…",
-					 *       "code": "validation-failed",
-					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
-					 *     }
-					 */
-					"application/problem+json": components["schemas"]["Problem"];
-				};
-			};
-			/** @description `not-found`: There is nothing here. */
-			404: {
-				headers: {
-					[name: string]: unknown;
-				};
-				content: {
-					/**
-					 * @example {
-					 *       "type": "urn:scoreboard:problem:not-found",
-					 *       "title": "There is nothing here",
-					 *       "status": 404,
-					 *       "detail": "There is nothing here",
-					 *       "instance": "/v1/…",
-					 *       "code": "not-found",
 					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
 					 *     }
 					 */
@@ -9673,6 +10186,282 @@ interface operations {
 					 *       "detail": "The events of that time are archived",
 					 *       "instance": "/v1/…",
 					 *       "code": "history-archived",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `rate-limited`: Too many requests. */
+			429: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:rate-limited",
+					 *       "title": "Too many requests",
+					 *       "status": 429,
+					 *       "detail": "Too many requests",
+					 *       "instance": "/v1/…",
+					 *       "code": "rate-limited",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `internal-error`: Something went wrong on our side. */
+			500: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:internal-error",
+					 *       "title": "Something went wrong on our side",
+					 *       "status": 500,
+					 *       "detail": "Something went wrong on our side",
+					 *       "instance": "/v1/…",
+					 *       "code": "internal-error",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `service-unavailable`: The service cannot answer just now. */
+			503: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:service-unavailable",
+					 *       "title": "The service cannot answer just now",
+					 *       "status": 503,
+					 *       "detail": "The service cannot answer just now",
+					 *       "instance": "/v1/…",
+					 *       "code": "service-unavailable",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+		};
+	};
+	listExternalFriends: {
+		parameters: {
+			query?: {
+				/** @description A season of the leaderboard; by default the current one. */
+				season?: number;
+				/**
+				 * @description The board as it was at this time, computed from its events, in the season of then unless another is given. Users who are banned or erased now are left out.
+				 * @example 2026-06-10T19:00:00.000Z
+				 */
+				asOf?: string;
+				/**
+				 * @description The language of titles and of `formatted` as a tag of BCP 47, by default those of `Accept-Language`. One that is not known is English.
+				 * @example de-CH
+				 */
+				locale?: string;
+			};
+			header?: never;
+			path: {
+				/**
+				 * @description A leaderboard.
+				 * @example global
+				 */
+				id: string;
+			};
+			cookie?: never;
+		};
+		requestBody: {
+			content: {
+				/**
+				 * @example {
+				 *       "externalIds": [
+				 *         "player-4711",
+				 *         "player-4712"
+				 *       ]
+				 *     }
+				 */
+				"application/json": {
+					externalIds: string[];
+				};
+			};
+		};
+		responses: {
+			/** @description The entries of these users, in the order of the board. Users without an entry are omitted. */
+			200: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "leaderboard": "global",
+					 *       "season": 1,
+					 *       "seasonEndsAt": "2026-06-14T22:00:00.000Z",
+					 *       "version": 7,
+					 *       "total": 2048,
+					 *       "items": [
+					 *         {
+					 *           "rank": 12,
+					 *           "sharedRank": 11,
+					 *           "userId": "usr_01kcx7f0w3e5tt9m6d7kq2x1zb",
+					 *           "displayName": "Ada",
+					 *           "score": 1230,
+					 *           "achievedAt": "2026-06-11T19:09:00.000Z",
+					 *           "position": 1,
+					 *           "externalId": "player-4711"
+					 *         }
+					 *       ],
+					 *       "nextCursor": null,
+					 *       "now": "2026-06-11T19:09:00.000Z"
+					 *     }
+					 */
+					"application/json": components["schemas"]["ExternalFriendEntries"];
+				};
+			};
+			/** @description `validation-failed`: The request does not match the schema. `malformed-json`: The body is malformed. */
+			400: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:validation-failed",
+					 *       "title": "The request does not match the schema",
+					 *       "status": 400,
+					 *       "detail": "The request does not match the schema",
+					 *       "instance": "/v1/…",
+					 *       "code": "validation-failed",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unauthenticated`: A valid access token is needed. */
+			401: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unauthenticated",
+					 *       "title": "A valid access token is needed",
+					 *       "status": 401,
+					 *       "detail": "A valid access token is needed",
+					 *       "instance": "/v1/…",
+					 *       "code": "unauthenticated",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `forbidden`: Your role does not allow this. */
+			403: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:forbidden",
+					 *       "title": "Your role does not allow this",
+					 *       "status": 403,
+					 *       "detail": "Your role does not allow this",
+					 *       "instance": "/v1/…",
+					 *       "code": "forbidden",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `not-found`: There is nothing here. `season-not-found`: There is no such season. */
+			404: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:not-found",
+					 *       "title": "There is nothing here",
+					 *       "status": 404,
+					 *       "detail": "There is nothing here",
+					 *       "instance": "/v1/…",
+					 *       "code": "not-found",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `history-archived`: The events of that time are archived. `season-purged`: The season is no longer kept. */
+			410: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:history-archived",
+					 *       "title": "The events of that time are archived",
+					 *       "status": 410,
+					 *       "detail": "The events of that time are archived",
+					 *       "instance": "/v1/…",
+					 *       "code": "history-archived",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `payload-too-large`: The body is too large. */
+			413: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:payload-too-large",
+					 *       "title": "The body is too large",
+					 *       "status": 413,
+					 *       "detail": "The body is too large",
+					 *       "instance": "/v1/…",
+					 *       "code": "payload-too-large",
+					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
+					 *     }
+					 */
+					"application/problem+json": components["schemas"]["Problem"];
+				};
+			};
+			/** @description `unsupported-media-type`: The content type is not supported. */
+			415: {
+				headers: {
+					[name: string]: unknown;
+				};
+				content: {
+					/**
+					 * @example {
+					 *       "type": "urn:scoreboard:problem:unsupported-media-type",
+					 *       "title": "The content type is not supported",
+					 *       "status": 415,
+					 *       "detail": "The content type is not supported",
+					 *       "instance": "/v1/…",
+					 *       "code": "unsupported-media-type",
 					 *       "requestId": "5e0bd1f6-52b5-4f3c-9f7a-6e2d3a9c1b10"
 					 *     }
 					 */

@@ -10,9 +10,10 @@ import {
   ScoreEvents,
   User,
   UserParams,
+  UserQuery,
 } from '../schemas/user.js';
 import { requireUser } from '../src/access/caller.js';
-import { BODY_FAULTS, problemResponses, UNREAD_BODY_FAULTS } from '../src/errors.js';
+import { BODY_FAULTS, Problem, problemResponses, UNREAD_BODY_FAULTS } from '../src/errors.js';
 
 const security = [{ bearer: [] }];
 
@@ -145,22 +146,74 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'createUser',
         summary: 'Register a player of your own system',
         description:
-          'Creates a user, or returns the one with this `externalId`. The `externalId` of a banned user is refused, also if the user was erased.',
+          'Creates a user, or returns the one with this `externalId`, with the new name if `rename` is true. The `externalId` of a banned user is refused, also if the user was erased.',
         tags: ['Users'],
         security,
         body: NewUser,
         response: {
           200: { description: 'The existing user with this `externalId`.', ...answer(User) },
           201: answer(User),
-          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'user-banned'),
+          ...problemResponses(...BODY_FAULTS, 'unauthenticated', 'forbidden', 'user-banned', 'name-locked'),
         },
       },
     },
     async (request, reply) => {
-      const { displayName, externalId } = request.body;
+      const { displayName, externalId, rename } = request.body;
       const { user: found, created } = await app.users.provision(displayName, externalId);
-      return reply.code(created ? 201 : 200).send(found);
+      if (created || rename !== true || found.displayName === displayName)
+        return reply.code(created ? 201 : 200).send(found);
+      return reply.code(200).send(await app.userChanges.rename(found.id, displayName));
     },
+  );
+
+  app.get(
+    '/v1/users',
+    {
+      config: { scope: 'users:read' },
+      schema: {
+        operationId: 'findUser',
+        summary: 'The user with an id of your own system',
+        description: 'Nothing is written. A user that is banned is found too.',
+        tags: ['Users'],
+        querystring: UserQuery,
+        response: {
+          200: answer(User),
+          ...problemResponses('validation-failed', 'unauthenticated', 'forbidden', 'not-found'),
+        },
+      },
+    },
+    async ({ query: { externalId } }) => {
+      const found = (await app.users.withExternalIds([externalId])).get(externalId);
+      if (found === undefined) throw new Problem('not-found', 'There is no user with this externalId.');
+      return found;
+    },
+  );
+
+  app.patch(
+    '/v1/users/:id',
+    {
+      ...gameServer,
+      schema: {
+        operationId: 'renameUser',
+        summary: 'Change the display name of a player',
+        description: 'A name that administrators have given or locked stays.',
+        tags: ['Users'],
+        params: UserParams,
+        body: Renaming,
+        response: {
+          200: answer(User),
+          ...problemResponses(
+            ...BODY_FAULTS,
+            'unauthenticated',
+            'forbidden',
+            'user-banned',
+            'not-found',
+            'name-locked',
+          ),
+        },
+      },
+    },
+    (request) => app.userChanges.rename(request.params.id, request.body.displayName),
   );
 
   app.post(

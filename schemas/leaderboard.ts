@@ -22,6 +22,7 @@ import {
 } from './common.js';
 import { Schedule } from './schedule.js';
 import { Unit } from './unit.js';
+import { ExternalId } from './user.js';
 
 const Rules = {
   title: Title,
@@ -363,6 +364,33 @@ export const FriendEntries = Type.Object(
   },
 );
 export type FriendEntries = Static<typeof FriendEntries>;
+
+export const ExternalFriendEntry = Type.Object(
+  { ...FriendEntry.properties, externalId: ExternalId },
+  { $id: 'ExternalFriendEntry', description: 'An entry in a list of friends of your own system.' },
+);
+export const ExternalFriendEntries = Type.Object(
+  { ...FriendEntries.properties, items: Type.Array(ref(ExternalFriendEntry)) },
+  {
+    $id: 'ExternalFriendEntries',
+    description: 'The entries of these users, in the order of the board. Users without an entry are omitted.',
+    examples: [
+      {
+        ...STATE,
+        items: [{ ...ENTRY, rank: 12, sharedRank: 11, position: 1, externalId: 'player-4711' }],
+        nextCursor: null,
+        now: NOW,
+      },
+    ],
+  },
+);
+export type ExternalFriendEntries = Static<typeof ExternalFriendEntries>;
+
+/** Of users of the caller's own system. */
+export const ExternalFriends = Type.Object(
+  { externalIds: Type.Array(ExternalId, { minItems: 1, maxItems: 100 }) },
+  { additionalProperties: false, examples: [{ externalIds: ['player-4711', 'player-4712'] }] },
+);
 
 export const OfSeason = {
   season: Type.Optional(

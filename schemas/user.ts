@@ -81,6 +81,7 @@ export const PublicUser = Type.Object(
 );
 export type PublicUser = Static<typeof PublicUser>;
 
+export const UserQuery = Type.Object({ externalId: ExternalId });
 export const UserParams = Type.Object({ id: UserId });
 
 export const Credentials = Type.Object(
@@ -95,7 +96,13 @@ export const Renaming = Type.Object(
   { additionalProperties: false, examples: [{ displayName: 'Countess Ada' }] },
 );
 export const NewUser = Type.Object(
-  { displayName: DisplayName, externalId: Type.Optional(ExternalId) },
+  {
+    displayName: DisplayName,
+    externalId: Type.Optional(ExternalId),
+    rename: Type.Optional(
+      Type.Boolean({ description: 'Whether a user that is known by its `externalId` takes this name.' }),
+    ),
+  },
   { additionalProperties: false, examples: [{ displayName: 'Ada', externalId: 'player-4711' }] },
 );
 

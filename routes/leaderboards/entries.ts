@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { answer } from '../../schemas/common.js';
+import { answer, MAX_BATCH_BYTES } from '../../schemas/common.js';
 import {
   AroundQuery,
   Entries,
@@ -10,13 +10,15 @@ import {
   EntryDetails,
   EntryParams,
   EntryQuery,
+  ExternalFriendEntries,
+  ExternalFriends,
   FriendEntries,
   FriendsQuery,
   LeaderboardParams,
 } from '../../schemas/leaderboard.js';
 import type { Unit } from '../../schemas/unit.js';
 import { instant } from '../../src/clock.js';
-import { Problem, problemResponses, SEASON_GONE } from '../../src/errors.js';
+import { Problem, problemResponses, SEASON_GONE, UNREAD_BODY_FAULTS } from '../../src/errors.js';
 import type { ScoreWriting } from '../../src/http/languages.js';
 import { type Asked, formattedBy, writingFor } from '../../src/http/score-writing.js';
 import type { BoardState } from '../../src/leaderboard/board-state.js';
@@ -213,6 +215,40 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const board = await boardOf(request, reply, request.params.id, request.query);
       const body = await stateOf(await app.leaderboards.many(board, userIds), request, reply);
       return { ...body, items: body.items.map((entry, i) => ({ ...entry, position: i + 1 })) };
+    },
+  );
+
+  app.post(
+    '/v1/leaderboards/:id/entries/batch',
+    {
+      bodyLimit: MAX_BATCH_BYTES,
+      config: { scope: 'users:read' },
+      schema: {
+        tags: common.tags,
+        operationId: 'listExternalFriends',
+        summary: 'A list of friends, by ids of your own system',
+        description:
+          'As `GET` with `userIds`. It is no change: it is a POST because such ids may be long and hold any characters.',
+        params: LeaderboardParams,
+        querystring: EntryQuery,
+        body: ExternalFriends,
+        response: {
+          200: answer(ExternalFriendEntries),
+          ...problemResponses(...NOT_FOUND, ...UNREAD_BODY_FAULTS, 'unauthenticated', 'forbidden'),
+        },
+      },
+    },
+    async (request, reply): Promise<ExternalFriendEntries> => {
+      const { params, query, body } = request;
+      const users = await app.users.withExternalIds(body.externalIds);
+      const names = new Map([...users].map(([externalId, { id }]) => [id, externalId]));
+      const board = await boardOf(request, reply, params.id, query);
+      const state = await stateOf(await app.leaderboards.many(board, [...names.keys()]), request, reply);
+      const items = state.items.flatMap((entry) => {
+        const externalId = names.get(entry.userId);
+        return externalId === undefined ? [] : [{ ...entry, externalId }];
+      });
+      return { ...state, items: items.map((entry, i) => ({ ...entry, position: i + 1 })) };
     },
   );
 

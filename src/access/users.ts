@@ -188,6 +188,24 @@ export class Users {
     return withIds(rows, { id: 'usr' })[0] ?? null;
   }
 
+  /** The users with these ids in the caller's own system, by these. One that is unknown or erased is left out. */
+  async withExternalIds(externalIds: readonly string[]): Promise<Map<string, User>> {
+    const { rows } = await this.#pool.query<User & { key: Buffer }>(
+      `SELECT ${USER}, external_key AS key FROM users
+       WHERE external_key = ANY ($1::bytea[]) AND ${HOLDS_EXTERNAL_ID} AND erased_at IS NULL`,
+      [externalIds.map(externalKey)],
+    );
+    const byKey = new Map(
+      withIds(rows, { id: 'usr' }).map(({ key, ...user }) => [key.toString('hex'), user]),
+    );
+    return new Map(
+      externalIds.flatMap((externalId) => {
+        const user = byKey.get(externalKey(externalId).toString('hex'));
+        return user === undefined ? [] : [[externalId, user] as const];
+      }),
+    );
+  }
+
   /** @throws Problem `not-found` */
   async get(id: string): Promise<User> {
     const user = await this.find(id);

@@ -30,6 +30,7 @@ EXPLAINED = [
     r"/.* must not have the property \"__proto__\"",
     r"/userId is missing",
     r"/leaderboards names a leaderboard that does not exist",
+    r"/ must name either role or scopes",
     r"/ must name a userId, an action or an issuer",
     r"/ must name either deliveries or since",
     r"/ must name displayName, nameLocked or hidden",

@@ -5,6 +5,7 @@ import t from 'tap';
 import {
   Entries,
   EntryDetails,
+  ExternalFriendEntries,
   FriendEntries,
   Leaderboard,
   Leaderboards,
@@ -364,6 +365,32 @@ t.test('a list of friends has those who are on the board, in its order', async (
     t.match(errors, [{ path: '/querystring/userIds' }]);
   }
   (await api.get('/v1/leaderboards/friends/entries/batch')).fails('validation-failed');
+});
+
+t.test('a game lists friends by its own ids, which may hold any characters', async (t) => {
+  await newBoard('own-friends');
+  const externalIds = ['one, two', 'a&b=c', 'ünïcode'];
+  for (const [i, externalId] of externalIds.entries()) {
+    const { id } = (await server.post('/v1/users', { displayName: 'Friend', externalId })).is(201, User);
+    await score(id, 10 * (i + 1), 'own-friends');
+  }
+  const path = '/v1/leaderboards/own-friends/entries/batch';
+  const friends = async (ids: string[]) =>
+    (await server.post(path, { externalIds: ids })).is(200, ExternalFriendEntries);
+  const list = await friends([...externalIds.slice(0, 2), 'unknown', 'one, two']);
+  t.match(list, { leaderboard: 'own-friends', total: 3, nextCursor: null });
+  t.match(list.items, [
+    { externalId: 'a&b=c', score: 20, rank: 2, position: 1 },
+    { externalId: 'one, two', score: 10, rank: 3, position: 2 },
+  ]);
+  t.equal(list.items.length, 2);
+  t.same((await friends(['unknown'])).items, []);
+  t.same((await friends(Array.from({ length: 100 }, (_, i) => 'é'.repeat(120) + i))).items, []);
+  for (const ids of [[], Array(101).fill('a'), [''], [7]])
+    (await server.post(path, { externalIds: ids })).fails('validation-failed');
+  (await api.post(path, { externalIds })).fails('unauthenticated');
+  (await (await newPlayer(api)).api.post(path, { externalIds })).fails('forbidden');
+  (await server.post('/v1/leaderboards/nowhere/entries/batch', { externalIds })).fails('not-found');
 });
 
 t.test('a user is shown among its neighbours', async (t) => {

@@ -4,7 +4,7 @@ import { Entries, EntryDetails } from '../../schemas/leaderboard.js';
 import { Receipt } from '../../schemas/score.js';
 import { Session } from '../../schemas/session.js';
 import { PublicUser, ScoreEvents, User } from '../../schemas/user.js';
-import { eventually, newPlayer, serviceApi, startApi } from '../api.js';
+import { eventually, newPlayer, scopedApi, serviceApi, startApi } from '../api.js';
 import { mint, typeId } from '../mint.js';
 
 const PASSWORD = 'correct horse battery staple';
@@ -257,6 +257,54 @@ t.test('a game brings its own players, each external id once', async (t) => {
   (await provision({ externalId: 'nameless' })).fails('validation-failed');
   (await provision({ displayName: 'x', role: 'admin' })).fails('validation-failed');
 });
+
+t.test('a game finds its players by its own ids, and writes nothing', async (t) => {
+  const find = (externalId: string, by = server) =>
+    by.get(`/v1/users?externalId=${encodeURIComponent(externalId)}`);
+  const externalId = 'Ada, & co. ünïcode';
+  (await find(externalId)).fails('not-found');
+  const made = (await server.post('/v1/users', { displayName: 'Ada', externalId })).is(201, User);
+  t.same((await find(externalId)).is(200, User), made);
+  (await find(externalId.toUpperCase())).fails('not-found');
+  const admin = await serviceApi(service, 'admin');
+  await admin.post(`/v1/admin/users/${made.id}/ban`, { reason: 'A bot.' });
+  t.equal((await find(externalId)).is(200, User).id, made.id, 'who is banned is found');
+  (await server.get('/v1/users')).fails('validation-failed');
+  (await find(externalId, (await newPlayer(api)).api)).fails('forbidden');
+  (await find(externalId, await scopedApi(service, ['users:write']))).fails('forbidden');
+});
+
+t.test(
+  'a game renames its players: by their ids, or when it brings them again and asks for it',
+  async (t) => {
+    const externalId = 'to-be-renamed';
+    const { id } = (await server.post('/v1/users', { displayName: 'Ada', externalId })).is(201, User);
+    await server.post('/v1/scores', { actionToken: mint(id) });
+    const nameOnBoard = async () =>
+      (await api.get(`/v1/leaderboards/global/entries/${id}`)).is(200, EntryDetails).displayName;
+    const again = { displayName: 'Countess', externalId };
+    t.equal((await server.post('/v1/users', { ...again, rename: false })).is(200, User).displayName, 'Ada');
+    t.equal(
+      (await server.post('/v1/users', { ...again, rename: true })).is(200, User).displayName,
+      'Countess',
+    );
+    t.equal((await server.get(`/v1/users?externalId=${externalId}`)).is(200, User).displayName, 'Countess');
+    await eventually(async () => assert.equal(await nameOnBoard(), 'Countess'));
+    const rename = (displayName: string, by = server) => by.patch(`/v1/users/${id}`, { displayName });
+    t.match((await rename('Ada L.')).is(200, User), { id, displayName: 'Ada L.' });
+    await eventually(async () => assert.equal(await nameOnBoard(), 'Ada L.'));
+    (await rename('admin')).fails('validation-failed');
+    (await server.post('/v1/users', { ...again, displayName: 'admin', rename: true })).fails(
+      'validation-failed',
+    );
+    (await server.patch(`/v1/users/${typeId('usr')}`, { displayName: 'x' })).fails('not-found');
+    (await rename('x', (await newPlayer(api)).api)).fails('forbidden');
+    const admin = await serviceApi(service, 'admin');
+    await admin.post(`/v1/admin/users/${id}/ban`, { reason: 'A bot.' });
+    (await rename('Free')).fails('user-banned');
+    (await server.post('/v1/users', { ...again, rename: true })).fails('user-banned');
+  },
+);
 
 t.test('a game opens sessions for players it has logged in, and for nobody else', async (t) => {
   const { id } = (await server.post('/v1/users', { displayName: 'Ada' })).is(201, User);

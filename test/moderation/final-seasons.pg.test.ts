@@ -137,32 +137,45 @@ t.test('a void of many events ends at those of final seasons, or amends them', a
   ]);
 });
 
-t.test('a ban leaves final seasons as they are, and so does its end, unless they are amended', async (t) => {
-  const season = await newSeason('banned');
-  await season.final(1);
-  const { id = '' } = season.players[2] ?? {};
-  const ban = async (what: 'ban' | 'unban', body: object) =>
-    (await admin.post(`/v1/admin/users/${id}/${what}`, body)).is(200, ModeratedUser);
-  await ban('ban', why);
-  t.notOk(await standsOn('banned-ever', id));
-  t.equal((await season.standings())[0]?.[0], 2);
-  await ban('unban', why);
-  t.ok(await standsOn('banned-ever', id));
-  await season.final(1);
-  await ban('ban', amend);
-  await season.final(2);
-  t.same(
-    (await season.standings()).map(([player]) => player),
-    [1, 0],
+for (const [act, board] of [
+  ['a ban', 'banned'],
+  ['hiding', 'hidden'],
+] as const)
+  t.test(
+    `${act} leaves final seasons as they are, and so does its end, unless they are amended`,
+    async (t) => {
+      const season = await newSeason(board);
+      await season.final(1);
+      const { id = '' } = season.players[2] ?? {};
+      const ban = async (what: 'ban' | 'unban', body: object) => {
+        const path = `/v1/admin/users/${id}`;
+        const answer =
+          board === 'banned'
+            ? admin.post(`${path}/${what}`, body)
+            : admin.patch(path, { hidden: what === 'ban', ...body });
+        return (await answer).is(200, ModeratedUser);
+      };
+      await ban('ban', why);
+      t.notOk(await standsOn(`${board}-ever`, id));
+      t.equal((await season.standings())[0]?.[0], 2);
+      await ban('unban', why);
+      t.ok(await standsOn(`${board}-ever`, id));
+      await season.final(1);
+      await ban('ban', amend);
+      await season.final(2);
+      t.same(
+        (await season.standings()).map(([player]) => player),
+        [1, 0],
+      );
+      await ban('unban', why);
+      t.equal((await season.standings()).length, 2, 'it is final without the user');
+      t.ok(await standsOn(`${board}-ever`, id));
+      await ban('ban', why);
+      await ban('unban', amend);
+      await season.final(3);
+      t.equal((await season.standings()).length, 3);
+    },
   );
-  await ban('unban', why);
-  t.equal((await season.standings()).length, 2, 'it is final without the user');
-  t.ok(await standsOn('banned-ever', id));
-  await ban('ban', why);
-  await ban('unban', amend);
-  await season.final(3);
-  t.equal((await season.standings()).length, 3);
-});
 
 t.test('an erased user keeps its places in final seasons, without a name', async (t) => {
   const season = await newSeason('erased');

@@ -16,6 +16,8 @@ const ALL: readonly NavigationPlace[] = [
   { title: texts.players.title, path: 'players', scope: 'users:read', key: 'p' },
   { title: texts.boards.title, path: 'boards', scope: 'read', key: 'b' },
   { title: texts.actions.title, path: 'actions', scope: 'read', key: 'a' },
+  { title: texts.webhooks.title, path: 'webhooks', scope: 'read', key: 'w' },
+  { title: texts.accounts.title, path: 'accounts', scope: 'read' },
   { title: texts.audit.title, path: 'audit', scope: 'read', key: 'u' },
 ];
 

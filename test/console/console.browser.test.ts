@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import t from 'tap';
+import { Leaderboard } from '../../schemas/leaderboard.js';
 import { AdminEvents, AuditTrail } from '../../schemas/moderation.js';
+import { WebhookSecret } from '../../schemas/webhook.js';
 import { eventually } from '../api.js';
 import { keepScreenshot } from '../client/browser.js';
 import { CEILING, element, reportOf, shows } from '../client/fan-site.js';
@@ -133,18 +135,30 @@ t.test('a lost network is said, loses nothing that was written, and heals', asyn
 
 t.test('every screen shows hostile names as text, and axe finds nothing, in light and dark', async (t) => {
   const { board, cheater } = await guarded('<b>Board</b>', HOSTILE);
+  const url = 'https://example.com/<b>hook</b>';
+  const { id } = (await admin.post('/v1/admin/webhooks', { url, events: ['user.banned'] })).is(
+    201,
+    WebhookSecret,
+  );
   const paths = [
-    '',
-    '/held',
-    '/players',
-    `/players/${cheater}`,
-    '/boards',
-    `/boards/${board.id}`,
-    '/actions',
-    `/actions/play-${board.id}`,
-    '/actions/new',
-    '/audit',
-    '/nowhere',
+    ...[
+      '',
+      '/held',
+      '/players',
+      `/players/${cheater}`,
+      '/audit',
+      '/accounts',
+      '/webhooks',
+      `/webhooks/${id}`,
+    ],
+    ...[
+      '/boards',
+      '/boards/new',
+      `/boards/${board.id}`,
+      `/boards/${board.id}/settings`,
+      `/boards/${board.id}/seasons`,
+    ],
+    ...['/actions', '/actions/new', `/actions/play-${board.id}`, '/nowhere'],
   ];
   for (const colorScheme of ['light', 'dark'] as const) {
     const { page } = await visitConsole(t, { colorScheme, viewport: { width: 1024, height: 768 } });
@@ -163,6 +177,51 @@ t.test('every screen shows hostile names as text, and axe finds nothing, in ligh
     await page.getByRole('link', { name: HOSTILE }).waitFor(CEILING);
     await keepScreenshot(page, `console-hostile-${colorScheme}`);
   }
+});
+
+t.test('a void is undone, and an entry is taken off a board and given back', async (t) => {
+  const board = await newBoard('Undo');
+  await board.join('Ada', 10);
+  await board.join('Wendy', 700);
+  const fans = await visit(t, element(board));
+  await shows(fans, ['Wendy', 'Ada']);
+  const { page } = await visitConsole(t, { role: 'moderator', path: `/boards/${board.id}` });
+  await page.getByRole('button', { name: 'Delete the entry of Wendy' }).click();
+  await page.locator('#act-reason').fill('Wrong board.');
+  await page.keyboard.press('Enter');
+  await toast(page, 'Wendy is off Undo.');
+  await shows(fans, ['Ada']);
+  await page.keyboard.press('z');
+  await toast(page, 'Undone.');
+  await shows(fans, ['Wendy', 'Ada']);
+});
+
+t.test('a board is made, with the dates of its seasons seen before', async (t) => {
+  const { page } = await visitConsole(t, { path: '/boards/new' });
+  await page.getByLabel('Id', { exact: true }).fill('weekly');
+  await page.getByLabel('Title').fill('This week');
+  await page.getByLabel('Regular').check();
+  await page.getByLabel('Time zone').fill('Europe/Nowhere');
+  await page.locator('.plan .bad').waitFor(CEILING);
+  await page.getByLabel('Time zone').fill('Europe/Berlin');
+  await eventually(async () => assert.equal(await page.locator('.plan li').count(), 5));
+  await page.getByRole('button', { name: 'Save' }).click();
+  await arrives(page, 'This week');
+  const board = (await admin.get('/v1/leaderboards/weekly')).is(200, Leaderboard);
+  t.match(board, { title: 'This week', schedule: { every: 'week', timeZone: 'Europe/Berlin' } });
+});
+
+t.test('a service account is made with scopes, and its secret is shown once', async (t) => {
+  const { page } = await visitConsole(t, { path: '/accounts' });
+  await page.getByRole('button', { name: 'New account' }).click();
+  await page.getByLabel('Name', { exact: true }).fill('arena-1');
+  await page.locator('[name="scope:scores:write"]').check();
+  await page.getByRole('button', { name: 'Make it' }).click();
+  await page.getByRole('heading', { name: 'Keep this secret' }).waitFor(CEILING);
+  await page.getByRole('row', { name: /arena-1/ }).waitFor(CEILING);
+  t.same(await violations(page), []);
+  await page.getByRole('button', { name: 'I have kept it' }).click();
+  await eventually(async () => assert.equal(await page.locator('.once').count(), 0));
 });
 
 t.test('live data moves nothing but itself', async (t) => {

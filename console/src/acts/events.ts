@@ -4,6 +4,7 @@ import type { AdminEvent } from '../data/types.js';
 import { number } from '../format.js';
 import type { Act } from '../parts/act-dialog.js';
 import { texts } from '../texts.js';
+import { undoAct } from './acts.js';
 import { banNow, type Named } from './players.js';
 
 const t = texts.acts;
@@ -35,7 +36,7 @@ async function judged(event: NamedEvent, status: 'counted' | 'voided', reason: s
   const last = await lastAct(event.eventId);
   if (last && last.actor !== session.current?.id)
     return { said: texts.held.already(texts.statuses[status], last.actorName ?? last.actor) };
-  return { said };
+  return { said, undo: last && (() => undoAct(last.id, texts.undo)) };
 }
 
 const pointsOf = ({ points }: AdminEvent): string => number(points);

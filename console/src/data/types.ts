@@ -10,4 +10,5 @@ export type Action = Schemas['Action'];
 export type Player = Schemas['ModeratedUser'];
 export type PlayerDetails = Schemas['ModeratedUserDetails'];
 export type Webhook = Schemas['Webhook'];
+export type ServiceAccount = Schemas['ServiceAccount'];
 export type WebhookDelivery = Schemas['WebhookDelivery'];

@@ -1,10 +1,13 @@
 import { html, nothing, type TemplateResult } from 'lit';
+import { undoAct } from '../acts/acts.js';
 import { call } from '../data/api.js';
 import { firstPage, type Pages, withPage } from '../data/pages.js';
 import { Resource } from '../data/resource.js';
+import { session } from '../data/session.js';
 import type { AuditEntry } from '../data/types.js';
 import { Screen } from '../element.js';
 import { fromLocal } from '../format.js';
+import { ask } from '../parts/act-dialog.js';
 import { actor, actTitle } from '../parts/act-lines.js';
 import { empty, shown } from '../parts/states.js';
 import { at } from '../parts/time.js';
@@ -87,7 +90,7 @@ class AuditScreen extends Screen {
   #list({ items, next }: Pages<AuditEntry>): TemplateResult {
     const c = t.columns;
     return html`<div class="sheet"><table>
-        <thead><tr><th scope="col">${c.act}</th><th scope="col" class="roomy">${c.target}</th><th scope="col">${c.by}</th><th scope="col" class="roomy">${c.at}</th></tr></thead>
+        <thead><tr><th scope="col">${c.act}</th><th scope="col" class="roomy">${c.target}</th><th scope="col">${c.by}</th><th scope="col" class="roomy">${c.at}</th><th scope="col" class="acts"><span class="unseen">${texts.undo}</span></th></tr></thead>
         <tbody>${items.map((act) => this.#row(act))}</tbody>
       </table></div>
       ${next ? html`<button type="button" class="button more" @click=${() => this.#more(next)}>${texts.more}</button>` : nothing}`;
@@ -101,7 +104,26 @@ class AuditScreen extends Screen {
       <td class="roomy mono">${place ? html`<a href=${href(`${place}/${act.target}`)}>${act.target}</a>` : act.target}</td>
       <td><a href=${href('audit', { actor: act.actor })}><bdi>${actor(act)}</bdi></a></td>
       <td class="roomy soft">${at(act.at)}</td>
+      <td class="acts">${
+        t.undoable.includes(act.action) && !act.undoneBy && session.may('moderation')
+          ? html`<button type="button" class="button small" aria-label="${texts.undo}: ${actTitle(act)}" @click=${() => this.#undo(act)}>${texts.undo}</button>`
+          : nothing
+      }</td>
     </tr>`;
+  }
+
+  #undo(act: AuditEntry): void {
+    ask({
+      kind: 'undo',
+      title: t.undoTitle(actTitle(act)),
+      explanation: t.undoText,
+      confirm: texts.undo,
+      reasons: texts.acts.reasons.undo,
+      run: async ({ reason = '' }) => {
+        await undoAct(act.id, reason);
+        return { said: texts.undone };
+      },
+    });
   }
 
   #typed = (event: Event): void => {

@@ -2,6 +2,7 @@ import { type Entry, type LiveView, subscribe } from '@scoreboard/client';
 import { html, nothing, type TemplateResult } from 'lit';
 import { repeat } from 'lit/directives/repeat.js';
 import { freeze, unfreeze } from '../acts/boards.js';
+import { deleteEntry } from '../acts/entries.js';
 import { ban, setHidden } from '../acts/players.js';
 import { call } from '../data/api.js';
 import { Resource } from '../data/resource.js';
@@ -79,6 +80,8 @@ class BoardScreen extends Screen {
         <span>${t.players(number(this.#view?.board?.total ?? board.entries))}</span>
       </p>
       <div class="buttons">
+        <a class="button" href=${href(`boards/${board.id}/seasons`)}>${t.seasons}</a>
+        ${session.may('boards:write') ? html`<a class="button" href=${href(`boards/${board.id}/settings`)}>${t.settings}</a>` : nothing}
         ${
           session.may('boards:write')
             ? html`<button type="button" class="button" @click=${() => ask(board.frozenAt ? unfreeze(board) : freeze(board))}>
@@ -121,6 +124,7 @@ class BoardScreen extends Screen {
       ${
         session.may('moderation')
           ? html`<td class="acts">
+              <button type="button" class="button small" aria-label=${t.entryOf(entry.displayName)} @click=${() => ask(deleteEntry(player, board))}>${t.entry}</button>
               <button type="button" class="button small" aria-label=${t.hideOf(entry.displayName)} @click=${() => ask(setHidden(player, true))}>${t.hide}</button>
               <button type="button" class="button small" aria-label=${t.banOf(entry.displayName)} @click=${() => ask(ban(player))}>${t.ban}</button>
             </td>`

@@ -2,6 +2,7 @@ import { html, type TemplateResult } from 'lit';
 import { call } from '../data/api.js';
 import { firstPage, type Pages, withPage } from '../data/pages.js';
 import { Resource } from '../data/resource.js';
+import { session } from '../data/session.js';
 import type { Leaderboard } from '../data/types.js';
 import { Screen } from '../element.js';
 import { number } from '../format.js';
@@ -25,7 +26,8 @@ class BoardsScreen extends Screen {
   );
 
   protected override render() {
-    return html`<header class="heading"><h1 tabindex="-1">${t.title}</h1></header>
+    return html`<header class="heading"><h1 tabindex="-1">${t.title}</h1>
+        ${session.may('boards:write') ? html`<div class="buttons"><a class="button" href=${href('boards/new')}>${t.add}</a></div>` : ''}</header>
       ${shown(this.#boards, (boards) => (boards.items.length === 0 ? empty(t.none, t.noneText) : this.#table(boards)))}`;
   }
 

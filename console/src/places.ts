@@ -18,6 +18,7 @@ const ALL: readonly NavigationPlace[] = [
   { title: texts.actions.title, path: 'actions', scope: 'read', key: 'a' },
   { title: texts.webhooks.title, path: 'webhooks', scope: 'read', key: 'w' },
   { title: texts.accounts.title, path: 'accounts', scope: 'read' },
+  { title: texts.data.title, path: 'data', scope: 'read' },
   { title: texts.audit.title, path: 'audit', scope: 'read', key: 'u' },
 ];
 

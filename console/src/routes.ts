@@ -7,6 +7,7 @@ import './screens/audit.js';
 import './screens/board.js';
 import './screens/board-settings.js';
 import './screens/boards.js';
+import './screens/data.js';
 import './screens/held.js';
 import './screens/player.js';
 import './screens/players.js';
@@ -36,6 +37,7 @@ export const ROUTES: readonly Route<(place: Place) => TemplateResult>[] = [
     to: (place) => html`<board-settings-screen .place=${place}></board-settings-screen>`,
   },
   { pattern: 'boards/:id/seasons', to: (place) => html`<seasons-screen .place=${place}></seasons-screen>` },
+  { pattern: 'data', to: (place) => html`<data-screen .place=${place}></data-screen>` },
   { pattern: 'audit', to: (place) => html`<audit-screen .place=${place}></audit-screen>` },
   { pattern: 'boards/:id', to: (place) => html`<board-screen .place=${place}></board-screen>` },
 ];

@@ -363,6 +363,15 @@ export const texts = {
     player: 'Player',
     action: 'Action',
     accepted: 'Accepted',
+    because: 'Held because',
+    limit: (reached: string, allowed: string, board: string) =>
+      `${reached} points in a minute on ${board}, which allows ${allowed}`,
+    outlier: (reached: string, allowed: string) =>
+      `Far outside what is usual for the action: ${reached} times its spread, where ${allowed} are allowed`,
+    usual: 'Usual for them',
+    usually: (median: string, most: string, events: string) =>
+      `${median} points, ${most} at most (${events} events)`,
+    unusual: 'Nothing yet: it is their first',
     issued: 'Token from',
     id: 'Event',
     metadata: 'Metadata',

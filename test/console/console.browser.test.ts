@@ -158,7 +158,7 @@ t.test('every screen shows hostile names as text, and axe finds nothing, in ligh
       `/boards/${board.id}/settings`,
       `/boards/${board.id}/seasons`,
     ],
-    ...['/actions', '/actions/new', `/actions/play-${board.id}`, '/nowhere'],
+    ...['/actions', '/actions/new', '/data', `/actions/play-${board.id}`, '/nowhere'],
   ];
   for (const colorScheme of ['light', 'dark'] as const) {
     const { page } = await visitConsole(t, { colorScheme, viewport: { width: 1024, height: 768 } });

@@ -11,4 +11,5 @@ export type Player = Schemas['ModeratedUser'];
 export type PlayerDetails = Schemas['ModeratedUserDetails'];
 export type Webhook = Schemas['Webhook'];
 export type ServiceAccount = Schemas['ServiceAccount'];
+export type Import = Schemas['Import'];
 export type WebhookDelivery = Schemas['WebhookDelivery'];

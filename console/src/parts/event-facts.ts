@@ -1,5 +1,6 @@
-import { html, type TemplateResult } from 'lit';
+import { html, nothing, type TemplateResult } from 'lit';
 import type { AdminEvent } from '../data/types.js';
+import { number } from '../format.js';
 import { href } from '../router.js';
 import { texts } from '../texts.js';
 import { at } from './time.js';
@@ -9,8 +10,20 @@ const t = texts.held;
 const issuer = ({ issuedBy, signingKey }: AdminEvent): string =>
   issuedBy === 'player' ? t.byPlayer : (issuedBy ?? `${t.minted}${signingKey ? ` (${signingKey})` : ''}`);
 
+/** Which limit was exceeded, beside what is usual. */
+const because = ({
+  leaderboard,
+  allowed,
+  reached,
+  usual,
+}: NonNullable<AdminEvent['heldBecause']>): TemplateResult => html`<div>
+    <dt>${t.because}</dt><dd>${leaderboard === null ? t.outlier(number(reached), number(allowed)) : t.limit(number(reached), number(allowed), leaderboard)}</dd>
+  </div>
+  <div><dt>${t.usual}</dt><dd>${usual ? t.usually(number(usual.median), number(usual.most), number(usual.events)) : t.unusual}</dd></div>`;
+
 /** What is known of a score event. Metadata is what a player's game has sent: it is shown as text. */
 export const eventFacts = (event: AdminEvent): TemplateResult => html`<dl class="pairs">
+  ${event.heldBecause ? because(event.heldBecause) : nothing}
   <div><dt>${t.action}</dt><dd><a href=${href(`actions/${event.action}`)}>${event.action}</a></dd></div>
   <div><dt>${t.accepted}</dt><dd>${at(event.acceptedAt)}</dd></div>
   <div>

@@ -15,7 +15,8 @@ import { texts } from '../texts.js';
 const t = texts.boards;
 const page = (cursor: string | undefined, signal?: AbortSignal) =>
   call(
-    (http, signal) => http.GET('/v1/leaderboards', { params: { query: { limit: 100, cursor } }, signal }),
+    (http, signal) =>
+      http.GET('/v1/admin/leaderboards', { params: { query: { limit: 100, cursor } }, signal }),
     signal,
   );
 

@@ -19905,7 +19905,7 @@ interface operations {
 				 * @example externalId,displayName,score,achievedAt
 				 *     player-4711,Ada,900,2026-06-11T19:09:00Z
 				 */
-				"text/csv": unknown;
+				"text/csv": string;
 			};
 		};
 		responses: {

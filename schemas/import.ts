@@ -115,6 +115,8 @@ export const CsvFile = {
     'text/csv': {
       example: 'externalId,displayName,score,achievedAt\nplayer-4711,Ada,900,2026-06-11T19:09:00Z\n',
       schema: Type.Unsafe<unknown>({
+        type: 'string',
+        format: 'binary',
         description: 'A file in UTF-8, as RFC 4180 has it.',
         examples: ['externalId,displayName,score,achievedAt\nplayer-4711,Ada,900,2026-06-11T19:09:00Z\n'],
       }),

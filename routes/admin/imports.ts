@@ -9,7 +9,7 @@ const common = { tags: ['Admin'], security: [{ bearer: [] }] };
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   // In this route alone a body is not read before the handler, and may be of any length. It takes nothing else.
   app.removeContentTypeParser('application/json');
-  app.addContentTypeParser('text/csv', (_request, _payload, done) => done(null, true));
+  app.addContentTypeParser('text/csv', (_request, _payload, done) => done(null, ''));
 
   app.post(
     '/imports',
@@ -45,7 +45,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       // What is left of the body after a failure is not read.
       reply.header('connection', 'close');
       const actor = { actor: request.user.id, reason: null };
-      if (request.body !== true) throw new Problem('unsupported-media-type', 'Send the file as text/csv.');
+      if (typeof request.body !== 'string')
+        throw new Problem('unsupported-media-type', 'Send the file as text/csv.');
       if (resume === undefined && board === undefined)
         throw invalid('/board', 'is needed to begin an import');
       const id = resume ?? (await app.imports.begin({ board: board ?? '', season, dryRun }, actor)).id;

@@ -63,9 +63,17 @@ function folderOf(t: Test): string {
 
 t.test('openapi-python-client makes a client that logs in, plays and reads a board', async (t) => {
   const folder = folderOf(t);
+  // It knows no other type for a body that is a file.
+  writeFileSync(
+    join(folder, 'config.yaml'),
+    'content_type_overrides: {text/csv: application/octet-stream}\n',
+  );
   const made = await run(
     join(python, 'openapi-python-client'),
-    ['generate', '--path', 'openapi.json', '--output-path', 'scoreboard', '--meta', 'none'],
+    [
+      ...['generate', '--path', 'openapi.json', '--output-path', 'scoreboard', '--meta', 'none'],
+      ...['--config', 'config.yaml'],
+    ],
     { ...LIMIT, cwd: folder },
   );
   // It says what it has left out.

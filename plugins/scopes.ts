@@ -34,7 +34,7 @@ export default fp(
     };
     app.addHook('onRequest', (request, reply, done) => {
       const { scope } = request.routeOptions.config;
-      if (!scope) {
+      if (!scope || app.isTakenForAnother(request)) {
         done();
         return;
       }
@@ -47,5 +47,5 @@ export default fp(
         .then(() => done(), done);
     });
   },
-  { name: 'scopes', dependencies: ['auth', 'administrators', 'openapi'], fastify: '5.x' },
+  { name: 'scopes', dependencies: ['auth', 'administrators', 'openapi', 'unrouted'], fastify: '5.x' },
 );

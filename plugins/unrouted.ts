@@ -1,5 +1,13 @@
+import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { Problem } from '../src/errors.js';
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Whether the router takes a pattern that a path fits, as the path of its own does not have the method: that is a 405. */
+    isTakenForAnother(request: FastifyRequest): boolean;
+  }
+}
 
 /** The route with which @fastify/cors takes the preflights of all paths. */
 const PREFLIGHTS = '*';
@@ -30,14 +38,15 @@ export default fp(
     app.setNotFoundHandler(async ({ method, url }) => {
       throw new Problem('not-found', `There is no ${method} ${url.split('?')[0]}.`);
     });
+    app.decorate('isTakenForAnother', ({ url, routeOptions }: FastifyRequest) => {
+      const [path = ''] = url.split('?');
+      return routeOptions.url?.includes(':') === true && routeOptions.url !== path && methods.has(path);
+    });
     app.addHook('preParsing', (request, reply, payload, done) => {
       const { method, is404, routeOptions } = request;
       const isPreflights = routeOptions.url === PREFLIGHTS;
       const [path = ''] = request.url.split('?');
-      // For methods that a path of its own does not have, the router takes the pattern that it fits.
-      const isTakenForAnother =
-        routeOptions.url?.includes(':') && routeOptions.url !== path && methods.has(path);
-      if (!is404 && !isPreflights && !isTakenForAnother) {
+      if (!is404 && !isPreflights && !app.isTakenForAnother(request)) {
         done(null, payload);
         return;
       }

@@ -182,7 +182,10 @@ t.test('a service account that is revoked is out at once, on every instance', as
   const bystander = await serviceApi(service, 'server');
   const makesUser = (as: Api, at: { url: string }) => as.at(at.url).post('/v1/users', { displayName: 'Ada' });
   for (const at of [service, other]) (await makesUser(rogue, at)).is(201, User);
-  t.match(await tool('list'), new RegExp(`${id} +server +\\d{4}-\\d\\d-\\d\\d +in force +rogue\n`));
+  t.match(
+    await tool('list'),
+    new RegExp(`${id} +server +\\d{4}-\\d\\d-\\d\\d +in force +used \\S+ +rogue\n`),
+  );
 
   // Whoever does not hear of it reads it when it listens again.
   await service.app.pg.pool.query(
@@ -195,7 +198,7 @@ t.test('a service account that is revoked is out at once, on every instance', as
   const later = await startApi(t, { DATABASE_URL: config.DATABASE_URL });
   (await makesUser(rogue, later)).fails('unauthenticated');
   for (const at of [service, other, later]) (await makesUser(bystander, at)).is(201, User);
-  t.match(await tool('list'), /revoked \d{4}-\d\d-\d\d +rogue\n/);
+  t.match(await tool('list'), /revoked \d{4}-\d\d-\d\d +used \S+ +rogue\n/);
   t.match(await tool('revoke', 'rogue'), /is revoked/, 'again, which changes nothing');
   t.match(await tool('revoke', 'nobody'), /^There is no service account "nobody"\.\n$/);
   t.match(await tool('revoke'), /^Usage/);

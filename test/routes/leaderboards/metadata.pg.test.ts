@@ -5,6 +5,8 @@ import { Action } from '../../../schemas/action.js';
 import { Entries, EntryDetails, FriendEntries, Leaderboard } from '../../../schemas/leaderboard.js';
 import { AdminEvent } from '../../../schemas/moderation.js';
 import { Receipt } from '../../../schemas/score.js';
+import { boardKey } from '../../../src/board-key.js';
+import { EntryMetadata } from '../../../src/leaderboard/public-metadata.js';
 import { eventually, newPlayer, projected, serviceApi, startApi } from '../../api.js';
 import { Watcher } from '../../live/live-server.js';
 import { mint } from '../../mint.js';
@@ -52,6 +54,21 @@ t.test('an entry shows what is public of the event that made its score', async (
     await projected(app);
     t.same(await metadataOn(operator), [{ nth: expected }], operator);
   }
+});
+
+t.test('a score with the time of a worse one, written before it, still shows its own event', async (t) => {
+  await newBoard('crossed', 'best', ['nth']);
+  const { id } = await newPlayer(api);
+  await score(id, 'crossed', 30, { nth: 'better' });
+  await score(id, 'crossed', 10, { nth: 'worse' });
+  const { pool } = app.pg;
+  const { rows } = await pool.query<{ at: number }>(
+    "SELECT extract(epoch FROM accepted_at)::float8 * 1000 AS at FROM score_events WHERE action_id = 'crossed' AND points = 10",
+  );
+  const entry = { userId: id, score: 30, achievedAt: rows[0]?.at ?? 0 };
+  const keys = new Map([['crossed', ['nth']]]);
+  const found = await new EntryMetadata(pool).of(boardKey('crossed', 1), [entry], keys);
+  t.same(found.get(id), { nth: 'better' });
 });
 
 t.test('every read of entries has it, and so has the stream, and a season that is over', async (t) => {

@@ -203,6 +203,25 @@ t.test('ranks, scores and histograms are those of a naive count, also of old sea
   }
 });
 
+t.test('a score that others have too is ranked behind them, and shares their rank', async (t) => {
+  for (const sort of ['desc', 'asc'] as const) {
+    const id = `level-${sort}`;
+    await newBoard(id, sort, [10, 40, 40, 100]);
+    for (const from of ['PostgreSQL', 'the projection']) {
+      if (from === 'the projection') await loaded(id);
+      const at = async (score: number) => {
+        const answer = await api.get(`/v1/leaderboards/${id}/rank-of?score=${score}`);
+        const { rank, sharedRank } = answer.is(200, RankOf);
+        return [rank, sharedRank];
+      };
+      t.same(await at(40), [4, 2], `${from}, ${sort}`);
+      t.same(await at(41), sort === 'desc' ? [2, 2] : [4, 4]);
+      const best = sort === 'desc' ? Number.MAX_SAFE_INTEGER : Number.MIN_SAFE_INTEGER;
+      t.same(await at(best), [1, 1], 'no score is better');
+    }
+  }
+});
+
 t.test('an entry says how far it is to the first', async (t) => {
   for (const sort of ['desc', 'asc'] as const) {
     const id = `first-${sort}`;

@@ -12,8 +12,12 @@ import { toUuid, toUuids } from '../stored-ids.js';
 import { BOARD, countPage, judgePage, lockUsers, makeUsers, PASS_FENCE, pageOf } from './count-statements.js';
 import { dropTable, tableOf } from './staging.js';
 
-/** A page holds the rows of its users for a quarter of a second: scores of theirs that come meanwhile are sent again. */
-const ROWS_A_PAGE = 5_000;
+/**
+ * A page holds the rows of its users for a fraction of a second: scores of theirs that come meanwhile are sent again. Each of its
+ * statements is done within the limit of all statements, also where PostgreSQL has a fifth of a core: to make a user takes it long,
+ * because of the index of names.
+ */
+const ROWS_A_PAGE = 1_000;
 /** Somebody else is at it: a command, or a process that is dead. */
 const AGAIN_MS = 500;
 const MAX_FAULTS = 100;

@@ -29,6 +29,20 @@ async function arrives(page: Page, title: string): Promise<void> {
   );
 }
 
+/** Nothing is wider than the page, from a phone to a wall. Keeps pictures for people to look at. */
+async function fits(page: Page, name: string): Promise<void> {
+  for (const [width, height] of [
+    [390, 844],
+    [1920, 1080],
+    [1024, 768],
+  ] as const) {
+    await page.setViewportSize({ width, height });
+    const overflow = await page.locator('html').evaluate((root) => root.scrollWidth - root.clientWidth);
+    t.ok(overflow <= 0, `${name} fits in ${width} pixels`);
+    await keepScreenshot(page, `console-${name}-${width}`);
+  }
+}
+
 const actsAbout = async (target: string) =>
   (await admin.get(`/v1/admin/audit?target=${target}`)).is(200, AuditTrail).items;
 
@@ -172,6 +186,7 @@ t.test('every screen shows hostile names as text, and axe finds nothing, in ligh
       t.same(await violations(page), [], `${colorScheme} ${path}`);
       t.equal(await page.locator('#content img, #content script, #content b b').count(), 0, path);
       t.same((await reportOf(page)).violations, [], path);
+      await fits(page, `${path.slice(1).replace(/\/|[a-z]{3}_\w+/g, '') || 'overview'}-${colorScheme}`);
     }
     await page.goto(`${site.url}/admin/players?q=${encodeURIComponent(HOSTILE)}`);
     await page.getByRole('link', { name: HOSTILE }).waitFor(CEILING);
@@ -222,6 +237,28 @@ t.test('a service account is made with scopes, and its secret is shown once', as
   t.same(await violations(page), []);
   await page.getByRole('button', { name: 'I have kept it' }).click();
   await eventually(async () => assert.equal(await page.locator('.once').count(), 0));
+});
+
+t.test('a file is imported and exported, with what became of its lines', async (t) => {
+  const board = await newBoard('Files');
+  const { page } = await visitConsole(t, { path: '/data' });
+  const form = page.locator('form:has([type="file"])');
+  await form.getByLabel('Board').selectOption(board.id);
+  const text = `externalId,displayName,score\np-1,${HOSTILE.replaceAll('"', '')},40\np-2,Bo,much\n`;
+  await form
+    .getByLabel('File')
+    .setInputFiles({ name: 'players.csv', mimeType: 'text/csv', buffer: Buffer.from(text) });
+  await form.getByLabel('Only say').uncheck();
+  await form.getByRole('button', { name: 'Send' }).click();
+  await page.getByText('2 of 2 rows: 1 count, 0 known, 1 faulty, 1 new players').waitFor(CEILING);
+  const out = page.locator('form:has(#export-board)');
+  await out.getByLabel('Board').selectOption(board.id);
+  const [file] = await Promise.all([
+    page.waitForEvent('download', CEILING),
+    out.getByRole('button', { name: 'Download' }).click(),
+  ]);
+  t.equal(file.suggestedFilename(), `${board.id}-entries.csv`);
+  await toast(page, 'The file is whole.');
 });
 
 t.test('live data moves nothing but itself', async (t) => {

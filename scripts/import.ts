@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import type { Import } from '../schemas/import.js';
+import { OPERATOR } from '../src/audit.js';
 import { Problem } from '../src/errors.js';
 import { countNextPage } from '../src/imports/count-rows.js';
 import { Imports } from '../src/imports/imports.js';
@@ -23,7 +24,6 @@ const USAGE = `Imports scores from a CSV file. The service may run: it shows the
 Its first line names the columns: externalId and score, and if you have them displayName, achievedAt, metadata and key.`;
 
 const OPTIONS = { application_name: 'scoreboard-api import', connectionTimeoutMillis: 5_000, max: 2 };
-const ACT = { actor: 'operator', reason: null };
 /** Names this process where instances are named. */
 const WRITER = 'import';
 const TELL_EVERY_MS = 2_000;
@@ -54,7 +54,7 @@ await main(async () => {
 
 async function importFile(pool: pg.Pool, { file, resume, ...wanted }: Wanted): Promise<Import> {
   const imports = new Imports(pool);
-  const begun = resume === undefined ? await imports.begin(wanted, ACT) : await imports.get(resume);
+  const begun = resume === undefined ? await imports.begin(wanted, OPERATOR) : await imports.get(resume);
   console.error(`Import ${begun.id} of ${file} to "${begun.leaderboard}", season ${begun.season}`);
   if (begun.state === 'receiving')
     await imports.receive(

@@ -162,7 +162,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         operationId: 'undoAct',
         summary: 'Undo an act',
         description:
-          'Once, and as long as nobody has decided about the same since. A void gives back the events that it has voided, and no others: they count again, or are held again. One that is still at work ends. A ban is lifted, or has the end that it had before; who was hidden is shown, a name is as before, a deleted entry is back, a frozen board takes scores. Seasons that are final need `amend`. If the work takes longer than ten seconds, the answer is 202, and `GET /v1/admin/acts/{id}` says how far it has come. The audit names the act and its undo.',
+          'Once, and as long as nobody has decided about the same since. A void gives back the events that it has voided, and no others: they count again, or are held again. One that is still at work ends. A ban is lifted, or has the end that it had before; who was hidden is shown, a name is as before, a deleted entry is back, a frozen board takes scores, which needs `boards:write` too. Seasons that are final need `amend`. If the work takes longer than ten seconds, the answer is 202, and `GET /v1/admin/acts/{id}` says how far it has come. The audit names the act and its undo.',
         params: ActParams,
         body: Correction,
         response: {
@@ -183,7 +183,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     async (request, reply) => {
-      const id = await app.undo.undo(request.params.id, actOf(request));
+      const id = await app.undo.undo(request.params.id, actOf(request), request.user.scopes);
       const act = await app.moderation.outcome(id, MASS_VOID_MS);
       if (act.state === 'running') reply.code(202).header('location', `/v1/admin/acts/${id}`);
       return act;

@@ -11,7 +11,7 @@ export interface Caller {
 }
 
 /** @throws Problem `forbidden`, which names the scope */
-export function requireScope({ scopes }: Caller, scope: Scope): void {
+export function requireScope({ scopes }: Pick<Caller, 'scopes'>, scope: Scope): void {
   if (!scopes.includes(scope)) throw new Problem('forbidden', `This needs the scope ${scope}.`);
 }
 

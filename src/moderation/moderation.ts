@@ -30,6 +30,7 @@ import { type EventFilter, eventQuery, search } from './event-search.js';
 import { beginMassVoid } from './mass-void.js';
 import { previewVoid } from './preview.js';
 import {
+  amends,
   ban,
   giveName,
   type LockedUser,
@@ -336,8 +337,6 @@ function adminEvent(row: AdminEvent): AdminEvent {
   withIds([row], { eventId: 'evt', userId: 'usr', tokenId: 'tok', issuedBy: 'svc', importId: 'imp' });
   return { ...withoutNull(row, 'achievedAt', 'importId'), ...(isOfPlayer && { issuedBy: 'player' }) };
 }
-
-const amends = ({ amend = false }: AdminAct): boolean => amend;
 
 const undoneMeanwhile = (id: string) => new Problem('act-undone', `The act "${id}" was undone meanwhile.`);
 

@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import type { AuditEntry } from '../../schemas/moderation.js';
+import type { Scope } from '../../schemas/scope.js';
+import { requireScope } from '../access/caller.js';
 import type { AdminAct } from '../audit.js';
 import { audit } from '../audit.js';
 import { Problem } from '../errors.js';
@@ -40,15 +42,18 @@ export class Undo {
   }
 
   /**
+   * @param scopes of the caller
    * @returns the id of the act that undoes it
-   * @throws Problem `not-found`; `act-undone` if it was undone before; `act-not-undoable` if it is none that can be undone, or what
+   * @throws Problem `not-found`; `forbidden` if the caller could not do by itself what the undo does; `act-undone` if it was undone before; `act-not-undoable` if it is none that can be undone, or what
    * it did is no longer so; `event-archived`, `season-final`, `points-out-of-range`
    */
-  async undo(actId: string, act: AdminAct): Promise<string> {
+  async undo(actId: string, act: AdminAct, scopes: readonly Scope[]): Promise<string> {
     const { pool } = this.#options;
     const { rows } = await pool.query<Undone>(UNDONE, [toUuid('aud', actId)]);
     const [undone] = withIds(rows, { id: 'aud', undoneBy: 'aud' });
     if (undone === undefined) throw new Problem('not-found', `There is no act "${actId}".`);
+    // It changes a board, which moderation alone does not allow.
+    if (undone.action === 'freeze-leaderboard') requireScope({ scopes }, 'boards:write');
     if (undone.undoneBy !== null) throw wasUndone(actId);
     try {
       const id = await this.#undo(undone, { ...act, undoes: actId });

@@ -64,7 +64,7 @@ const SET_HIDDEN = `
 UPDATE users SET hidden_at = CASE WHEN $2 THEN now() END, hidden_by = CASE WHEN $2 THEN $3::uuid END WHERE id = $1`;
 const NAME = 'UPDATE users SET display_name = $2, named_by = $3 WHERE id = $1';
 
-const amends = ({ amend = false }: AdminAct): boolean => amend;
+export const amends = ({ amend = false }: AdminAct): boolean => amend;
 export const noUser = (id: string): Problem => new Problem('not-found', `There is no user "${id}".`);
 const uuidOf = ({ id }: LockedUser) => toUuid('usr', id);
 

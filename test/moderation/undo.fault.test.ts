@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import t from 'tap';
 import { Act } from '../../schemas/moderation.js';
+import { SCOPES } from '../../schemas/scope.js';
 import { eventually, serviceApi, startApi } from '../api.js';
 import { startService } from '../faults/service.js';
 import { buildTestDatabase } from '../helper.js';
@@ -86,7 +87,7 @@ t.test(
     const span = { from: '2020-01-01T00:00:00.000Z', to: '2100-01-01T00:00:00.000Z' };
     const voiding = await app.moderation.voidAll({ userId: user, ...span }, act);
     await eventually(async () => assert((await app.moderation.progress(voiding)).voided > 0));
-    const undoing = await app.undo.undo(voiding, act);
+    const undoing = await app.undo.undo(voiding, act, SCOPES);
     const undone = await app.moderation.outcome(undoing, 60_000);
     const { voided, state, problem } = await app.moderation.progress(voiding);
     t.ok(state === 'done' || problem === 'act-undone', `it had voided ${voided}`);

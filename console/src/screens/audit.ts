@@ -21,6 +21,10 @@ const PAUSE_MS = 300;
 /** What a target is, by how its id begins. */
 const PLACES: Readonly<Record<string, string>> = { usr_: 'players', whk_: 'webhooks' };
 
+/** To unfreeze a board needs more than to judge. */
+const mayUndo = ({ action }: AuditEntry): boolean =>
+  session.may('moderation') && (action !== 'freeze-leaderboard' || session.may('boards:write'));
+
 /** What administrators did, and why. */
 class AuditScreen extends Screen {
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -105,7 +109,7 @@ class AuditScreen extends Screen {
       <td><a href=${href('audit', { actor: act.actor })}><bdi>${actor(act)}</bdi></a></td>
       <td class="roomy soft">${at(act.at)}</td>
       <td class="acts">${
-        t.undoable.includes(act.action) && !act.undoneBy && session.may('moderation')
+        t.undoable.includes(act.action) && !act.undoneBy && mayUndo(act)
           ? html`<button type="button" class="button small" aria-label="${texts.undo}: ${actTitle(act)}" @click=${() => this.#undo(act)}>${texts.undo}</button>`
           : nothing
       }</td>

@@ -6,7 +6,8 @@ import { EntryDetails, Leaderboard } from '../../../schemas/leaderboard.js';
 import { Act, AdminEvent, AuditTrail, ModeratedUser } from '../../../schemas/moderation.js';
 import { Receipt } from '../../../schemas/score.js';
 import { User } from '../../../schemas/user.js';
-import { eventually, newPlayer, serviceApi, startApi } from '../../api.js';
+import { BUNDLES } from '../../../src/access/scopes.js';
+import { eventually, newPlayer, scopedApi, serviceApi, startApi } from '../../api.js';
 import { equalsRecomputed } from '../../ledger/recomputed.js';
 import { mint, typeId } from '../../mint.js';
 
@@ -202,6 +203,9 @@ t.test('a freeze is undone, unless somebody has unfrozen the board since', async
   const freeze = (what: string) => admin.post(`/v1/admin/leaderboards/best/${what}`, why);
   (await freeze('freeze')).is(200, Leaderboard);
   const first = await lastActOn('best');
+  const moderator = await scopedApi(service, BUNDLES.moderator);
+  const refused = (await moderator.post(`/v1/admin/acts/${first}/undo`, why)).fails('forbidden');
+  t.equal(refused.detail, 'This needs the scope boards:write.');
   (await undo(first)).is(200, Act);
   t.notOk('frozenAt' in (await api.get('/v1/leaderboards/best')).is(200, Leaderboard));
   (await freeze('freeze')).is(200, Leaderboard);

@@ -41,7 +41,8 @@ const ONE = `SELECT ${MEMBERS} FROM service_accounts WHERE id = $1`;
 const NAMED = `SELECT ${MEMBERS} FROM service_accounts WHERE name = $1`;
 const ROTATE = `
 UPDATE service_accounts
-SET previous_secret_hash = secret_hash, previous_secret_until = now() + $3 * interval '1 second', secret_hash = $2
+SET previous_secret_hash = CASE WHEN $3 > 0 THEN secret_hash END, secret_hash = $2,
+    previous_secret_until = CASE WHEN $3 > 0 THEN now() + $3 * interval '1 second' END
 WHERE id = $1 RETURNING ${MEMBERS}`;
 const REVOKE = `
 UPDATE service_accounts SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1 RETURNING ${MEMBERS}`;

@@ -29,8 +29,6 @@ export const texts = {
   lost: 'No connection to the service. What you see may be old; it is tried again and again.',
   keys: 'Keys',
   never: 'Never',
-  nobody: 'nobody',
-  you: 'you',
   all: 'All',
   noPlace: {
     title: 'There is no such page',
@@ -51,7 +49,6 @@ export const texts = {
     recoveryCodes: (left: number) =>
       `${left === 0 ? 'No recovery codes are' : left === 1 ? 'One recovery code is' : `${left} recovery codes are`} left. Ask for new ones.`,
   },
-  roles: { admin: 'Administrator', moderator: 'Moderator' },
   shortcuts: {
     title: 'Keys',
     rows: [
@@ -73,7 +70,6 @@ export const texts = {
     players: 'Players now',
     playersNote: 'With a score in the last 5 minutes',
     held: 'Held events',
-    heldNote: 'Wait for somebody',
     review: 'Review them',
     nothingHeld: 'Nothing waits',
     streams: 'Open streams',
@@ -119,7 +115,6 @@ export const texts = {
     empty: 'No scores yet',
     emptyText: 'Entries appear here a moment after they are scored.',
     columns: { rank: 'Rank', player: 'Player', score: 'Score', at: 'Reached', acts: 'Moderation' },
-    events: 'Events',
     ban: 'Ban',
     entry: 'Delete',
     entryOf: (name: string) => `Delete the entry of ${name}`,
@@ -127,7 +122,6 @@ export const texts = {
     banOf: (name: string) => `Ban ${name}`,
     hide: 'Hide',
     hideOf: (name: string) => `Hide ${name}`,
-    eventsOf: (name: string) => `Events of ${name}`,
     settings: 'Settings',
     freeze: 'Freeze',
     unfreeze: 'Let it take scores',
@@ -357,7 +351,6 @@ export const texts = {
     release: 'Release',
     void: 'Void',
     ban: 'Void and ban',
-    all: 'All events',
     points: (points: string) => `${points} points`,
     counts: 'Would count on',
     player: 'Player',

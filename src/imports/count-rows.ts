@@ -10,6 +10,7 @@ import { IN_ORDER_OF_INDEXES, RECOMPUTE } from '../ledger/statements.js';
 import type { Queryable } from '../postgres/database.js';
 import { toUuid, toUuids } from '../stored-ids.js';
 import { BOARD, countPage, judgePage, lockUsers, makeUsers, PASS_FENCE, pageOf } from './count-statements.js';
+import { MAX_FAULTS } from './import-row.js';
 import { dropTable, tableOf } from './staging.js';
 
 /**
@@ -20,7 +21,6 @@ import { dropTable, tableOf } from './staging.js';
 const ROWS_A_PAGE = 1_000;
 /** Somebody else is at it: a command, or a process that is dead. */
 const AGAIN_MS = 500;
-const MAX_FAULTS = 100;
 
 const Counting = Type.Object({ id: Type.String() });
 export const COUNT_ROWS: JobKind<typeof Counting> = {

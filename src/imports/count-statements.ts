@@ -4,6 +4,7 @@ import { passFences } from '../ledger/fence.js';
 import type { Rules } from '../ledger/standing.js';
 import { achievedAt } from '../postgres/events-of-user.js';
 import { IMPORTED } from './import-action.js';
+import { MAX_FAULTS } from './import-row.js';
 
 /**
  * The statements that count a page of rows, those of the table `rows` behind the line $1 up to the line $2, in one transaction. Locks
@@ -102,7 +103,7 @@ ${PAGE(rows, '*')}, entry AS MATERIALIZED (
 
 const FAULTS = `
 (SELECT json_agg(json_build_object('line', line, 'code', outcome) ORDER BY line)
- FROM (SELECT line, outcome FROM judged WHERE outcome <> 'known' ORDER BY line LIMIT 100) f) AS faults`;
+ FROM (SELECT line, outcome FROM judged WHERE outcome <> 'known' ORDER BY line LIMIT ${MAX_FAULTS}) f) AS faults`;
 const FAULTY = `count(*) FILTER (WHERE outcome <> 'known') AS faulty`;
 
 /** What the entries are that the page makes, by operator: of users who have none. */

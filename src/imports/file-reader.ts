@@ -3,7 +3,7 @@ import { parse } from 'csv-parse';
 import { errorCode } from '../error-code.js';
 import { Problem } from '../errors.js';
 import { type Places, placesOf } from './columns.js';
-import { type Fault, type ImportRow, RowReader, textOf } from './import-row.js';
+import { type Fault, type ImportRow, MAX_FAULTS, RowReader, textOf } from './import-row.js';
 
 /** How much is read in one turn of the event loop: a few hundred rows, some milliseconds. */
 const SLICE_BYTES = 16_384;
@@ -12,8 +12,6 @@ const ROWS_A_BATCH = 10_000;
 const BYTES_A_BATCH = 2 ** 20;
 /** A row may not be longer: a quote that is never closed would take the rest of the file. */
 const MAX_ROW_BYTES = 16_384;
-/** Faults of one batch that are kept. */
-const MAX_FAULTS = 100;
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /** Where in a file somebody stands. */

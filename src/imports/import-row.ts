@@ -28,6 +28,8 @@ export interface Fault {
   readonly code: FaultCode;
   readonly message: string;
 }
+/** Of an import so many are kept, and the others counted. */
+export const MAX_FAULTS = 100;
 export type FaultCode = (typeof FAULT_CODES)[number];
 
 const IS_EXTERNAL_ID = new RegExp(EXTERNAL_ID, 'u');

@@ -9,12 +9,12 @@ import { type Queryable, transact } from '../postgres/database.js';
 import { toUuid, withIds } from '../stored-ids.js';
 import { COUNT_ROWS } from './count-rows.js';
 import { type Batch, FileReader } from './file-reader.js';
+import { MAX_FAULTS } from './import-row.js';
 import { copyRows, dropTable, makeTable } from './staging.js';
 
 /** Imports that are not over. Each has a table of the rows that it has received. */
 const MOST_AT_A_TIME = 4;
 const MAX_ROWS = 20_000_000;
-export const MAX_FAULTS = 100;
 
 const SHOWN = `
 id, leaderboard_id AS leaderboard, season, dry_run AS "dryRun", state, problem, begun_at AS "begunAt", ended_at AS "endedAt",

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import t from 'tap';
 import { ModeratedUserDetails } from '../../schemas/admin-user.js';
-import { Act, AuditTrail } from '../../schemas/moderation.js';
+import { Act, AuditTrail, ModeratedUser } from '../../schemas/moderation.js';
 import { ServiceAccountSecret } from '../../schemas/service-account.js';
 import { User } from '../../schemas/user.js';
 import { eventually, serviceApi } from '../api.js';
@@ -43,6 +43,24 @@ t.test('a slur: the player is found and renamed', async (t) => {
   await confirm(page, 'The name was a slur.');
   await toast(page, 'Rudeness is called Player 3.');
   t.match(await detailsOf(rude), { displayName: 'Player 3', nameLocked: true });
+  await page.keyboard.press('z');
+  await toast(page, 'Undone.');
+  t.match(await detailsOf(rude), { displayName: 'Rudeness', nameLocked: false });
+});
+
+t.test('a ban that had an end before has it again when another one is undone', async (t) => {
+  const board = await newBoard('Twice', { maxPointsPerMinute: 1_000 });
+  const cheater = await board.join('Mallory', 5_000);
+  const until = '2099-01-01T00:00:00.000Z';
+  (await admin.post(`/v1/admin/users/${cheater}/ban`, { reason: 'First.', until })).is(200, ModeratedUser);
+  const { page } = await visitConsole(t, { role: 'moderator', path: '/held' });
+  await button(page, 'Void and ban').click();
+  await confirm(page, 'For good.');
+  await toast(page, 'Mallory is banned.');
+  t.match(await detailsOf(cheater), { bannedUntil: null });
+  await page.keyboard.press('z');
+  await toast(page, 'Undone.');
+  t.match(await detailsOf(cheater), { bannedAt: /Z$/, bannedUntil: until });
 });
 
 t.test('a leaked key: the account is revoked', async (t) => {

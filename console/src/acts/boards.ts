@@ -1,6 +1,7 @@
 import { call } from '../data/api.js';
 import type { Act } from '../parts/act-dialog.js';
 import { texts } from '../texts.js';
+import { undoOwn } from './acts.js';
 
 const t = texts.acts;
 
@@ -26,7 +27,7 @@ export const freeze = ({ id, title }: Board): Act => ({
   reasons: t.reasons.board,
   run: async ({ reason = '' }) => {
     await setFrozen(id, true, reason);
-    return { said: t.freeze.done(title), undo: () => setFrozen(id, false, texts.undo) };
+    return { said: t.freeze.done(title), undo: () => undoOwn(id, 'freeze-leaderboard') };
   },
 });
 

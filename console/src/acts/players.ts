@@ -5,6 +5,7 @@ import { fromLocal } from '../format.js';
 import type { Act } from '../parts/act-dialog.js';
 import type { Done } from '../parts/toasts.js';
 import { texts } from '../texts.js';
+import { undoOwn } from './acts.js';
 
 export interface Named {
   readonly id: string;
@@ -34,7 +35,7 @@ export async function banNow({ id, displayName }: Named, reason: string, until?:
   await call((http, signal) =>
     http.POST('/v1/admin/users/{id}/ban', { params: { path: { id } }, body, signal }),
   );
-  return { said: t.ban.done(displayName), undo: () => unban(id, texts.undo) };
+  return { said: t.ban.done(displayName), undo: () => undoOwn(id, 'ban-user') };
 }
 
 export const ban = (player: Named): Act => ({
@@ -74,7 +75,8 @@ export const setHidden = ({ id, displayName }: Named, hidden: boolean): Act => {
     reasons: hidden ? t.reasons.cheat : t.reasons.real,
     run: async ({ reason = '' }) => {
       await change(id, { hidden }, reason);
-      return { said: words.done(displayName), undo: () => change(id, { hidden: !hidden }, texts.undo) };
+      const undo = () => (hidden ? undoOwn(id, 'hide-user') : change(id, { hidden: true }, texts.undo));
+      return { said: words.done(displayName), undo };
     },
   };
 };
@@ -92,7 +94,11 @@ export const rename = ({ id, displayName }: Named): Act => ({
   run: async ({ reason = '', displayName: name = '' }) => {
     await change(id, { displayName: name }, reason);
     forgetName(id);
-    return { said: t.rename.done(displayName, name) };
+    const undo = async () => {
+      await undoOwn(id, 'rename-user');
+      forgetName(id);
+    };
+    return { said: t.rename.done(displayName, name), undo };
   },
 });
 

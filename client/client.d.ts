@@ -682,7 +682,7 @@ export interface paths {
 		};
 		/**
 		 * Who I am, as a person
-		 * @description For a page that was loaded again: this alone needs no `x-csrf-token`, and tells it.
+		 * @description For a page that was loaded again: this alone needs no `x-csrf-token`, and answers with it.
 		 */
 		get: operations["getAdminSession"];
 		put?: never;

@@ -64,7 +64,7 @@ async function importFile(pool: pg.Pool, { file, resume, ...wanted }: Wanted): P
     );
   let told = performance.now();
   for (;;) {
-    // A running service counts too. Whoever has the lock goes on.
+    // A running service counts too. The one with the lock goes on.
     const counted = await transact(pool, (client) => countNextPage(client, begun.id, WRITER));
     if (counted === 'over') return await imports.get(begun.id);
     if (counted === 'locked') await delay(LOOK_AGAIN_MS);

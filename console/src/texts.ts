@@ -554,7 +554,7 @@ export const texts = {
     },
     endSessions: {
       title: (name: string) => `End all sessions of ${name}?`,
-      text: 'Whoever is logged in as the player is logged out. The player may log in again.',
+      text: 'Everybody who is logged in as the player is logged out. The player may log in again.',
       confirm: 'End sessions',
       done: (name: string) => `${name} is logged out everywhere.`,
     },

@@ -45,7 +45,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       schema: {
         operationId: 'getAdminSession',
         summary: 'Who I am, as a person',
-        description: 'For a page that was loaded again: this alone needs no `x-csrf-token`, and tells it.',
+        description:
+          'For a page that was loaded again: this alone needs no `x-csrf-token`, and answers with it.',
         tags: ['Admin'],
         security,
         response: { 200: answer(AdminSession), ...problemResponses('unauthenticated', 'forbidden') },

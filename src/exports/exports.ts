@@ -229,7 +229,7 @@ export class Exports {
     }
     const stream = Readable.from(watched(), { objectMode: false });
     stream.once('close', endOnce);
-    // Whoever sends it reports that it was cut off.
+    // The route that sends it reports that it was cut off.
     stream.on('error', () => {});
     // Begins now: what nobody reads at all is cut off as well.
     stream.read(0);

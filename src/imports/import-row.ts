@@ -4,6 +4,7 @@ import type { FAULT_CODES } from '../../schemas/import.js';
 import { EXTERNAL_ID, MAX_EXTERNAL_ID } from '../../schemas/user.js';
 import { displayName } from '../access/display-name.js';
 import { Problem } from '../errors.js';
+import { fieldText } from '../exports/csv.js';
 import { parseJson } from '../http/bodies.js';
 import { checkMetadata } from '../scoring/metadata.js';
 import type { Places } from './columns.js';
@@ -87,13 +88,13 @@ export class RowReader {
     if (fields.length !== this.#width)
       throw new Refused('wrong-columns', `has ${fields.length} columns instead of ${this.#width}`);
     const { externalId: of, displayName: named, score, achievedAt: at, metadata, key: keyed } = this.#places;
-    const externalId = field(fields, of);
+    const externalId = fieldText(field(fields, of));
     if (!IS_EXTERNAL_ID.test(externalId) || [...externalId].length > MAX_EXTERNAL_ID)
       throw new Refused(
         'external-id-invalid',
         `externalId must have 1 to ${MAX_EXTERNAL_ID} characters, and no control characters`,
       );
-    const name = field(fields, named);
+    const name = fieldText(field(fields, named));
     const points = pointsOf(field(fields, score));
     const achievedAt = this.#timeOf(field(fields, at));
     const key = field(fields, keyed);

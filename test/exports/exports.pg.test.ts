@@ -33,6 +33,8 @@ t.test('a board is exported in its order, and can be imported elsewhere', async 
     { externalId: 'out-1', displayName: 'Zoë, "the first"', score: 900, achievedAt: '2020-06-11T19:09:00Z' },
     { externalId: '=1+2', displayName: '=HYPERLINK(1)', score: -5, achievedAt: '2021-06-11T19:09:00Z' },
     { externalId: 'out-3', displayName: '+Ada', score: -5, achievedAt: '2020-06-11T19:09:00Z' },
+    // A file has one apostrophe more than the id, as our own exports have.
+    { externalId: "''-4", displayName: "'Bea", score: -6, achievedAt: '2020-06-11T19:09:00Z' },
   ]);
   await bring(admin, `board=${board}`, file);
   const csv = await admin.get(`/v1/admin/exports?board=${board}`);
@@ -44,6 +46,7 @@ t.test('a board is exported in its order, and can be imported elsewhere', async 
     /^1,1,usr_\w+,out-1,"Zoë, ""the first""",900,2020-06-11T19:09:00.000Z$/,
     /^2,2,usr_\w+,out-3,'\+Ada,-5,2020-06-11T19:09:00.000Z$/,
     /^3,2,usr_\w+,'=1\+2,'=HYPERLINK\(1\),-5,2021-06-11T19:09:00.000Z$/,
+    /^4,4,usr_\w+,''-4,'Bea,-6,2020-06-11T19:09:00.000Z$/,
   ]);
   const ndjson = await admin.get(`/v1/admin/exports?board=${board}&format=ndjson`);
   t.match(objectsOf(ndjson.body), [
@@ -57,12 +60,13 @@ t.test('a board is exported in its order, and can be imported elsewhere', async 
     },
     { rank: 2, sharedRank: 2, externalId: 'out-3', displayName: '+Ada' },
     { rank: 3, sharedRank: 2, externalId: '=1+2', displayName: '=HYPERLINK(1)' },
+    { rank: 4, sharedRank: 4, externalId: "'-4", displayName: "'Bea" },
   ]);
   const copy = await newBoard('copy');
-  t.match(await bring(admin, `board=${copy}`, `${head}\n${rows[0]}\n`), { counted: 1, faulty: 0 });
-  t.match((await api.get(`/v1/leaderboards/${copy}/entries`)).is(200, Entries).items, [
-    { displayName: 'Zoë, "the first"', score: 900, achievedAt: '2020-06-11T19:09:00.000Z' },
-  ]);
+  t.match(await bring(admin, `board=${copy}`, csv.body), { counted: 4, faulty: 0, newUsers: 0 });
+  const entriesOf = async (of: string) =>
+    (await api.get(`/v1/leaderboards/${of}/entries`)).is(200, Entries).items;
+  t.strictSame(await entriesOf(copy), await entriesOf(board), 'of the same players');
   const { items } = (await admin.get('/v1/admin/audit?limit=100')).is(200, AuditTrail);
   t.equal(items.filter(({ action, target }) => action === 'export-entries' && target === board).length, 2);
 });

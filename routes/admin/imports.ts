@@ -49,8 +49,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         throw new Problem('unsupported-media-type', 'Send the file as text/csv.');
       if (resume === undefined && board === undefined)
         throw invalid('/board', 'is needed to begin an import');
+      // Before an import begins: what is refused does not take the place of another one.
+      const file = fileOf(request.raw);
       const id = resume ?? (await app.imports.begin({ board: board ?? '', season, dryRun }, actor)).id;
-      const received = await app.imports.receive(id, offset, fileOf(request.raw));
+      const received = await app.imports.receive(id, offset, file, resume === undefined ? null : actor);
       return reply
         .removeHeader('connection')
         .code(202)

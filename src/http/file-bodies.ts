@@ -14,10 +14,14 @@ export const sendsFile = (socket: Socket): boolean => sending.has(socket);
 
 /**
  * The body of a request as it arrives, without a limit to its length or its time.
- * @throws Problem `unsupported-media-type`, `validation-failed` if it stops arriving, or Error if the connection is lost
+ * @throws Problem `unsupported-media-type`, at once; then `validation-failed` if it stops arriving, or Error if the connection is lost
  */
-export async function* fileOf(request: IncomingMessage): AsyncGenerator<Buffer, void> {
+export function fileOf(request: IncomingMessage): AsyncGenerator<Buffer, void> {
   assertPlainUtf8(request.headers);
+  return arriving(request);
+}
+
+async function* arriving(request: IncomingMessage): AsyncGenerator<Buffer, void> {
   const { socket } = request;
   sending.add(socket);
   const chunks: AsyncIterator<Buffer> = request[Symbol.asyncIterator]();

@@ -105,9 +105,15 @@ export class Imports {
   /**
    * Receives a file, or the rest of one, and asks for its rows to be counted.
    * @param offset where in the file the chunks begin
+   * @param resumed who goes on with an import, maybe of somebody else; null if it was begun just now
    * @throws Problem `not-found`, `import-not-resumable`, `file-refused`; what the chunks throw leaves the import to be resumed
    */
-  async receive(id: string, offset: number, chunks: AsyncIterable<Buffer>): Promise<Import> {
+  async receive(
+    id: string,
+    offset: number,
+    chunks: AsyncIterable<Buffer>,
+    resumed: AdminAct | null = null,
+  ): Promise<Import> {
     const found = await find<Receiving>(this.#pool, id, `${SHOWN}, received_lines AS lines, columns`);
     if (found.state !== 'receiving' || found.receivedBytes !== offset)
       throw notResumable(
@@ -115,7 +121,9 @@ export class Imports {
           ? `It has ${found.receivedBytes} bytes: send what follows.`
           : `It is ${found.state}.`,
       );
-    const { leaderboard: board, begunAt, lines, columns } = found;
+    const { leaderboard: board, season, dryRun, begunAt, lines, columns } = found;
+    if (resumed !== null)
+      await audit(this.#pool, resumed, 'import-scores', board, { importId: id, season, dryRun, offset });
     const reader = new FileReader({ board, until: begunAt, from: { bytes: offset, lines, columns } });
     let received: Pick<Row, 'receivedBytes' | 'rows' | 'faults'> = found;
     try {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { Import, Imports } from '../../schemas/import.js';
 import { Entries, Entry, Leaderboard } from '../../schemas/leaderboard.js';
@@ -212,6 +213,20 @@ t.test('boards that take no scores refuse a file', async () => {
   (await admin.get('/v1/admin/imports/imp_01kcx7k4s5e8n2p6s9t4v7w0yc')).fails('not-found');
 });
 
+t.test('a file that is refused by its headers begins no import', async (t) => {
+  const board = await newBoard('unbegun');
+  const refused = { 'content-type': 'text/csv', 'content-encoding': 'gzip' };
+  const sent = { body: gzipSync('externalId,score\nun-1,5\n'), headers: refused };
+  for (let i = 0; i < 5; i++)
+    (await admin.send('POST', `/v1/admin/imports?board=${board}`, sent)).fails('unsupported-media-type');
+  const { items } = (await admin.get('/v1/admin/imports?limit=100')).is(200, Imports);
+  t.strictSame(
+    items.filter(({ leaderboard }) => leaderboard === board),
+    [],
+  );
+  t.match(await bring(admin, `board=${board}`, csvOf([{ externalId: 'un-1', score: 5 }])), { counted: 1 });
+});
+
 t.test('an import is in the audit', async (t) => {
   const board = await newBoard('audited');
   const { id } = await bring(admin, `board=${board}`, csvOf([{ externalId: 'au-1', score: 5 }]));
@@ -256,6 +271,11 @@ t.test('a file that was cut off is resumed where it was cut', async (t) => {
     return found;
   });
   t.match(counted, { counted: 25_000, faulty: 0, receivedBytes: file.length });
+  const { items } = (await admin.get(`/v1/admin/audit?target=${board}&limit=2`)).is(200, AuditTrail);
+  t.match(items, [
+    { actor: /^svc_/, action: 'import-scores', details: { importId: cut.id, offset: cut.receivedBytes } },
+    { actor: 'operator', action: 'import-scores', details: { importId: cut.id } },
+  ]);
   (await send(admin, `resume=${cut.id}&offset=${file.length}`, '')).fails('import-not-resumable');
   t.match(await bring(admin, `board=${board}`, file), { counted: 0, known: 25_000 });
   await isVerified();

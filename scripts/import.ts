@@ -61,7 +61,7 @@ async function importFile(pool: pg.Pool, { file, resume, ...wanted }: Wanted): P
       begun.id,
       begun.receivedBytes,
       createReadStream(file, { start: begun.receivedBytes }),
-      resume === undefined ? null : ACT,
+      resume === undefined ? null : OPERATOR,
     );
   let told = performance.now();
   for (;;) {

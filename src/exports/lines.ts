@@ -1,6 +1,6 @@
+import { csvLine, textField } from '../csv.js';
 import { rfc3339, timestampAt } from '../postgres/sql.js';
 import { fromUuid } from '../stored-ids.js';
-import { csvLine, textField } from './csv.js';
 
 export type Format = 'csv' | 'ndjson';
 

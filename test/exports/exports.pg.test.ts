@@ -63,7 +63,7 @@ t.test('a board is exported in its order, and can be imported elsewhere', async 
     { rank: 4, sharedRank: 4, externalId: "'-4", displayName: "'Bea" },
   ]);
   const copy = await newBoard('copy');
-  t.match(await bring(admin, `board=${copy}`, csv.body), { counted: 4, faulty: 0, newUsers: 0 });
+  t.match(await bring(admin, `board=${copy}`, `${csv.body}`), { counted: 4, faulty: 0, newUsers: 0 });
   const entriesOf = async (of: string) =>
     (await api.get(`/v1/leaderboards/${of}/entries`)).is(200, Entries).items;
   t.strictSame(await entriesOf(copy), await entriesOf(board), 'of the same players');

@@ -413,6 +413,7 @@ export const texts = {
     hide: 'Hide',
     unhide: 'Show again',
     rename: 'Rename',
+    voidAll: 'Void all',
     endSessions: 'End sessions',
     erase: 'Erase',
     acts: 'What was done about them',
@@ -531,6 +532,18 @@ export const texts = {
       text: 'The scores are computed anew without them.',
       confirm: 'Void',
       done: (points: string, name: string) => `${points} points of ${name} are void.`,
+    },
+    voidAll: {
+      title: (name: string) => `Void all events of ${name}?`,
+      text: 'The scores are gone from all boards. Very many events take a while.',
+      confirm: 'Void all',
+      done: (name: string) => `All events of ${name} are void.`,
+      begun: (name: string) => `The events of ${name} are being voided.`,
+      events: (events: string) => (events === '1' ? '1 event' : `${events} events`),
+      many: 'More events than can be counted now',
+      move: (from: string, to: string | null) =>
+        to === null ? `${from} → off the board` : `${from} → ${to}`,
+      more: (moves: string) => `${moves} more move`,
     },
     hide: {
       title: (name: string) => `Hide ${name}?`,

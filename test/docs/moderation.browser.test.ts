@@ -7,7 +7,7 @@ import { ServiceAccountSecret } from '../../schemas/service-account.js';
 import { User } from '../../schemas/user.js';
 import { eventually, serviceApi } from '../api.js';
 import { CEILING } from '../client/fan-site.js';
-import { startConsole, toast } from '../console/console-page.js';
+import { startConsole, toast, violations } from '../console/console-page.js';
 
 /** The steps in the console that docs/moderation.md names, beside those of test/console/console.browser.test.ts. */
 
@@ -32,6 +32,26 @@ async function find(page: Page, name: string): Promise<void> {
 
 const detailsOf = async (id: string) =>
   (await admin.get(`/v1/admin/users/${id}`)).is(200, ModeratedUserDetails);
+
+t.test('a cheater: it is seen what a void of all its events would do, and done, and undone', async (t) => {
+  const board = await newBoard('Preview');
+  const cheater = await board.join('T. Hacker', 700);
+  await board.join('Honest', 90);
+  const { page } = await visitConsole(t, { role: 'moderator' });
+  await find(page, 'T. Hacker');
+  await button(page, 'Void all').first().click();
+  const preview = page.locator('.preview');
+  await preview.getByText('1 → off the board').waitFor(CEILING);
+  await preview.getByText('2 → 1').waitFor(CEILING);
+  t.same(await violations(page), []);
+  t.match(await detailsOf(cheater), { events: [{ status: 'counted' }] }, 'nothing is done yet');
+  await confirm(page, 'A modified client.');
+  await toast(page, 'All events of T. Hacker are void.');
+  t.match(await detailsOf(cheater), { events: [{ status: 'voided' }] });
+  await page.keyboard.press('z');
+  await toast(page, 'Undone.');
+  t.match(await detailsOf(cheater), { events: [{ status: 'counted' }] });
+});
 
 t.test('a slur: the player is found and renamed', async (t) => {
   const board = await newBoard('Names');
@@ -94,7 +114,11 @@ t.test('a refund: the event of a player is voided', async (t) => {
   const board = await newBoard('Shop');
   const buyer = await board.join('Buyer', 2_500);
   const { page } = await visitConsole(t, { role: 'moderator' });
-  await find(page, 'Buyer');
+  await page.getByRole('link', { name: 'Players' }).first().click();
+  await page.getByRole('link', { name: 'Buyer' }).waitFor(CEILING);
+  // Who opens it before the list is filtered, stays there.
+  await page.getByLabel('Name, username or id').fill('Buyer');
+  await page.getByRole('link', { name: 'Buyer' }).click();
   await button(page, 'Void: 2,500 points').click();
   await confirm(page, 'Order 4711 was refunded.');
   await toast(page, '2,500 points of Buyer are void.');
@@ -110,6 +134,8 @@ t.test('a request for erasure: the player is found by its external id and erased
   const { page } = await visitConsole(t, { role: 'moderator' });
   await page.getByRole('link', { name: 'Players' }).first().click();
   await page.getByLabel('External id').fill('steam-1');
+  await page.waitForURL(/externalId=steam-1/, CEILING);
+  await eventually(async () => assert.equal(await page.locator('tbody tr').count(), 1));
   await page.getByRole('link', { name: 'Grace' }).click();
   await button(page, 'Erase').click();
   await confirm(page, 'Ticket 815');

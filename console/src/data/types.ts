@@ -12,4 +12,5 @@ export type PlayerDetails = Schemas['ModeratedUserDetails'];
 export type Webhook = Schemas['Webhook'];
 export type ServiceAccount = Schemas['ServiceAccount'];
 export type Import = Schemas['Import'];
+export type VoidPreview = Schemas['VoidPreview'];
 export type WebhookDelivery = Schemas['WebhookDelivery'];

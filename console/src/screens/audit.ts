@@ -58,6 +58,7 @@ class AuditScreen extends Screen {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     removeEventListener('acted', this.#acted);
+    clearTimeout(this.#timer);
   }
 
   #acted = (): void => {

@@ -1,6 +1,7 @@
 import { html, nothing, type TemplateResult } from 'lit';
 import { type NamedEvent, release, voidEvent } from '../acts/events.js';
 import { ban, endSessions, erase, liftBan, rename, setHidden } from '../acts/players.js';
+import { voidAll } from '../acts/void-all.js';
 import { readPlayer } from '../data/players.js';
 import { Resource } from '../data/resource.js';
 import { session } from '../data/session.js';
@@ -58,6 +59,7 @@ class PlayerScreen extends Screen {
       ${button(t.rename, rename(player))}
       ${player.hiddenAt ? button(t.unhide, setHidden(player, false)) : button(t.hide, setHidden(player, true))}
       ${button(t.endSessions, endSessions(player))}
+      ${button(t.voidAll, voidAll(player), 'bad')}
       ${player.bannedAt ? button(t.liftBan, liftBan(player)) : button(t.ban, ban(player), 'bad')}
       ${button(t.erase, erase(player), 'bad')}
     </div>`;

@@ -32,6 +32,12 @@ class PlayersScreen extends Screen {
     };
   }
 
+  /** Somebody who opens a player right after the last key is not taken back to the list. */
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearTimeout(this.#timer);
+  }
+
   override placeChanged(): void {
     this.#players.refresh();
     this.requestUpdate();

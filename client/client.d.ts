@@ -3719,7 +3719,7 @@ export interface components {
 		VoidPreview: {
 			/** @description How many events would be voided. Null if it takes too long to count them. */
 			events: number | null;
-			/** @description The boards that the events count for: the first 20. Null if there are more than 5,000 events. */
+			/** @description The boards that the events count for: the first 20. Null if there are more than 5,000 events, or if it takes too long. */
 			boards: {
 				/**
 				 * @description A leaderboard.

@@ -256,7 +256,7 @@ export const VoidPreview = Type.Object(
         Type.Null(),
       ],
       description:
-        'The boards that the events count for: the first 20. Null if there are more than 5,000 events.',
+        'The boards that the events count for: the first 20. Null if there are more than 5,000 events, or if it takes too long.',
     }),
   },
   { $id: 'VoidPreview', description: 'What a void of many events would do.', examples: [VOID_PREVIEW] },

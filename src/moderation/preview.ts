@@ -1,12 +1,14 @@
 import type pg from 'pg';
 import type { VoidPreview } from '../../schemas/moderation.js';
 import type { AdminAct } from '../audit.js';
+import { errorCode } from '../error-code.js';
 import { newId } from '../ids.js';
 import { isOutOfRange } from '../ledger/batch-queue.js';
 import { correct } from '../ledger/correction.js';
 import { outOfRange } from '../ledger/refusals.js';
 import { BOARDS_OF_EVENTS, idParameters } from '../ledger/statements.js';
 import { type Queryable, transact } from '../postgres/database.js';
+import { SQLSTATE } from '../postgres/errors.js';
 import { inTurn } from '../postgres/turns.js';
 import { spanOf } from '../span.js';
 import { withIds } from '../stored-ids.js';
@@ -16,6 +18,8 @@ import { NOT_VOIDED } from './mass-void.js';
 
 /** More events are only counted: what they would change is tried out, which holds the rows of their users meanwhile. */
 const MOST_EVENTS = 5_000;
+/** How long that may take, in milliseconds: the scores of those users wait meanwhile. */
+const TRY_MS = 5_000;
 /** More boards are left out. */
 const MOST_BOARDS = 20;
 
@@ -63,8 +67,11 @@ export async function previewVoid(pool: pg.Pool, filter: SpanFilter, act: AdminA
       await client.query("SELECT set_config('enable_sort', 'on', true)");
       const items = withIds(found.items, { id: 'evt', userId: 'usr' });
       return { events: items.length, boards: items.length === 0 ? [] : await tryOut(client, items, act) };
+    } catch (error) {
+      if (errorCode(error) !== SQLSTATE.queryCanceled) throw error;
+      return { events, boards: null };
     } finally {
-      // Gives back the locks too.
+      // Gives back the locks too, and takes the limit back.
       await client.query('ROLLBACK TO preview');
     }
   };
@@ -88,14 +95,20 @@ async function tryOut(
     `SELECT DISTINCT leaderboard_id AS id, season FROM (${BOARDS_OF_EVENTS}) b ORDER BY 1, 2 LIMIT ${MOST_BOARDS}`,
     ids,
   );
+  const until = performance.now() + TRY_MS;
+  const limit = () =>
+    client.query(`SET LOCAL statement_timeout = ${Math.max(1, Math.ceil(until - performance.now()))}`);
+  await limit();
   const before = new Map<(typeof boards)[number], (Standing & { displayName: string })[]>();
   for (const board of boards) {
     const { rows } = await client.query<Standing & { displayName: string }>(FIRST, [board.id, board.season]);
     before.set(board, rows);
   }
+  await limit();
   await correct(client, events, ['counted', 'held'], 'voided', 'a preview', { id: newId('aud'), amend });
   const after: Board[] = [];
   for (const [board, first] of before) {
+    await limit();
     const { rows } = await client.query<Standing>(STAND, [
       board.id,
       board.season,

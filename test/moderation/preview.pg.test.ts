@@ -121,3 +121,18 @@ t.test('a preview of too many events says how many there are', async (t) => {
   });
   (await admin.post('/v1/admin/events/void', { ...body, userId: undefined })).fails('validation-failed');
 });
+
+t.test(
+  'a preview that takes too long gives its locks back, and says how many events there are',
+  async (t) => {
+    const [user = ''] = await addPlayers(pool, 1);
+    await app.ledger.record(submission(user, 5, { actionId: 'walk' }));
+    await pool.query(`
+    CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(6); RETURN NEW; END';
+    CREATE TRIGGER take_long BEFORE UPDATE ON scores FOR EACH ROW EXECUTE FUNCTION take_long()`);
+    const body = { ...EVER, ...why, userId: user, preview: true };
+    const said = (await admin.post('/v1/admin/events/void', body)).is(200, VoidPreview);
+    await pool.query('DROP FUNCTION take_long CASCADE');
+    t.same(said, { events: 1, boards: null });
+  },
+);

@@ -9,7 +9,7 @@ declare module 'fastify' {
 }
 
 /** What is kept of boards of the past may take this part of the memory for boards. */
-const SHARE = 1 / 4;
+const SHARE = 1 / 2;
 
 /** Boards as they were. */
 export default fp<{ config: AppConfig }>(

@@ -11,9 +11,12 @@ const SEED = Number(process.env['FUZZ_SEED'] ?? 20_261_123);
 
 t.setTimeout(0);
 
-/** What time changes of a leaderboard, without a request: the season that is in force. */
-const BY_TIME =
-  '{season,season_starts_at,season_ends_at,next_starts_at,next_ends_at,closed_through,sort,operator}';
+/** What no request is for: of a leaderboard the season that is in force, of an account when it was used. */
+const BY_TIME: Readonly<Record<string, string>> = {
+  leaderboards:
+    '{season,season_starts_at,season_ends_at,next_starts_at,next_ends_at,closed_through,sort,operator}',
+  service_accounts: '{last_used_at}',
+};
 
 /** Every row there is, by its version: what changes a row, or adds or deletes one, changes this. */
 const STATE = [
@@ -29,8 +32,9 @@ const STATE = [
   'admin_audit',
 ]
   .map((table) => {
+    const changing = BY_TIME[table];
     const version =
-      table === 'leaderboards' ? `(to_jsonb(t) - '${BY_TIME}'::text[])::text` : 'xmin::text || ctid::text';
+      changing === undefined ? 'xmin::text || ctid::text' : `(to_jsonb(t) - '${changing}'::text[])::text`;
     return `SELECT '${table}', count(*), coalesce(sum(hashtext(${version})::bigint), 0) FROM ${table} t`;
   })
   .join(' UNION ALL ');

@@ -269,7 +269,7 @@ t.test('a file that was cut off is resumed where it was cut', async (t) => {
     const found = (await admin.get(`/v1/admin/imports/${cut.id}`)).is(200, Import);
     assert.equal(found.state, 'done');
     return found;
-  });
+  }, 120_000);
   t.match(counted, { counted: 25_000, faulty: 0, receivedBytes: file.length });
   const { items } = (await admin.get(`/v1/admin/audit?target=${board}&limit=2`)).is(200, AuditTrail);
   t.match(items, [

@@ -61,8 +61,8 @@ t.test('a season of a schedule ends, and streams and webhooks get what it has co
   });
   const { data: final } = await watcher.until(({ type }) => type === 'final');
   const top = [
-    { rank: 1, userId: bob.id, displayName: 'Bob', score: 9 },
-    { rank: 2, userId: ada.id, displayName: 'Ada', score: 7 },
+    { rank: 1, sharedRank: 1, userId: bob.id, displayName: 'Bob', score: 9 },
+    { rank: 2, sharedRank: 2, userId: ada.id, displayName: 'Ada', score: 7 },
   ];
   t.match(final, { season: 1, digest: /^[0-9a-f]{64}$/, items: top });
   const { digest } = final;

@@ -1291,7 +1291,7 @@ export interface paths {
 		};
 		/**
 		 * Export everything about a player
-		 * @description Needs the scope `read`.
+		 * @description Needs the scope `moderation`.
 		 */
 		get: operations["exportUser"];
 		put?: never;

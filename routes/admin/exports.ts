@@ -70,7 +70,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get(
     '/users/:id/export',
     {
-      config: { scope: 'read' },
+      config: { scope: 'moderation' },
       schema: {
         ...common,
         operationId: 'exportUser',

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type pg from 'pg';
+import type { AuditEntry } from '../../schemas/moderation.js';
 import { audit } from '../audit.js';
 import { now } from '../clock.js';
 import { countDown } from '../deadline.js';
@@ -98,12 +99,8 @@ export class Exports {
       throw new Problem('season-purged', `The entries of season ${season} of "${leaderboard}" are deleted.`);
     if (after > 0 && !isFinal)
       throw invalid('/after', 'needs a season that is final: the entries of others change');
-    await audit(this.#pool, { actor, reason: null }, 'export-entries', leaderboard, {
-      season,
-      format,
-      after,
-    });
-    return this.#begin((client) =>
+    const details = { season, format, after };
+    return this.#begin(this.#act(actor, 'export-entries', leaderboard, details), (client) =>
       this.#lines<EntryRow>(
         client,
         format === 'csv' && after === 0 ? ENTRIES_HEAD : '',
@@ -125,15 +122,9 @@ export class Exports {
       after === undefined ? firstKey('evt', 0) : toUuid('evt', after),
       board ?? null,
     ];
-    await audit(this.#pool, { actor, reason: null }, 'export-events', 'events', {
-      from,
-      to,
-      board,
-      format,
-      after,
-    });
+    const details = { from, to, board, format, after };
     const head = format === 'csv' && after === undefined ? EVENTS_HEAD : '';
-    return this.#begin((client) =>
+    return this.#begin(this.#act(actor, 'export-events', 'events', details), (client) =>
       this.#lines<EventRow>(client, head, EVENTS, values, (row) => eventLine(row, format)),
     );
   }
@@ -144,8 +135,8 @@ export class Exports {
    * @throws Problem `not-found`, `rate-limited`
    */
   async player(id: string, admin: string | null): Promise<Export> {
-    if (admin !== null) await audit(this.#pool, { actor: admin, reason: null }, 'export-user', id);
     return this.#begin(
+      admin === null ? async () => {} : this.#act(admin, 'export-user', id),
       (client, at) => playerParts(client, id, at, admin !== null),
       admin === null ? 'players' : 'administrators',
     );
@@ -163,7 +154,19 @@ export class Exports {
       yield page.map(lineOf).join('');
   }
 
+  /** Puts it down that an export was begun. */
+  #act(
+    actor: string,
+    action: AuditEntry['action'],
+    target: string,
+    details?: object,
+  ): () => Promise<unknown> {
+    return () => audit(this.#pool, { actor, reason: null }, action, target, details);
+  }
+
+  /** @param onBegun called when it is certain that it is not refused */
   async #begin(
+    onBegun: () => Promise<unknown>,
     parts: (client: pg.ClientBase, at: string) => AsyncGenerator<string>,
     of: keyof typeof LONGEST_MS = 'administrators',
   ): Promise<Export> {
@@ -186,6 +189,7 @@ export class Exports {
       const items = parts(client, at);
       // What fails before the first part is told as a problem.
       const first = await items.next();
+      await onBegun();
       return { at, stream: this.#stream(client, first, items, LONGEST_MS[of], end) };
     } catch (error) {
       end(false);

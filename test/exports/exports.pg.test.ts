@@ -145,8 +145,11 @@ t.test('a player gets everything that is kept about it, and nobody else', async 
   (await admin.post(`/v1/admin/users/${id}/ban`, { reason: 'Cheated.' })).is(200, ModeratedUser);
   const all = (await admin.get(`/v1/admin/users/${id}/export`)).is(200, PlayerExport);
   t.match(all, {
-    acts: [{ action: 'ban-user', reason: 'Cheated.' }, { action: 'export-user' }],
+    acts: [{ action: 'ban-user', reason: 'Cheated.' }],
     entries: [{ score: 7 }],
+  });
+  t.match((await admin.get(`/v1/admin/audit?target=${id}`)).body, {
+    items: [{ action: 'export-user' }, { action: 'ban-user' }],
   });
   t.ok(all.user.bannedAt);
   (await server.get('/v1/users/me/export')).fails('forbidden');

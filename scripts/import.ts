@@ -7,6 +7,7 @@ import { OPERATOR } from '../src/audit.js';
 import { Problem } from '../src/errors.js';
 import { countNextPage } from '../src/imports/count-rows.js';
 import { Imports } from '../src/imports/imports.js';
+import type { Pace } from '../src/imports/pace.js';
 import { poolOptions } from '../src/postgres/connection.js';
 import { transact } from '../src/postgres/database.js';
 import { isDatabaseError } from '../src/postgres/errors.js';
@@ -64,11 +65,15 @@ async function importFile(pool: pg.Pool, { file, resume, ...wanted }: Wanted): P
       resume === undefined ? null : OPERATOR,
     );
   let told = performance.now();
+  let pace: Pace | undefined;
   for (;;) {
     // A running service counts too. The one with the lock goes on.
-    const counted = await transact(pool, (client) => countNextPage(client, begun.id, WRITER));
-    if (counted === 'over') return await imports.get(begun.id);
-    if (counted === 'locked') await delay(LOOK_AGAIN_MS);
+    const { state, ...next } = await transact(pool, (client) =>
+      countNextPage(client, begun.id, WRITER, pace),
+    );
+    if (state === 'over') return await imports.get(begun.id);
+    pace = next.pace;
+    if (state === 'locked') await delay(LOOK_AGAIN_MS);
     if (performance.now() - told < TELL_EVERY_MS) continue;
     told = performance.now();
     const { done, rows } = await imports.get(begun.id);

@@ -11,18 +11,13 @@ import type { Queryable } from '../postgres/database.js';
 import { toUuid, toUuids } from '../stored-ids.js';
 import { BOARD, countPage, judgePage, lockUsers, makeUsers, PASS_FENCE, pageOf } from './count-statements.js';
 import { MAX_FAULTS } from './import-row.js';
+import { FIRST_PACE, MOST_ROWS, Pace, paceAfter, takeTurn } from './pace.js';
 import { dropTable, tableOf } from './staging.js';
 
-/**
- * A page holds the rows of its users for a fraction of a second: scores of theirs that come meanwhile are sent again. Each of its
- * statements is done within the limit of all statements, also where PostgreSQL has a fifth of a core: to make a user takes it long,
- * because of the index of names.
- */
-const ROWS_A_PAGE = 1_000;
 /** Somebody else is at it: a command, or a process that is dead. */
 const AGAIN_MS = 500;
 
-const Counting = Type.Object({ id: Type.String() });
+const Counting = Type.Object({ id: Type.String(), pace: Type.Optional(Pace) });
 export const COUNT_ROWS: JobKind<typeof Counting> = {
   name: 'count-rows',
   payload: Counting,
@@ -62,41 +57,53 @@ const MESSAGES = {
 /** @param writer names this instance in what it announces to the others */
 export const countRows = (writer: string): Job =>
   job(COUNT_ROWS, async (client, payload) => {
-    const counted = await countNextPage(client, payload.id, writer);
-    if (counted === 'over') return {};
-    return { rest: payload, ...(counted === 'locked' && { afterMs: AGAIN_MS }) };
+    const { id } = payload;
+    const { state, pace } = await countNextPage(client, id, writer, payload.pace);
+    if (state === 'over') return {};
+    return { rest: { id, pace }, ...(state === 'locked' && { afterMs: AGAIN_MS }) };
   });
 
 /**
  * Counts the next page of an import, in a transaction of the client. The import is locked by that, so that no page is counted by two. When
  * all are counted, the table of its rows is dropped, and boards are told, once.
- * @returns whether there may be more: `locked` if somebody else is at it
+ * @param pace as the page before has given it
+ * @returns whether there may be more: `locked` if somebody else is at it, or another import
  */
 export async function countNextPage(
   client: Queryable,
   id: string,
   writer: string,
-): Promise<'more' | 'over' | 'locked'> {
+  pace = FIRST_PACE,
+): Promise<{ readonly state: 'more' | 'over' | 'locked'; readonly pace: Pace }> {
   const key = toUuid('imp', id);
   const { rows } = await client.query<Locked>(LOCK, [key]);
   const [found] = rows;
-  if (found === undefined) return (await client.query(IS_COUNTING, [key])).rowCount === 1 ? 'locked' : 'over';
+  if (found === undefined) {
+    const isCounting = (await client.query(IS_COUNTING, [key])).rowCount === 1;
+    return { state: isCounting ? 'locked' : 'over', pace };
+  }
+  if (!found.dryRun && !(await takeTurn(client, pace))) return { state: 'locked', pace };
   const table = tableOf(id);
   const end = async (problem: string | null) => {
     await client.query(END, [key, problem === null ? 'done' : 'failed', problem]);
     await dropTable(client, id);
     const board = boardKey(found.leaderboard, found.season).text;
     if (!found.dryRun) await announce(client, { type: 'imported', id: newId('chg'), writer, board });
-    return 'over' as const;
+    return { state: 'over', pace } as const;
   };
+  // A dry run holds nobody.
+  const limit = found.dryRun ? MOST_ROWS : pace.rows;
   const page = await client.query<{ through: number | null; rows: number }>(pageOf(table), [
     found.behind,
-    ROWS_A_PAGE,
+    limit,
   ]);
   const [{ through, rows: size } = { through: null, rows: 0 }] = page.rows;
   if (through === null) return end(null);
   const lines = [found.behind, through];
-  const newUsers = found.dryRun ? 0 : await makeAndLockUsers(client, table, lines, size);
+  const since = performance.now();
+  const { newUsers, lockedAt, waitedMs } = found.dryRun
+    ? { newUsers: 0, lockedAt: null, waitedMs: 0 }
+    : await makeAndLockUsers(client, table, lines, size);
   await client.query(PASS_FENCE, [found.leaderboard]);
   const boards = await client.query<BoardRow>(BOARD, [found.leaderboard, found.season]);
   const [board] = boards.rows;
@@ -125,7 +132,10 @@ export async function countNextPage(
     outcome.newUsers,
     JSON.stringify([...found.faults, ...faults].slice(0, MAX_FAULTS)),
   ]);
-  return size < ROWS_A_PAGE ? end(null) : 'more';
+  if (size < limit) return end(null);
+  const now = performance.now();
+  const heldMs = lockedAt === null ? 0 : now - lockedAt;
+  return { state: 'more', pace: paceAfter(pace, { workMs: now - since - waitedMs, heldMs }) };
 }
 
 async function makeAndLockUsers(
@@ -133,11 +143,16 @@ async function makeAndLockUsers(
   table: string,
   lines: number[],
   size: number,
-): Promise<number> {
+): Promise<{ newUsers: number; lockedAt: number | null; waitedMs: number }> {
   const ids = Array.from({ length: size }, () => newId('usr'));
   const made = await client.query(makeUsers(table), [...lines, toUuids('usr', ids), ids.map(guestName)]);
-  await client.query(lockUsers(table), lines);
-  return made.rowCount ?? 0;
+  const lockedAt = performance.now();
+  const locked = await client.query(lockUsers(table), lines);
+  return {
+    newUsers: made.rowCount ?? 0,
+    lockedAt: locked.rowCount === 0 ? null : lockedAt,
+    waitedMs: performance.now() - lockedAt,
+  };
 }
 
 async function count(

@@ -32,7 +32,9 @@ export const RARE_ACCOUNT = '01900000-0000-7000-0000-0000000000a2';
 const id = (high: string, low: string) =>
   `encode(int8send((${high})::bigint) || int8send((${low})::bigint), 'hex')::uuid`;
 const USER_TIME = 0x01900000_00007000n;
-const someone = (n: string) => id(String(USER_TIME), `1000 + ${n} * 7919 % 999983`);
+/** Primes, so that the events of each user are spread evenly. */
+export const USERS = { many: 999_983, some: 99_991 } as const;
+const someone = (n: string, users: number) => id(String(USER_TIME), `1000 + ${n} * 7919 % ${users}`);
 
 /** Measures in a database of its own whose ledger is filled: see fillYear(). */
 export async function inYear(
@@ -40,13 +42,14 @@ export async function inYear(
   count: number,
   now: number,
   measure: (url: string) => Promise<Result[]>,
+  users: number = USERS.many,
 ): Promise<Result[]> {
   const directory = mkdtempSync(join(tmpdir(), 'scoreboard-year-'));
   const postgres = await startEmbeddedPostgres({ directory, fsync: false, settings: POSTGRES });
   try {
     await createTemplate(postgres.url, 'year');
     const url = inDatabase(postgres.url, 'year');
-    await fillYear(url, count, now);
+    await fillYear(url, count, now, users);
     await query(url, 'ANALYZE score_events');
     return await measure(url);
   } finally {
@@ -61,8 +64,9 @@ export async function inYear(
  * Nothing of it goes to the write-ahead log where `wal_level` is minimal.
  * @param count how many; they are spread evenly
  * @param now when the last one was accepted, in milliseconds since 1970
+ * @param users how many have most of them
  */
-async function fillYear(url: string, count: number, now: number): Promise<void> {
+async function fillYear(url: string, count: number, now: number, users: number): Promise<void> {
   const stepMs = (DAYS * DAY_MS) / count;
   const first = now - DAYS * DAY_MS;
   const { table, period } = SCORE_EVENTS;
@@ -88,7 +92,7 @@ async function fillYear(url: string, count: number, now: number): Promise<void> 
             LATERAL (SELECT (${first} + n * ${stepMs})::bigint AS ms) t,
             LATERAL (SELECT ${id('(ms << 16) | 28672', 'n')} AS id,
                             CASE WHEN n % 100 = 7 THEN '${BOT}' WHEN n IN (${count / 100}, ${count / 2}, ${count - 1}) THEN '${VISITOR}'
-                                 ELSE ${someone('n')} END AS user_id) e;
+                                 ELSE ${someone('n', users)} END AS user_id) e;
        ALTER TABLE ${table} ATTACH PARTITION ${name}
          FOR VALUES FROM ('${firstKey('evt', start)}') TO ('${firstKey('evt', end)}');
        COMMIT`,

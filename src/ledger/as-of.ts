@@ -121,8 +121,13 @@ export function entriesAsOf(pool: pg.Pool, board: RuledSeason, at: number): Prom
     ]);
     const index = new RankIndex(sort);
     const voided = new Map<string, number>();
-    for (;;) {
-      const { rows } = await client.query<{ lines: string }>(READ);
+    for (let reading = client.query<{ lines: string }>(READ); ; ) {
+      const { rows } = await reading;
+      // PostgreSQL makes the next lines while these are taken in. What it fails with is thrown when they are waited for.
+      if (rows.length === LINES_A_READ) {
+        reading = client.query(READ);
+        reading.catch(() => {});
+      }
       for (const { lines } of rows) {
         const entries = parseEntries(sort, lines).filter(hasScore);
         index.append(entries);

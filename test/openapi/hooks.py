@@ -37,6 +37,8 @@ EXPLAINED = [
     r"/until must be in the future",
     r"/ must name either rank or percentile",
     r"/(rank|score|cursor) must not come with (rank|score|minScore or maxScore)",
+    # Numbers in a query have no exponent.
+    r"/querystring/percentile must be number",
     r"/maxScore must not be below minScore",
     r"/(asOf|since) must not be in the future",
     r"/endsAt must be at least \d+ s (ahead|after the start of the season)",

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
+import { OWN_ALONE } from '../src/http/browser-headers.js';
 
 /**
  * The page runs only what came with it, talks only to this service, and is in no frame. Whatever a player calls itself, no text can
@@ -7,18 +8,7 @@ import type { FastifyPluginAsync } from 'fastify';
 const CONSOLE_POLICY = {
   contentSecurityPolicy: {
     useDefaults: false,
-    directives: {
-      defaultSrc: ["'none'"],
-      scriptSrc: ["'self'"],
-      styleSrc: ["'self'"],
-      imgSrc: ["'self'"],
-      connectSrc: ["'self'"],
-      baseUri: ["'none'"],
-      formAction: ["'none'"],
-      frameAncestors: ["'none'"],
-      requireTrustedTypesFor: ["'script'"],
-      trustedTypes: ['lit-html'],
-    },
+    directives: { ...OWN_ALONE, requireTrustedTypesFor: ["'script'"], trustedTypes: ['lit-html'] },
   },
 };
 /** As those of the start page: a browser always asks whether its copy is current. */

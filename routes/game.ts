@@ -1,21 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify';
+import { OWN_ALONE } from '../src/http/browser-headers.js';
 
 /** The page runs only what came with it, and talks only to this service. */
-const PAGE_POLICY = {
-  contentSecurityPolicy: {
-    useDefaults: false,
-    directives: {
-      defaultSrc: ["'none'"],
-      scriptSrc: ["'self'"],
-      styleSrc: ["'self'"],
-      imgSrc: ["'self'"],
-      connectSrc: ["'self'"],
-      baseUri: ["'none'"],
-      formAction: ["'none'"],
-      frameAncestors: ["'none'"],
-    },
-  },
-};
+const PAGE_POLICY = { contentSecurityPolicy: { useDefaults: false, directives: OWN_ALONE } };
 /** The page and its parts belong to one version, so a browser always asks whether its copy is current. */
 const headers = { 'cache-control': 'no-cache' };
 

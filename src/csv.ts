@@ -1,6 +1,6 @@
 /**
  * What a spreadsheet would take for a formula, if it were not behind an apostrophe. One that has apostrophes of its own gets another
- * one, so that whoever reads the file knows which one to leave out.
+ * one, so that a reader of the file knows which one to leave out.
  */
 const FORMULA = /^'*[=+\-@\t\r]/;
 /** The apostrophe that is none of the text. */

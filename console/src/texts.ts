@@ -46,8 +46,6 @@ export const texts = {
     hint: 'Accounts are made on the server: npm run admin -- create',
     logout: 'Log out',
     as: 'Logged in as',
-    recoveryCodes: (left: number) =>
-      `${left === 0 ? 'No recovery codes are' : left === 1 ? 'One recovery code is' : `${left} recovery codes are`} left. Ask for new ones.`,
   },
   shortcuts: {
     title: 'Keys',
@@ -529,7 +527,7 @@ export const texts = {
     },
     void: {
       title: (points: string, name: string) => `Void ${points} points of ${name}?`,
-      text: 'The scores are computed anew without them.',
+      text: 'The scores are computed again without them.',
       confirm: 'Void',
       done: (points: string, name: string) => `${points} points of ${name} are void.`,
     },

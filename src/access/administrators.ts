@@ -75,7 +75,7 @@ export class Administrators {
   }
 
   /**
-   * Gives somebody another password, another secret for codes and other recovery codes, ends all sessions, and enables who was
+   * Gives somebody another password, another secret for codes and other recovery codes, ends all sessions, and enables an account that was
    * disabled.
    * @throws StartError if there is no such administrator
    */

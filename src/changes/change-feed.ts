@@ -235,7 +235,7 @@ export class ChangeFeed implements Feed {
     this.#isWhole = false;
     this.#reason = reason;
     client.end().catch(() => {});
-    // Its heartbeat is not waited for: a connection is made anew at once.
+    // Ends the wait for its heartbeat, so that the next connection is opened at once.
     this.#onEcho?.();
     this.#beats.request();
   }

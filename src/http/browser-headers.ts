@@ -74,3 +74,15 @@ export function corsHeaders(origins: readonly string[], origin = ''): Headers {
     }),
   };
 }
+
+/** A content security policy: what a page runs and shows came with it, it talks only to this service, and is in no frame. */
+export const OWN_ALONE = {
+  defaultSrc: ["'none'"],
+  scriptSrc: ["'self'"],
+  styleSrc: ["'self'"],
+  imgSrc: ["'self'"],
+  connectSrc: ["'self'"],
+  baseUri: ["'none'"],
+  formAction: ["'none'"],
+  frameAncestors: ["'none'"],
+};

@@ -169,7 +169,7 @@ async function count(
     countPage(table, rules),
     [...of, ids, importKey],
   );
-  // Erased just now. The page is counted anew, and makes another one.
+  // It was erased just now. The page is counted again, and makes another user.
   if (outcome.withoutUser > 0) throw new Error('A user was erased while its row was counted');
   const further = outcome.further?.sort() ?? [];
   if (further.length > 0) {

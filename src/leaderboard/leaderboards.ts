@@ -95,7 +95,7 @@ export class Leaderboards {
 
   /**
    * Takes over scores that this instance has committed.
-   * @returns the ranks that each change led from and to; null where they are not known, as of a user who was erased meanwhile
+   * @returns the ranks that each change led from and to; null where they are not known, for example for a user that was erased meanwhile
    */
   async applyAndRank(changeId: string, changes: readonly ScoredChange[]): Promise<RankChange[]> {
     const { erased } = this.#options;

@@ -47,7 +47,7 @@ interface Standing {
 
 /**
  * What a void of many events would do. It is done in a transaction that is rolled back, by the code that does it in earnest, so the two
- * cannot differ; one at a time on each instance.
+ * cannot differ; two at a time on each instance.
  * @throws Problem `season-final`, `points-out-of-range`, as the void would
  */
 export async function previewVoid(pool: pg.Pool, filter: SpanFilter, act: AdminAct): Promise<VoidPreview> {
